@@ -1,0 +1,207 @@
+"""What every data set is made of: rows of features with a label and an id that never changes.
+
+Shapes: n examples, d features. Nothing here is changed in place; every selection is a new object.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from influence_core.data.digest import digest
+from influence_core.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A table of labelled examples.
+
+    Args:
+        x: (n, d) finite features; the built-in data sets give float64 in 0..1.
+        y: (n,) int64 labels from 0.
+        ids: (n,) int64 names of the examples, all different, that outlive every selection.
+
+    Raises:
+        ShapeError: a tensor has the wrong number of dimensions, length or element type.
+        DataError: no examples, a feature that is not a finite number, a negative label, or an id used twice.
+    """
+
+    x: Tensor
+    y: Tensor
+    ids: Tensor
+
+    def __post_init__(self) -> None:
+        _require_shapes(self.x, self.y, self.ids)
+        _require_values(self.x, self.y, self.ids)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, positions: Sequence[int] | Tensor) -> "Examples":
+        """The examples at `positions` (m,), in that order.
+
+        Raises:
+            ShapeError: the positions are not a list of whole numbers.
+            DataError: no positions, or one outside 0..n-1.
+        """
+        rows = _row_numbers(positions, len(self)).to(self.y.device)
+        return Examples(self.x[rows], self.y[rows], self.ids[rows])
+
+    def position(self, id: int) -> int:
+        """The row of the example called `id`.
+
+        Raises:
+            DataError: there is no such example; the message names the ids that exist.
+        """
+        rows = (self.ids == id).nonzero()
+        if len(rows) == 0:
+            raise DataError(f"There is no example with id {id}. Choose one of {_name_ids(self.ids)}.")
+        return int(rows[0])
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Examples to train on and examples to ask about.
+
+    Args:
+        name: the short name in the catalogue.
+        title: the name on the screen.
+        train: n training examples.
+        test: t test examples of the same width d.
+        class_names: what label 0, 1, ... means.
+        image_shape: (rows, columns) of one example drawn as a picture; their product is d.
+        stand_in: a sentence naming what this data stands in for, or "".
+
+    Raises:
+        ShapeError: train, test and image_shape disagree about d.
+        DataError: training knows fewer than two classes, or a label has no class name.
+    """
+
+    name: str
+    title: str
+    train: Examples
+    test: Examples
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int]
+    stand_in: str = ""
+
+    def __post_init__(self) -> None:
+        widths = self.train.x.shape[1], self.test.x.shape[1], math.prod(self.image_shape)
+        if len(set(widths)) > 1:
+            raise ShapeError(
+                f"Expected as many features in train and test as image_shape {self.image_shape} has pixels; "
+                f"got train {widths[0]}, test {widths[1]}, pixels {widths[2]}. Give all three the same width."
+            )
+        highest = int(max(self.train.y.max(), self.test.y.max()))
+        if highest >= len(self.class_names):
+            raise DataError(f"Label {highest} has no name: class_names has {len(self.class_names)}. Name it.")
+        if len(self.train.y.unique()) < 2:
+            raise DataError("Expected at least two classes to train on, got one. Keep more of them.")
+
+    @cached_property
+    def content(self) -> str:
+        """Hex digest of every x, y and id of train and test: equal digests mean equal data."""
+        train, test = self.train, self.test
+        return digest("data set", train.x, train.y, train.ids, test.x, test.y, test.ids)
+
+    def keep_classes(self, classes: tuple[int, ...]) -> "DataSet":
+        """Only the examples of `classes`, relabelled by their position in it; ids stay.
+
+        `keep_classes((7, 1))` makes label 0 the sevens and label 1 the ones.
+
+        Raises:
+            DataError: fewer than two different classes, an unknown one, or one without examples.
+        """
+        known = len(self.class_names)
+        if len(set(classes)) < max(len(classes), 2) or not all(0 <= label < known for label in classes):
+            raise DataError(f"Expected two or more different classes out of 0..{known - 1}, got {classes}.")
+        return replace(
+            self,
+            train=_keep(self.train, classes, known),
+            test=_keep(self.test, classes, known),
+            class_names=tuple(self.class_names[label] for label in classes),
+        )
+
+    def first(self, n_train: int | None = None, n_test: int | None = None) -> "DataSet":
+        """The first `n_train` training and `n_test` test examples, in order; None keeps all.
+
+        Raises:
+            DataError: a number below one, or more than there are.
+        """
+        return replace(
+            self, train=_head(self.train, n_train, "training"), test=_head(self.test, n_test, "test")
+        )
+
+
+def _require_shapes(x: Tensor, y: Tensor, ids: Tensor) -> None:
+    """The features are a matrix of real numbers; y and ids are int64 and as long."""
+    if x.ndim != 2 or not x.is_floating_point():
+        raise ShapeError(
+            f"Expected features x of shape (n, d) as floating point, got {tuple(x.shape)} {x.dtype}. "
+            "Flatten each example to one row and convert with .double()."
+        )
+    for name, column in (("y", y), ("ids", ids)):
+        if column.shape != x.shape[:1] or column.dtype != torch.int64:
+            raise ShapeError(
+                f"Expected {name} of shape ({len(x)},) as int64, one for each row of x; "
+                f"got {tuple(column.shape)} {column.dtype}."
+            )
+
+
+def _require_values(x: Tensor, y: Tensor, ids: Tensor) -> None:
+    """At least one row; numbers that can be computed with; ids that name one row each."""
+    if x.numel() == 0:
+        raise DataError(f"Expected at least one example with one feature, got x of shape {tuple(x.shape)}.")
+    low, high = torch.aminmax(x)  # NaN wins over every number, so these two stand for all, with no copy of x
+    if not torch.stack((low, high)).isfinite().all():
+        raise DataError("Expected finite features, got NaN or infinity. Remove those examples first.")
+    if y.min() < 0:
+        raise DataError(f"Expected labels from 0, got {int(y.min())}. Number the classes 0, 1, 2, ...")
+    if len(ids.unique()) < len(ids):
+        raise DataError("Expected every id once, got repeated ids. Give each example an id of its own.")
+
+
+def _row_numbers(positions: Sequence[int] | Tensor, n: int) -> Tensor:
+    """`positions` as an int64 tensor of rows 0..n-1."""
+    rows = torch.as_tensor(positions)
+    if rows.numel() == 0:
+        raise DataError("Expected at least one position, got none. Select at least one example.")
+    if rows.ndim != 1 or rows.dtype == torch.bool or rows.is_floating_point():
+        raise ShapeError(f"Expected integer positions (m,), got {tuple(rows.shape)} {rows.dtype}.")
+    low, high = int(rows.min()), int(rows.max())
+    if low < 0 or high >= n:
+        raise DataError(f"Expected positions in 0..{n - 1}, got {low if low < 0 else high}.")
+    return rows.long()
+
+
+def _name_ids(ids: Tensor) -> str:
+    """The ids in words: a range where they are one, otherwise how many, between which, and the first few."""
+    low, high = int(ids.min()), int(ids.max())
+    if high - low + 1 == len(ids):
+        return f"the ids {low} to {high}"
+    few = ", ".join(str(int(id)) for id in ids[:5])
+    return f"the {len(ids):,} ids between {low} and {high}: {few}{', ...' if len(ids) > 5 else ''}"
+
+
+def _keep(examples: Examples, classes: tuple[int, ...], known: int) -> Examples:
+    """The examples whose label is in `classes`, relabelled."""
+    new_label = torch.full((known,), -1)
+    new_label[list(classes)] = torch.arange(len(classes))
+    y = new_label.to(examples.y.device)[examples.y]
+    missing = sorted(set(range(len(classes))) - set(y.unique().tolist()))
+    if missing:
+        raise DataError(f"There is no example of class {classes[missing[0]]} here. Keep another class.")
+    kept = y >= 0
+    return Examples(examples.x[kept], y[kept], examples.ids[kept])
+
+
+def _head(examples: Examples, count: int | None, kind: str) -> Examples:
+    """The first `count` examples, sharing memory with all of them."""
+    if count is None:
+        return examples
+    if not 1 <= count <= len(examples):
+        raise DataError(f"Expected 1 to {len(examples):,} {kind} examples, got {count:,}.")
+    return Examples(examples.x[:count], examples.y[:count], examples.ids[:count])

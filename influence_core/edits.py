@@ -1,0 +1,109 @@
+"""Edits of the training set: take out, relabel, replace, reweight; predicted here, proved by ``retraining``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.errors import ShapeError
+from influence_core.objective import Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """The examples at ``positions (m,)`` become ``(x, y)`` with ``weight / n`` each; ``None`` leaves a part as it is.
+
+    Attributes:
+        positions: ``(m,)`` training positions, each once.
+        x: ``(m, d)`` new inputs.
+        y: ``(m,)`` new labels.
+        weight: 0 takes the examples out, 1 is their present weight of ``1/n``.
+    """
+
+    positions: Tensor
+    x: Tensor | None = None
+    y: Tensor | None = None
+    weight: float | None = None
+
+    def __post_init__(self) -> None:
+        m = len(self.positions)
+        if self.positions.ndim != 1 or m == 0 or len(self.positions.unique()) != m:
+            raise ShapeError("An edit needs at least one training position, and each position once.")
+        for name, part in (("x", self.x), ("y", self.y)):
+            if part is not None and len(part) != m:
+                raise ShapeError(f"An edit of {m} examples needs {m} rows of {name}, but has {len(part)}.")
+
+    @classmethod
+    def removal(cls, positions: list[int] | Tensor) -> Edit:
+        """Take the examples out."""
+        return cls(torch.as_tensor(positions, dtype=torch.long).reshape(-1), weight=0.0)
+
+    @classmethod
+    def relabel(cls, positions: list[int] | Tensor, y: list[int] | Tensor) -> Edit:
+        """Give the examples other labels."""
+        return cls(torch.as_tensor(positions, dtype=torch.long).reshape(-1), y=torch.as_tensor(y).reshape(-1))
+
+    @classmethod
+    def replacement(cls, position: int, x: Tensor, y: int | None = None) -> Edit:
+        """Put another input ``x (d,)``, and another label if given, in the place of one example."""
+        return cls(torch.tensor([position]), x=x[None], y=None if y is None else torch.tensor([y]))
+
+    def apply(self, objective: Objective) -> Objective:
+        """The edited objective; retraining minimises it."""
+        edited = objective
+        if self.x is not None or self.y is not None:
+            edited = edited.replacing(self.positions, *self.after(objective))
+        return edited if self.weight is None else edited.reweighted(self.positions, self.weight)
+
+    def after(self, objective: Objective) -> tuple[Tensor, Tensor]:
+        """Inputs ``(m, d)`` and labels ``(m,)`` after the edit."""
+        at = self.positions.to(objective.x.device)
+        x = objective.x[at] if self.x is None else self.x.to(objective.x)
+        y = objective.y[at] if self.y is None else self.y.to(objective.y)
+        objective.check_examples(x, y)
+        return x, y
+
+    def gradient_change(self, objective: Objective, theta: Tensor) -> Tensor:
+        """``grad R_edited - grad R`` at ``theta``, ``(p,)``: exact, because only the edited examples differ."""
+        at = self.positions.to(objective.x.device)
+        before = objective.weights[at]
+        after = before if self.weight is None else torch.full_like(before, self.weight / objective.n)
+        new = objective.gradients(theta, *self.after(objective))
+        old = objective.gradients(theta, objective.x[at], objective.y[at])
+        return after @ new - before @ old
+
+
+def predict(objective: Objective, theta: Tensor, edit: Edit, s: Tensor) -> Tensor:
+    """Predicted change of the test losses if the edit is made: finite in the input and label, linear in the weight.
+
+    ``-s . (grad R_edited - grad R)``; for a removal this is the sum of ``D_i``, for ``z -> z'`` it is
+    ``[I_up,loss(z') - I_up,loss(z)] / n`` (the paper's section 2.2).
+
+    Args:
+        objective: What was minimised.
+        theta: ``(p,)`` its optimum.
+        edit: What is changed.
+        s: ``(p,)`` or ``(p, t)``, inverse-curvature gradients of the test examples.
+
+    Returns:
+        ``()`` or ``(t,)`` in nats; positive = the loss rises.
+    """
+    return -(edit.gradient_change(objective, theta) @ s)
+
+
+def pixel_influence(objective: Objective, theta: Tensor, position: int, s: Tensor) -> Tensor:
+    """``I_pert,loss = -d/dx [s . grad_theta l(x_i, y_i)]``, the paper's equation 5, for one training example.
+
+    Args:
+        objective: What was minimised.
+        theta: ``(p,)`` its optimum.
+        position: Training position ``i``.
+        s: ``(p,)`` of one test example.
+
+    Returns:
+        ``(d,)`` in nats per unit of input, without the ``1/n``: changing ``x_i`` by a small ``delta`` changes the
+        test loss by ``w_i I_pert . delta``; positive = raising this pixel raises the test loss.
+    """
+    return -objective.input_gradient(theta, objective.x[position], objective.y[position], s)

@@ -1,0 +1,1 @@
+"""One module a question, each with its own frozen result type."""

@@ -1,0 +1,55 @@
+"""What each factor of an influence does (the paper's Figure 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.experiments.explain import Explanation
+from influence_core.studies import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """Four scores of all ``n`` training examples, in nats, without the ``1/n`` (``n D = -I_up,loss``).
+
+    Attributes:
+        ids: ``(n,)`` training ids.
+        same_label: ``(n,)`` whether the training label is the label asked about.
+        full: ``(n,)`` ``s . grad l_i``.
+        without_loss: ``(n,)`` the training-loss factor ``1 - p(y_i)`` set to 1; ``full = loss_factor * without_loss``.
+        without_curvature: ``(n,)`` ``s`` replaced by the test gradient: ``grad l_test . grad l_i``.
+        without_both: ``(n,)`` both left out: a scaled inner product of the inputs.
+        loss_factor: ``(n,)`` how badly each training example is fitted, 0..1.
+    """
+
+    ids: np.ndarray
+    same_label: np.ndarray
+    full: np.ndarray
+    without_loss: np.ndarray
+    without_curvature: np.ndarray
+    without_both: np.ndarray
+    loss_factor: np.ndarray
+
+
+def run(study: Study, explanation: Explanation) -> Anatomy:
+    """Take the score apart; all gradients are those of the data, without the penalty."""
+    o, theta = study.objective, study.theta
+    x = study.inputs(torch.as_tensor(explanation.x))[None]
+    label = torch.tensor([explanation.label], device=theta.device)
+    test_gradient = o.gradients(theta, x, label)[0]
+    f = o.outputs(theta, o.x)
+    residuals, directions = o.loss.residuals(f, o.y), o.loss.directions(f, o.y)
+    with_curvature = o.output_products(theta, o.x, torch.as_tensor(explanation.s).to(theta))
+    without_curvature = o.output_products(theta, o.x, test_gradient)
+    return Anatomy(
+        ids=explanation.ids,
+        same_label=explanation.labels == explanation.label,
+        full=(residuals * with_curvature).sum(1).cpu().numpy(),
+        without_loss=(directions * with_curvature).sum(1).cpu().numpy(),
+        without_curvature=(residuals * without_curvature).sum(1).cpu().numpy(),
+        without_both=(directions * without_curvature).sum(1).cpu().numpy(),
+        loss_factor=o.loss.loss_factors(f, o.y).cpu().numpy(),
+    )

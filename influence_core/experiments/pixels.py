@@ -1,0 +1,39 @@
+"""Which pixels of a training example would have to change to move a prediction? (the paper's equation 5)"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.experiments.explain import Explanation
+from influence_core.edits import pixel_influence
+from influence_core.studies import Study
+
+
+@dataclass(frozen=True, eq=False)
+class PixelMap:
+    """Attributes:
+    train_id: The training example.
+    picture: ``(h, w)`` its pixels in 0..1.
+    loss_change: ``(h, w)`` ``w_i I_pert,loss`` in nats per unit of brightness: the predicted change of the test
+        loss for each pixel's change from black to white; positive = brighter raises the loss.
+    """
+
+    train_id: int
+    picture: np.ndarray
+    loss_change: np.ndarray
+
+
+def run(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
+    """The map of one training example for one question.
+
+    Raises:
+        DataError: If there is no such training example.
+    """
+    at, o = explanation.position(train_id), study.objective
+    s = torch.as_tensor(explanation.s).to(study.theta)
+    per_pixel = o.weights[at] * pixel_influence(o, study.theta, at, s)
+    shape = study.data.image_shape
+    return PixelMap(train_id, o.x[at].cpu().numpy().reshape(shape), per_pixel.cpu().numpy().reshape(shape))

@@ -1,0 +1,229 @@
+"""The losses: functions of a model's outputs alone.
+
+Shapes: ``f (b, c)`` are the outputs of ``b`` examples, ``y (b,)`` their labels ``0 .. classes - 1``. Binary losses
+have one output (``c = 1``) and read label 1 as ``+1`` and label 0 as ``-1``; ``m = (2 y - 1) f`` is the margin.
+
+A loss knows its value, its residual ``dl/df`` and its curvature ``d2l/df2``; everything else is the objective's work.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from influence_core.errors import UnsupportedError
+
+CurvatureProduct = Callable[[Tensor], Tensor]
+
+
+class Loss(Protocol):
+    """A per-example loss of the outputs."""
+
+    @property
+    def outputs(self) -> int:
+        """Number of model outputs ``c``."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Number of labels."""
+        ...
+
+    @property
+    def smooth(self) -> bool:
+        """Whether gradient and curvature exist everywhere."""
+        ...
+
+    def values(self, f: Tensor, y: Tensor) -> Tensor:
+        """Losses ``(b,)``, in nats (in hinge units for the SVM losses)."""
+        ...
+
+    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
+        """Derivatives ``dl/df (b, c)``."""
+        ...
+
+    def directions(self, f: Tensor, y: Tensor) -> Tensor:
+        """Residuals with their size taken out: ``residuals = loss_factors[:, None] * directions``, ``(b, c)``."""
+        ...
+
+    def loss_factors(self, f: Tensor, y: Tensor) -> Tensor:
+        """The size of each residual, ``(b,)`` in 0..1: how badly the example is still fitted."""
+        ...
+
+    def curvature(self, f: Tensor, y: Tensor) -> CurvatureProduct:
+        """The map ``u (b, c, k) -> d2l/df2 u (b, c, k)``, prepared once for these outputs."""
+        ...
+
+    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
+        """Entry ``(a, b)`` of every example's ``d2l/df2``, ``(b,)``."""
+        ...
+
+    def probabilities(self, f: Tensor) -> Tensor:
+        """Class probabilities ``(b, classes)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class SoftmaxLoss:
+    """Cross-entropy of the softmax: ``l = logsumexp(f) - f_y``."""
+
+    classes: int
+
+    @property
+    def outputs(self) -> int:
+        """One output a class."""
+        return self.classes
+
+    @property
+    def smooth(self) -> bool:
+        """Differentiable everywhere."""
+        return True
+
+    def values(self, f: Tensor, y: Tensor) -> Tensor:
+        """``logsumexp(f) - f_y``, ``(b,)`` nats."""
+        return F.cross_entropy(f, y, reduction="none")
+
+    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
+        """``p - e_y``, ``(b, c)``."""
+        return f.softmax(1) - F.one_hot(y, self.classes).to(f.dtype)
+
+    def directions(self, f: Tensor, y: Tensor) -> Tensor:
+        """``-1`` for the label, the softmax over the other classes elsewhere, ``(b, c)``."""
+        label = F.one_hot(y, self.classes).bool()
+        return f.masked_fill(label, -torch.inf).softmax(1).masked_fill(label, -1.0)
+
+    def loss_factors(self, f: Tensor, y: Tensor) -> Tensor:
+        """``1 - p_y``, ``(b,)``, computed without cancellation."""
+        label = F.one_hot(y, self.classes).bool()
+        others = f.masked_fill(label, -torch.inf).logsumexp(1)
+        return torch.sigmoid(others - f.gather(1, y[:, None])[:, 0])
+
+    def curvature(self, f: Tensor, y: Tensor) -> CurvatureProduct:
+        """``u -> (diag(p) - p p') u``."""
+        p = f.softmax(1).unsqueeze(2)
+
+        def product(u: Tensor) -> Tensor:
+            pu = p * u
+            return torch.addcmul(pu, p, pu.sum(1, keepdim=True), value=-1)
+
+        return product
+
+    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
+        """``p_a [a = b] - p_a p_b``, ``(b,)``."""
+        p = f.softmax(1)
+        return p[:, a] * ((1.0 if a == b else 0.0) - p[:, b])
+
+    def probabilities(self, f: Tensor) -> Tensor:
+        """The softmax, ``(b, c)``."""
+        return f.softmax(1)
+
+
+class _MarginLoss(ABC):
+    """A function ``g(m)`` of the margin alone; a subclass writes ``_g``, ``_slope`` (``-g'``) and ``_bend`` (``g''``)."""
+
+    outputs = 1
+    classes = 2
+    smooth = True
+
+    @abstractmethod
+    def _g(self, m: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _slope(self, m: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _bend(self, m: Tensor) -> Tensor: ...
+
+    def values(self, f: Tensor, y: Tensor) -> Tensor:
+        """``g(m)``, ``(b,)``."""
+        return self._g(_sign(f, y) * f[:, 0])
+
+    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
+        """``g'(m) (2y - 1)``, ``(b, 1)``."""
+        return self.loss_factors(f, y)[:, None] * self.directions(f, y)
+
+    def directions(self, f: Tensor, y: Tensor) -> Tensor:
+        """``-(2y - 1)``, ``(b, 1)``."""
+        return -_sign(f, y)[:, None]
+
+    def loss_factors(self, f: Tensor, y: Tensor) -> Tensor:
+        """``-g'(m)``, ``(b,)`` in 0..1."""
+        return self._slope(_sign(f, y) * f[:, 0])
+
+    def curvature(self, f: Tensor, y: Tensor) -> CurvatureProduct:
+        """``u -> g''(m) u``."""
+        bend = self._bend(_sign(f, y) * f[:, 0])[:, None, None]
+        return lambda u: bend * u
+
+    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
+        """``g''(m)``, ``(b,)``; there is one output, so ``a = b = 0``."""
+        return self._bend(_sign(f, y) * f[:, 0])
+
+    def probabilities(self, f: Tensor) -> Tensor:
+        """A margin is no probability.
+
+        Raises:
+            UnsupportedError: Always, except for the logistic loss.
+        """
+        raise UnsupportedError(f"{type(self).__name__} gives margins, not probabilities; use the sign of the output.")
+
+
+@dataclass(frozen=True)
+class LogisticLoss(_MarginLoss):
+    """Logistic loss ``log(1 + exp(-m))``."""
+
+    def _g(self, m: Tensor) -> Tensor:
+        return F.softplus(-m, threshold=40)
+
+    def _slope(self, m: Tensor) -> Tensor:
+        return torch.sigmoid(-m)
+
+    def _bend(self, m: Tensor) -> Tensor:
+        return torch.sigmoid(m) * torch.sigmoid(-m)
+
+    def probabilities(self, f: Tensor) -> Tensor:
+        """``(sigmoid(-f), sigmoid(f))``, ``(b, 2)``."""
+        return torch.cat([torch.sigmoid(-f), torch.sigmoid(f)], 1)
+
+
+@dataclass(frozen=True)
+class SmoothHingeLoss(_MarginLoss):
+    """``t log(1 + exp((1 - m) / t))``: the hinge as the temperature ``t`` goes to 0 (the paper's section 4.3)."""
+
+    temperature: float
+
+    def _g(self, m: Tensor) -> Tensor:
+        return self.temperature * F.softplus((1 - m) / self.temperature, threshold=40)
+
+    def _slope(self, m: Tensor) -> Tensor:
+        return torch.sigmoid((1 - m) / self.temperature)
+
+    def _bend(self, m: Tensor) -> Tensor:
+        z = (1 - m) / self.temperature
+        return torch.sigmoid(z) * torch.sigmoid(-z) / self.temperature
+
+
+@dataclass(frozen=True)
+class HingeLoss(_MarginLoss):
+    """Hinge ``max(0, 1 - m)``; for training. Its curvature is 0 wherever it exists."""
+
+    smooth = False
+
+    def _g(self, m: Tensor) -> Tensor:
+        return torch.relu(1 - m)
+
+    def _slope(self, m: Tensor) -> Tensor:
+        return (m < 1).to(m.dtype)
+
+    def _bend(self, m: Tensor) -> Tensor:
+        return torch.zeros_like(m)
+
+
+def _sign(f: Tensor, y: Tensor) -> Tensor:
+    return (2 * y - 1).to(f.dtype)

@@ -1,0 +1,32 @@
+"""Solvers: frozen settings that apply an inverse curvature. ``choose`` is the automatic choice and its reason."""
+
+from __future__ import annotations
+
+from influence_core.errors import DataError
+from influence_core.solvers.base import Inverse, Solution, Solver
+from influence_core.solvers.cholesky import Cholesky
+from influence_core.solvers.conjugate_gradient import ConjugateGradient
+from influence_core.solvers.lissa import LiSSA
+
+__all__ = ["CATALOGUE", "Cholesky", "ConjugateGradient", "Inverse", "LiSSA", "Solution", "Solver", "choose"]
+
+CATALOGUE: dict[str, Solver] = {"cholesky": Cholesky(), "cg": ConjugateGradient(), "lissa": LiSSA()}
+"""The solvers by the name that the command line and the address bar use; "auto" stands for ``choose``."""
+
+DENSE_LIMIT = 10_000
+"""Up to so many parameters the dense inverse is kept: 800 MB in float64."""
+
+
+def choose(name: str, dim: int) -> tuple[Solver, str]:
+    """The solver called ``name`` for ``dim`` parameters, and the reason in one sentence.
+
+    Raises:
+        DataError: If there is no such solver.
+    """
+    if name in CATALOGUE:
+        return CATALOGUE[name], "chosen by you"
+    if name != "auto":
+        raise DataError(f"There is no solver '{name}'; choose auto, {', '.join(CATALOGUE)}.")
+    if dim <= DENSE_LIMIT:
+        return Cholesky(), f"chosen because {dim:,} parameters fit a dense inverse, which answers at once and exactly"
+    return ConjugateGradient(), f"chosen because {dim:,} parameters are too many for a dense inverse"

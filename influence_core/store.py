@@ -1,0 +1,243 @@
+"""Results kept on disk by the digest of what they were computed from.
+
+One file per entry. A file is written beside its place and moved there whole, so a reader never sees half an
+entry, whoever dies. What is wrong with the disk never stops the work: it becomes a notice for the screen, and
+the result is computed again.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO
+
+import numpy as np
+import platformdirs
+
+from influence_core.errors import StoreError
+
+FOLDER_VARIABLE = "INFLUENCE_EXPLORER_CACHE"
+LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
+DEFAULT_LIMIT = 2 * 2**30
+ABANDONED_AFTER_SECONDS = 3600
+_KEY = re.compile(r"[0-9a-f]{32,128}")  # 32 at least: no file of the user's is ever taken for an entry
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """What was kept under one key: arrays by name, and JSON values."""
+
+    arrays: dict[str, np.ndarray]
+    meta: dict[str, Any]
+
+
+class Store:
+    """A content-addressed store that forgets what was used longest ago; safe for many threads and processes.
+
+    Args:
+        folder: where to keep the entries; None for INFLUENCE_EXPLORER_CACHE, else the user's cache folder.
+        limit_bytes: what all entries may take; None for INFLUENCE_EXPLORER_CACHE_MB megabytes, else 2 GiB.
+    """
+
+    def __init__(self, folder: Path | None = None, limit_bytes: int | None = None) -> None:
+        self._notices: list[str] = []
+        self._lock = Lock()
+        named = folder or os.environ.get(FOLDER_VARIABLE)
+        self.folder = Path(named or platformdirs.user_cache_dir("influence-explorer")).expanduser()
+        self.limit_bytes = self._limit_from_environment() if limit_bytes is None else limit_bytes
+        self._remove_abandoned()
+
+    def get(self, key: str) -> Entry | None:
+        """The entry kept under `key`, or None; a damaged one is removed, with a notice.
+
+        Raises:
+            StoreError: `key` is not a hex digest.
+        """
+        path = self._path(key)
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._notify(f"A stored result could not be read ({_reason(error)}); it is computed again.")
+            return None
+        try:
+            with file:
+                entry = _read(file, key)
+        except Exception:  # a damaged file makes numpy and zipfile raise nearly anything
+            self._notify("A stored result was damaged; it was removed and is computed again.")
+            self._remove(path)
+            return None
+        with suppress(OSError):  # removed by another process since, or a folder that is only for reading
+            os.utime(path)  # used just now, so it is forgotten last
+        return entry
+
+    def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
+        """Keep arrays and JSON values under `key`; on reading, tuples come back as lists.
+
+        Returns:
+            Whether they were kept; if not, a notice says why.
+
+        Raises:
+            StoreError: `key` is not a hex digest, an array holds Python objects, or `meta` is not JSON.
+        """
+        path, header = self._path(key), _header(arrays, meta)
+        if _size_on_disk(arrays, header) > self.limit_bytes:
+            self._notify(
+                f"A result is larger than the store's limit of {self.limit_bytes / 2**20:,.4g} MB, "
+                f"so it was not kept. Raise {LIMIT_VARIABLE} to keep it."
+            )
+            return False
+        try:
+            self._write(path, key, arrays, header)
+        except OSError as error:
+            self._notify(f"A result could not be kept ({_reason(error)}); it is computed again next time.")
+            return False
+        self._forget_oldest()
+        return True
+
+    def notices(self) -> list[str]:
+        """What went wrong since the last call, in plain sentences."""
+        with self._lock:
+            drained, self._notices = self._notices, []
+        return drained
+
+    def size(self) -> int:
+        """Bytes taken by all entries."""
+        return sum(size for _, size, _ in self._entries())
+
+    def clear(self) -> None:
+        """Remove every entry."""
+        for _, _, path in self._entries():
+            self._remove(path)
+
+    def _path(self, key: str) -> Path:
+        """The file of `key`, once it is known to be nothing but a file name."""
+        if not _KEY.fullmatch(key):
+            raise StoreError(f"Expected a key of 32 to 128 hex digits, got {key!r}. Make it with digest().")
+        return self.folder / f"{key}.npz"
+
+    def _write(self, path: Path, key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> None:
+        """Write beside the place, make it durable, then move it there in one step."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f"{key}-", suffix=".tmp", dir=self.folder)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez(file, **_members(key, arrays, header))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        finally:
+            with suppress(OSError):  # after the move there is nothing left to remove
+                os.unlink(name)
+
+    def _entries(self) -> Iterator[tuple[int, int, Path]]:
+        """(last use, bytes, path) of each entry; files that are not ours are never touched."""
+        with suppress(OSError):
+            for path in self.folder.iterdir():
+                if path.suffix == ".npz" and _KEY.fullmatch(path.stem):
+                    with suppress(OSError):  # another process removed it first
+                        status = path.stat()
+                        yield status.st_mtime_ns, status.st_size, path
+
+    def _forget_oldest(self) -> None:
+        """Remove what was used longest ago until the rest is within the limit."""
+        entries = sorted(self._entries())
+        excess = sum(size for _, size, _ in entries) - self.limit_bytes
+        for _, size, path in entries:
+            if excess <= 0:
+                break
+            self._remove(path)
+            excess -= size
+
+    def _remove_abandoned(self) -> None:
+        """Remove what killed processes left half written; a younger file may still be in the making."""
+        with suppress(OSError):
+            for path in self.folder.glob("*-*.tmp"):
+                with suppress(OSError):
+                    abandoned = time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS
+                    if abandoned and _KEY.fullmatch(path.name.split("-")[0]):
+                        path.unlink()
+
+    def _remove(self, path: Path) -> None:
+        """Remove a file; that another process removed it first is fine."""
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._notify(f"A stored result could not be removed ({_reason(error)}).")
+
+    def _notify(self, sentence: str) -> None:
+        """Keep a sentence for the screen, once."""
+        with self._lock:
+            if sentence not in self._notices:
+                self._notices.append(sentence)
+
+    def _limit_from_environment(self) -> int:
+        """The user's limit in bytes; one that is not a number is reported and not used."""
+        text = os.environ.get(LIMIT_VARIABLE, "").strip()
+        if text.isdecimal():
+            return int(text) * 2**20
+        if text:
+            self._notify(
+                f"{LIMIT_VARIABLE} should be a whole number of megabytes, not {text!r}; 2 GiB are used."
+            )
+        return DEFAULT_LIMIT
+
+
+def _reason(error: OSError) -> str:
+    """What the operating system said, in everyday words where it matters."""
+    return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+
+
+def _header(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
+    """Array names and meta as JSON."""
+    for name, array in arrays.items():
+        if array.dtype.hasobject:
+            raise StoreError(f"The array {name!r} holds Python objects. Convert it to numbers.")
+    try:
+        return json.dumps({"names": list(arrays), "meta": dict(meta)}).encode()
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"Expected meta of text, numbers, lists and dicts (JSON): {error}.") from error
+
+
+def _size_on_disk(arrays: Mapping[str, np.ndarray], header: bytes) -> int:
+    """An upper bound: the values, and at most a kilobyte of the archive's own for each member."""
+    return sum(array.nbytes for array in arrays.values()) + len(header) + 1024 * (len(arrays) + 2)
+
+
+def _members(key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> dict[str, Any]:
+    """The archive's members; arrays are numbered, so that any name may be used."""
+    numbered = {f"array{number}": array for number, array in enumerate(arrays.values())}
+    checksum = _checksum(key, header, list(numbered.values()))
+    texts = {"header": header, "checksum": checksum}
+    return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()} | numbered
+
+
+def _checksum(key: str, header: bytes, arrays: list[np.ndarray]) -> bytes:
+    """sha256 over the key, the header and every array's element type, shape and bytes."""
+    hasher = hashlib.sha256(f"{key} {len(header)} ".encode() + header)
+    for array in arrays:
+        hasher.update(f" {array.dtype.descr} {array.shape} ".encode())
+        flat = np.ascontiguousarray(array).reshape(-1)
+        if flat.nbytes:
+            hasher.update(flat.view(np.uint8).data)
+    return hasher.digest()
+
+
+def _read(file: BinaryIO, key: str) -> Entry:
+    """The entry in `file`; ValueError where it is not what was once put there under `key`."""
+    with np.load(file, allow_pickle=False) as archive:
+        header = archive["header"].tobytes()
+        described = json.loads(header)
+        arrays = [archive[f"array{number}"] for number in range(len(described["names"]))]
+        if archive["checksum"].tobytes() != _checksum(key, header, arrays):
+            raise ValueError("the checksum does not match")
+    return Entry(dict(zip(described["names"], arrays, strict=True)), described["meta"])

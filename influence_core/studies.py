@@ -1,0 +1,215 @@
+"""A spec says what is trained on what; a study is the trained result; the catalogue lists the built-in ones."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence_core import data, devices
+from influence_core.data import DataSet
+from influence_core.data.digest import digest
+from influence_core.errors import DataError
+from influence_core.losses import LogisticLoss, SoftmaxLoss
+from influence_core.models import all_convolutional
+from influence_core.network import NetworkObjective
+from influence_core.objective import LinearObjective, Objective
+from influence_core.progress import Progress, part, report
+from influence_core.store import Store
+from influence_core.training import AdamSchedule, Trained, minimise, train_network
+
+FORMAT = 1
+"""Raised when the same spec comes to mean something else, so that stored results of old versions are not reused."""
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What is trained on what; equal specs on equal data are the same study.
+
+    Attributes:
+        name: The short name in the address bar and on the command line.
+        title: The name on screen.
+        data: A row of ``data.CATALOGUE``.
+        model: "softmax", "logistic" or "all-convolutional".
+        l2: The trained penalty (the network's falls on weights, not on biases).
+        classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
+        n_train: Training examples, the first in their order; ``None`` takes all.
+        gradient_norm: Training ends at this ``||grad R||``.
+        seed: Of initialisation and batches.
+        schedule: How a network is trained before the last steps of Newton's method.
+        damping: Added to the curvature unless the reader chooses another.
+    """
+
+    name: str
+    title: str
+    data: str
+    model: str
+    l2: float
+    classes: tuple[int, ...] | None = None
+    n_train: int | None = None
+    gradient_norm: float = 1e-10
+    seed: int = 0
+    schedule: AdamSchedule | None = None
+    damping: float = 0.0
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is a network, whose risk is not convex."""
+        return self.model == "all-convolutional"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A trained model with everything a question needs.
+
+    Attributes:
+        spec: What was trained on what.
+        data: Examples with stable ids.
+        objective: What was minimised.
+        theta: ``(p,)``, the trained parameters.
+        gradient_norm: ``||grad R(theta)||`` at ``theta``.
+        seconds: Training time, when it was trained.
+        from_store: Whether the parameters were read rather than trained just now.
+        key: Digest of spec, data and precision.
+    """
+
+    spec: StudySpec
+    data: DataSet
+    objective: Objective
+    theta: Tensor
+    gradient_norm: float
+    seconds: float
+    from_store: bool
+    key: str
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor whose type and device the model's inputs share."""
+        return self.theta
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """``x`` in the model's type and on its device."""
+        return x.to(self.theta)
+
+    def probabilities(self, x: Tensor) -> np.ndarray:
+        """Class probabilities ``(b, classes)`` of inputs ``(b, d)``."""
+        return self.objective.probabilities(self.theta, self.inputs(x)).cpu().numpy()
+
+
+_DIGITS_NETWORK = AdamSchedule(steps=3_000, batch=100, rate=3e-3)
+_PAPER_NETWORK = AdamSchedule(steps=500_000, batch=500, rate=1e-4, drops=(0.22, 0.44))
+
+CATALOGUE: dict[str, StudySpec] = {
+    spec.name: spec
+    for spec in (
+        StudySpec("digits", "Ten digits, softmax regression", "digits", "softmax", 0.01),
+        StudySpec("one-or-seven", "Digits 1 and 7, logistic regression", "digits", "logistic", 0.01, (7, 1)),
+        StudySpec(
+            "digits-network",
+            "Ten digits, convolutional network",
+            "digits",
+            "all-convolutional",
+            0.001,
+            n_train=1_000,
+            gradient_norm=1e-4,
+            schedule=_DIGITS_NETWORK,
+            damping=0.01,
+        ),
+        StudySpec("mnist", "Full MNIST, softmax regression", "mnist", "softmax", 0.01),
+        StudySpec("mnist-one-or-seven", "Full MNIST 1 and 7, logistic regression", "mnist", "logistic", 0.01, (7, 1)),
+        StudySpec(
+            "mnist-network",
+            "MNIST, the paper's network and schedule (many hours)",
+            "mnist",
+            "all-convolutional",
+            0.001,
+            n_train=5_500,
+            gradient_norm=1e-4,
+            schedule=_PAPER_NETWORK,
+            damping=0.01,
+        ),
+    )
+}
+"""The built-in studies by name; the first is the default. New ones are one row here."""
+
+
+def find(name: str) -> StudySpec:
+    """The spec called ``name``.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if name not in CATALOGUE:
+        raise DataError(f"There is no study '{name}'; choose one of {', '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
+def open_study(
+    spec: StudySpec,
+    store: Store | None = None,
+    folder: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Study:
+    """The trained study: read from the store where it is there and still optimal, trained otherwise.
+
+    Args:
+        spec: What to train.
+        store: Where parameters are kept; ``None`` trains every time.
+        folder: Where the data lie, for data that are not packaged.
+        device: A name of ``devices.NAMES``.
+        progress: Told about loading and training.
+
+    Raises:
+        DataError: If the data cannot be read or the device is not there.
+    """
+    report(progress, 0.0, "reading the data")
+    examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
+    objective, start = _objective(spec, examples, device)
+    key = digest("study", FORMAT, asdict(spec), examples.content, str(objective.x.dtype))
+    kept = store.get(key) if store else None
+    if kept is not None:
+        theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
+        norm = float(objective.risk_gradient(theta).norm())
+        return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key)
+    trained = _train(spec, objective, start, part(progress, 0.1, 1.0))
+    if store:
+        store.put(key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name})
+    return Study(spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key)
+
+
+def _select(examples: DataSet, spec: StudySpec) -> DataSet:
+    kept = examples.keep_classes(spec.classes) if spec.classes else examples
+    return kept.first(n_train=spec.n_train) if spec.n_train else kept
+
+
+def _objective(spec: StudySpec, examples: DataSet, device: str) -> tuple[Objective, Tensor | None]:
+    """The objective on its device, and where training starts (``None``: zeros)."""
+    classes, x, y = len(examples.class_names), examples.train.x, examples.train.y
+    if not spec.is_network:
+        loss = SoftmaxLoss(classes) if spec.model == "softmax" else LogisticLoss()
+        place, dtype = devices.choose(device, x.shape[1] * loss.outputs, is_network=False)
+        return LinearObjective.build(x.to(place, dtype), y.to(place), loss, spec.l2), None
+    network = all_convolutional.build(classes, spec.seed)
+    place, dtype = devices.choose(device, sum(p.numel() for p in network.parameters()), is_network=True)
+    objective = NetworkObjective.build(
+        network.to(place, dtype),
+        x.to(place, dtype),
+        y.to(place),
+        SoftmaxLoss(classes),
+        all_convolutional.penalty(network, spec.l2),
+        all_convolutional.INPUT_SHAPE,
+    )
+    return objective, objective.theta()
+
+
+def _train(spec: StudySpec, objective: Objective, start: Tensor | None, progress: Progress | None) -> Trained:
+    if spec.schedule is None or start is None:
+        return minimise(objective, None, spec.gradient_norm, progress=progress)
+    first = train_network(objective, start, spec.schedule, spec.seed, part(progress, 0.0, 0.7))
+    last = minimise(objective, first.theta, spec.gradient_norm, progress=part(progress, 0.7, 1.0))
+    seconds = first.seconds + last.seconds
+    return Trained(last.theta, last.gradient_norm, first.steps + last.steps, seconds, last.converged)
+

@@ -1,0 +1,58 @@
+"""Numbers as people read them: a sign, three significant digits, a unit."""
+
+from __future__ import annotations
+
+import math
+
+SIGN_RULE = (
+    "Predicted change of this test image's loss if the training image is taken out. "
+    "Plus: the loss would rise, so the image helps (speaks for the label). "
+    "Minus: the loss would fall, so it harms (speaks against)."
+)
+UNIT = "nats"
+
+
+def signed(value: float) -> str:
+    """A number with its sign and three significant digits, with a true minus."""
+    if not math.isfinite(value):
+        return "not a number"
+    if value == 0:
+        return "0"
+    sign = "+" if value > 0 else "\u2212"
+    return sign + plain(abs(value))
+
+
+def plain(value: float) -> str:
+    """A positive number with three significant digits; powers of ten where it is very small or large."""
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -5 <= exponent < 6:
+        return f"{value:.{max(0, 2 - exponent)}f}"
+    mantissa = f"{value / 10.0**exponent:.2f}"
+    return f"{mantissa}e{exponent}".replace("-", "\u2212")
+
+
+def nats(value: float) -> str:
+    """A loss change with sign and unit."""
+    return f"{signed(value)} {UNIT}"
+
+
+def percent(probability: float) -> str:
+    """A probability in per cent; never 100 or 0 unless it is exactly that."""
+    value = 100 * probability
+    if 0 < value < 0.1:
+        return "< 0.1 %"
+    if 99.9 < value < 100:
+        return "> 99.9 %"
+    return f"{value:.1f} %"
+
+
+def points(change: float) -> str:
+    """A change of a probability in percentage points, with its sign."""
+    return f"{signed(100 * change)} pp"
+
+
+def seconds(value: float) -> str:
+    """A duration."""
+    return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"

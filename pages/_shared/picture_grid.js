@@ -1,0 +1,111 @@
+// Streamlit calls the exported function again whenever `data` changes. Cards are kept by id, so that the focus stays.
+// A click is added to a numbered log which travels as a state value: of two triggers sent during one run the server
+// keeps only the later, of a state it keeps the latest, and the latest log still holds both clicks.
+const LOG_LENGTH = 50;
+const grids = new WeakMap();
+
+function element(tag, className) {
+  const node = document.createElement(tag);
+  node.className = className;
+  return node;
+}
+
+function newGrid(root) {
+  const instance = Date.now().toString(36) + Math.random().toString(36).slice(2);
+  return { root, instance, count: 0, log: [], cards: new Map() };
+}
+
+function send(grid, kind, id) {
+  grid.count += 1;
+  grid.log = [...grid.log, { n: grid.count, kind, id }].slice(-LOG_LENGTH);
+  grid.setStateValue("log", { instance: grid.instance, events: grid.log });
+}
+
+function newCard(grid, id) {
+  const node = element("div", "card");
+  node.setAttribute("role", "listitem");
+  const pick = element("button", "pick");
+  pick.type = "button";
+  const image = element("img", "");
+  image.alt = "";
+  image.draggable = false;
+  pick.append(image, element("i", "bar"));
+  pick.addEventListener("click", () => send(grid, "click", id));
+  node.append(pick);
+  return { node, pick, image, shown: "", tick: null };
+}
+
+function addTick(grid, card, id) {
+  const label = element("label", "tick");
+  const box = document.createElement("input");
+  box.type = "checkbox";
+  box.addEventListener("change", () => send(grid, "select", id));
+  label.append(box);
+  card.node.append(label);
+  card.tick = box;
+}
+
+function words(card, picture) {
+  card.pick.querySelectorAll(".title, .line").forEach((node) => node.remove());
+  const texts = [["strong", "title", picture.title], ...picture.lines.map((text) => ["span", "line", text])];
+  for (const [tag, className, text] of texts) {
+    if (!text) continue;
+    const node = element(tag, className);
+    node.textContent = text;
+    card.pick.append(node);
+  }
+}
+
+function fill(card, picture) {
+  const shown = JSON.stringify(picture);
+  if (card.shown === shown) return;
+  card.shown = shown;
+  card.node.className = ["card", picture.tone, picture.crisp ? "crisp" : ""].join(" ");
+  card.pick.setAttribute("aria-label", picture.alt);
+  card.pick.setAttribute("aria-description", [picture.title, ...picture.lines].join(", "));
+  if (card.image.getAttribute("src") !== picture.src) card.image.setAttribute("src", picture.src);
+  words(card, picture);
+}
+
+function tick(grid, card, picture, data, pending) {
+  if (!data.selectable) {
+    card.tick?.parentElement.remove();
+    card.tick = null;
+    return;
+  }
+  if (!card.tick) addTick(grid, card, picture.id);
+  card.tick.setAttribute("aria-label", data.select_label + ": " + picture.alt);
+  card.tick.parentElement.title = data.select_label;
+  if (!pending.has(picture.id)) card.tick.checked = data.selected.includes(picture.id);
+}
+
+function arrange(grid, nodes) {
+  const focused = grid.root.getRootNode().activeElement;
+  nodes.forEach((node, place) => {
+    if (grid.root.children[place] !== node) grid.root.insertBefore(node, grid.root.children[place] ?? null);
+  });
+  while (grid.root.children.length > nodes.length) grid.root.lastElementChild.remove();
+  if (focused?.isConnected && grid.root.getRootNode().activeElement !== focused) {
+    focused.focus({ preventScroll: true });
+  }
+}
+
+export default function ({ parentElement, data, setStateValue }) {
+  const root = parentElement.querySelector(".grid");
+  let grid = grids.get(root);
+  if (!grid) grids.set(root, (grid = newGrid(root)));
+  grid.setStateValue = setStateValue;
+  root.style.setProperty("--min", data.columns_min_px + "px");
+  const heard = data.heard[0] === grid.instance ? data.heard[1] : 0;
+  const pending = new Set(grid.log.filter((e) => e.kind === "select" && e.n > heard).map((e) => e.id));
+  const cards = new Map();
+  for (const picture of data.pictures) {
+    const card = grid.cards.get(picture.id) ?? newCard(grid, picture.id);
+    cards.set(picture.id, card);
+    fill(card, picture);
+    card.pick.setAttribute("aria-pressed", String(data.chosen.includes(picture.id)));
+    tick(grid, card, picture, data, pending);
+  }
+  grid.cards = cards;
+  arrange(grid, [...cards.values()].map((card) => card.node));
+}

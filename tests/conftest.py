@@ -1,0 +1,75 @@
+"""What every test shares: one torch thread, fixed seeds, its own cache, and the shared data where it is."""
+
+import importlib.util
+import os
+import random
+import re
+import tempfile
+from pathlib import Path
+
+# Read when the libraries load: with more than one thread, small products are slower and tests disturb others.
+for _pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_pool] = "1"
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+torch.set_num_threads(1)
+
+# Set before anything imports the library, so that no test reads or fills the cache of the person who runs it.
+_CACHE = tempfile.TemporaryDirectory(prefix="influence-explorer-tests-", ignore_cleanup_errors=True)
+os.environ["INFLUENCE_EXPLORER_CACHE"] = _CACHE.name
+
+# Tests of the screen need Plotly and Streamlit; those of the mathematics must pass without them.
+_DRAWING = {
+    "plotly": re.compile(r"^\s*(from|import) (plotly|pages|app|influence_core\.figures)\b", re.MULTILINE),
+    "streamlit": re.compile(r"^\s*(from|import) (streamlit|pages|app)\b", re.MULTILINE),
+}
+_ABSENT = [package for package in _DRAWING if importlib.util.find_spec(package) is None]
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    if _ABSENT and collection_path.suffix == ".py" and collection_path.name.startswith("test_"):
+        source = collection_path.read_text(encoding="utf-8")
+        if any(_DRAWING[package].search(source) for package in _ABSENT):
+            return True
+    return None
+
+
+def pytest_report_header() -> list[str]:
+    absent = [f"{package} is not installed: the tests that draw are left out" for package in _ABSENT]
+    return [*absent, f"shared data: {_shared_folder() or 'none (SHARED_DATA is unset)'}"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("shared_data") is not None:
+        _require_shared_data()
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)  # noqa: TID251 (a library must not, a test session may)
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder with the large public data sets; without it the test is skipped, or fails in CI."""
+    return _require_shared_data()
+
+
+def _shared_folder() -> Path | None:
+    named = os.environ.get("SHARED_DATA")
+    return Path(named) if named and Path(named).is_dir() else None
+
+
+def _require_shared_data() -> Path:
+    folder = _shared_folder()
+    if folder is None:
+        reason = f"needs the shared data sets; SHARED_DATA is {os.environ.get('SHARED_DATA') or 'unset'}"
+        if os.environ.get("REQUIRE_SHARED_DATA") == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    return folder
