@@ -59,7 +59,7 @@ class Edit:
 
     def after(self, objective: Objective) -> tuple[Tensor, Tensor]:
         """Inputs ``(m, d)`` and labels ``(m,)`` after the edit."""
-        at = self.positions.to(objective.x.device)
+        at = objective.positions(self.positions)
         x = objective.x[at] if self.x is None else self.x.to(objective.x)
         y = objective.y[at] if self.y is None else self.y.to(objective.y)
         objective.check_examples(x, y)
@@ -67,7 +67,7 @@ class Edit:
 
     def gradient_change(self, objective: Objective, theta: Tensor) -> Tensor:
         """``grad R_edited - grad R`` at ``theta``, ``(p,)``: exact, because only the edited examples differ."""
-        at = self.positions.to(objective.x.device)
+        at = objective.positions(self.positions)
         before = objective.weights[at]
         after = before if self.weight is None else torch.full_like(before, self.weight / objective.n)
         new = objective.gradients(theta, *self.after(objective))
@@ -106,4 +106,5 @@ def pixel_influence(objective: Objective, theta: Tensor, position: int, s: Tenso
         ``(d,)`` in nats per unit of input, without the ``1/n``: changing ``x_i`` by a small ``delta`` changes the
         test loss by ``w_i I_pert . delta``; positive = raising this pixel raises the test loss.
     """
-    return -objective.input_gradient(theta, objective.x[position], objective.y[position], s)
+    at = int(objective.positions([position]))
+    return -objective.input_gradient(theta, objective.x[at], objective.y[at], s)

@@ -68,6 +68,7 @@ class InfluenceEngine:
 
     def __post_init__(self) -> None:
         self.objective.check_theta(self.theta)
+        object.__setattr__(self, "theta", self.theta.detach())  # a graph kept is memory kept
         if self.operator.dim != self.objective.dim:
             raise ShapeError(f"The operator has {self.operator.dim} rows; the objective {self.objective.dim} parameters.")
 
@@ -113,7 +114,7 @@ class InfluenceEngine:
         values = []
         for block in at.split(BLOCK):
             gradients = o.gradients(self.theta, o.x[block], o.y[block])
-            solved = self.inverse.solve(gradients.T.contiguous()).value
+            solved = self.inverse.solve(gradients.T.contiguous()).require()
             values.append(o.weights[block] * (gradients * solved.T).sum(1))
             report(progress, sum(map(len, values)) / len(at), "self-influence")
         return torch.cat(values)
@@ -122,7 +123,7 @@ class InfluenceEngine:
         """Predicted ``theta_without_i - theta``, ``(m, p)``: ``w_i A^-1 grad l_i`` for ``positions (m,)``."""
         o = self.objective
         gradients = o.gradients(self.theta, o.x[positions], o.y[positions])
-        return self.inverse.solve((o.weights[positions, None] * gradients).T.contiguous()).value.T
+        return self.inverse.solve((o.weights[positions, None] * gradients).T.contiguous()).require().T
 
     def convergence_check(self, s: Tensor, removal: Tensor) -> float:
         """``|sum_i D_i + l2 theta . s| / sum_i |D_i|`` for one ``s (p,)``: 0 at an optimum (``s . grad R = 0``)."""

@@ -122,7 +122,7 @@ class Objective(ABC):
     def reweighted(self, indices: Sequence[int] | Tensor, weight: float) -> Self:
         """The objective with ``w_i = weight / n`` for the examples ``indices``."""
         weights = self.weights.clone()
-        weights[self._positions(indices)] = weight / self.n
+        weights[self.positions(indices)] = weight / self.n
         return replace(self, weights=weights)
 
     def without(self, indices: Sequence[int] | Tensor) -> Self:
@@ -131,7 +131,7 @@ class Objective(ABC):
 
     def replacing(self, indices: Sequence[int] | Tensor, x: Tensor, y: Tensor) -> Self:
         """The objective in which the examples ``indices (m,)`` are ``x (m, d)`` with labels ``y (m,)``."""
-        at = self._positions(indices)
+        at = self.positions(indices)
         new_x, new_y = self.x.clone(), self.y.clone()
         new_x[at], new_y[at] = x.to(new_x), y.to(new_y)
         return replace(self, x=new_x, y=new_y)
@@ -161,7 +161,8 @@ class Objective(ABC):
         if y.is_floating_point() or (len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.loss.classes):
             raise DataError(f"Labels must be whole numbers from 0 to {self.loss.classes - 1}.")
 
-    def _positions(self, indices: Sequence[int] | Tensor) -> Tensor:
+    def positions(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """``indices (m,)`` on the data's device; raise ``ShapeError`` unless each is a training position."""
         at = torch.as_tensor(indices, dtype=torch.long, device=self.x.device).reshape(-1)
         if len(at) and not 0 <= int(at.min()) <= int(at.max()) < self.n:
             raise ShapeError(f"Training positions must lie between 0 and {self.n - 1}.")

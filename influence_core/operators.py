@@ -69,8 +69,8 @@ class Curvature(LinearOperator):
         if not (math.isfinite(damping) and damping >= 0):
             raise DataError(f"The damping must be a number of at least 0, but is {damping}.")
         objective.check_theta(theta)
-        self.objective, self.theta, self.damping = objective, theta, damping
-        self.dim, self.like = objective.dim, theta
+        self.objective, self.theta, self.damping = objective, theta.detach(), damping
+        self.dim, self.like = objective.dim, self.theta
 
     @abstractmethod
     def _linearise(self) -> LinearMap: ...

@@ -62,7 +62,7 @@ def retrain(
             block = slice(start, start + BLOCK_MODELS)
             starts[block] = _advance(objective, starts[block], edits[block], inverse, gradient_norm)
             report(progress, 0.9 * min(1.0, block.stop / len(edits)), f"{min(block.stop, len(edits))} models advanced")
-    return _finish(objective, starts, edits, gradient_norm, progress)
+    return _finish(objective, starts, edits, inverse, gradient_norm, progress)
 
 
 def retrain_cold(
@@ -75,11 +75,16 @@ def retrain_cold(
 
 
 def _finish(
-    objective: Objective, starts: Tensor, edits: Sequence[Edit], gradient_norm: float, progress: Progress | None
+    objective: Objective,
+    starts: Tensor,
+    edits: Sequence[Edit],
+    inverse: Inverse | None,
+    gradient_norm: float,
+    progress: Progress | None,
 ) -> Retrained:
     norms = []
     for at, edit in enumerate(edits):
-        trained = minimise(edit.apply(objective), starts[at], gradient_norm)
+        trained = minimise(edit.apply(objective), starts[at], gradient_norm, inverse)
         starts[at] = trained.theta
         norms.append(trained.gradient_norm)
         report(progress, max(0.9, (at + 1) / len(edits)), f"{at + 1} of {len(edits)} models proved")

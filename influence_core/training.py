@@ -14,13 +14,22 @@ from torch import Tensor
 
 from influence_core.errors import UnsupportedError
 from influence_core.objective import Objective
-from influence_core.operators import GaussNewton
+from influence_core.operators import GaussNewton, Hessian
 from influence_core.progress import Progress, report
+from influence_core.solvers.base import Inverse
+from influence_core.solvers.cholesky import Cholesky
 from influence_core.solvers.conjugate_gradient import ConjugateGradient
 
 SUFFICIENT_DECREASE = 1e-4
 SMALLEST_STEP = 1e-8
+ROUNDING = 1e-12
+"""A predicted fall below this share of the risk cannot be told from rounding."""
+CG_STEPS = 500
+MEMORY = 60
+"""Steps that one Gauss-Newton inverse serves before it is rebuilt."""
+NETWORK_DAMPING = 1e-3
 MARGIN = 1e-6
+"""An SVM example this close to the margin may take any slope of the hinge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +55,21 @@ def minimise(
     objective: Objective,
     theta: Tensor | None = None,
     gradient_norm: float = 1e-10,
-    max_steps: int = 200,
+    inverse: Inverse | None = None,
+    max_steps: int = 400,
     progress: Progress | None = None,
 ) -> Trained:
-    """Newton's method with inexact conjugate-gradient solves and a line search, to a stated gradient norm.
+    """Minimise to a stated gradient norm, with a line search at every step.
 
-    The curvature is the Gauss-Newton matrix, which for convex objectives is the Hessian: convergence is quadratic
-    there, and for a network every step still descends.
+    A convex objective takes Newton's method with inexact conjugate-gradient solves. A network takes L-BFGS on top of
+    a dense Gauss-Newton inverse, which is rebuilt where progress stalls: a step costs one gradient.
 
     Args:
-        objective: A smooth objective; a hinge objective goes to ``fit_hinge``.
+        objective: What to minimise; a hinge objective goes to ``fit_hinge``.
         theta: ``(p,)`` to start from (warm); zeros where none is given (cold; convex objectives only).
         gradient_norm: The target for ``||grad R||``.
-        max_steps: Newton steps at most.
+        inverse: An inverse curvature near ``theta`` that the network's first steps may use.
+        max_steps: Steps at most.
         progress: Called after every step.
 
     Raises:
@@ -69,46 +80,95 @@ def minimise(
     if theta is None and not objective.is_convex:
         raise UnsupportedError("A network has no cold start at zero: give its initial parameters.")
     started = time.perf_counter()
-    theta = objective.x.new_zeros(objective.dim) if theta is None else theta.clone()
-    gradient, risk, steps = objective.risk_gradient(theta), float(objective.risk(theta)), 0
-    first = float(gradient.norm())
-    while (norm := float(gradient.norm())) > gradient_norm and steps < max_steps:
-        tolerance = min(0.1, max(math.sqrt(norm), 0.1 * gradient_norm / norm)) if norm < 1 else 0.1
-        inverse = ConjugateGradient(rtol=tolerance, max_steps=500).prepare(GaussNewton(objective, theta))
-        step = -inverse.solve(gradient).value
-        moved = _line_search(objective, theta, step, gradient, risk)
-        if moved is None:
-            break
-        theta, risk = moved
-        gradient = objective.risk_gradient(theta)
-        steps += 1
-        report(progress, _fraction(first, float(gradient.norm()), gradient_norm), f"gradient norm {gradient.norm():.1e}")
-    norm = float(objective.risk_gradient(theta).norm())
-    return Trained(theta, norm, steps, time.perf_counter() - started, norm <= gradient_norm)
+    start = objective.x.new_zeros(objective.dim) if theta is None else theta
+    path = _Path(objective, start, gradient_norm, progress)
+    if objective.is_convex:
+        _newton(path, max_steps)
+    else:
+        _quasi_newton(path, inverse, max_steps)
+    norm = float(objective.risk_gradient(path.theta).norm())
+    return Trained(path.theta, norm, path.steps, time.perf_counter() - started, norm <= gradient_norm)
 
 
-def _line_search(
-    objective: Objective, theta: Tensor, step: Tensor, gradient: Tensor, risk: float
-) -> tuple[Tensor, float] | None:
-    """Halve the step until the risk falls enough; near the optimum, where rounding hides the fall, the gradient must."""
-    slope = float(gradient @ step)
-    length = 1.0
-    while length >= SMALLEST_STEP:
-        there = theta + length * step
-        value = float(objective.risk(there))
-        if value <= risk + SUFFICIENT_DECREASE * length * slope:
-            return there, value
-        if abs(length * slope) < 1e-12 * max(1.0, abs(risk)):
-            smaller = bool(objective.risk_gradient(there).norm() < gradient.norm())
-            return (there, value) if smaller else None
-        length /= 2
-    return None
+class _Path:
+    """Where a minimisation stands: parameters, risk and gradient, moved by a line search."""
+
+    def __init__(self, objective: Objective, theta: Tensor, target: float, progress: Progress | None) -> None:
+        self.objective, self.target, self.progress = objective, target, progress
+        self.theta, self.risk = theta.clone(), float(objective.risk(theta))
+        self.gradient = objective.risk_gradient(theta)
+        self.first, self.steps = self.norm, 0
+
+    @property
+    def norm(self) -> float:
+        return float(self.gradient.norm())
+
+    @property
+    def arrived(self) -> bool:
+        return self.norm <= self.target
+
+    def move(self, step: Tensor) -> bool:
+        """Halve ``step`` until the risk falls enough; near the optimum, where rounding hides it, the gradient must."""
+        slope, length = float(self.gradient @ step), 1.0
+        while slope < 0 and length >= SMALLEST_STEP:
+            there = self.theta + length * step
+            risk, hidden = float(self.objective.risk(there)), abs(length * slope) < ROUNDING * max(1.0, abs(self.risk))
+            if hidden or risk <= self.risk + SUFFICIENT_DECREASE * length * slope:
+                gradient = self.objective.risk_gradient(there)
+                if hidden and not float(gradient.norm()) < self.norm:
+                    length /= 2
+                    continue
+                self.theta, self.risk, self.gradient = there, risk, gradient
+                self.steps += 1
+                report(self.progress, self._fraction(), f"gradient norm {self.norm:.1e}")
+                return True
+            length /= 2
+        return False
+
+    def _fraction(self) -> float:
+        if self.arrived or self.first <= self.target:
+            return 1.0
+        return max(0.0, math.log(self.first / self.norm) / math.log(self.first / max(self.target, 1e-300)))
 
 
-def _fraction(first: float, now: float, target: float) -> float:
-    if now <= target or first <= target:
-        return 1.0
-    return min(1.0, max(0.0, math.log(first / now) / math.log(first / target)))
+def _newton(path: _Path, max_steps: int) -> None:
+    while not path.arrived and path.steps < max_steps:
+        # solve ever more sharply as the optimum nears (quadratic convergence), but no sharper than the target needs
+        rtol = min(0.1, max(math.sqrt(path.norm), 0.1 * path.target / path.norm))
+        inverse = ConjugateGradient(rtol, max_steps=CG_STEPS).prepare(Hessian(path.objective, path.theta))
+        if not path.move(-inverse.solve(path.gradient).value):
+            return
+
+
+def _quasi_newton(path: _Path, inverse: Inverse | None, max_steps: int) -> None:
+    while not path.arrived and path.steps < max_steps:
+        norm, risk = path.norm, path.risk
+        if inverse is None:
+            inverse = Cholesky().prepare(GaussNewton(path.objective, path.theta, NETWORK_DAMPING))
+        pairs: list[tuple[Tensor, Tensor]] = []
+        for _ in range(MEMORY):
+            theta, gradient = path.theta, path.gradient
+            if path.arrived or not path.move(-_two_loops(gradient, pairs, inverse)):
+                break
+            moved, turned = path.theta - theta, path.gradient - gradient
+            if float(moved @ turned) > 0:
+                pairs.append((moved, turned))
+        inverse = None
+        if not (path.norm < norm or path.risk < risk - ROUNDING * abs(risk)):
+            return
+
+
+def _two_loops(gradient: Tensor, pairs: list[tuple[Tensor, Tensor]], inverse: Inverse) -> Tensor:
+    """L-BFGS's product of the inverse curvature with the gradient, ``inverse`` corrected by ``(step, turn)`` pairs."""
+    q, factors = gradient.clone(), []
+    for moved, turned in reversed(pairs):
+        factor = (moved @ q) / (moved @ turned)
+        factors.append(factor)
+        q -= factor * turned
+    q = inverse.solve(q).value
+    for (moved, turned), factor in zip(pairs, reversed(factors), strict=True):
+        q = q + (factor - (turned @ q) / (moved @ turned)) * moved
+    return q
 
 
 @dataclass(frozen=True)

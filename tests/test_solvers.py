@@ -10,7 +10,7 @@ from influence_core.errors import DataError, ShapeError, SolveError, Unsupported
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import DenseOperator, GaussNewton, Hessian, LinearOperator
-from influence_core.solvers import CATALOGUE, Cholesky, ConjugateGradient, LiSSA, choose
+from influence_core.solvers import CATALOGUE, Cholesky, ConjugateGradient, LiSSA, cholesky, choose
 from tests.problems import KINDS, linear, network, normal
 
 SIZE = 40
@@ -80,14 +80,12 @@ def test_t2_exact_solvers_on_real_curvature(solver, kind):
     assert ((x - exact).norm(dim=0) <= 1e-8 * exact.norm(dim=0)).all()
 
 
-def test_cholesky_above_the_size_that_is_inverted_by_halves(monkeypatch):
-    from influence_core.solvers import cholesky
-
-    monkeypatch.setattr(cholesky, "LEAF", 7)
+def test_cholesky_of_more_than_one_strip(monkeypatch):
+    monkeypatch.setattr(cholesky, "STRIP", 7)
     matrix = _matrix(1e3)
     value = Cholesky().prepare(DenseOperator(matrix)).solve(torch.eye(SIZE, dtype=torch.float64)).require()
     assert_close(value @ matrix, torch.eye(SIZE, dtype=torch.float64), rtol=0, atol=1e-10)
-    assert_close(value, value.T, rtol=0, atol=0)
+    assert_close(value, value.T, rtol=1e-13, atol=1e-13)
 
 
 def test_preparing_does_not_change_the_operator():
@@ -114,11 +112,14 @@ def test_a_finished_column_waits_for_the_others():
     easy = torch.linalg.eigh(matrix).eigenvectors[:, -1]
     hard = normal(SIZE, seed=2)
     together = (
-        ConjugateGradient().prepare(DenseOperator(matrix)).solve(torch.stack([easy, hard], 1)).require()
+        ConjugateGradient(rtol=1e-12)
+        .prepare(DenseOperator(matrix))
+        .solve(torch.stack([easy, hard], 1))
+        .require()
     )
-    alone = ConjugateGradient().prepare(DenseOperator(matrix)).solve(hard).require()
-    assert_close(together[:, 1], alone, rtol=1e-9, atol=1e-9)
-    assert_close(together[:, 0], easy, rtol=1e-7, atol=1e-7)
+    alone = ConjugateGradient(rtol=1e-12).prepare(DenseOperator(matrix)).solve(hard).require()
+    assert_close(together[:, 1], alone, rtol=0, atol=1e-9 * alone.norm().item())
+    assert_close(together[:, 0], easy, rtol=0, atol=1e-9)
 
 
 def test_the_best_preconditioner_needs_one_step():
@@ -134,7 +135,7 @@ def test_single_precision_stays_single():
         assert solution.residual < 2e-5
 
 
-# ---------------------------------------------------------------------------------- exact solvers: what must fail
+# --------------------------------------------------------------------- exact solvers: what must fail
 
 INDEFINITE = _matrix(10) - 0.5 * torch.eye(SIZE, dtype=torch.float64)
 
@@ -204,29 +205,29 @@ def test_a_right_hand_side_of_another_shape_is_refused(solver, shape):
 
 def _mean_is_within_three_standard_errors(solution, exact):
     solution.require()
-    assert ((solution.value - exact).abs() <= 3 * solution.spread).all()
-    assert (solution.spread < 0.2 * exact.norm(dim=0)).all(), "an estimate this rough proves nothing"
+    error, expected = (solution.value - exact).norm(dim=0), solution.spread.norm(dim=0)
+    assert (error <= 3 * expected).all()
+    assert (expected <= 0.05 * exact.norm(dim=0)).all(), "an estimate this rough proves nothing"
 
 
-@pytest.mark.parametrize("scale", [None, 3.0, 12.0])
-@pytest.mark.parametrize("damping", [0.0, 0.1])
+@pytest.mark.parametrize("scale", [None, 3.0, 8.0])
+@pytest.mark.parametrize("damping", [0.0, 0.2])
 @pytest.mark.parametrize("kind", ["logistic", "softmax"])
 def test_t9_lissa_tends_to_the_damped_inverse_whatever_the_scale(kind, damping, scale):
     """The released code solves (H + damping scale I) instead."""
-    toy = linear(kind, l2=0.1)
+    toy = linear(kind, l2=0.3)
     operator = Hessian(toy.objective, toy.theta, damping)
     b = normal(operator.dim, 2, seed=3)
-    depth = (
-        None if scale is None else int(10 * scale / (toy.l2 + damping))
-    )  # e^-10 is left of the weakest direction
-    solver = LiSSA(batch=30, repeats=20, scale=scale, depth=depth, truncation=1e-4)
+    left = 10  # e^-10 of the weakest direction is cut off
+    depth = None if scale is None else int(left * scale / (toy.l2 + damping))
+    solver = LiSSA(batch=30, repeats=12, scale=scale, depth=depth, truncation=1e-4)
     solution = solver.prepare(operator).solve(b)
     eye = torch.eye(operator.dim, dtype=torch.float64)
     exact = torch.linalg.solve(toy.hessian() + damping * eye, b)
     _mean_is_within_three_standard_errors(solution, exact)
-    undamped = torch.linalg.solve(toy.hessian() + damping * (scale or 3.0) * eye, b)
-    if damping:
-        assert ((solution.value - undamped).abs() > 3 * solution.spread).any(), "the released code's answer"
+    if damping and scale:
+        released = torch.linalg.solve(toy.hessian() + damping * scale * eye, b)
+        assert ((solution.value - released).norm(dim=0) > 3 * solution.spread.norm(dim=0)).all()
 
 
 def test_lissa_reports_the_true_residual_and_repeats_itself():
@@ -296,7 +297,7 @@ class Diagonal(LinearOperator):
         return self
 
 
-LONG = 40_000
+LONG = 20_000
 STATM = Path("/proc/self/statm")
 
 

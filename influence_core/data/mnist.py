@@ -64,15 +64,19 @@ def download(folder: str, progress: Progress | None = None) -> None:
     report(progress, 1.0, "MNIST is downloaded")
 
 
+def missing_files(folder: str) -> list[str]:
+    """Which of MNIST's files are not in `folder`/MNIST/raw."""
+    return [name for name in FILES if not (Path(folder) / "MNIST" / "raw" / name).is_file()]
+
+
 def _require_files(folder: str | None) -> Path:
     """The folder, once all four files are known to be in it."""
     if not folder:
         raise DataError("Full MNIST does not ship with the app. Name the folder that holds MNIST/raw.")
-    raw = Path(folder) / "MNIST" / "raw"
-    missing = [name for name in FILES if not (raw / name).is_file()]
+    missing = missing_files(folder)
     if missing:
         raise DataError(
-            f"Expected MNIST's files in {raw}, but did not find: {', '.join(missing)}. "
+            f"Expected MNIST's files in {Path(folder) / 'MNIST' / 'raw'}, but did not find: {', '.join(missing)}. "
             "Name the folder that holds MNIST/raw, unzip the files if they end in .gz, or download MNIST."
         )
     return Path(folder)

@@ -67,6 +67,15 @@ def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
     return _question(study, x, label, None, None)
 
 
+def with_label(study: Study, question: Question, label: int) -> Question:
+    """The same test input, asked about another label.
+
+    Raises:
+        DataError: If there is no such label.
+    """
+    return _question(study, question.x, label, question.test_id, question.true_label)
+
+
 def _question(study: Study, x: Tensor, label: int | None, test_id: int | None, true_label: int | None) -> Question:
     classes = len(study.data.class_names)
     if label is None:

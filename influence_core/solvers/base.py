@@ -52,7 +52,7 @@ class Solution:
     @cached_property
     def residuals(self) -> Tensor:
         """True relative residuals ``||rhs - operator value|| / ||rhs||``, ``(k,)``; one product, computed when asked."""
-        rhs, value = self.rhs.reshape(len(self.rhs), -1), self.value.reshape(len(self.rhs), -1)
+        rhs, value = self.rhs.detach().reshape(len(self.rhs), -1), self.value.reshape(len(self.rhs), -1)
         size = rhs.norm(dim=0)
         error = (rhs - self.operator.matvec(value)).norm(dim=0)
         return torch.where(size > 0, error / torch.where(size > 0, size, 1), error)
@@ -110,5 +110,5 @@ def check_rhs(operator: LinearOperator, rhs: Tensor) -> Tensor:
             f"A right-hand side must have shape ({operator.dim},) or ({operator.dim}, k), "
             f"but has {tuple(rhs.shape)}."
         )
-    return rhs.reshape(operator.dim, -1)
+    return rhs.detach().reshape(operator.dim, -1)
 

@@ -139,6 +139,15 @@ class JobManager:
         self._line.put(job)
         return job
 
+    def result(self, key: str) -> Any:
+        """The result of this key if its job is done and still kept, else None; starts nothing."""
+        with self._lock:
+            job = self._jobs.get(key)
+            if job is not None and job.state == "done":
+                self._jobs.move_to_end(key)
+                return job.result
+        return None
+
     def forget(self, key: str) -> None:
         """Drops the result of this key; work that still runs goes on for those who wait for it."""
         with self._lock:
@@ -165,7 +174,7 @@ def get_jobs() -> JobManager:
     return JobManager()
 
 
-def await_job(key: str, title: str, work: Callable[[Progress], T], *, quick_seconds: float = 0.4) -> T:
+def await_job(key: str, title: str, work: Callable[[Progress], T], *, quick_seconds: float = 0.4, manager: JobManager | None = None) -> T:
     """Returns the result of the work, or shows how far it is and ends this run of the page.
 
     The page runs again by itself when the work has ended. Work that is done at once shows no progress bar.
@@ -176,8 +185,9 @@ def await_job(key: str, title: str, work: Callable[[Progress], T], *, quick_seco
         title: The work in words a visitor understands.
         work: Receives `progress(fraction, message)`, which raises `Cancelled` when somebody pressed Cancel.
         quick_seconds: How long to wait before showing anything.
+        manager: Who runs it and keeps the result; the server's own unless another is given.
     """
-    job = _join(key, title, work)
+    job = _join(key, title, work, manager)
     job.wait(quick_seconds)
     if job.state == "running":
         _progress_panel(job)
@@ -188,9 +198,11 @@ def await_job(key: str, title: str, work: Callable[[Progress], T], *, quick_seco
     st.stop()
 
 
-def background(key: str, title: str, work: Callable[[Progress], T]) -> Job[T]:
+def background(
+    key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
+) -> Job[T]:
     """Starts or joins work that the page can do without for now; show it with `job_status`."""
-    return _join(key, title, work)
+    return _join(key, title, work, manager)
 
 
 def job_status(job: Job[Any]) -> None:
@@ -202,7 +214,9 @@ def job_status(job: Job[Any]) -> None:
         st.button("Try again", key=f"job_retry_{job.key}", on_click=_start_again, args=(job.key,))
 
 
-def _join(key: str, title: str, work: Callable[[Progress], T]) -> Job[T]:
+def _join(
+    key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
+) -> Job[T]:
     """The job this session already waits for or saw end badly, else the server's.
 
     The manager forgets a job that ended badly, so that the next visitor starts afresh; the session that
@@ -212,7 +226,7 @@ def _join(key: str, title: str, work: Callable[[Progress], T]) -> Job[T]:
     for ended in [one for one, job in watched.items() if job.state == "done"]:
         del watched[ended]
     if key not in watched:
-        watched[key] = get_jobs().start(key, title, work)
+        watched[key] = (manager or get_jobs()).start(key, title, work)
     return watched[key]
 
 

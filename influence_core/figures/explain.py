@@ -1,0 +1,138 @@
+"""Pictures of an explanation: what the model says, and influence against distance (the paper's Figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from influence_core.experiments.explain import Explanation
+from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.words import nats, percent, points
+
+TOP = 300
+SAMPLE = 500
+BINS = (90, 60)
+CLEAR = "rgba(0,0,0,0)"
+
+
+def probabilities(explanation: Explanation, class_names: Sequence[str]) -> go.Figure:
+    """The model's probabilities as bars; the label asked about is blue, the others grey."""
+    values = explanation.probabilities
+    colours = [HELPFUL.both if label == explanation.label else GREY.both for label in range(len(values))]
+    bars = go.Bar(
+        x=values,
+        y=list(class_names),
+        orientation="h",
+        marker_color=colours,
+        text=[percent(float(value)) for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{text}<extra></extra>",
+    )
+    figure = go.Figure(bars)
+    figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
+    figure.update_yaxes(type="category", autorange="reversed", fixedrange=True, ticks="", showgrid=False)
+    return _quiet(figure, height=26 * len(values) + 16, left=24)
+
+
+def influence_against_distance(
+    explanation: Explanation, class_names: Sequence[str], opened: int | None = None, chosen: Collection[int] = ()
+) -> go.Figure:
+    """Every training example as predicted loss change over distance; the strongest and a sample can be clicked.
+
+    ``customdata`` of every clickable point is ``[training id]``. Filled points bear the label asked about.
+
+    Args:
+        explanation: The scores.
+        class_names: What the labels mean.
+        opened: Training id to ring.
+        chosen: Training ids to mark as chosen for retraining.
+    """
+    figure = go.Figure(_density(explanation))
+    figure.add_hline(y=0, line_width=1, line_color=GREY.both)
+    for at in _clickable(explanation):
+        if len(at):
+            figure.add_trace(_points(explanation, class_names, at))
+    figure.add_trace(_rings(explanation, chosen, "square-open", 15, "chosen for retraining"))
+    figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
+    figure.update_xaxes(title="Distance between the pictures (Euclidean, pixels 0 to 1)", zeroline=False)
+    figure.update_yaxes(title=f"Predicted change of the loss of “{explanation.label_name}”, nats", zeroline=False)
+    return _quiet(figure, height=460, left=70, bottom=50)
+
+
+def _density(explanation: Explanation) -> go.Heatmap:
+    """All examples as a grey cloud, log-shaded, drawn from counts so that its size does not grow with n."""
+    counts, x, y = np.histogram2d(explanation.distance, explanation.scores, bins=BINS)
+    shade = np.where(counts > 0, np.log1p(counts), np.nan).T
+    return go.Heatmap(
+        x=(x[:-1] + x[1:]) / 2,
+        y=(y[:-1] + y[1:]) / 2,
+        z=shade.astype(np.float32),
+        colorscale=[[0, "rgba(128,135,144,0.12)"], [1, "rgba(128,135,144,0.75)"]],
+        showscale=False,
+        hoverinfo="skip",
+        name="all training images",
+    )
+
+
+def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
+    """The strongest examples and a fixed sample of the others, each example in one of the two."""
+    order = np.argsort(-np.abs(explanation.scores), kind="stable")
+    top, rest = order[:TOP], order[TOP:]
+    sample = np.random.default_rng(0).choice(rest, min(SAMPLE, len(rest)), replace=False)
+    return top, sample
+
+
+def _points(explanation: Explanation, class_names: Sequence[str], at: np.ndarray) -> go.Scattergl:
+    scores, same = explanation.scores[at], explanation.labels[at] == explanation.label
+    change = explanation.probability_change[at]
+    colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
+    hover = [
+        f"training image {explanation.ids[i]}, a {class_names[explanation.labels[i]]}<br>{nats(float(d))}"
+        f"<br>{points(float(c))} for “{explanation.label_name}”<br>distance {explanation.distance[i]:.2f}"
+        for i, d, c in zip(at, scores, change, strict=True)
+    ]
+    return go.Scattergl(
+        x=explanation.distance[at].astype(np.float32),
+        y=scores.astype(np.float32),
+        mode="markers",
+        customdata=explanation.ids[at][:, None].tolist(),
+        hovertext=hover,
+        hoverinfo="text",
+        marker={
+            "size": 8,
+            "color": colours,
+            "symbol": ["circle" if one else "circle-open" for one in same],
+            "line": {"width": 1.5, "color": colours},
+        },
+        unselected={"marker": {"opacity": 0.75}},
+        selected={"marker": {"opacity": 1.0}},
+        showlegend=False,
+    )
+
+
+def _rings(explanation: Explanation, ids: Collection[int], symbol: str, size: int, name: str) -> go.Scatter:
+    at = [explanation.position(one) for one in ids]
+    return go.Scatter(
+        x=explanation.distance[at],
+        y=explanation.scores[at],
+        mode="markers",
+        hoverinfo="skip",
+        marker={"symbol": symbol, "size": size, "color": GREY.both, "line": {"width": 2.5}},
+        name=name,
+        showlegend=False,
+    )
+
+
+def _quiet(figure: go.Figure, height: int, left: int = 10, bottom: int = 8) -> go.Figure:
+    """No frame, no background, small margins."""
+    return figure.update_layout(
+        height=height,
+        margin={"l": left, "r": 12, "t": 10, "b": bottom},
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        showlegend=False,
+        bargap=0.25,
+    )

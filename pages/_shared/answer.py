@@ -1,0 +1,90 @@
+"""What the model says, and the label asked about."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.experiments.explain import NOTICEABLE, Explanation
+from influence_core.figures.explain import probabilities
+from influence_core.studies import Study
+from influence_core.words import percent, points
+from pages._shared.picture_grid import data_url
+from pages._shared.pictures import ink
+from pages._shared.view import View, go_to
+
+
+def headline(study: Study, explanation: Explanation) -> None:
+    """The page's question, and its answer in one sentence."""
+    names = study.data.class_names
+    said = names[explanation.predicted_label]
+    asked = explanation.label_name
+    if explanation.label == explanation.predicted_label:
+        st.title(f"Which training images made the model say {said}?")
+    else:
+        st.title(f"Which training images speak for {asked}, when the model says {said}?")
+    st.markdown(_sentence(study, explanation))
+    if study.data.stand_in:
+        st.caption(study.data.stand_in)
+
+
+def _sentence(study: Study, explanation: Explanation) -> str:
+    names, asked = study.data.class_names, explanation.label_name
+    which = f"Test image {explanation.test_id}" if explanation.test_id is not None else "Your picture"
+    says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
+    if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
+        says += f", but it is a **{names[explanation.true_label]}**"
+    if not explanation.matters:
+        return f"{says}. No single training image matters much to this answer."
+    for_, against = explanation.speak_for(1), explanation.speak_against(1)
+    parts = []
+    if len(for_):
+        at = for_[0]
+        parts.append(
+            f"training image {explanation.ids[at]} (a {names[explanation.labels[at]]}) speaks most :blue[**for {asked}**]: "
+            f"without it the probability would change by {points(float(explanation.probability_change[at]))}"
+        )
+    if len(against):
+        at = against[0]
+        parts.append(
+            f"image {explanation.ids[at]} (a {names[explanation.labels[at]]}) speaks most :orange[**against {asked}**] "
+            f"({points(float(explanation.probability_change[at]))})"
+        )
+    return f"{says}. Of {len(explanation.ids):,} training images, {'; '.join(parts)}."
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """The picture, the probabilities, and which label is asked about."""
+    with st.container(border=True, key="answer"):
+        picture, bars, label = st.columns([1.1, 2, 1.6], vertical_alignment="center", gap="medium")
+        with picture:
+            name = "your picture" if explanation.test_id is None else f"test image {explanation.test_id}"
+            pixels = ink(study, explanation.x)
+            st.html(f'<img src="{data_url(pixels, 8)}" alt="{name}" style="width:100%;max-width:220px;border-radius:6px">')
+        with bars:
+            st.markdown("**What the model says**")
+            st.plotly_chart(
+                probabilities(explanation, study.data.class_names), key="probabilities", config={"displayModeBar": False}
+            )
+        with label:
+            _label_toggle(study, view, explanation)
+
+
+def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
+    names = study.data.class_names
+    titles = {"model": f"the model's answer: {names[explanation.predicted_label]}"}
+    if explanation.true_label is not None:
+        titles["true"] = f"the true label: {names[explanation.true_label]}"
+    if view.ask not in titles:
+        titles[view.ask] = f"label {explanation.label_name}"
+    st.session_state["ask"] = view.ask
+    st.radio(
+        "**Ask about**",
+        list(titles),
+        key="ask",
+        format_func=titles.__getitem__,
+        on_change=lambda: go_to(ask=st.session_state["ask"]),
+    )
+    st.caption(
+        f"The model gives **{explanation.label_name}** a probability of {percent(explanation.probability)}. Below: "
+        f"which training images raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points count as nothing."
+    )

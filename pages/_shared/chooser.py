@@ -1,0 +1,114 @@
+"""Choosing the test image: the doubtful ones first."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core.data.pictures import read_digit
+from influence_core.errors import DataError
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.predictions import Predictions
+from influence_core.studies import Study
+from influence_core.words import percent
+from pages._shared import access
+from pages._shared.picture_grid import Picture, data_url, picture_grid
+from pages._shared.pictures import ink
+from pages._shared.view import View, go_to
+
+A_PAGE = 22
+
+
+def show(study: Study, view: View, known: Predictions, explanation: Explanation) -> None:
+    """Filter, thumbnails and pages; or an id; or a picture of one's own."""
+    with st.container(key="chooser"):
+        filters, label, by_id, own = st.columns([3.6, 1.1, 1.1, 1.4], vertical_alignment="bottom")
+        with filters:
+            _filter(view, known)
+        with label:
+            _only_label(study, view)
+        with by_id:
+            _by_id(view, explanation)
+        with own:
+            _own_picture(study)
+        order = _order(view, known)
+        pages = max(1, -(-len(order) // A_PAGE))
+        page = min(view.page_number, pages)
+        shown = order[(page - 1) * A_PAGE : page * A_PAGE]
+        if not len(shown):
+            st.info("There is no such test image: the model gets them all right. Choose another filter.")
+        picture_grid(
+            [_card(study, known, at) for at in shown],
+            key="tests",
+            chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
+            on_click=lambda test_id: go_to(test=test_id),
+            columns_min_px=74,
+        )
+        if pages > 1:
+            key = f"chooser_page_{page}"
+            st.pagination(pages, default=page, key=key, on_change=lambda: go_to(page=str(st.session_state[key])))
+
+
+def _filter(view: View, known: Predictions) -> None:
+    titles = {
+        "wrong": f"Misclassified ({len(known.misclassified()):,})",
+        "unsure": "Least confident",
+        "all": f"All ({len(known.ids):,})",
+    }
+    st.session_state["show"] = view.show if view.show in titles else "wrong"
+    st.segmented_control(
+        "Choose a test image",
+        list(titles),
+        key="show",
+        required=True,
+        format_func=titles.__getitem__,
+        on_change=lambda: go_to(show=st.session_state["show"]),
+    )
+
+
+def _only_label(study: Study, view: View) -> None:
+    titles = {"": "any"} | {str(label): name for label, name in enumerate(study.data.class_names)}
+    st.session_state["of"] = view.of if view.of in titles else ""
+    st.selectbox(
+        "True label",
+        list(titles),
+        key="of",
+        format_func=titles.__getitem__,
+        on_change=lambda: go_to(of=st.session_state["of"]),
+    )
+
+
+def _order(view: View, known: Predictions) -> np.ndarray:
+    orders = {"unsure": known.least_confident, "all": lambda: np.arange(len(known.ids))}
+    order = orders.get(view.show, known.misclassified)()
+    return order if view.only_label is None else order[known.labels[order] == view.only_label]
+
+
+def _card(study: Study, known: Predictions, at: int) -> Picture:
+    said, true = (study.data.class_names[int(one[at])] for one in (known.predicted, known.labels))
+    wrong = f", but it is {true}" if said != true else ""
+    return Picture(
+        id=str(known.ids[at]),
+        src=data_url(ink(study, study.data.test.x[int(at)].numpy())),
+        alt=f"test image {known.ids[at]}: the model says {said}{wrong}",
+        title=f"says {said}",
+        lines=(f"is {true}", percent(float(known.confidence[at]))),
+    )
+
+
+def _by_id(view: View, explanation: Explanation) -> None:
+    st.session_state["test_id"] = "" if explanation.test_id is None else str(explanation.test_id)
+    st.text_input("Its number", key="test_id", on_change=lambda: go_to(test=st.session_state["test_id"].strip()))
+
+
+def _own_picture(study: Study) -> None:
+    with st.popover("Your own picture", width="stretch"):
+        st.markdown("A photo or drawing of **one digit**. It stays on this machine.")
+        file = st.file_uploader("A picture of a digit", key="upload", max_upload_size=10, label_visibility="collapsed")
+        if file is not None and st.session_state.get("upload_seen") != file.file_id:
+            try:
+                go_to(picture=access.keep_picture(study, read_digit(file.getvalue(), study.data.image_shape)))
+                st.session_state["upload_seen"] = file.file_id
+                st.rerun()
+            except DataError as error:
+                st.error(str(error))

@@ -1,0 +1,58 @@
+"""The sidebar: what is explained, and how it is computed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core import devices, solvers, studies
+from influence_core.experiments.explain import CURVATURES
+from pages._shared.view import View, go_to
+
+_SOLVERS = {"auto": "automatic", "cholesky": "Cholesky (exact)", "cg": "conjugate gradient (exact)", "lissa": "LiSSA (approximate)"}
+_CURVATURES = {"auto": "automatic", "hessian": "Hessian (exact)", "gauss-newton": "Gauss-Newton"}
+_DEVICES = {"auto": "automatic", "cpu": "processor (CPU)", "cuda": "graphics card (CUDA)", "mps": "Apple GPU (MPS)"}
+
+
+def show(view: View) -> None:
+    """Study, solver, curvature, damping and device; each change goes into the address."""
+    with st.sidebar:
+        _choice("study", "Model and data", list(studies.CATALOGUE), view.study, _study_title)
+        st.caption(_about(view))
+        with st.expander("How it is computed", expanded=view.settings_changed):
+            _choice("solver", "Solver", ["auto", *solvers.CATALOGUE], view.solver, _SOLVERS.__getitem__)
+            _choice("curvature", "Curvature", list(CURVATURES), view.curvature, _CURVATURES.__getitem__)
+            _damping(view)
+            _choice("device", "Device", list(devices.available()), view.device, _DEVICES.__getitem__)
+        st.caption("Everything is computed on this machine. The app asks nothing of the internet.")
+
+
+def _choice(name: str, label: str, options: list[str], value: str, title) -> None:  # type: ignore[no-untyped-def]
+    key = f"side_{name}"
+    st.session_state[key] = value if value in options else options[0]
+    st.selectbox(label, options, key=key, format_func=title, on_change=lambda: go_to(**{name: st.session_state[key]}))
+
+
+def _damping(view: View) -> None:
+    st.session_state["side_damping"] = view.damping
+    st.text_input(
+        "Damping",
+        key="side_damping",
+        placeholder="the study's own",
+        help="Added to every eigenvalue of the curvature. 0 gives the leave-one-out forecast of a convex model; "
+        "networks need some.",
+        on_change=lambda: go_to(damping=st.session_state["side_damping"].strip().replace(",", ".")),
+    )
+
+
+def _study_title(name: str) -> str:
+    return studies.CATALOGUE[name].title
+
+
+def _about(view: View) -> str:
+    spec = studies.CATALOGUE.get(view.study)
+    if spec is None:
+        return ""
+    return {
+        "digits": "5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
+        "mnist": "All of MNIST; it does not ship with the app.",
+    }[spec.data]

@@ -1,0 +1,153 @@
+"""The whole view as the address bar has it: what is asked, how it is computed, what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import streamlit as st
+
+from influence_core import devices, studies
+from influence_core.errors import DataError
+from influence_core.experiments.explain import Settings
+
+DEFAULT_STUDY = next(iter(studies.CATALOGUE))
+MOST_CHOSEN = 50
+
+
+@dataclass(frozen=True)
+class View:
+    """One field a query parameter; a field at its default is not in the address.
+
+    Attributes:
+        study: Name of the study.
+        test: Test id, as text; "" for the first one offered.
+        picture: Digest of an uploaded picture that is asked about instead of a test image.
+        ask: "model" (the model's answer), "true" (the true label) or a label's number.
+        solver: As in `Settings`.
+        damping: A number as text; "" for the study's own.
+        curvature: As in `Settings`.
+        device: As in `devices.NAMES`.
+        show: Which test images the chooser offers: "wrong", "unsure" or "all".
+        of: Only test images of this true label, as text; "" for every label.
+        page: Page of the chooser.
+        open: Training id that is open, as text; "" for none.
+        out: Training ids chosen for retraining, comma-separated.
+        chart: "distance" or "anatomy".
+    """
+
+    study: str = DEFAULT_STUDY
+    test: str = ""
+    picture: str = ""
+    ask: str = "model"
+    solver: str = "auto"
+    damping: str = ""
+    curvature: str = "auto"
+    device: str = "auto"
+    show: str = "wrong"
+    of: str = ""
+    page: str = "1"
+    open: str = ""
+    out: str = ""
+    chart: str = "distance"
+
+    @property
+    def spec(self) -> studies.StudySpec:
+        """What is trained on what."""
+        return studies.find(self.study)
+
+    @property
+    def settings(self) -> Settings:
+        """How the curvature is inverted."""
+        return Settings(self.solver, None if self.damping == "" else _number(self.damping), self.curvature)
+
+    @property
+    def settings_changed(self) -> bool:
+        """Whether anything about the computation is not at its default."""
+        return (self.solver, self.damping, self.curvature, self.device) != ("auto", "", "auto", "auto")
+
+    @property
+    def test_id(self) -> int | None:
+        """The test id, if one is named."""
+        return _whole(self.test, "test image") if self.test else None
+
+    @property
+    def opened(self) -> int | None:
+        """The open training id, if there is one."""
+        return _whole(self.open, "training image") if self.open else None
+
+    @property
+    def chosen(self) -> tuple[int, ...]:
+        """Training ids chosen for retraining."""
+        return tuple(dict.fromkeys(_whole(one, "training image") for one in self.out.split(",") if one))[:MOST_CHOSEN]
+
+    @property
+    def only_label(self) -> int | None:
+        """The true label to which the chooser keeps, if any."""
+        return _whole(self.of, "label") if self.of else None
+
+    @property
+    def page_number(self) -> int:
+        """Page of the chooser, from 1."""
+        return max(1, _whole(self.page, "page"))
+
+    def check(self) -> None:
+        """Raise `DataError` where the address asks for something that there cannot be."""
+        _ = self.spec, self.settings, self.test_id, self.opened, self.chosen, self.page_number, self.only_label
+        if self.device not in devices.NAMES:
+            raise DataError(f"There is no device “{self.device}”; choose one of {', '.join(devices.NAMES)}.")
+        if self.ask not in ("model", "true"):
+            _whole(self.ask, "label")
+
+    def changed(self, **changes: str) -> View:
+        """The view after a change; what no longer makes sense falls back to its default."""
+        forget: dict[str, str] = {}
+        if "study" in changes:
+            kept = {"device", "solver", "chart"} | set(changes)
+            forget = {one.name: str(one.default) for one in fields(self) if one.name not in kept}
+        elif {"test", "picture"} & set(changes):
+            forget = {"test": "", "picture": "", "ask": "model", "open": "", "out": ""}
+        elif {"show", "of"} & set(changes):
+            forget = {"page": "1"}
+        return replace(self, **(forget | changes))
+
+    def query(self) -> dict[str, str]:
+        """The parameters that differ from their defaults."""
+        plain = asdict(View())
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+
+def read_view() -> View:
+    """The view that the address asks for; unknown parameters are left out."""
+    return from_query(st.query_params.to_dict())
+
+
+def from_query(query: Mapping[str, Any]) -> View:
+    """The view of some query parameters."""
+    names = {one.name for one in fields(View)}
+    return View(**{name: str(value) for name, value in query.items() if name in names})
+
+
+def go_to(**changes: str) -> None:
+    """Change the view: widgets call this, the address follows, and the page runs again."""
+    st.query_params.from_dict(read_view().changed(**changes).query())
+
+
+def toggle_chosen(train_id: str) -> None:
+    """Choose a training image for retraining, or no longer."""
+    ids = [one for one in read_view().out.split(",") if one]
+    go_to(out=",".join([one for one in ids if one != train_id] if train_id in ids else [*ids, train_id]))
+
+
+def _whole(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise DataError(f"The address asks for the {what} “{text[:40]}”, but a {what} is a whole number.")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"The damping must be a number of at least 0, but is “{text[:40]}”.") from None

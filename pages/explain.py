@@ -1,0 +1,26 @@
+"""Which training images made the model say that?"""
+
+import streamlit as st
+
+from influence_core.errors import InfluenceError
+from pages._shared import access, answer, chooser, evidence, example, footer, intro, sidebar
+from pages._shared.view import read_view
+
+view = read_view()
+sidebar.show(view)
+try:
+    view.check()
+    study = access.load_study(view)
+    known = access.load_predictions(study)
+    question = access.find_question(study, view, known)
+    explanation = access.load_explanation(study, view, question)
+    answer.headline(study, explanation)
+    intro.show(view)
+    chooser.show(study, view, known, explanation)
+    answer.show(study, view, explanation)
+    evidence.show(study, view, explanation)
+    example.show(study, view, explanation)
+    footer.show(study, view, explanation)
+except InfluenceError as error:
+    st.error(str(error))
+    st.button("Start over with the first test image", key="start_over", on_click=st.query_params.clear)

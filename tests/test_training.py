@@ -1,0 +1,168 @@
+"""Minimisation, proved by the references: gradient norms recomputed, minima compared with other fits."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch.testing import assert_close
+
+from influence_core.errors import UnsupportedError
+from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
+from influence_core.objective import LinearObjective
+from influence_core.training import AdamSchedule, fit_hinge, minimise, train_network
+from tests import references
+from tests.problems import KINDS, NETWORKS, Linear, linear, network, normal, pictures
+
+
+def _gradient_norm(toy: Linear, theta: torch.Tensor, w=None) -> float:
+    w = toy.w if w is None else w
+    return references.gradient_norm(theta.numpy(), toy.x, toy.y, w, toy.l2, toy.kind, toy.temperature)
+
+
+@pytest.mark.parametrize("start", ["zero", "near", "far"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_minimise_reaches_the_stated_gradient_norm_from_anywhere(kind, start):
+    toy = linear(kind)
+    begin = {"zero": None, "near": toy.theta + 0.01, "far": 30 * normal(toy.objective.dim)}[start]
+    kept = None if begin is None else begin.clone()
+    trained = minimise(toy.objective, begin)
+    assert trained.converged
+    assert trained.gradient_norm <= 1e-10
+    assert _gradient_norm(toy, trained.theta) <= 1.01e-10
+    assert_close(trained.theta, toy.theta, rtol=0, atol=1e-8)
+    assert begin is None or torch.equal(begin, kept), "the start is the caller's"
+
+
+def test_a_warm_start_is_shorter():
+    toy = linear("softmax")
+    cold = minimise(toy.objective)
+    warm = minimise(toy.objective, toy.theta + 1e-6)
+    assert 0 < warm.steps < cold.steps
+    assert minimise(toy.objective, toy.theta).steps == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_minimise_with_examples_left_out(kind):
+    toy = linear(kind)
+    w = toy.w.copy()
+    w[[3, 17]] = 0
+    trained = minimise(toy.objective.without([3, 17]))
+    assert _gradient_norm(toy, trained.theta, w) <= 1.01e-10
+    assert_close(trained.theta, toy.refit(w), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("loss", [LogisticLoss(), SoftmaxLoss(2), SmoothHingeLoss(0.01)], ids=repr)
+def test_minimise_on_features_of_very_different_scale_and_hardly_any_penalty(loss):
+    x = normal(80, 6) * torch.logspace(-2, 2, 6, dtype=torch.float64)
+    y = (x @ torch.logspace(2, -2, 6, dtype=torch.float64) + normal(80, seed=1) > 0).long()
+    l2 = 1e-4
+    kind = {"LogisticLoss": "logistic", "SoftmaxLoss": "softmax"}.get(type(loss).__name__, "smooth_hinge")
+    trained = minimise(LinearObjective.build(x, y, loss, l2), gradient_norm=1e-9)
+    assert trained.converged
+    theta = trained.theta.numpy()
+    norm = references.gradient_norm(theta, x.numpy(), y.numpy(), references.uniform(80), l2, kind, 0.01)
+    assert norm <= 1.01e-9
+
+
+def test_what_did_not_converge_says_so():
+    toy = linear("softmax")
+    trained = minimise(toy.objective, max_steps=1)
+    assert (trained.steps, trained.converged) == (1, False)
+    assert trained.gradient_norm == pytest.approx(_gradient_norm(toy, trained.theta), rel=1e-10)
+    impossible = minimise(toy.objective, gradient_norm=0.0)
+    assert not impossible.converged
+    assert impossible.gradient_norm < 1e-12
+
+
+def test_progress_rises_to_the_end():
+    seen = []
+    minimise(linear("softmax").objective, progress=lambda fraction, message: seen.append(fraction))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
+
+
+# ------------------------------------------------------------------------------------------------ networks
+
+
+def _network_gradient_norm(objective, theta: torch.Tensor) -> float:
+    gradients = references.network_gradients(objective.module, theta, pictures(objective), objective.y)
+    return (objective.weights @ gradients + objective.l2 * theta).norm().item()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_minimise_a_network(name):
+    objective, theta = network(name)
+    trained = minimise(objective, theta, gradient_norm=1e-8, max_steps=2000)
+    assert trained.converged
+    assert _network_gradient_norm(objective, trained.theta) <= 1.01e-8
+    assert objective.risk(trained.theta) < objective.risk(theta)
+
+
+def test_a_network_has_no_cold_start():
+    objective, _ = network("linear")
+    with pytest.raises(UnsupportedError, match="give its initial parameters"):
+        minimise(objective)
+
+
+def test_adam_repeats_itself_and_learns():
+    objective, theta = network("convolution with bias")
+    before = theta.clone()
+    schedule = AdamSchedule(steps=200, batch=8, rate=1e-2)
+    first, again = (train_network(objective, theta, schedule, seed=5) for _ in range(2))
+    assert_close(first.theta, again.theta, rtol=0, atol=0)
+    other = train_network(objective, theta, schedule, seed=6)
+    assert (first.theta - other.theta).abs().max() > 1e-6
+    assert_close(theta, before, rtol=0, atol=0)
+    assert objective.risk(first.theta) < 0.7 * objective.risk(theta)
+    assert first.gradient_norm == pytest.approx(_network_gradient_norm(objective, first.theta), rel=1e-9)
+    assert not first.theta.requires_grad
+
+
+def test_the_learning_rate_falls_in_steps():
+    schedule = AdamSchedule(steps=100, batch=1, rate=1.0, drops=(0.5, 0.8))
+    assert [schedule.rate_at(step) for step in (0, 49, 50, 79, 80, 99)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01, 0.01]
+    )
+
+
+# --------------------------------------------------------------------------------------------- the SVM
+
+
+def _hinge(seed: int = 0) -> tuple[LinearObjective, Linear]:
+    toy = linear("logistic", seed=seed)
+    return LinearObjective.build(toy.objective.x, toy.objective.y, HingeLoss(), toy.l2), toy
+
+
+def _dual_value(toy: Linear, w: np.ndarray) -> float:
+    """max sum a - ||sum a_i y_i x_i||^2 / (2 l2), 0 <= a <= w: equals the primal minimum at the optimum."""
+    signed = toy.x * (2 * toy.y - 1)[:, None]
+
+    def negative(a):
+        v = signed.T @ a
+        return v @ v / (2 * toy.l2) - a.sum(), signed @ v / toy.l2 - 1
+
+    bounds = [(0, weight) for weight in w]
+    options = {"maxiter": 100_000, "maxfun": 100_000, "ftol": 1e-16, "gtol": 1e-10}
+    return -minimize(negative, w / 2, jac=True, method="L-BFGS-B", bounds=bounds, options=options).fun
+
+
+@pytest.mark.parametrize("left_out", [[], [3, 17]])
+def test_the_svm_closes_the_duality_gap(left_out):
+    objective, toy = _hinge()
+    w = toy.w.copy()
+    w[left_out] = 0
+    trained = minimise(objective.without(left_out))
+    primal = references.risk(trained.theta.numpy(), toy.x, toy.y, w, toy.l2, "hinge")
+    dual = _dual_value(toy, w)
+    assert dual <= primal + 1e-9
+    assert primal - dual < 1e-6
+    assert trained.converged
+    assert trained.gradient_norm <= 1e-3 * toy.l2
+
+
+def test_an_unfinished_svm_says_so():
+    objective, _ = _hinge()
+    with pytest.warns(UserWarning, match="converge"):
+        trained = fit_hinge(objective, max_steps=1)
+    assert not trained.converged
+    assert trained.gradient_norm > 1e-3
