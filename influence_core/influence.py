@@ -70,7 +70,9 @@ class InfluenceEngine:
         self.objective.check_theta(self.theta)
         object.__setattr__(self, "theta", self.theta.detach())  # a graph kept is memory kept
         if self.operator.dim != self.objective.dim:
-            raise ShapeError(f"The operator has {self.operator.dim} rows; the objective {self.objective.dim} parameters.")
+            raise ShapeError(
+                f"The operator has {self.operator.dim} rows; the objective {self.objective.dim} parameters."
+            )
 
     @cached_property
     def _training_products(self) -> LinearMap:
@@ -97,7 +99,11 @@ class InfluenceEngine:
         self.objective.check_examples(x, y)
         for start in range(0, len(x), BLOCK):
             yield self.score(x[start : start + BLOCK], y[start : start + BLOCK])
-            report(progress, min(1.0, (start + BLOCK) / len(x)), f"{min(start + BLOCK, len(x))} of {len(x)} tests")
+            report(
+                progress,
+                min(1.0, (start + BLOCK) / len(x)),
+                f"{min(start + BLOCK, len(x))} of {len(x)} tests",
+            )
 
     def self_influence(self, positions: Tensor | None = None, progress: Progress | None = None) -> Tensor:
         """``D_ii = w_i grad l_i' A^-1 grad l_i``, in nats: how much an example's own loss would rise without it.

@@ -171,7 +171,9 @@ class _MarginLoss(ABC):
         Raises:
             UnsupportedError: Always, except for the logistic loss.
         """
-        raise UnsupportedError(f"{type(self).__name__} gives margins, not probabilities; use the sign of the output.")
+        raise UnsupportedError(
+            f"{type(self).__name__} gives margins, not probabilities; use the sign of the output."
+        )
 
 
 @dataclass(frozen=True)

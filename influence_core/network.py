@@ -43,7 +43,15 @@ class NetworkObjective(Objective):
     ) -> NetworkObjective:
         """Check and assemble an objective; ``input_shape`` is ``(d,)`` unless given."""
         shape = (x.shape[1],) if input_shape is None else tuple(input_shape)
-        made = cls(x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights), module.eval(), shape)
+        made = cls(
+            x,
+            y,
+            loss,
+            torch.as_tensor(l2, dtype=x.dtype, device=x.device),
+            uniform_weights(x, weights),
+            module.eval(),
+            shape,
+        )
         check_objective(made)
         return made
 
@@ -170,7 +178,9 @@ def _vjp(value: Tensor, at: Tensor) -> LinearMap:
     """``u (*value.shape, k) -> sum(u * d value / d at)``, shape ``(*at.shape, k)``, through a retained graph."""
 
     def pull(u: Tensor) -> Tensor:
-        columns = [torch.autograd.grad(value, at, u[..., j], retain_graph=True)[0] for j in range(u.shape[-1])]
+        columns = [
+            torch.autograd.grad(value, at, u[..., j], retain_graph=True)[0] for j in range(u.shape[-1])
+        ]
         return torch.stack(columns, -1)
 
     return pull

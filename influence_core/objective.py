@@ -157,7 +157,9 @@ class Objective(ABC):
         if x.ndim != 2 or x.shape[1] != self.x.shape[1]:
             raise ShapeError(f"x must have shape (b, {self.x.shape[1]}), but has {tuple(x.shape)}.")
         if y.shape != (len(x),):
-            raise ShapeError(f"y must have shape ({len(x)},), one label an example, but has {tuple(y.shape)}.")
+            raise ShapeError(
+                f"y must have shape ({len(x)},), one label an example, but has {tuple(y.shape)}."
+            )
         if y.is_floating_point() or (len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.loss.classes):
             raise DataError(f"Labels must be whole numbers from 0 to {self.loss.classes - 1}.")
 
@@ -182,7 +184,9 @@ def check_objective(objective: Objective) -> None:
     if objective.weights.shape != (n,):
         raise ShapeError(f"weights must have shape ({n},), but have {tuple(objective.weights.shape)}.")
     if objective.l2.shape not in ((), (objective.dim,)):
-        raise ShapeError(f"l2 must be one number or ({objective.dim},), but has shape {tuple(objective.l2.shape)}.")
+        raise ShapeError(
+            f"l2 must be one number or ({objective.dim},), but has shape {tuple(objective.l2.shape)}."
+        )
     if not torch.isfinite(objective.x).all():
         raise DataError("Training inputs must be finite numbers, but some are NaN or infinite.")
     if bool((objective.l2 < 0).any()):
@@ -208,7 +212,9 @@ class LinearObjective(Objective):
         cls, x: Tensor, y: Tensor, loss: Loss, l2: float | Tensor, weights: Tensor | None = None
     ) -> LinearObjective:
         """Check and assemble an objective; see the class's attributes."""
-        made = cls(x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights))
+        made = cls(
+            x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights)
+        )
         check_objective(made)
         return made
 

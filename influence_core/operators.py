@@ -84,6 +84,7 @@ class Curvature(LinearOperator):
         return product.add_(v, alpha=self.damping) if self.damping else product
 
     def subset(self, indices: Tensor) -> LinearOperator:
+        """The same curvature of the objective's subset, damping included."""
         return type(self)(self.objective.subset(indices), self.theta, self.damping)
 
     @property
@@ -139,7 +140,9 @@ class DenseOperator(LinearOperator):
 
     def __init__(self, matrix: Tensor) -> None:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
-            raise ShapeError(f"An operator needs a square matrix, but this one has shape {tuple(matrix.shape)}.")
+            raise ShapeError(
+                f"An operator needs a square matrix, but this one has shape {tuple(matrix.shape)}."
+            )
         self.matrix, self.dim, self.like = matrix, len(matrix), matrix
 
     def _product(self, v: Tensor) -> Tensor:

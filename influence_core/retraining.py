@@ -61,7 +61,11 @@ def retrain(
         for start in range(0, len(edits), BLOCK_MODELS):
             block = slice(start, start + BLOCK_MODELS)
             starts[block] = _advance(objective, starts[block], edits[block], inverse, gradient_norm)
-            report(progress, 0.9 * min(1.0, block.stop / len(edits)), f"{min(block.stop, len(edits))} models advanced")
+            report(
+                progress,
+                0.9 * min(1.0, block.stop / len(edits)),
+                f"{min(block.stop, len(edits))} models advanced",
+            )
     return _finish(objective, starts, edits, inverse, gradient_norm, progress)
 
 

@@ -118,7 +118,9 @@ CATALOGUE: dict[str, StudySpec] = {
             damping=0.01,
         ),
         StudySpec("mnist", "Full MNIST, softmax regression", "mnist", "softmax", 0.01),
-        StudySpec("mnist-one-or-seven", "Full MNIST 1 and 7, logistic regression", "mnist", "logistic", 0.01, (7, 1)),
+        StudySpec(
+            "mnist-one-or-seven", "Full MNIST 1 and 7, logistic regression", "mnist", "logistic", 0.01, (7, 1)
+        ),
         StudySpec(
             "mnist-network",
             "MNIST, the paper's network and schedule (many hours)",
@@ -176,7 +178,9 @@ def open_study(
         return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key)
     trained = _train(spec, objective, start, part(progress, 0.1, 1.0))
     if store:
-        store.put(key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name})
+        store.put(
+            key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name}
+        )
     return Study(spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key)
 
 
@@ -212,4 +216,3 @@ def _train(spec: StudySpec, objective: Objective, start: Tensor | None, progress
     last = minimise(objective, first.theta, spec.gradient_norm, progress=part(progress, 0.7, 1.0))
     seconds = first.seconds + last.seconds
     return Trained(last.theta, last.gradient_norm, first.steps + last.steps, seconds, last.converged)
-

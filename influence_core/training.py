@@ -112,7 +112,10 @@ class _Path:
         slope, length = float(self.gradient @ step), 1.0
         while slope < 0 and length >= SMALLEST_STEP:
             there = self.theta + length * step
-            risk, hidden = float(self.objective.risk(there)), abs(length * slope) < ROUNDING * max(1.0, abs(self.risk))
+            risk, hidden = (
+                float(self.objective.risk(there)),
+                abs(length * slope) < ROUNDING * max(1.0, abs(self.risk)),
+            )
             if hidden or risk <= self.risk + SUFFICIENT_DECREASE * length * slope:
                 gradient = self.objective.risk_gradient(there)
                 if hidden and not float(gradient.norm()) < self.norm:
@@ -222,7 +225,9 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_
     between 0 and ``w_i``, and the best choice is found by bounded least squares.
     """
     started = time.perf_counter()
-    x, y, w, l2 = (part.detach().cpu().numpy() for part in (objective.x, objective.y, objective.weights, objective.l2))
+    x, y, w, l2 = (
+        part.detach().cpu().numpy() for part in (objective.x, objective.y, objective.weights, objective.l2)
+    )
     model = LinearSVC(
         loss="hinge", C=1 / float(l2), tol=tolerance, max_iter=max_steps, fit_intercept=False, random_state=24
     ).fit(x, y, sample_weight=w)

@@ -62,9 +62,13 @@ class Provenance:
         """One sentence for each reason not to take the numbers at face value; empty where there is none."""
         found = []
         if self.status != "converged":
-            found.append(f"The solver ended with '{self.status}': these numbers are not the answer to the question.")
+            found.append(
+                f"The solver ended with '{self.status}': these numbers are not the answer to the question."
+            )
         if self.exact and not self.residual <= EXACT_RESIDUAL:
-            found.append(f"The solver claims an exact answer but left a relative residual of {self.residual:.1e}.")
+            found.append(
+                f"The solver claims an exact answer but left a relative residual of {self.residual:.1e}."
+            )
         if not self.exact:
             found.append(
                 f"{self.solver} is an approximation (relative residual {self.residual:.2g}): read the ranking, "

@@ -3,8 +3,20 @@
 import streamlit as st
 
 from influence_core.errors import InfluenceError
-from pages._shared import access, answer, chooser, evidence, example, footer, intro, sidebar
-from pages._shared.view import read_view
+from pages._shared import (
+    access,
+    answer,
+    charts,
+    chooser,
+    evidence,
+    example,
+    footer,
+    intro,
+    ranking,
+    retraining,
+    sidebar,
+)
+from pages._shared.view import read_view, start_over
 
 view = read_view()
 sidebar.show(view)
@@ -19,8 +31,14 @@ try:
     chooser.show(study, view, known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
-    example.show(study, view, explanation)
+    chart, opened = st.columns([1.7, 1], gap="medium")
+    with chart:
+        charts.show(study, view, explanation)
+    with opened:
+        example.show(study, view, explanation)
+    retraining.show(study, view, explanation)
+    ranking.show(study, explanation)
     footer.show(study, view, explanation)
 except InfluenceError as error:
     st.error(str(error))
-    st.button("Start over with the first test image", key="start_over", on_click=st.query_params.clear)
+    st.button("Start over with the first test image", key="start_over", on_click=start_over)

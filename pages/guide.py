@@ -76,11 +76,21 @@ st.markdown(
 
 with st.expander("The formulas"):
     st.markdown("Training minimises, with $w_i=1/n$,")
-    st.latex(r"R(\theta)=\sum_i w_i\,\ell_i(\theta)+\tfrac{\lambda}{2}\|\theta\|^2,\qquad H=\nabla^2R(\hat\theta)+\text{damping}\cdot I")
-    st.markdown("For a test image with loss $\\ell_t$, $s=H^{-1}\\nabla\\ell_t(\\hat\\theta)$. Taking out image $i$ means $w_i=0$:")
+    st.latex(
+        r"R(\theta)=\sum_i w_i\,\ell_i(\theta)+\tfrac{\lambda}{2}\|\theta\|^2,\qquad H=\nabla^2R(\hat\theta)+\text{damping}\cdot I"
+    )
+    st.markdown(
+        "For a test image with loss $\\ell_t$, $s=H^{-1}\\nabla\\ell_t(\\hat\\theta)$. Taking out image $i$ means $w_i=0$:"
+    )
     st.latex(r"D_i=w_i\,s^\top\nabla\ell_i(\hat\theta)=-\tfrac1n\,\mathcal I_{\rm up,loss}(z_i,z_t)")
-    st.markdown("At the optimum $\\sum_i D_i+\\lambda\\,\\theta^\\top s=0$, the convergence check. A small change $\\delta$ of the pixels:")
-    st.latex(r"\Delta\ell_t\approx w_i\,\mathcal I_{\rm pert,loss}\cdot\delta,\qquad \mathcal I_{\rm pert,loss}=-\nabla_x\,[\,s^\top\nabla_\theta\ell(x_i,y_i)\,]")
-    st.markdown("Koh & Liang, *Understanding Black-box Predictions via Influence Functions*, ICML 2017, arXiv 1703.04730.")
+    st.markdown(
+        "At the optimum $\\sum_i D_i+\\lambda\\,\\theta^\\top s=0$, the convergence check. A small change $\\delta$ of the pixels:"
+    )
+    st.latex(
+        r"\Delta\ell_t\approx w_i\,\mathcal I_{\rm pert,loss}\cdot\delta,\qquad \mathcal I_{\rm pert,loss}=-\nabla_x\,[\,s^\top\nabla_\theta\ell(x_i,y_i)\,]"
+    )
+    st.markdown(
+        "Koh & Liang, *Understanding Black-box Predictions via Influence Functions*, ICML 2017, arXiv 1703.04730."
+    )
 
 st.page_link("pages/explain.py", label="Back to the test images")

@@ -1,4 +1,4 @@
-"""Which training examples made the model say that? (the paper's sections 2.1 and 5.1)"""
+"""Which training examples made the model say that (the paper's sections 2.1 and 5.1)?"""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def with_label(study: Study, question: Question, label: int) -> Question:
     return _question(study, question.x, label, question.test_id, question.true_label)
 
 
-def _question(study: Study, x: Tensor, label: int | None, test_id: int | None, true_label: int | None) -> Question:
+def _question(
+    study: Study, x: Tensor, label: int | None, test_id: int | None, true_label: int | None
+) -> Question:
     classes = len(study.data.class_names)
     if label is None:
         label = int(study.probabilities(x[None])[0].argmax())
@@ -102,7 +104,9 @@ class Settings:
     def __post_init__(self) -> None:
         solvers.choose(self.solver, 1)
         if self.curvature not in CURVATURES:
-            raise DataError(f"There is no curvature '{self.curvature}'; choose one of {', '.join(CURVATURES)}.")
+            raise DataError(
+                f"There is no curvature '{self.curvature}'; choose one of {', '.join(CURVATURES)}."
+            )
         if self.damping is not None and not (math.isfinite(self.damping) and self.damping >= 0):
             raise DataError(f"The damping must be a number of at least 0, but is {self.damping:g}.")
 
@@ -145,7 +149,11 @@ def prepare(study: Study, settings: Settings, progress: Progress | None = None, 
 
 def needs_preparation(study: Study, settings: Settings) -> bool:
     """Whether the automatic solver takes so long to prepare that the first answers should come from another."""
-    return settings.solver == "auto" and settings.resolved(study).solver == "cholesky" and study.objective.dim > QUICK_LIMIT
+    return (
+        settings.solver == "auto"
+        and settings.resolved(study).solver == "cholesky"
+        and study.objective.dim > QUICK_LIMIT
+    )
 
 
 def quick(settings: Settings) -> Settings:
@@ -331,7 +339,11 @@ def _solve(
 
 
 def _assemble(
-    study: Study, question: Question, arrays: Mapping[str, np.ndarray], provenance: Provenance, from_store: bool
+    study: Study,
+    question: Question,
+    arrays: Mapping[str, np.ndarray],
+    provenance: Provenance,
+    from_store: bool,
 ) -> Explanation:
     train = study.data.train
     own = study.probabilities(train.x)[np.arange(len(train)), train.y.numpy()]

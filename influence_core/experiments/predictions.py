@@ -11,10 +11,12 @@ from influence_core.studies import Study
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """Attributes:
-    ids: ``(t,)`` test ids.
-    labels: ``(t,)`` true labels.
-    probabilities: ``(t, classes)``.
+    """The model on the whole test set.
+
+    Attributes:
+        ids: ``(t,)`` test ids.
+        labels: ``(t,)`` true labels.
+        probabilities: ``(t, classes)``.
     """
 
     ids: np.ndarray

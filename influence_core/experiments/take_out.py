@@ -22,17 +22,19 @@ CERTAIN = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class TakeOut:
-    """Attributes:
-    train_ids: What was taken out, together.
-    predicted: Sum of ``D``: the predicted change of the test loss, nats.
-    actual: The change after retraining without them, minus that of the control, nats.
-    control: The change after retraining with nothing taken out, nats: what unfinished training contributes.
-    before: ``(classes,)`` probabilities of the trained model.
-    after: ``(classes,)`` probabilities of the retrained model.
-    gradient_norm: ``||grad R_without||`` of the retrained model.
-    target: The gradient norm that was asked for.
-    converged: Whether it was reached.
-    seconds: Time for retraining.
+    """Forecast and truth for some training examples taken out together.
+
+    Attributes:
+        train_ids: What was taken out, together.
+        predicted: Sum of ``D``: the predicted change of the test loss, nats.
+        actual: The change after retraining without them, minus that of the control, nats.
+        control: The change after retraining with nothing taken out, nats: what unfinished training contributes.
+        before: ``(classes,)`` probabilities of the trained model.
+        after: ``(classes,)`` probabilities of the retrained model.
+        gradient_norm: ``||grad R_without||`` of the retrained model.
+        target: The gradient norm that was asked for.
+        converged: Whether it was reached.
+        seconds: Time for retraining.
     """
 
     train_ids: tuple[int, ...]
@@ -81,7 +83,11 @@ def run(
     edit = Edit.removal(at)
     target = CERTAIN * float(edit.gradient_change(o, theta).norm())
     edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
-    inverse = prepared.engine.inverse if prepared and prepared.solver.exact and prepared.settings.solver == "cholesky" else None
+    inverse = (
+        prepared.engine.inverse
+        if prepared and prepared.solver.exact and prepared.settings.solver == "cholesky"
+        else None
+    )
     models = retrain(o, theta, edits, inverse, target, progress)
     x = study.inputs(torch.as_tensor(explanation.x))[None]
     label = torch.tensor([explanation.label], device=theta.device)

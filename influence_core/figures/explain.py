@@ -38,7 +38,10 @@ def probabilities(explanation: Explanation, class_names: Sequence[str]) -> go.Fi
 
 
 def influence_against_distance(
-    explanation: Explanation, class_names: Sequence[str], opened: int | None = None, chosen: Collection[int] = ()
+    explanation: Explanation,
+    class_names: Sequence[str],
+    opened: int | None = None,
+    chosen: Collection[int] = (),
 ) -> go.Figure:
     """Every training example as predicted loss change over distance; the strongest and a sample can be clicked.
 
@@ -58,7 +61,9 @@ def influence_against_distance(
     figure.add_trace(_rings(explanation, chosen, "square-open", 15, "chosen for retraining"))
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
     figure.update_xaxes(title="Distance between the pictures (Euclidean, pixels 0 to 1)", zeroline=False)
-    figure.update_yaxes(title=f"Predicted change of the loss of “{explanation.label_name}”, nats", zeroline=False)
+    figure.update_yaxes(
+        title=f"Predicted change of the loss of “{explanation.label_name}”, nats", zeroline=False
+    )
     return _quiet(figure, height=460, left=70, bottom=50)
 
 

@@ -23,7 +23,7 @@ def pixel_map(result: PixelMap, label_name: str) -> go.Figure:
         zmin=-limit,
         zmax=limit,
         colorscale=[[0, HELPFUL.both], [0.5, "rgba(128,135,144,0.08)"], [1, HARMFUL.both]],
-        colorbar={"title": {"text": "nats"}, "thickness": 10, "len": 0.9, "tickformat": ".1e", "nticks": 5},
+        showscale=False,
         hovertemplate=f"ink here: %{{z:+.2e}} nats for “{label_name}”<extra></extra>",
     )
     strokes = go.Contour(
@@ -35,7 +35,12 @@ def pixel_map(result: PixelMap, label_name: str) -> go.Figure:
     )
     figure = go.Figure([heat, strokes])
     figure.update_xaxes(visible=False, constrain="domain", fixedrange=True)
-    figure.update_yaxes(visible=False, autorange="reversed", scaleanchor="x", constrain="domain", fixedrange=True)
+    figure.update_yaxes(
+        visible=False, autorange="reversed", scaleanchor="x", constrain="domain", fixedrange=True
+    )
     return figure.update_layout(
-        height=300, margin={"l": 0, "r": 0, "t": 0, "b": 0}, paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)"
+        height=210,
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
     )

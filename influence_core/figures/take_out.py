@@ -23,13 +23,20 @@ def before_and_after(result: TakeOut, class_names: Sequence[str], label: int) ->
                 y=[name, name],
                 mode="lines+markers",
                 line={"color": colour, "width": 2},
-                marker={"size": 11, "symbol": ["circle-open", "circle"], "color": colour, "line": {"width": 2}},
+                marker={
+                    "size": 11,
+                    "symbol": ["circle-open", "circle"],
+                    "color": colour,
+                    "line": {"width": 2},
+                },
                 hovertemplate=f"{name}: {percent(before)} before, {percent(after)} after<extra></extra>",
                 showlegend=False,
             )
         )
     top = max(float(result.before.max()), float(result.after.max()))
-    figure.update_xaxes(tickformat=".0%", range=[-0.02, min(1.02, 1.1 * top)], fixedrange=True, zeroline=False)
+    figure.update_xaxes(
+        tickformat=".0%", range=[-0.02, min(1.02, 1.1 * top)], fixedrange=True, zeroline=False
+    )
     figure.update_yaxes(type="category", autorange="reversed", fixedrange=True, showgrid=True, ticks="")
     return figure.update_layout(
         height=24 * len(class_names) + 50,

@@ -28,5 +28,8 @@ def choose(name: str, dim: int) -> tuple[Solver, str]:
     if name != "auto":
         raise DataError(f"There is no solver '{name}'; choose auto, {', '.join(CATALOGUE)}.")
     if dim <= DENSE_LIMIT:
-        return Cholesky(), f"chosen because {dim:,} parameters fit a dense inverse, which answers at once and exactly"
+        return (
+            Cholesky(),
+            f"chosen because {dim:,} parameters fit a dense inverse, which answers at once and exactly",
+        )
     return ConjugateGradient(), f"chosen because {dim:,} parameters are too many for a dense inverse"

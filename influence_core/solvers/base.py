@@ -69,7 +69,9 @@ class Solution:
             SolveError: Otherwise, naming the remedy.
         """
         if self.status != "converged":
-            raise SolveError(f"The solve ended with '{self.status}' after {self.steps} steps. {REMEDIES[self.status]}")
+            raise SolveError(
+                f"The solve ended with '{self.status}' after {self.steps} steps. {REMEDIES[self.status]}"
+            )
         return self.value
 
 
@@ -111,4 +113,3 @@ def check_rhs(operator: LinearOperator, rhs: Tensor) -> Tensor:
             f"but has {tuple(rhs.shape)}."
         )
     return rhs.detach().reshape(operator.dim, -1)
-

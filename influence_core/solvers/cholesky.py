@@ -53,7 +53,9 @@ class DenseInverse:
         block = check_rhs(self.operator, rhs)
         value = (self.matrix @ block).view(rhs.shape)
         finite = bool(torch.isfinite(value).all())
-        return Solution(value, rhs, self.operator, "converged" if finite else "not finite", 0, settings="dense inverse")
+        return Solution(
+            value, rhs, self.operator, "converged" if finite else "not finite", 0, settings="dense inverse"
+        )
 
 
 def _invert_in_place(matrix: Tensor, progress: Progress | None) -> None:

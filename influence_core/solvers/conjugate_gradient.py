@@ -93,9 +93,15 @@ class ConjugateGradientInverse:
             history.append(worst * self.settings.rtol)
             if not math.isfinite(worst):
                 status = "not finite"
-            report(progress, math.log(start / max(1.0, worst)) / math.log(max(start, 2.0)), f"{len(history)} steps")
+            report(
+                progress,
+                math.log(start / max(1.0, worst)) / math.log(max(start, 2.0)),
+                f"{len(history)} steps",
+            )
         words = f"relative residual {self.settings.rtol:g}"
-        return Solution(value.view(rhs.shape), rhs, self.operator, status, len(history), tuple(history), None, words)
+        return Solution(
+            value.view(rhs.shape), rhs, self.operator, status, len(history), tuple(history), None, words
+        )
 
 
 def _ratio(size: Tensor, target: Tensor) -> float:

@@ -127,4 +127,6 @@ class LiSSAInverse:
 
     def _words(self) -> str:
         s = self.settings
-        return f"scale {self.scale:.3g}, depth {self.depth}, {s.repeats} repeats, batch {s.batch}, seed {s.seed}"
+        return (
+            f"scale {self.scale:.3g}, depth {self.depth}, {s.repeats} repeats, batch {s.batch}, seed {s.seed}"
+        )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
+import numpy as np
 import platformdirs
 import streamlit as st
 
@@ -68,7 +70,9 @@ def _offer_download() -> None:
     if st.button("Download MNIST (11 MB)", key="download_mnist", type="primary"):
         st.session_state["downloading"] = True
     if st.session_state.get("downloading"):
-        await_job("download/mnist", "Downloading MNIST", lambda progress: mnist.download(data_folder(), progress))
+        await_job(
+            "download/mnist", "Downloading MNIST", lambda progress: mnist.download(data_folder(), progress)
+        )
         st.session_state["downloading"] = False
         get_jobs().forget("download/mnist")
         st.rerun()
@@ -77,7 +81,11 @@ def _offer_download() -> None:
 
 def load_predictions(study: Study) -> Predictions:
     """What the model says about every test image."""
-    return await_job(f"predictions/{study.key}", "Asking the model about every test image", lambda _: predictions.run(study))
+    return await_job(
+        f"predictions/{study.key}",
+        "Asking the model about every test image",
+        lambda _: predictions.run(study),
+    )
 
 
 def find_question(study: Study, view: View, known: Predictions) -> Question:
@@ -85,7 +93,9 @@ def find_question(study: Study, view: View, known: Predictions) -> Question:
     if view.picture:
         kept = get_store().get(view.picture)
         if kept is None or "picture" not in kept.arrays:
-            raise DataError("This picture is no longer on the server. Upload it again, or choose a test image.")
+            raise DataError(
+                "This picture is no longer on the server. Upload it again, or choose a test image."
+            )
         question = explain.ask_about(study, study.data.test.x.new_tensor(kept.arrays["picture"]))
     else:
         first = known.misclassified() if len(known.misclassified()) else known.least_confident()
@@ -96,10 +106,10 @@ def find_question(study: Study, view: View, known: Predictions) -> Question:
     return question if label is None else explain.with_label(study, question, label)
 
 
-def keep_picture(study: Study, x: object) -> str:
+def keep_picture(x: np.ndarray) -> str:
     """Keep an uploaded picture's pixels in the store; the address then holds its digest."""
     key = digest("picture", x)
-    get_store().put(key, {"picture": x.numpy()}, {})  # type: ignore[attr-defined]
+    get_store().put(key, {"picture": x}, {})
     return key
 
 
@@ -107,10 +117,11 @@ def prepare_in_background(study: Study, view: View) -> Job[Prepared] | None:
     """The exact solver in the making, where it takes long; ``None`` where there is nothing to prepare."""
     if not explain.needs_preparation(study, view.settings):
         return None
-    return background(*_preparation(study, view.settings), _get_preparations())
+    key, title, work = _preparation(study, view.settings)
+    return background(key, title, work, _get_preparations())
 
 
-def _preparation(study: Study, settings: Settings):  # type: ignore[no-untyped-def]
+def _preparation(study: Study, settings: Settings) -> tuple[str, str, Callable[[Progress], Prepared]]:
     key = digest("prepared", study.key, str(study.theta.device), str(settings.resolved(study)))
     return key, "Preparing the exact solver", lambda progress: explain.prepare(study, settings, progress)
 

@@ -59,11 +59,15 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         with picture:
             name = "your picture" if explanation.test_id is None else f"test image {explanation.test_id}"
             pixels = ink(study, explanation.x)
-            st.html(f'<img src="{data_url(pixels, 8)}" alt="{name}" style="width:100%;max-width:220px;border-radius:6px">')
+            st.html(
+                f'<img src="{data_url(pixels, 8)}" alt="{name}" style="width:100%;max-width:220px;border-radius:6px">'
+            )
         with bars:
             st.markdown("**What the model says**")
             st.plotly_chart(
-                probabilities(explanation, study.data.class_names), key="probabilities", config={"displayModeBar": False}
+                probabilities(explanation, study.data.class_names),
+                key="probabilities",
+                config={"displayModeBar": False},
             )
         with label:
             _label_toggle(study, view, explanation)

@@ -46,7 +46,9 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
         )
         if pages > 1:
             key = f"chooser_page_{page}"
-            st.pagination(pages, default=page, key=key, on_change=lambda: go_to(page=str(st.session_state[key])))
+            st.pagination(
+                pages, default=page, key=key, on_change=lambda: go_to(page=str(st.session_state[key]))
+            )
 
 
 def _filter(view: View, known: Predictions) -> None:
@@ -98,16 +100,22 @@ def _card(study: Study, known: Predictions, at: int) -> Picture:
 
 def _by_id(view: View, explanation: Explanation) -> None:
     st.session_state["test_id"] = "" if explanation.test_id is None else str(explanation.test_id)
-    st.text_input("Its number", key="test_id", on_change=lambda: go_to(test=st.session_state["test_id"].strip()))
+    st.text_input(
+        "Its number", key="test_id", on_change=lambda: go_to(test=st.session_state["test_id"].strip())
+    )
 
 
 def _own_picture(study: Study) -> None:
     with st.popover("Your own picture", width="stretch"):
         st.markdown("A photo or drawing of **one digit**. It stays on this machine.")
-        file = st.file_uploader("A picture of a digit", key="upload", max_upload_size=10, label_visibility="collapsed")
+        file = st.file_uploader(
+            "A picture of a digit", key="upload", max_upload_size=10, label_visibility="collapsed"
+        )
         if file is not None and st.session_state.get("upload_seen") != file.file_id:
             try:
-                go_to(picture=access.keep_picture(study, read_digit(file.getvalue(), study.data.image_shape)))
+                go_to(
+                    picture=access.keep_picture(read_digit(file.getvalue(), study.data.image_shape).numpy())
+                )
                 st.session_state["upload_seen"] = file.file_id
                 st.rerun()
             except DataError as error:

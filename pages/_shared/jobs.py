@@ -174,7 +174,14 @@ def get_jobs() -> JobManager:
     return JobManager()
 
 
-def await_job(key: str, title: str, work: Callable[[Progress], T], *, quick_seconds: float = 0.4, manager: JobManager | None = None) -> T:
+def await_job(
+    key: str,
+    title: str,
+    work: Callable[[Progress], T],
+    *,
+    quick_seconds: float = 0.4,
+    manager: JobManager | None = None,
+) -> T:
     """Returns the result of the work, or shows how far it is and ends this run of the page.
 
     The page runs again by itself when the work has ended. Work that is done at once shows no progress bar.
@@ -214,9 +221,7 @@ def job_status(job: Job[Any]) -> None:
         st.button("Try again", key=f"job_retry_{job.key}", on_click=_start_again, args=(job.key,))
 
 
-def _join(
-    key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
-) -> Job[T]:
+def _join(key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None) -> Job[T]:
     """The job this session already waits for or saw end badly, else the server's.
 
     The manager forgets a job that ended badly, so that the next visitor starts afresh; the session that

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from influence_core import devices, solvers, studies
 from influence_core.experiments.explain import CURVATURES
 from pages._shared.view import View, go_to
 
-_SOLVERS = {"auto": "automatic", "cholesky": "Cholesky (exact)", "cg": "conjugate gradient (exact)", "lissa": "LiSSA (approximate)"}
+_SOLVERS = {
+    "auto": "automatic",
+    "cholesky": "Cholesky (exact)",
+    "cg": "conjugate gradient (exact)",
+    "lissa": "LiSSA (approximate)",
+}
 _CURVATURES = {"auto": "automatic", "hessian": "Hessian (exact)", "gauss-newton": "Gauss-Newton"}
-_DEVICES = {"auto": "automatic", "cpu": "processor (CPU)", "cuda": "graphics card (CUDA)", "mps": "Apple GPU (MPS)"}
+_DEVICES = {
+    "auto": "automatic",
+    "cpu": "processor (CPU)",
+    "cuda": "graphics card (CUDA)",
+    "mps": "Apple GPU (MPS)",
+}
 
 
 def show(view: View) -> None:
@@ -26,10 +38,12 @@ def show(view: View) -> None:
         st.caption("Everything is computed on this machine. The app asks nothing of the internet.")
 
 
-def _choice(name: str, label: str, options: list[str], value: str, title) -> None:  # type: ignore[no-untyped-def]
+def _choice(name: str, label: str, options: list[str], value: str, title: Callable[[str], str]) -> None:
     key = f"side_{name}"
     st.session_state[key] = value if value in options else options[0]
-    st.selectbox(label, options, key=key, format_func=title, on_change=lambda: go_to(**{name: st.session_state[key]}))
+    st.selectbox(
+        label, options, key=key, format_func=title, on_change=lambda: go_to(**{name: st.session_state[key]})
+    )
 
 
 def _damping(view: View) -> None:

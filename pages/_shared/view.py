@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from time import monotonic
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from influence_core.experiments.explain import Settings
 
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MOST_CHOSEN = 50
+LATE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class View:
     @property
     def chosen(self) -> tuple[int, ...]:
         """Training ids chosen for retraining."""
-        return tuple(dict.fromkeys(_whole(one, "training image") for one in self.out.split(",") if one))[:MOST_CHOSEN]
+        return tuple(dict.fromkeys(_whole(one, "training image") for one in self.out.split(",") if one))[
+            :MOST_CHOSEN
+        ]
 
     @property
     def only_label(self) -> int | None:
@@ -94,7 +98,15 @@ class View:
 
     def check(self) -> None:
         """Raise `DataError` where the address asks for something that there cannot be."""
-        _ = self.spec, self.settings, self.test_id, self.opened, self.chosen, self.page_number, self.only_label
+        _ = (
+            self.spec,
+            self.settings,
+            self.test_id,
+            self.opened,
+            self.chosen,
+            self.page_number,
+            self.only_label,
+        )
         if self.device not in devices.NAMES:
             raise DataError(f"There is no device “{self.device}”; choose one of {', '.join(devices.NAMES)}.")
         if self.ask not in ("model", "true"):
@@ -119,8 +131,31 @@ class View:
 
 
 def read_view() -> View:
-    """The view that the address asks for; unknown parameters are left out."""
-    return from_query(st.query_params.to_dict())
+    """The view of this visit, in step with the address.
+
+    A click can reach the server before the browser has shown the address of the click before: what the address
+    said a moment ago is then out of date and the visit's own view holds. Any other address was typed, followed or
+    gone back to, and is taken.
+    """
+    asked, (view, past, written) = from_query(st.query_params.to_dict()), _visit()
+    if view is None or (asked != view and not (asked in past and monotonic() - written < LATE_SECONDS)):
+        view = asked
+    _remember(view)
+    return view
+
+
+def _visit() -> tuple[View | None, tuple[View, ...], float]:
+    """The visit's view, those before it, and when it was last changed."""
+    return st.session_state.get("view", (None, (), 0.0))
+
+
+def _remember(view: View) -> None:
+    before, past, written = _visit()
+    if before is not None and before != view:
+        past, written = (*past, before)[-10:], monotonic()
+    st.session_state["view"] = (view, past, written)
+    if from_query(st.query_params.to_dict()) != view:
+        st.query_params.from_dict(view.query())
 
 
 def from_query(query: Mapping[str, Any]) -> View:
@@ -131,13 +166,22 @@ def from_query(query: Mapping[str, Any]) -> View:
 
 def go_to(**changes: str) -> None:
     """Change the view: widgets call this, the address follows, and the page runs again."""
-    st.query_params.from_dict(read_view().changed(**changes).query())
+    _remember(_now().changed(**changes))
+
+
+def start_over() -> None:
+    """The first view."""
+    _remember(View())
 
 
 def toggle_chosen(train_id: str) -> None:
     """Choose a training image for retraining, or no longer."""
-    ids = [one for one in read_view().out.split(",") if one]
+    ids = [one for one in _now().out.split(",") if one]
     go_to(out=",".join([one for one in ids if one != train_id] if train_id in ids else [*ids, train_id]))
+
+
+def _now() -> View:
+    return _visit()[0] or read_view()
 
 
 def _whole(text: str, what: str) -> int:

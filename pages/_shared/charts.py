@@ -1,0 +1,62 @@
+"""All training images in one picture."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.experiments import anatomy
+from influence_core.experiments.explain import Explanation
+
+draw_anatomy = None
+from influence_core.figures.explain import influence_against_distance
+from influence_core.studies import Study
+from pages._shared.view import View, go_to
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """Influence against distance, or the anatomy of the score."""
+    titles = {"distance": "Influence against distance", "anatomy": "Anatomy of the score"}
+    st.session_state["chart"] = view.chart if view.chart in titles else "distance"
+    st.segmented_control(
+        "All training images",
+        list(titles),
+        key="chart",
+        required=True,
+        format_func=titles.__getitem__,
+        on_change=lambda: go_to(chart=st.session_state["chart"]),
+    )
+    if st.session_state["chart"] == "anatomy":
+        _anatomy(study, explanation)
+    else:
+        _distance(study, view, explanation)
+
+
+def _distance(study: Study, view: View, explanation: Explanation) -> None:
+    figure = influence_against_distance(explanation, study.data.class_names, view.opened, view.chosen)
+    st.plotly_chart(figure, key="scatter", on_select=_on_points, alt="predicted loss change against distance")
+    st.caption(
+        f"Each point is a training image. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
+        f":orange[Orange, below]: speaks against. Filled: labelled {explanation.label_name}; open: another label. Grey: how "
+        "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
+        "for retraining."
+    )
+
+
+def _on_points() -> None:
+    """A click opens one example; a lasso or a box chooses all that it holds."""
+    selection = st.session_state["scatter"].selection
+    ids = [str(point["customdata"][0]) for point in selection.points if point.get("customdata")]
+    if selection.box or selection.lasso:
+        go_to(out=",".join(dict.fromkeys(ids)))
+    elif ids:
+        go_to(open=ids[0])
+
+
+def _anatomy(study: Study, explanation: Explanation) -> None:
+    st.plotly_chart(draw_anatomy(anatomy.run(study, explanation)), key="anatomy")
+    st.caption(
+        "The score of every training image (upward) against what is left of it when a factor is dropped. **Without the "
+        "training loss**, images that the model already fits well would seem to matter. **Without the curvature**, every "
+        "image of the same label would help and every other one harm. **Without both** only the likeness of the pictures "
+        "is left. Filled: the label asked about."
+    )

@@ -1,0 +1,87 @@
+"""The ranking as a table, and the downloads."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments.explain import Explanation, table
+from influence_core.figures.explain import influence_against_distance
+from influence_core.studies import Study
+from pages._shared.pictures import training_url
+from pages._shared.view import go_to
+
+ROWS = 200
+
+
+def show(study: Study, explanation: Explanation) -> None:
+    """The table, linked with everything else by training id, and the downloads."""
+    with st.expander(f"Table of the {ROWS} most influential training images, and downloads"):
+        ranking = table(explanation)
+        rows = {name: values[:ROWS] for name, values in ranking.items()}
+        position = {train_id: at for at, train_id in enumerate(explanation.ids.tolist())}
+        pictures = [training_url(study, position[one]) for one in rows["training_id"].tolist()]
+        event = st.dataframe(
+            {"picture": pictures} | rows,
+            key="ranking",
+            hide_index=True,
+            on_select="rerun",
+            selection_mode="single-row",
+            column_config=_columns(explanation),
+        )
+        _open_row(event.selection.rows, rows["training_id"])
+        st.download_button(
+            "Ranking of all training images (CSV)",
+            lambda: as_csv(ranking),
+            file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
+            mime="text/csv",
+            key="download_csv",
+            on_click="ignore",
+        )
+        st.download_button(
+            "The chart (HTML)",
+            lambda: influence_against_distance(explanation, study.data.class_names).to_html(
+                include_plotlyjs=True
+            ),
+            file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
+            mime="text/html",
+            key="download_chart",
+            on_click="ignore",
+        )
+
+
+def _open_row(rows: list[int], ids: np.ndarray) -> None:
+    """A newly selected row opens its example; the same selection does so once."""
+    picked = str(ids[rows[0]]) if rows else ""
+    if picked and st.session_state.get("row_opened") != picked:
+        st.session_state["row_opened"] = picked
+        go_to(open=picked)
+        st.rerun()
+    if not picked:
+        st.session_state["row_opened"] = ""
+
+
+def _columns(explanation: Explanation) -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    return {
+        "picture": st.column_config.ImageColumn("picture", width="small"),
+        "training_id": number("training id", format="%d"),
+        "label": number("label", format="%d"),
+        "predicted_loss_change_nats": number("predicted loss change, nats", format="%+.3e"),
+        "predicted_probability_change": number(f"change of p({explanation.label_name})", format="%+.5f"),
+        "distance": number("distance", format="%.2f"),
+        "own_label_probability": number("p(own label)", format="percent"),
+    }
+
+
+def as_csv(ranking: dict[str, np.ndarray]) -> str:
+    """The ranking as comma-separated text with a header."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(ranking)
+    writer.writerows(zip(*(values.tolist() for values in ranking.values()), strict=True))
+    return out.getvalue()

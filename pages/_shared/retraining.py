@@ -1,0 +1,105 @@
+"""The chosen training images taken out, with the forecast beside the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.take_out import TakeOut
+from influence_core.figures.take_out import before_and_after
+from influence_core.studies import Study
+from influence_core.words import nats, percent, plain, points, seconds
+from pages._shared import access
+from pages._shared.picture_grid import Picture, picture_grid
+from pages._shared.pictures import training_url
+from pages._shared.view import View, go_to, toggle_chosen
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """Choose, forecast, retrain, compare."""
+    chosen = view.chosen
+    with st.container(border=True, key="retraining"):
+        st.subheader("Take it out and train again")
+        if not chosen:
+            st.caption(
+                "Tick training images above, or lasso some in the chart: then the forecast is checked by real training."
+            )
+            return
+        at = np.array([explanation.position(one) for one in chosen])
+        picture_grid(
+            [_chosen_card(study, explanation, int(one)) for one in at],
+            key="chosen",
+            on_click=lambda train_id: go_to(open=train_id),
+            on_select=toggle_chosen,
+            selected=[str(one) for one in chosen],
+            columns_min_px=92,
+        )
+        word = "this image" if len(chosen) == 1 else f"these {len(chosen)} images together"
+        st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
+        asked = (study.key, explanation.test_id, view.picture, explanation.label, chosen, str(view.settings))
+        run, clear = st.columns([1.6, 5])
+        if run.button("Take out and retrain", key="retrain", type="primary", width="stretch"):
+            st.session_state["retrain_asked"] = asked
+        clear.button("Put all back", key="put_back", on_click=lambda: go_to(out=""))
+        if st.session_state.get("retrain_asked") == asked:
+            _outcome(study, explanation, access.load_take_out(study, view, explanation, chosen))
+
+
+def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
+    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
+    change = float(explanation.scores[at])
+    return Picture(
+        id=str(train_id),
+        src=training_url(study, at),
+        alt=f"chosen training image {train_id}, labelled {name}",
+        title=f"{train_id}: {name}",
+        lines=(nats(change),),
+        tone="helpful" if change > 0 else "harmful",
+    )
+
+
+def _outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
+    names, asked = study.data.class_names, explanation.label_name
+    before, after = (names[int(one.argmax())] for one in (result.before, result.after))
+    verdict = (
+        f"**The answer flips: the model now says {after} instead of {before}.**"
+        if result.flips
+        else f"The model still says **{after}**."
+    )
+    st.markdown(verdict)
+    forecast, truth, chance, error = st.columns(4)
+    forecast.metric("Forecast, nats", nats(result.predicted).removesuffix(" nats"))
+    truth.metric("After real training, nats", nats(result.actual).removesuffix(" nats"))
+    p_before, p_after = (float(one[explanation.label]) for one in (result.before, result.after))
+    chance.metric(
+        f"Probability of {asked}",
+        percent(p_after),
+        points(p_after - p_before),
+        delta_color="off",
+        delta_arrow="off",
+    )
+    single = float(np.abs(explanation.scores[[explanation.position(one) for one in result.train_ids]]).sum())
+    off = abs(result.predicted - result.actual)
+    error.metric(
+        "Forecast off by",
+        f"{plain(off)}",
+        f"{100 * off / single:.1f} % of the single influences",
+        delta_color="off",
+        delta_arrow="off",
+    )
+    st.plotly_chart(
+        before_and_after(result, names, explanation.label),
+        key="before_after",
+        config={"displayModeBar": False},
+    )
+    proof = "reached" if result.converged else "NOT reached: do not rely on this"
+    control = (
+        f" Control (nothing taken out): {nats(result.control)}, already subtracted." if result.control else ""
+    )
+    st.caption(
+        f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
+        f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}) in {seconds(result.seconds)}.{control} "
+        "The forecast is the "
+        "sum of single influences; for large groups it is usually too small."
+    )
