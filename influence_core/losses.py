@@ -60,10 +60,6 @@ class Loss(Protocol):
         """The map ``u (b, c, k) -> d2l/df2 u (b, c, k)``, prepared once for these outputs."""
         ...
 
-    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
-        """Entry ``(a, b)`` of every example's ``d2l/df2``, ``(b,)``."""
-        ...
-
     def probabilities(self, f: Tensor) -> Tensor:
         """Class probabilities ``(b, classes)``."""
         ...
@@ -114,11 +110,6 @@ class SoftmaxLoss:
 
         return product
 
-    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
-        """``p_a [a = b] - p_a p_b``, ``(b,)``."""
-        p = f.softmax(1)
-        return p[:, a] * ((1.0 if a == b else 0.0) - p[:, b])
-
     def probabilities(self, f: Tensor) -> Tensor:
         """The softmax, ``(b, c)``."""
         return f.softmax(1)
@@ -160,10 +151,6 @@ class _MarginLoss(ABC):
         """``u -> g''(m) u``."""
         bend = self._bend(_sign(f, y) * f[:, 0])[:, None, None]
         return lambda u: bend * u
-
-    def curvature_entries(self, f: Tensor, y: Tensor, a: int, b: int) -> Tensor:
-        """``g''(m)``, ``(b,)``; there is one output, so ``a = b = 0``."""
-        return self._bend(_sign(f, y) * f[:, 0])
 
     def probabilities(self, f: Tensor) -> Tensor:
         """A margin is no probability.

@@ -28,6 +28,9 @@ LinearMap = Callable[[Tensor], Tensor]
 CHUNK_ELEMENTS = 2**22
 """Elements of the largest intermediate array that one chunk of examples may need (32 MB in float64)."""
 
+PRODUCT_COLUMNS = 128
+"""Columns that keep a matrix product busy."""
+
 
 @dataclass(frozen=True, eq=False)
 class Objective(ABC):
@@ -298,21 +301,45 @@ class LinearObjective(Objective):
         return self.hessian_product(theta)
 
     def dense_gauss_newton(self, theta: Tensor) -> Tensor:
-        """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``: one ``(d, d)`` product for every pair of outputs."""
+        """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``.
+
+        A few features at a time, over the examples that have them: most pixels of a drawing are empty. A block of two
+        features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed.
+        """
         d, c = self.x.shape[1], self.loss.outputs
         f = self.outputs(theta, self.x)
-        dense = self.x.new_empty(self.dim, self.dim)
+        dense = torch.diag(self.l2.expand(self.dim))
         blocks = dense.view(d, c, d, c)
-        for a in range(c):
-            for b in range(a, c):
-                scale = self.weights * self.loss.curvature_entries(f, self.y, a, b)
-                block = self.x.new_zeros(d, d)
-                for rows in self.chunks(self.n, d):
-                    block.addmm_(self.x[rows].T, self.x[rows] * scale[rows, None])
-                blocks[:, a, :, b] = block
-                blocks[:, b, :, a] = block
-        dense.diagonal().add_(self.l2)
+        for rows in self.chunks(self.n, c * c):
+            x, present = self.x[rows], (self.x[rows] != 0).T.contiguous()
+            bends, column = self._bends(f[rows], rows)
+            width = max(1, PRODUCT_COLUMNS // bends.shape[1])
+            for start in range(0, d, width):
+                stop = min(d, start + width)
+                having = present[start:stop].any(0).nonzero()[:, 0]
+                sums = self._feature_products(x, bends, having, start, stop)[..., column]
+                blocks[start:stop, :, start:] += sums.permute(1, 2, 0, 3)
+                blocks[stop:, :, start:stop] = blocks[start:stop, :, stop:].permute(2, 3, 0, 1)
         return dense
+
+    def _bends(self, f: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """``w_i A_i`` without its lower triangle, ``(b, c (c + 1) / 2)``, and the column of every entry, ``(c, c)``."""
+        c = self.loss.outputs
+        eye = torch.eye(c, dtype=f.dtype, device=f.device).expand(len(f), c, c)
+        a, b = torch.triu_indices(c, c, device=f.device)
+        column = torch.empty(c, c, dtype=torch.long, device=f.device)
+        column[a, b] = column[b, a] = torch.arange(len(a), device=f.device)
+        return self.loss.curvature(f, self.y[rows])(eye)[:, a, b] * self.weights[rows, None], column
+
+    def _feature_products(self, x: Tensor, bends: Tensor, having: Tensor, start: int, stop: int) -> Tensor:
+        """``sum_i x_ij x_ik bends_i`` over the examples ``having``, for ``j >= start`` and ``start <= k < stop``."""
+        width = stop - start
+        total = x.new_zeros(x.shape[1] - start, width * bends.shape[1])
+        for rows in self.chunks(len(having), x.shape[1]):
+            features = x[having[rows], start:]
+            factors = features[:, :width, None] * bends[having[rows], None]
+            total.addmm_(features.T, factors.flatten(1))
+        return total.view(len(total), width, -1)
 
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """``V r + W A V'x``, ``(d,)``."""
@@ -326,7 +353,7 @@ class LinearObjective(Objective):
 
 
 class _Pieces(dict[int, list[tuple[slice, LinearMap, Tensor]]]):
-    """For ``k`` columns: the chunks of the training set, each with its curvature map and weights, prepared once."""
+    """For the ``k`` columns of the last product: the training set's chunks, each with its curvature map and weights."""
 
     def __init__(self, objective: LinearObjective, f: Tensor) -> None:
         super().__init__()
@@ -334,6 +361,7 @@ class _Pieces(dict[int, list[tuple[slice, LinearMap, Tensor]]]):
 
     def __missing__(self, k: int) -> list[tuple[slice, LinearMap, Tensor]]:
         o = self.objective
+        self.clear()
         self[k] = [
             (rows, o.loss.curvature(self.f[rows], o.y[rows]), o.weights[rows, None, None])
             for rows in o.chunks(o.n, 3 * o.loss.outputs * k)

@@ -46,7 +46,7 @@ def retrain(
 
     Linear models advance together as one block: the prepared inverse at ``theta`` serves as everybody's step and the
     gradients are each model's own and exact, so the fixed point is the edited optimum itself. What the block does not
-    finish, and every network, is minimised one by one with Newton's method.
+    finish, and every network, is minimised one by one (``training.minimise``).
 
     Args:
         objective: The unedited objective.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
 from influence_core.training import AdamSchedule, Trained, minimise, train_network
+
+PACKAGED = Path(__file__).resolve().parents[1] / "assets" / "studies"
+"""Parameters that ship with the app, for studies that train for minutes; made by ``precompute``."""
 
 FORMAT = 1
 """Raised when the same spec comes to mean something else, so that stored results of old versions are not reused."""
@@ -155,7 +159,9 @@ def open_study(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Study:
-    """The trained study: read from the store where it is there and still optimal, trained otherwise.
+    """The trained study: parameters from the store or the package where they are there, trained otherwise.
+
+    The gradient norm is always recomputed at the parameters, wherever they come from.
 
     Args:
         spec: What to train.
@@ -171,8 +177,8 @@ def open_study(
     examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
     objective, start = _objective(spec, examples, device)
     key = digest("study", FORMAT, asdict(spec), examples.content, str(objective.x.dtype))
-    kept = store.get(key) if store else None
-    if kept is not None:
+    kept = (store.get(key) if store else None) or Store(PACKAGED).get(key)
+    if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = float(objective.risk_gradient(theta).norm())
         return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key)

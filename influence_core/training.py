@@ -81,6 +81,7 @@ def minimise(
         raise UnsupportedError("A network has no cold start at zero: give its initial parameters.")
     started = time.perf_counter()
     start = objective.x.new_zeros(objective.dim) if theta is None else theta
+    objective.check_theta(start)
     path = _Path(objective, start, gradient_norm, progress)
     if objective.is_convex:
         _newton(path, max_steps)

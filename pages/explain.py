@@ -26,6 +26,7 @@ try:
     known = access.load_predictions(study)
     question = access.find_question(study, view, known)
     explanation = access.load_explanation(study, view, question)
+    view.check_ids(explanation)
     answer.headline(study, explanation)
     intro.show(view)
     chooser.show(study, view, known, explanation)

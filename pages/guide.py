@@ -3,6 +3,7 @@
 import streamlit as st
 
 from influence_core.words import SIGN_RULE
+from pages._shared.glossary import DIAGRAM, WORDS
 
 st.title("How do I read an influence?")
 st.markdown(
@@ -13,20 +14,7 @@ st.markdown(
 
 st.subheader("From a question to a number")
 st.graphviz_chart(
-    """digraph {
-    rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.35
-    node [shape=box style="rounded,filled" fillcolor="#80879022" color="#808790" fontname="sans-serif" fontsize=12
-          fontcolor="#808790"]
-    edge [color="#808790" fontname="sans-serif" fontsize=11 fontcolor="#808790"]
-    test [label="one TEST image\nand the label asked about"]
-    gtest [label="test gradient\nwhich way the model must move\nto get this image wrong"]
-    s [label="s = inverse curvature × test gradient\nhow the model really moves when pushed;\nsolved once per question" color="#2689c9"]
-    train [label="each TRAINING image\nand its label"]
-    gtrain [label="training gradient\nwhich way this image pushes"]
-    d [label="D = s · training gradient / n\npredicted change of the test loss\nif this image is taken out" color="#2689c9"]
-    test -> gtest -> s -> d
-    train -> gtrain -> d
-    }""",
+    DIAGRAM,
     width="stretch",
 )
 
@@ -44,24 +32,7 @@ with minus, st.container(border=True, height="stretch"):
 st.caption(SIGN_RULE)
 
 st.subheader("Words")
-st.markdown(
-    """
-| word | what it means here |
-|---|---|
-| loss, nats | minus the logarithm of the probability that the model gives to a label: 0 nats = certain, 0.69 nats = 50 %, 2.3 nats = 10 % |
-| label asked about | the model's own answer unless you switch to the true label; every number is about this label |
-| influence, D | the predicted change of the test loss, in nats, on removal of a training image |
-| self-influence | the same with the image itself as the test image: how much its own loss would rise without it; large for odd and mislabelled images |
-| curvature, H | how strongly the training loss resists a move of the parameters; without it every like-labelled image would seem to help |
-| Gauss-Newton | a curvature that is never negative; used for networks, equal to H for linear models |
-| damping | a number added to the curvature: 0 for convex models; networks need some, and the forecast is then about a short retraining that stays near the present model |
-| l2 | the penalty on large parameters that the model was trained with; taking an image out never changes it |
-| relative residual | how exactly the linear system was solved: 0 is exact |
-| gradient norm | how far training is from its optimum: 0 is finished |
-| convergence check | a sum over all training images that is 0 when training is finished; the cheapest alarm there is |
-| pixel map | how the test loss would change if a pixel of the *training* image were changed and the model trained again |
-"""
-)
+st.markdown(WORDS)
 
 st.subheader("When not to believe it")
 st.markdown(

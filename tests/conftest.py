@@ -60,6 +60,14 @@ def shared_data() -> Path:
     return _require_shared_data()
 
 
+@pytest.fixture(scope="session")
+def one_or_seven():
+    """The fast study, trained once: 1,092 digits, logistic regression, label 0 = "7" and label 1 = "1"."""
+    from influence_core.studies import find, open_study
+
+    return open_study(find("one-or-seven"))
+
+
 def _shared_folder() -> Path | None:
     named = os.environ.get("SHARED_DATA")
     return Path(named) if named and Path(named).is_dir() else None

@@ -26,7 +26,7 @@ from influence_core.trust import Provenance
 NOTICEABLE = 5e-4
 """A probability change below this (0.05 percentage points) is nothing to rank."""
 QUICK_LIMIT = 2_000
-"""Up to so many parameters a dense inverse is prepared in about a second."""
+"""Up to so many parameters a dense factor is prepared in about a second."""
 CURVATURES = ("auto", "hessian", "gauss-newton")
 
 

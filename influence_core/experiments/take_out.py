@@ -67,7 +67,7 @@ def run(
         study: The trained model.
         explanation: The question and its forecast.
         train_ids: What to take out, together.
-        prepared: A prepared engine, whose dense inverse makes retraining faster.
+        prepared: A prepared engine, whose dense factor makes retraining faster.
         progress: Called while training.
 
     Raises:

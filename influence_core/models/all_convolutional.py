@@ -43,5 +43,7 @@ def build(classes: int, seed: int) -> AllConvolutional:
 
 def penalty(network: nn.Module, l2: float) -> Tensor:
     """``l2`` for every weight and 0 for every bias, ``(p,)``: the paper's network penalises weights only."""
-    parts = [torch.full((p.numel(),), l2 if p.ndim > 1 else 0.0) for p in network.parameters()]
-    return torch.cat(parts).double()
+    parts = [
+        torch.full((p.numel(),), l2 if p.ndim > 1 else 0.0, dtype=torch.float64) for p in network.parameters()
+    ]
+    return torch.cat(parts)

@@ -14,7 +14,7 @@ CATALOGUE: dict[str, Solver] = {"cholesky": Cholesky(), "cg": ConjugateGradient(
 """The solvers by the name that the command line and the address bar use; "auto" stands for ``choose``."""
 
 DENSE_LIMIT = 10_000
-"""Up to so many parameters the dense inverse is kept: 800 MB in float64."""
+"""Up to so many parameters the dense factor is kept: 800 MB in float64."""
 
 
 def choose(name: str, dim: int) -> tuple[Solver, str]:
@@ -30,6 +30,6 @@ def choose(name: str, dim: int) -> tuple[Solver, str]:
     if dim <= DENSE_LIMIT:
         return (
             Cholesky(),
-            f"chosen because {dim:,} parameters fit a dense inverse, which answers at once and exactly",
+            f"chosen because {dim:,} parameters fit a dense factor, which answers at once and exactly",
         )
-    return ConjugateGradient(), f"chosen because {dim:,} parameters are too many for a dense inverse"
+    return ConjugateGradient(), f"chosen because {dim:,} parameters are too many for a dense factor"

@@ -119,7 +119,7 @@ class LiSSAInverse:
             value = rhs + value - batch.matvec(value) / self.scale
             norms.append(float(value.norm()) / self.scale)
             if not norms[-1] * self.scale <= bound:
-                return value / self.scale, "diverged", norms
+                return value / self.scale, "diverged" if math.isfinite(bound) else "not finite", norms
             if step % 50 == 0:
                 done = (repeat + step / self.depth) / self.settings.repeats
                 report(progress, done, f"run {repeat + 1} of {self.settings.repeats}")

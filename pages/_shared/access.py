@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core.data import mnist
 from influence_core.data.digest import digest
-from influence_core.errors import DataError
+from influence_core.errors import DataError, StoreError
 from influence_core.experiments import explain, predictions, take_out
 from influence_core.experiments.explain import Explanation, Prepared, Question, Settings
 from influence_core.experiments.predictions import Predictions
@@ -24,7 +24,7 @@ from pages._shared.view import View
 
 DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
 KEPT_ENGINES = 2
-"""Prepared engines in memory; a dense inverse of 7,840 parameters takes 490 MB."""
+"""Prepared engines in memory; a dense factor for 7,840 parameters takes 490 MB."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -91,12 +91,7 @@ def load_predictions(study: Study) -> Predictions:
 def find_question(study: Study, view: View, known: Predictions) -> Question:
     """The question a view asks; where it names no test image, the most confident mistake is taken."""
     if view.picture:
-        kept = get_store().get(view.picture)
-        if kept is None or "picture" not in kept.arrays:
-            raise DataError(
-                "This picture is no longer on the server. Upload it again, or choose a test image."
-            )
-        question = explain.ask_about(study, study.data.test.x.new_tensor(kept.arrays["picture"]))
+        question = explain.ask_about(study, study.data.test.x.new_tensor(_kept_picture(view.picture)))
     else:
         first = known.misclassified() if len(known.misclassified()) else known.least_confident()
         question = explain.ask(study, int(known.ids[first[0]]) if view.test_id is None else view.test_id)
@@ -111,6 +106,18 @@ def keep_picture(x: np.ndarray) -> str:
     key = digest("picture", x)
     get_store().put(key, {"picture": x}, {})
     return key
+
+
+def _kept_picture(key: str) -> np.ndarray:
+    try:
+        kept = get_store().get(key)
+    except StoreError:
+        kept = None
+    if kept is None or "picture" not in kept.arrays:
+        raise DataError(
+            "This picture is not on the server (any more). Upload it again, or choose a test image."
+        )
+    return kept.arrays["picture"]
 
 
 def prepare_in_background(study: Study, view: View) -> Job[Prepared] | None:
@@ -142,7 +149,7 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
             return found
         engine = ready
         if engine is None and explain.needs_preparation(study, settings):
-            reason = "because it needs no preparation; the dense inverse is being prepared"
+            reason = "because it needs no preparation; the dense factor is being prepared"
             engine = explain.prepare(study, explain.quick(settings), reason=reason)
         elif engine is None:
             engine = _prepared(study, settings, progress)

@@ -31,8 +31,10 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             f"{' (read from the store)' if study.from_store else ''}."
         )
         _preparation(study, view)
-    for notice in access.get_store().notices():
-        st.toast(notice)
+    notices = st.session_state.setdefault("store_notices", [])
+    notices.extend(access.get_store().notices())
+    for notice in notices[-3:]:
+        st.info(notice)
 
 
 def _preparation(study: Study, view: View) -> None:

@@ -20,38 +20,45 @@ ROWS = 200
 
 def show(study: Study, explanation: Explanation) -> None:
     """The table, linked with everything else by training id, and the downloads."""
-    with st.expander(f"Table of the {ROWS} most influential training images, and downloads"):
-        ranking = table(explanation)
-        rows = {name: values[:ROWS] for name, values in ranking.items()}
-        position = {train_id: at for at, train_id in enumerate(explanation.ids.tolist())}
-        pictures = [training_url(study, position[one]) for one in rows["training_id"].tolist()]
-        event = st.dataframe(
-            {"picture": pictures} | rows,
-            key="ranking",
-            hide_index=True,
-            on_select="rerun",
-            selection_mode="single-row",
-            column_config=_columns(explanation),
-        )
-        _open_row(event.selection.rows, rows["training_id"])
-        st.download_button(
-            "Ranking of all training images (CSV)",
-            lambda: as_csv(ranking),
-            file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
-        st.download_button(
-            "The chart (HTML)",
-            lambda: influence_against_distance(explanation, study.data.class_names).to_html(
-                include_plotlyjs=True
-            ),
-            file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
-            mime="text/html",
-            key="download_chart",
-            on_click="ignore",
-        )
+    title = f"Table of the {ROWS} most influential training images, and downloads"
+    folded = st.expander(title, key="ranking_folded", on_change="rerun")
+    if folded.open:
+        with folded:
+            _table(study, explanation)
+
+
+def _table(study: Study, explanation: Explanation) -> None:
+    ranking = table(explanation)
+    rows = {name: values[:ROWS] for name, values in ranking.items()}
+    position = {train_id: at for at, train_id in enumerate(explanation.ids.tolist())}
+    pictures = [training_url(study, position[one]) for one in rows["training_id"].tolist()]
+    event = st.dataframe(
+        {"picture": pictures} | rows,
+        key="ranking",
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config=_columns(explanation),
+    )
+    _open_row(event.selection.rows, rows["training_id"])
+    st.download_button(
+        "Ranking of all training images (CSV)",
+        lambda: as_csv(ranking),
+        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
+        mime="text/csv",
+        key="download_csv",
+        on_click="ignore",
+    )
+    st.download_button(
+        "The chart (HTML)",
+        lambda: influence_against_distance(explanation, study.data.class_names).to_html(
+            include_plotlyjs=True
+        ),
+        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
+        mime="text/html",
+        key="download_chart",
+        on_click="ignore",
+    )
 
 
 def _open_row(rows: list[int], ids: np.ndarray) -> None:

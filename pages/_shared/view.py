@@ -11,7 +11,7 @@ import streamlit as st
 
 from influence_core import devices, studies
 from influence_core.errors import DataError
-from influence_core.experiments.explain import Settings
+from influence_core.experiments.explain import Explanation, Settings
 
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MOST_CHOSEN = 50
@@ -111,6 +111,11 @@ class View:
             raise DataError(f"There is no device “{self.device}”; choose one of {', '.join(devices.NAMES)}.")
         if self.ask not in ("model", "true"):
             _whole(self.ask, "label")
+
+    def check_ids(self, explanation: Explanation) -> None:
+        """Raise `DataError` where the address names a training image that the study does not have."""
+        for train_id in self.chosen if self.opened is None else (self.opened, *self.chosen):
+            explanation.position(train_id)
 
     def changed(self, **changes: str) -> View:
         """The view after a change; what no longer makes sense falls back to its default."""

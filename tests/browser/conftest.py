@@ -62,7 +62,7 @@ def server(app_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:  # noqa: F821 (Playwright is imported only where a browser exists)
     """Chromium or Chrome, whichever is installed."""
-    executable = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    executable = find_browser()
     if executable is None:
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(NO_BROWSER, pytrace=False)
@@ -100,7 +100,7 @@ def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  #
         opened.on("pageerror", lambda error: uncaught.append(str(error)))
         opened.on("console", lambda message: _note_error(message, console))
         opened.goto(server + path)
-        wait_idle(opened)
+        wait_idle(opened, seconds=180)  # the first visit trains
         return opened
 
     yield open_page
@@ -108,6 +108,11 @@ def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  #
         context.close()
     assert outside == [], f"the browser asked another host; console: {console}"
     assert uncaught == [], f"a script in the page failed; console: {console}"
+
+
+def find_browser() -> str | None:
+    """The first Chromium or Chrome on PATH."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
 def _note_outside(url: str, outside: list[str]) -> None:

@@ -1,0 +1,391 @@
+"""Why did the model say that: against a dense answer, through the store, and for questions nobody can answer."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+
+from influence_core import data
+from influence_core.data import Examples
+from influence_core.errors import Cancelled, DataError
+from influence_core.experiments import explain, predictions
+from influence_core.experiments.explain import NOTICEABLE, Settings
+from influence_core.store import Store
+from influence_core.studies import StudySpec, find, open_study
+from tests import references
+
+L2 = 0.01
+
+
+@pytest.fixture(scope="module")
+def study(one_or_seven):
+    return one_or_seven
+
+
+@pytest.fixture(scope="module")
+def known(study):
+    return predictions.run(study)
+
+
+@pytest.fixture(scope="module")
+def mistake(study, known):
+    """A question about the most confident wrong answer."""
+    return explain.ask(study, int(known.ids[known.misclassified()[0]]))
+
+
+@pytest.fixture(scope="module")
+def prepared(study):
+    return explain.prepare(study, Settings())
+
+
+@pytest.fixture(scope="module")
+def answer(study, mistake, prepared):
+    return explain.run(study, mistake, prepared=prepared)
+
+
+@pytest.fixture(scope="module")
+def by_solver(study, mistake):
+    return {name: explain.run(study, mistake, Settings(name)) for name in ("cholesky", "cg", "lissa")}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def training(study):
+    return study.data.train.x.numpy(), study.data.train.y.numpy()
+
+
+# ------------------------------------------------------------------------------------------- the numbers
+
+
+def test_scores_equal_a_dense_computation(study, mistake, answer):
+    x, y = training(study)
+    theta, asked = study.theta.numpy(), mistake.label
+    dense = references.removal_scores(x, y, theta, L2, "logistic", mistake.x.numpy(), asked)
+    assert_allclose(answer.scores, dense, rtol=0, atol=1e-10 * np.abs(dense).max())
+    assert_array_equal(answer.ids, study.data.train.ids.numpy())
+    assert_array_equal(answer.labels, y)
+
+
+def test_what_stands_beside_the_scores(study, mistake, answer):
+    x, y = training(study)
+    p_one = 1 / (1 + np.exp(-x @ study.theta.numpy()))
+    p_test = 1 / (1 + math.exp(-mistake.x.numpy() @ study.theta.numpy()))
+    assert_allclose(answer.own_probability, np.where(y == 1, p_one, 1 - p_one), rtol=1e-9)
+    assert_allclose(answer.probabilities, [1 - p_test, p_test], rtol=1e-9)
+    assert_allclose(answer.probability, answer.probabilities[mistake.label])
+    assert_allclose(answer.distance, np.linalg.norm(x - mistake.x.numpy(), axis=1), rtol=1e-6)
+    assert_array_equal(answer.x, mistake.x.numpy())
+
+
+def test_a_question_is_about_the_models_own_answer_unless_told_otherwise(study, known, mistake):
+    at = known.misclassified()[0]
+    assert mistake.label == known.predicted[at] != mistake.true_label == known.labels[at]
+    assert explain.ask(study, mistake.test_id, 0).label == 0
+    other = explain.with_label(study, mistake, mistake.true_label)
+    assert (other.label, other.test_id, other.true_label) == (
+        mistake.true_label,
+        mistake.test_id,
+        mistake.true_label,
+    )
+    own = explain.ask_about(study, mistake.x)
+    assert (own.label, own.test_id, own.true_label) == (mistake.label, None, None)
+
+
+def test_asking_about_the_other_label_turns_the_scores_and_scales_them(study, mistake, answer, prepared):
+    """Of two labels, grad l_other = -p / (1 - p) grad l_asked."""
+    other = explain.run(study, explain.with_label(study, mistake, 1 - mistake.label), prepared=prepared)
+    odds = answer.probability / (1 - answer.probability)
+    assert_allclose(other.scores, -odds * answer.scores, rtol=1e-7)
+    assert (other.label_name, answer.label_name) == ("7", "1")
+    assert_allclose(other.probability, 1 - answer.probability)
+    assert other.predicted_label == answer.predicted_label == mistake.label
+
+
+@pytest.mark.parametrize(
+    ("score", "change"),
+    [
+        (0.0, lambda p: 0.0),
+        (math.log(2), lambda p: -p / 2),
+        (-1e-9, lambda p: 1e-9 * p),
+        (-50.0, lambda p: 1 - p),
+        (50.0, lambda p: -p),
+    ],
+)
+def test_the_change_of_the_probability(answer, score, change):
+    changed = replace(answer, scores=np.full(3, score)).probability_change
+    assert_allclose(changed, change(answer.probability), rtol=1e-6, atol=1e-12)
+
+
+def test_for_and_against_are_the_ends_of_one_order(answer):
+    best, worst = answer.speak_for(6), answer.speak_against(6)
+    ordered = sorted(range(len(answer.scores)), key=lambda i: -answer.scores[i])
+    assert list(best) == ordered[:6]
+    assert list(worst) == ordered[::-1][:6]
+    assert (answer.scores[best] > 0).all() and (answer.scores[worst] < 0).all()
+    everything = len(answer.speak_for(10**6)) + len(answer.speak_against(10**6))
+    assert everything == np.count_nonzero(answer.scores)
+
+
+@pytest.mark.parametrize(
+    ("scores", "best", "worst"),
+    [
+        ([1.0, 3.0, 2.0], [1, 2], []),
+        ([-1.0, -3.0, 0.0], [], [1, 0]),
+        ([0.0, 0.0, 0.0], [], []),
+        ([2.0, -1.0, 2.0], [0, 2], [1]),
+    ],
+)
+def test_only_the_right_sign_speaks(answer, scores, best, worst):
+    some = replace(answer, scores=np.array(scores))
+    assert list(some.speak_for(2)) == best
+    assert list(some.speak_against(2)) == worst
+
+
+def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
+    ranks, table = answer.ranks(), explain.table(answer)
+    assert sorted(ranks) == list(range(1, len(ranks) + 1))
+    assert_array_equal(np.abs(answer.scores)[np.argsort(ranks)], np.sort(np.abs(answer.scores))[::-1])
+    at = [answer.position(one) for one in table["training_id"]]
+    assert_array_equal(ranks[at], table["rank"])
+    for column, values in {
+        "label": answer.labels,
+        "predicted_loss_change_nats": answer.scores,
+        "predicted_probability_change": answer.probability_change,
+        "distance": answer.distance,
+        "own_label_probability": answer.own_probability,
+    }.items():
+        assert_array_equal(table[column], values[at], err_msg=column)
+
+
+def test_what_nothing_matters_to_is_not_ranked(study, known, answer, prepared):
+    surest = explain.ask(study, int(known.ids[known.least_confident()[-1]]))
+    sure = explain.run(study, surest, prepared=prepared)
+    assert sure.probability > 0.9999
+    assert not sure.matters
+    assert sure.largest_change < NOTICEABLE
+    assert answer.matters
+    assert answer.largest_change == np.abs(answer.probability_change).max() > NOTICEABLE
+
+
+# ------------------------------------------------------------------------------------------- the solvers
+
+
+def test_conjugate_gradient_equals_cholesky(by_solver):
+    exact = by_solver["cholesky"].scores
+    assert_allclose(by_solver["cg"].scores, exact, rtol=0, atol=1e-6 * np.abs(exact).max())
+    assert by_solver["cg"].provenance.concerns() == by_solver["cholesky"].provenance.concerns() == ()
+
+
+def test_lissa_orders_alike_and_says_that_it_is_an_approximation(by_solver):
+    rough = by_solver["lissa"]
+    assert np.corrcoef(rough.scores, by_solver["cholesky"].scores)[0, 1] > 0.9
+    assert not rough.provenance.exact
+    assert "LiSSA is an approximation" in " ".join(rough.provenance.concerns())
+
+
+@pytest.mark.parametrize("solver", ["cg", "lissa"])
+def test_the_reported_residual_is_the_true_one(study, mistake, by_solver, solver):
+    x, y = training(study)
+    theta, s = study.theta.numpy(), by_solver[solver].s
+    g = references.gradients(theta, mistake.x.numpy()[None], [mistake.label], "logistic")[0]
+    product = references.hessian_vector(theta, x, y, references.uniform(len(x)), L2, "logistic", s)
+    true = np.linalg.norm(product - g) / np.linalg.norm(g)
+    assert_allclose(by_solver[solver].provenance.residual, true, rtol=0.01)
+
+
+def test_provenance_names_everything_needed_to_repeat_it(study, answer):
+    x, y = training(study)
+    facts, theta = answer.provenance, study.theta.numpy()
+    norm = references.gradient_norm(theta, x, y, references.uniform(len(x)), L2, "logistic")
+    check = abs(answer.scores.sum() + L2 * theta @ answer.s) / np.abs(answer.scores).sum()
+    assert norm < 1e-10 and facts.gradient_norm < 1e-10
+    assert check < 1e-9 and facts.convergence_check < 1e-9
+    assert abs(facts.drift) < 1e-9 * facts.largest
+    assert facts.largest == np.abs(answer.scores).max()
+    assert (facts.n, facts.p, facts.l2, facts.damping) == (len(x), len(theta), "0.01", 0.0)
+    assert (facts.curvature, facts.device, facts.dtype) == ("hessian", "cpu", "float64")
+    assert (facts.status, facts.convex, facts.exact) == ("converged", True, True)
+
+
+@pytest.mark.parametrize("given", ["settings", "engine"])
+def test_the_automatic_choice_is_explained(study, mistake, prepared, given):
+    how = {"settings": Settings()} if given == "settings" else {"prepared": prepared}
+    facts = explain.run(study, mistake, **how).provenance
+    assert facts.solver == "Cholesky"
+    assert facts.reason.startswith("chosen because 784 parameters fit")
+    assert explain.run(study, mistake, Settings("cg")).provenance.reason == "chosen by you"
+
+
+def test_damping_is_a_larger_penalty_of_the_curvature(study, mistake, prepared, answer):
+    """(H + damping) s = g, checked by a product with H."""
+    x, y = training(study)
+    damped = explain.run(study, mistake, Settings(damping=0.5))
+    theta = study.theta.numpy()
+    g = references.gradients(theta, mistake.x.numpy()[None], [mistake.label], "logistic")[0]
+    weights = references.uniform(len(x))
+    product = references.hessian_vector(theta, x, y, weights, L2 + 0.5, "logistic", damped.s)
+    assert_allclose(product, g, atol=1e-12)
+    assert damped.provenance.damping == 0.5
+    assert np.abs(damped.scores).max() < np.abs(answer.scores).max()
+
+
+def test_hessian_and_gauss_newton_are_one_for_a_linear_model(study, mistake, answer):
+    gauss_newton = explain.run(study, mistake, Settings(curvature="gauss-newton"))
+    assert gauss_newton.provenance.curvature == "gauss-newton"
+    assert_allclose(gauss_newton.scores, answer.scores, rtol=1e-9)
+
+
+# --------------------------------------------------------------------------------------------- the store
+
+
+def assert_same(second, first):
+    for name in ("scores", "s"):
+        assert_array_equal(getattr(second, name), getattr(first, name))
+    assert second.provenance == first.provenance
+
+
+def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepared, store):
+    assert explain.stored(study, mistake, Settings(), store) is None
+    first = explain.run(study, mistake, prepared=prepared, store=store)
+    again = explain.run(study, mistake, store=store)
+    found = explain.stored(study, mistake, Settings(), store)
+    assert (first.from_store, again.from_store, found.from_store) == (False, True, True)
+    assert_same(again, first)
+    assert_same(found, first)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"settings": Settings("cg")},
+        {"settings": Settings(damping=0.01)},
+        {"settings": Settings(curvature="gauss-newton")},
+        {"label": 0},
+        {"pixel": 0},
+        {"pixel": 783},
+    ],
+    ids=str,
+)
+def test_another_question_is_never_answered_from_the_store(study, mistake, prepared, store, other):
+    explain.run(study, mistake, prepared=prepared, store=store)
+    question = explain.with_label(study, mistake, other.get("label", mistake.label))
+    if "pixel" in other:
+        x = mistake.x.clone()
+        x[other["pixel"]] = 0.5
+        question = explain.ask_about(study, x, mistake.label)
+    settings = other.get("settings", Settings())
+    assert explain.stored(study, question, settings, store) is None
+    answer = explain.run(study, question, settings, store=store)
+    assert not answer.from_store
+    assert_array_equal(answer.x, question.x.numpy())
+    assert_allclose(answer.scores, explain.run(study, question, settings).scores, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("row", "pixel"), [(0, 0), (1091, 783), (500, 400)])
+def test_one_changed_training_pixel_makes_another_study(
+    study, mistake, prepared, store, monkeypatch, row, pixel
+):
+    """856,128 training pixels: a digest of a sample of them would miss most edits."""
+    first = explain.run(study, mistake, prepared=prepared, store=store)
+    packaged = data.load("digits")
+    x = packaged.train.x.clone()
+    x[packaged.train.position(int(first.ids[row])), pixel] += 0.25
+    edited = replace(packaged, train=Examples(x.clamp(max=1.0), packaged.train.y, packaged.train.ids))
+    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: edited)
+    changed = open_study(study.spec, store)
+    assert changed.key != study.key
+    assert not changed.from_store
+    answer = explain.run(changed, mistake, store=store)
+    assert not answer.from_store
+    assert np.abs(answer.scores - first.scores).max() > 1e-9 * np.abs(first.scores).max()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: b"not an archive",
+        lambda content: content[:3000] + bytes([content[3000] ^ 1]) + content[3001:],
+    ],
+    ids=["emptied", "cut", "overwritten", "one bit"],
+)
+def test_a_damaged_answer_is_computed_again(study, mistake, prepared, store, damage):
+    first = explain.run(study, mistake, prepared=prepared, store=store)
+    (file,) = store.folder.glob("*.npz")
+    file.write_bytes(damage(file.read_bytes()))
+    again = explain.run(study, mistake, prepared=prepared, store=store)
+    assert not again.from_store
+    assert_array_equal(again.scores, first.scores)
+    assert any("damaged" in notice for notice in store.notices())
+    assert explain.run(study, mistake, prepared=prepared, store=store).from_store
+
+
+def test_a_large_model_is_answered_first_without_preparation_and_found_again(store):
+    """7,840 parameters: the first answers come from conjugate gradient, and count as answers of "auto"."""
+    few = open_study(StudySpec("few", "Few digits", "digits", "softmax", 1.0, n_train=60))
+    question, settings = explain.ask(few, 5000), Settings()
+    assert explain.needs_preparation(few, settings)
+    assert not explain.needs_preparation(few, Settings("cholesky"))
+    assert settings.resolved(few).solver == "cholesky"
+    first = explain.run(few, question, explain.quick(settings), store=store)
+    assert first.provenance.solver == "conjugate gradient"
+    found = explain.stored(few, question, settings, store)
+    assert found.from_store
+    assert_same(found, first)
+
+
+def test_cancelling_stops_the_work(study, mistake, store):
+    def stop(fraction, message):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        explain.run(study, mistake, Settings("lissa"), store=store, progress=stop)
+    assert store.size() == 0
+
+
+# ------------------------------------------------------------------------------------------- bad questions
+
+NAN, OUT_OF_RANGE = torch.zeros(784).double(), torch.zeros(784).double()
+NAN[400], OUT_OF_RANGE[400] = torch.nan, 255
+
+BAD = {
+    "test id too large": (lambda study: explain.ask(study, 10**9), "no example with id 1000000000.*Choose"),
+    "a training id": (lambda study: explain.ask(study, 12), "no example with id 12.*Choose"),
+    "negative test id": (lambda study: explain.ask(study, -1), "no example with id -1.*Choose"),
+    "label 10": (lambda study: explain.ask(study, 5040, 10), "no label 10.*labels"),
+    "label -1": (lambda study: explain.ask(study, 5040, -1), "no label -1.*labels"),
+    "label of a picture": (lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2), "no label 2"),
+    "another label": (
+        lambda study: explain.with_label(study, explain.ask(study, 5040), 2),
+        "no label 2.*labels",
+    ),
+    "NaN pixels": (lambda study: explain.ask_about(study, NAN), "NaN"),
+    "pixels up to 255": (lambda study: explain.ask_about(study, OUT_OF_RANGE), "from 0 .* to 1 .*255"),
+    "too few pixels": (lambda study: explain.ask_about(study, NAN[:100].clone()), "784 pixels.*100"),
+    "a matrix": (lambda study: explain.ask_about(study, torch.zeros(28, 28)), "784 pixels.*28"),
+    "damping -1": (lambda study: Settings(damping=-1.0), "damping must be .* at least 0, but is -1"),
+    "damping NaN": (lambda study: Settings(damping=math.nan), "damping must be .* at least 0, but is nan"),
+    "damping infinite": (lambda study: Settings(damping=math.inf), "damping must be .*but is inf"),
+    "unknown solver": (lambda study: Settings("gauss"), "no solver 'gauss'.*auto, cholesky, cg, lissa"),
+    "unknown curvature": (lambda study: Settings(curvature="fisher"), "'fisher'.*auto, hessian"),
+    "unknown study": (lambda study: find("digit"), "no study 'digit'.*digits, one-or-seven"),
+    "unknown device": (lambda study: open_study(study.spec, device="tpu"), "no device 'tpu'.*cpu"),
+    "unknown training id": (
+        lambda study: explain.run(study, explain.ask(study, 5040), Settings("cg")).position(5040),
+        "no training image 5040",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_asked_is_refused_in_words(study, name):
+    ask, message = BAD[name]
+    with pytest.raises(DataError, match=message):
+        ask(study)
