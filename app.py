@@ -3,8 +3,8 @@
 import streamlit as st
 import torch  # noqa: F401  (imported before any worker thread starts)
 
-explain = st.Page("pages/explain.py", title="Explain a prediction", default=True)
-guide = st.Page("pages/guide.py", title="How to read it")
+from pages._shared.front import pages
 
 st.set_page_config(page_title="Influence Explorer", page_icon="🔍", layout="wide")
-st.navigation([explain, guide]).run()
+st.session_state["entered"] = True
+st.navigation(pages()).run()

@@ -26,10 +26,10 @@ def plain(value: float) -> str:
     """A positive number with three significant digits; powers of ten where it is very small or large."""
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    mantissa, _, power = f"{value:.2e}".partition("e")  # rounded first: 9.999 reads 10.0
+    exponent = int(power)
     if -5 <= exponent < 6:
         return f"{value:.{max(0, 2 - exponent)}f}"
-    mantissa = f"{value / 10.0**exponent:.2f}"
     return f"{mantissa}e{exponent}".replace("-", "\u2212")
 
 

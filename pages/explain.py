@@ -16,8 +16,10 @@ from pages._shared import (
     retraining,
     sidebar,
 )
+from pages._shared.front import enter
 from pages._shared.view import read_view, start_over
 
+enter()
 view = read_view()
 sidebar.show(view)
 try:
@@ -32,7 +34,7 @@ try:
     chooser.show(study, view, known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
-    chart, opened = st.columns([1.7, 1], gap="medium")
+    chart, opened = charts.places(view)
     with chart:
         charts.show(study, view, explanation)
     with opened:

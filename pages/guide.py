@@ -3,8 +3,10 @@
 import streamlit as st
 
 from influence_core.words import SIGN_RULE
+from pages._shared.front import enter
 from pages._shared.glossary import DIAGRAM, WORDS
 
+enter()
 st.title("How do I read an influence?")
 st.markdown(
     "It is a forecast of one thing: **how much the model's loss on one test image would change if one training image "

@@ -271,12 +271,12 @@ def run(
     Raises:
         SolveError: If the answer is not finite.
     """
-    settings = prepared.settings if prepared else (settings or Settings()).resolved(study)
-    key = _key(study, question, settings)
+    asked = settings or Settings()
+    key = _key(study, question, prepared.settings if prepared else asked.resolved(study))
     kept = store.get(key) if store else None
     if kept is not None:
         return _assemble(study, question, kept.arrays, Provenance(**kept.meta), True)
-    prepared = prepared or prepare(study, settings, part(progress, 0.0, 0.8))
+    prepared = prepared or prepare(study, asked, part(progress, 0.0, 0.8))
     arrays, provenance = _solve(study, question, prepared, part(progress, 0.8, 1.0))
     if store:
         store.put(key, arrays, asdict(provenance))

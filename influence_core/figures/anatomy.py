@@ -1,8 +1,8 @@
-"""The anatomy of a score: each factor left out in turn (the paper's Figure 1)."""
+"""The anatomy of a score: its factors left out in turn (the paper's Figure 1)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,47 +17,45 @@ LIMIT = 4_000
 EXTREMES = 300
 """So many of the largest values of each score are drawn in any case."""
 CLEAR = "rgba(0,0,0,0)"
+GREEN, RED = "#2a9d3c", "#d62728"
+"""The paper's own colours."""
 
 PANELS = {
     "without_loss": "without the training loss",
     "without_curvature": "without the Hessian",
     "without_both": "without both",
 }
-
-
-@dataclass(frozen=True)
-class _Group:
-    """How the examples of one kind of label are drawn."""
-
-    name: str
-    phrase: str
-    marker: dict[str, object]
+"""The score left of the full one, and its words."""
 
 
 def anatomy(result: Anatomy, label_name: str = "", paper: bool = False) -> go.Figure:
     """Three panels: the full score ``n D`` upward, against the score without one or both of its factors.
 
-    ``customdata`` of every point is ``[training id]``. Filled points bear the label asked about; as in the paper they
-    are green, and the others red.
+    ``customdata`` of every point is ``[training id]``. Filled points bear the label asked about; in the paper's look
+    they are green, and the others red.
 
     Args:
-        result: The four scores of all training examples.
+        result: The scores of all training examples.
         label_name: The label asked about, for the legend.
-        paper: The paper's colours on white, instead of the app's greys on its own background.
+        paper: The paper's colours on white, instead of greys on whatever lies below.
     """
     figure = make_subplots(cols=3, shared_yaxes=True, horizontal_spacing=0.025)
     drawn = _drawn(result)
-    for column, (field, words) in enumerate(PANELS.items(), 1):
-        for group, members in _groups(result, label_name, paper):
-            points = _points(result, field, words, group, drawn[members[drawn]])
-            figure.add_trace(points.update(showlegend=column == 1), row=1, col=column)
-        figure.update_xaxes(title=f"Score {words}, {UNIT}", col=column)
-    figure.add_hline(y=0, line_width=1, line_color=GREY.both)
-    figure.add_vline(x=0, line_width=1, line_color=GREY.both)
-    figure.update_xaxes(showgrid=False, zeroline=False, ticks="outside", nticks=7)
-    figure.update_yaxes(showgrid=False, zeroline=False)
+    same = result.same_label[drawn]
+    for column, field in enumerate(PANELS, 1):
+        other = _points(result, field, "another label", drawn[~same], _marker(False, paper))
+        asked = f"labelled {label_name}" if label_name else "the label asked about"
+        figure.add_trace(other.update(showlegend=column == 1), row=1, col=column)
+        alike = _points(result, field, asked, drawn[same], _marker(True, paper))
+        figure.add_trace(alike.update(showlegend=column == 1), row=1, col=column)
+        figure.update_xaxes(title=f"Score {PANELS[field]}, {UNIT}", col=column)
+    _draw_zero_lines(figure)
     figure.update_yaxes(title=f"Full score, n × D, {UNIT}", ticks="outside", col=1)
-    return _laid_out(figure, len(drawn), len(result.ids), paper)
+    if len(drawn) < len(result.ids):
+        _note(
+            figure, f"{len(drawn):,} of {len(result.ids):,} training images: the extremes and a fixed sample"
+        )
+    return _lay_out(figure, paper)
 
 
 def _drawn(result: Anatomy) -> np.ndarray:
@@ -66,68 +64,55 @@ def _drawn(result: Anatomy) -> np.ndarray:
     if n <= LIMIT:
         return np.arange(n)
     scores = (result.full, *(getattr(result, field) for field in PANELS))
-    extreme = np.unique(
-        np.concatenate([np.argsort(-np.abs(one), kind="stable")[:EXTREMES] for one in scores])
-    )
+    extreme = np.unique([np.argsort(-np.abs(one), kind="stable")[:EXTREMES] for one in scores])
     rest = np.setdiff1d(np.arange(n), extreme)
-    sample = np.random.default_rng(0).choice(rest, LIMIT - len(extreme), replace=False)
-    return np.sort(np.concatenate([extreme, sample]))
-
-
-def _groups(result: Anatomy, label_name: str, paper: bool) -> tuple[tuple[_Group, np.ndarray], ...]:
-    """The two kinds of labels with the training examples of each, the ones drawn first first."""
-    asked = f"labelled {label_name}" if label_name else "the label asked about"
-    same, other = ("#2a9d3c", "#d62728") if paper else (GREY.both, GREY.both)
-    filled = {"symbol": "circle", "size": 6, "color": same, "opacity": 0.6}
-    open_ = {"symbol": "circle-open", "size": 6, "color": other, "opacity": 0.75, "line": {"width": 1.2}}
-    if paper:
-        open_ = {"symbol": "circle", "size": 6, "color": other, "opacity": 0.6}
-    return (
-        (_Group("another label", "another label", open_), ~result.same_label),
-        (_Group(asked, asked, filled), result.same_label),
+    return np.sort(
+        np.append(extreme, np.random.default_rng(0).choice(rest, LIMIT - len(extreme), replace=False))
     )
 
 
-def _points(result: Anatomy, field: str, words: str, group: _Group, at: np.ndarray) -> go.Scattergl:
+def _marker(same: bool, paper: bool) -> dict[str, Any]:
+    if paper:
+        return {"size": 6, "color": GREEN if same else RED, "opacity": 0.6}
+    shape = {"symbol": "circle", "opacity": 0.55} if same else {"symbol": "circle-open", "opacity": 0.85}
+    return {"size": 6, "color": GREY.both, "line": {"width": 1.2, "color": GREY.both}, **shape}
+
+
+def _points(result: Anatomy, field: str, kind: str, at: np.ndarray, marker: dict[str, Any]) -> go.Scattergl:
     return go.Scattergl(
         x=getattr(result, field)[at].astype(np.float32),
         y=result.full[at].astype(np.float32),
         mode="markers",
-        name=group.name,
-        legendgroup=group.name,
-        marker=group.marker,
+        name=kind,
+        legendgroup=kind,
+        marker=marker,
         customdata=result.ids[at][:, None].tolist(),
-        hovertemplate=f"training image %{{customdata[0]}}, {group.phrase}<br>full score %{{y:+.3g}} {UNIT}"
-        f"<br>{words} %{{x:+.3g}} {UNIT}<extra></extra>",
+        hovertemplate=f"training image %{{customdata[0]}}, {kind}<br>full score %{{y:+.3g}} {UNIT}"
+        f"<br>{PANELS[field]} %{{x:+.3g}} {UNIT}<extra></extra>",
     )
 
 
-def _laid_out(figure: go.Figure, drawn: int, n: int, paper: bool) -> go.Figure:
-    if drawn < n:
-        words = f"{drawn:,} of {n:,} training images drawn: the extreme ones and a fixed sample of the others"
-        figure.add_annotation(
-            text=words,
-            showarrow=False,
-            xref="paper",
-            yref="paper",
-            x=1,
-            y=1.03,
-            xanchor="right",
-            yanchor="bottom",
-        )
+def _draw_zero_lines(figure: go.Figure) -> None:
+    figure.add_hline(y=0, line_width=1, line_color=GREY.both, opacity=0.6, layer="below")
+    figure.add_vline(x=0, line_width=1, line_color=GREY.both, opacity=0.6, layer="below")
+    figure.update_xaxes(showgrid=False, zeroline=False, ticks="outside", nticks=7)
+    figure.update_yaxes(showgrid=False, zeroline=False, ticks="", nticks=7)
+
+
+def _note(figure: go.Figure, words: str) -> None:
+    at = {"xref": "paper", "yref": "paper", "x": 1, "y": 1.02, "xanchor": "right", "yanchor": "bottom"}
+    figure.add_annotation(text=words, showarrow=False, **at)
+
+
+def _lay_out(figure: go.Figure, paper: bool) -> go.Figure:
+    background = "white" if paper else CLEAR
     if paper:
-        return _style(figure).update_layout(
-            template="simple_white", paper_bgcolor="white", plot_bgcolor="white"
-        )
-    return _style(figure)
-
-
-def _style(figure: go.Figure) -> go.Figure:
+        figure.update_layout(template="simple_white")
     return figure.update_layout(
         height=400,
         margin={"l": 70, "r": 12, "t": 44, "b": 56},
-        paper_bgcolor=CLEAR,
-        plot_bgcolor=CLEAR,
+        paper_bgcolor=background,
+        plot_bgcolor=background,
         hovermode="closest",
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "traceorder": "reversed"},
     )

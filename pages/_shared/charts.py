@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import anatomy
 from influence_core.experiments.explain import Explanation
-
-draw_anatomy = None
+from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from pages._shared.view import View, go_to
+
+
+def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Where the chart and the opened example stand: side by side, or below a chart that needs the whole width."""
+    if view.chart == "anatomy":
+        return st.container(), st.container()
+    chart, opened = st.columns([1.7, 1], gap="medium")
+    return chart, opened
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:

@@ -11,7 +11,7 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shared.picture_grid import data_url
 from pages._shared.pictures import training_picture
-from pages._shared.view import View, go_to, toggle_chosen
+from pages._shared.view import View, toggle_chosen
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -41,14 +41,12 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
         "after training again."
     )
     _numbers(explanation, at, name, asked)
-    choose, close = st.columns([1.6, 1])
-    choose.button(
+    st.button(
         "Put it back" if train_id in view.chosen else "Choose it for retraining",
         key="choose_opened",
         on_click=lambda: toggle_chosen(str(train_id)),
         width="stretch",
     )
-    close.button("Close", key="close_example", on_click=lambda: go_to(open=""), width="stretch")
 
 
 def _numbers(explanation: Explanation, at: int, name: str, asked: str) -> None:

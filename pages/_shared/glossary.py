@@ -2,7 +2,7 @@
 
 DIAGRAM = """digraph {
     rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.35
-    node [shape=box style="rounded,filled" fillcolor="#80879022" color="#808790" fontname="sans-serif" fontsize=12
+    node [shape=box style="rounded,filled" fillcolor="#80879022" color="#808790" fontname="sans-serif" fontsize=13
           fontcolor="#808790"]
     edge [color="#808790" fontname="sans-serif" fontsize=11 fontcolor="#808790"]
     test [label="one TEST image\nand the label asked about"]

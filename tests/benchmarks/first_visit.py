@@ -19,14 +19,21 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.conftest import FLAGS, ROOT, SERVE, _free_port, _stop, _wait_until_healthy, find_browser
 
-LIMITS = {"first ranking": 20.0, "from the store": 4.0, "new image before prepared": 5.0, "new image when prepared": 0.5}
+LIMITS = {
+    "first ranking": 20.0,
+    "from the store": 4.0,
+    "new image before prepared": 5.0,
+    "new image when prepared": 0.5,
+}
 _RANKING = ".st-key-side_helpful button"
 
 
 def _serve(cache: Path, port: int) -> subprocess.Popen[bytes]:
     environment = os.environ | {"INFLUENCE_EXPLORER_CACHE": str(cache), "CALLS_OUT": str(cache / "calls.txt")}
     command = [sys.executable, str(SERVE), str(ROOT / "app.py"), str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     _wait_until_healthy(process, f"http://127.0.0.1:{port}", Path(os.devnull))
     return process
 
@@ -46,7 +53,10 @@ def _new_image(page: Page, number: int) -> float:
     started = time.perf_counter()
     card.click()
     page.wait_for_function(
-        "wanted => document.body.innerText.includes(`Test image ${wanted}:`)", arg=wanted, polling=20, timeout=60_000
+        "wanted => document.body.innerText.includes(`Test image ${wanted}:`)",
+        arg=wanted,
+        polling=20,
+        timeout=60_000,
     )
     page.wait_for_selector(_RANKING)
     return time.perf_counter() - started

@@ -69,9 +69,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
         click(
             opened,
             tick,
-            lambda many=many: (
-                "out" in query(opened) and len(query(opened)["out"][0].split(",")) == many + 1
-            ),
+            lambda many=many: "out" in query(opened) and len(query(opened)["out"][0].split(",")) == many + 1,
         )
     click(
         opened,

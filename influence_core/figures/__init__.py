@@ -1,0 +1,1 @@
+"""Pictures of results: pure functions from a result to a Plotly figure."""
