@@ -18,7 +18,7 @@ from influence_core.models import all_convolutional
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
-from influence_core.store import Store
+from influence_core.store import Store, read_only
 from influence_core.training import AdamSchedule, Trained, minimise, train_network
 
 PACKAGED = Path(__file__).resolve().parents[1] / "assets" / "studies"
@@ -102,7 +102,10 @@ class Study:
         return self.objective.probabilities(self.theta, self.inputs(x)).cpu().numpy()
 
 
-_DIGITS_NETWORK = AdamSchedule(steps=3_000, batch=100, rate=3e-3)
+LONGEST_FINISH = 3_000
+"""Last steps that a network's training may take to its gradient norm."""
+
+_DIGITS_NETWORK = AdamSchedule(steps=6_000, batch=100, rate=5e-3)
 _PAPER_NETWORK = AdamSchedule(steps=500_000, batch=500, rate=1e-4, drops=(0.22, 0.44))
 
 CATALOGUE: dict[str, StudySpec] = {
@@ -117,7 +120,7 @@ CATALOGUE: dict[str, StudySpec] = {
             "all-convolutional",
             0.001,
             n_train=1_000,
-            gradient_norm=1e-4,
+            gradient_norm=1e-6,
             schedule=_DIGITS_NETWORK,
             damping=0.01,
         ),
@@ -148,8 +151,18 @@ def find(name: str) -> StudySpec:
         DataError: If there is none.
     """
     if name not in CATALOGUE:
-        raise DataError(f"There is no study '{name}'; choose one of {', '.join(CATALOGUE)}.")
+        raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
+
+
+def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
+    """Training examples ``n`` and parameters ``p`` of a study, without training it.
+
+    Raises:
+        DataError: If the data cannot be read.
+    """
+    examples = _select(data.load(spec.data, folder), spec)
+    return len(examples.train), _objective(spec, examples, "cpu")[0].dim
 
 
 def open_study(
@@ -177,7 +190,7 @@ def open_study(
     examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
     objective, start = _objective(spec, examples, device)
     key = digest("study", FORMAT, asdict(spec), examples.content, str(objective.x.dtype))
-    kept = (store.get(key) if store else None) or Store(PACKAGED).get(key)
+    kept = (store.get(key) if store else None) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = float(objective.risk_gradient(theta).norm())
@@ -219,6 +232,12 @@ def _train(spec: StudySpec, objective: Objective, start: Tensor | None, progress
     if spec.schedule is None or start is None:
         return minimise(objective, None, spec.gradient_norm, progress=progress)
     first = train_network(objective, start, spec.schedule, spec.seed, part(progress, 0.0, 0.7))
-    last = minimise(objective, first.theta, spec.gradient_norm, progress=part(progress, 0.7, 1.0))
+    last = minimise(
+        objective,
+        first.theta,
+        spec.gradient_norm,
+        max_steps=LONGEST_FINISH,
+        progress=part(progress, 0.7, 1.0),
+    )
     seconds = first.seconds + last.seconds
     return Trained(last.theta, last.gradient_norm, first.steps + last.steps, seconds, last.converged)

@@ -17,6 +17,7 @@ from pages._shared import (
     sidebar,
 )
 from pages._shared.front import enter
+from pages._shared.messages import show_error
 from pages._shared.view import read_view, start_over
 
 enter()
@@ -43,5 +44,5 @@ try:
     ranking.show(study, explanation)
     footer.show(study, view, explanation)
 except InfluenceError as error:
-    st.error(str(error))
+    show_error(error)
     st.button("Start over with the first test image", key="start_over", on_click=start_over)

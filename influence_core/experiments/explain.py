@@ -27,6 +27,7 @@ NOTICEABLE = 5e-4
 """A probability change below this (0.05 percentage points) is nothing to rank."""
 QUICK_LIMIT = 2_000
 """Up to so many parameters a dense factor is prepared in about a second."""
+QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
 CURVATURES = ("auto", "hessian", "gauss-newton")
 
 
@@ -83,7 +84,8 @@ def _question(
     if label is None:
         label = int(study.probabilities(x[None])[0].argmax())
     if not 0 <= label < classes:
-        raise DataError(f"There is no label {label}; labels run from 0 to {classes - 1}.")
+        known = ", ".join(f"{one} ({name})" for one, name in enumerate(study.data.class_names))
+        raise DataError(f"There is no label number {label}; choose one of {known}.")
     return Question(x, label, test_id, true_label)
 
 
@@ -105,7 +107,7 @@ class Settings:
         solvers.choose(self.solver, 1)
         if self.curvature not in CURVATURES:
             raise DataError(
-                f"There is no curvature '{self.curvature}'; choose one of {', '.join(CURVATURES)}."
+                f"There is no curvature '{self.curvature[:40]}'; choose one of {', '.join(CURVATURES)}."
             )
         if self.damping is not None and not (math.isfinite(self.damping) and self.damping >= 0):
             raise DataError(f"The damping must be a number of at least 0, but is {self.damping:g}.")
@@ -275,7 +277,8 @@ def run(
     key = _key(study, question, prepared.settings if prepared else asked.resolved(study))
     kept = store.get(key) if store else None
     if kept is not None:
-        return _assemble(study, question, kept.arrays, Provenance(**kept.meta), True)
+        reason = prepared.reason if prepared else solvers.choose(asked.solver, study.objective.dim)[1]
+        return _assemble(study, question, kept.arrays, Provenance(**kept.meta | {"reason": reason}), True)
     prepared = prepared or prepare(study, asked, part(progress, 0.0, 0.8))
     arrays, provenance = _solve(study, question, prepared, part(progress, 0.8, 1.0))
     if store:
@@ -285,13 +288,13 @@ def run(
 
 def stored(study: Study, question: Question, settings: Settings, store: Store) -> Explanation | None:
     """The answer, if the store has it for these settings or, where the solver is automatic, for the quick ones."""
-    tries = [settings.resolved(study)]
+    tries = [(settings.resolved(study), solvers.choose(settings.solver, study.objective.dim)[1])]
     if needs_preparation(study, settings):
-        tries.append(quick(settings).resolved(study))
-    for settings in tries:
-        kept = store.get(_key(study, question, settings))
+        tries.append((quick(settings).resolved(study), QUICK_REASON))
+    for resolved, reason in tries:
+        kept = store.get(_key(study, question, resolved))
         if kept is not None:
-            return _assemble(study, question, kept.arrays, Provenance(**kept.meta), True)
+            return _assemble(study, question, kept.arrays, Provenance(**kept.meta | {"reason": reason}), True)
     return None
 
 

@@ -18,6 +18,8 @@ from influence_core.studies import Study
 
 CERTAIN = 1e-6
 """Retraining ends at this share of the gradient that the edit itself brings in."""
+CERTAIN_NETWORK = 1e-2
+"""The same for a network, whose last steps are many and small."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,8 @@ def run(
     _check_classes(explanation, at)
     o, theta = study.objective, study.theta
     edit = Edit.removal(at)
-    target = CERTAIN * float(edit.gradient_change(o, theta).norm())
+    certain = CERTAIN if o.is_convex else CERTAIN_NETWORK
+    target = certain * float(edit.gradient_change(o, theta).norm())
     edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
     inverse = (
         prepared.engine.inverse

@@ -28,7 +28,7 @@ PANELS = {
 """The score left of the full one, and its words."""
 
 
-def anatomy(result: Anatomy, label_name: str = "", paper: bool = False) -> go.Figure:
+def anatomy(result: Anatomy, label_name: str = "", paper: bool = False, title: str = "") -> go.Figure:
     """Three panels: the full score ``n D`` upward, against the score without one or both of its factors.
 
     ``customdata`` of every point is ``[training id]``. Filled points bear the label asked about; in the paper's look
@@ -38,6 +38,7 @@ def anatomy(result: Anatomy, label_name: str = "", paper: bool = False) -> go.Fi
         result: The scores of all training examples.
         label_name: The label asked about, for the legend.
         paper: The paper's colours on white, instead of greys on whatever lies below.
+        title: For a figure that stands alone.
     """
     figure = make_subplots(cols=3, shared_yaxes=True, horizontal_spacing=0.025)
     drawn = _drawn(result)
@@ -48,14 +49,19 @@ def anatomy(result: Anatomy, label_name: str = "", paper: bool = False) -> go.Fi
         figure.add_trace(other.update(showlegend=column == 1), row=1, col=column)
         alike = _points(result, field, asked, drawn[same], _marker(True, paper))
         figure.add_trace(alike.update(showlegend=column == 1), row=1, col=column)
-        figure.update_xaxes(title=f"Score {PANELS[field]}, {UNIT}", col=column)
+        figure.update_xaxes(title=f"Score {PANELS[field]}{_unit(field)}", col=column)
     _draw_zero_lines(figure)
     figure.update_yaxes(title=f"Full score, n × D, {UNIT}", ticks="outside", col=1)
     if len(drawn) < len(result.ids):
         _note(
             figure, f"{len(drawn):,} of {len(result.ids):,} training images: the extremes and a fixed sample"
         )
-    return _lay_out(figure, paper)
+    return _lay_out(figure, paper, title)
+
+
+def _unit(field: str) -> str:
+    """A score without the Hessian is no loss change any more: it has no unit."""
+    return f", {UNIT}" if field == "without_loss" else ", no unit"
 
 
 def _drawn(result: Anatomy) -> np.ndarray:
@@ -88,7 +94,7 @@ def _points(result: Anatomy, field: str, kind: str, at: np.ndarray, marker: dict
         marker=marker,
         customdata=result.ids[at][:, None].tolist(),
         hovertemplate=f"training image %{{customdata[0]}}, {kind}<br>full score %{{y:+.3g}} {UNIT}"
-        f"<br>{PANELS[field]} %{{x:+.3g}} {UNIT}<extra></extra>",
+        f"<br>{PANELS[field]} %{{x:+.3g}}{_unit(field)}<extra></extra>",
     )
 
 
@@ -104,13 +110,18 @@ def _note(figure: go.Figure, words: str) -> None:
     figure.add_annotation(text=words, showarrow=False, **at)
 
 
-def _lay_out(figure: go.Figure, paper: bool) -> go.Figure:
+def _lay_out(figure: go.Figure, paper: bool, title: str) -> go.Figure:
     background = "white" if paper else CLEAR
     if paper:
         figure.update_layout(template="simple_white")
+    if title:
+        figure.update_layout(
+            title={"text": title, "x": 0.01, "yref": "container", "y": 0.96, "yanchor": "top"}
+        )
+    top = 96 if title else 44
     return figure.update_layout(
-        height=400,
-        margin={"l": 70, "r": 12, "t": 44, "b": 56},
+        height=356 + top,
+        margin={"l": 70, "r": 12, "t": top, "b": 56},
         paper_bgcolor=background,
         plot_bgcolor=background,
         hovermode="closest",

@@ -26,7 +26,7 @@ def choose(name: str, dim: int) -> tuple[Solver, str]:
     if name in CATALOGUE:
         return CATALOGUE[name], "chosen by you"
     if name != "auto":
-        raise DataError(f"There is no solver '{name}'; choose auto, {', '.join(CATALOGUE)}.")
+        raise DataError(f"There is no solver '{name[:40]}'; choose auto, {', '.join(CATALOGUE)}.")
     if dim <= DENSE_LIMIT:
         return (
             Cholesky(),

@@ -104,7 +104,10 @@ def find_question(study: Study, view: View, known: Predictions) -> Question:
 def keep_picture(x: np.ndarray) -> str:
     """Keep an uploaded picture's pixels in the store; the address then holds its digest."""
     key = digest("picture", x)
-    get_store().put(key, {"picture": x}, {})
+    if not get_store().put(key, {"picture": x}, {}):
+        raise DataError(
+            "The picture could not be kept: the store has no room. See INFLUENCE_EXPLORER_CACHE_MB."
+        )
     return key
 
 
@@ -149,13 +152,20 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
             return found
         engine = ready
         if engine is None and explain.needs_preparation(study, settings):
-            reason = "because it needs no preparation; the dense factor is being prepared"
-            engine = explain.prepare(study, explain.quick(settings), reason=reason)
+            engine = explain.prepare(study, explain.quick(settings), reason=explain.QUICK_REASON)
         elif engine is None:
             engine = _prepared(study, settings, progress)
         return explain.run(study, question, prepared=engine, store=get_store(), progress=progress)
 
-    key = digest("explanation", study.key, str(study.theta.device), question.x, question.label, str(settings))
+    key = digest(
+        "explanation",
+        study.key,
+        str(study.theta.device),
+        question.x,
+        question.test_id,
+        question.label,
+        str(settings),
+    )
     return await_job(key, "Asking every training image", work)
 
 

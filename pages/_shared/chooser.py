@@ -12,6 +12,7 @@ from influence_core.experiments.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._shared import access
+from pages._shared.messages import show_error
 from pages._shared.picture_grid import Picture, data_url, picture_grid
 from pages._shared.pictures import ink
 from pages._shared.view import View, go_to
@@ -119,4 +120,4 @@ def _own_picture(study: Study) -> None:
                 st.session_state["upload_seen"] = file.file_id
                 st.rerun()
             except DataError as error:
-                st.error(str(error))
+                show_error(error)

@@ -11,7 +11,7 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shared.picture_grid import data_url
 from pages._shared.pictures import training_picture
-from pages._shared.view import View, toggle_chosen
+from pages._shared.view import View, go_to, toggle_chosen
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -27,11 +27,15 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
     at = explanation.position(train_id)
     name, asked = study.data.class_names[explanation.labels[at]], explanation.label_name
-    st.markdown(f"#### Training image {train_id}, labelled {name}")
-    picture, heat = st.columns([1, 1.25], gap="small")
+    title, close = st.columns([3, 1], vertical_alignment="center")
+    title.markdown(f"##### Training image {train_id}, labelled {name}")
+    close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
+    picture, heat = st.columns(2, gap="small", vertical_alignment="center")
     with picture:
         url = data_url(training_picture(study, at), 8)
-        st.html(f'<img src="{url}" alt="training image {train_id}" style="width:100%;border-radius:6px">')
+        st.html(
+            f'<img src="{url}" alt="training image {train_id}" style="width:100%;max-width:210px;border-radius:6px">'
+        )
     with heat:
         result = pixels.run(study, explanation, train_id)
         st.plotly_chart(pixel_map(result, asked), key="pixels", config={"displayModeBar": False})

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from influence_core.errors import Cancelled, InfluenceError
+from pages._shared.messages import plain
 
 T = TypeVar("T")
 Progress = Callable[[float, str], None]
@@ -284,7 +285,7 @@ def _bad_end(job: Job[Any]) -> None:
 
 def _reason(job: Job[Any]) -> str:
     if isinstance(job.error, InfluenceError):
-        return str(job.error)
+        return plain(str(job.error))
     return (
         "Something went wrong inside the app. The server's log has the details; the other pages still work."
     )

@@ -108,7 +108,9 @@ class View:
             self.only_label,
         )
         if self.device not in devices.NAMES:
-            raise DataError(f"There is no device “{self.device}”; choose one of {', '.join(devices.NAMES)}.")
+            raise DataError(
+                f"There is no device “{self.device[:40]}”; choose one of {', '.join(devices.NAMES)}."
+            )
         if self.ask not in ("model", "true"):
             _whole(self.ask, "label")
 

@@ -1,0 +1,17 @@
+"""Messages that may quote what somebody else wrote."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+
+def plain(text: str) -> str:
+    """The text as it is: no link, no picture and no formula of it comes alive when it is shown."""
+    return re.sub(r"([\\`*_{}\[\]()#+!<>$:|~&])", r"\\\1", text)
+
+
+def show_error(error: Exception) -> None:
+    """An error's message, in the page."""
+    st.error(plain(str(error)))

@@ -1,0 +1,58 @@
+"""The guide: one rule, every word that the pages use, and a way back."""
+
+import pytest
+import streamlit as st
+
+from influence_core.words import SIGN_RULE
+from tests.visits import said, settle, title, visit
+
+
+@pytest.fixture(scope="module")
+def guide():
+    st.cache_resource.clear()
+    at = visit()
+    at.switch_page("pages/guide.py")
+    yield settle(at)
+    st.cache_resource.clear()
+
+
+def test_the_sign_rule_is_the_one_of_every_chart(guide):
+    assert title(guide) == "How do I read an influence?"
+    assert SIGN_RULE in said(guide)
+    assert "Plus: speaks for the label" in said(guide)
+    assert "Minus: speaks against the label" in said(guide)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "nats",
+        "label asked about",
+        "influence",
+        "self-influence",
+        "curvature",
+        "Gauss-Newton",
+        "damping",
+        "l2",
+        "relative residual",
+        "gradient norm",
+        "convergence check",
+        "pixel map",
+    ],
+)
+def test_words_that_the_pages_use_are_explained(guide, word):
+    rows = [line for line in said(guide).splitlines() if line.startswith("|")]
+    assert any(word in row.split("|")[1] for row in rows)
+
+
+def test_limits_are_named(guide):
+    for limit in ("sum of its members", "Networks", "Unfinished training", "Approximate solvers"):
+        assert limit in said(guide)
+
+
+def test_one_picture_the_formulas_and_a_way_back(guide):
+    assert len(guide.get("graphviz_chart")) == 1
+    formulas = " ".join(one.value for one in guide.latex)
+    assert r"D_i=w_i\,s^\top\nabla\ell_i" in formulas
+    assert "Koh & Liang" in said(guide)
+    assert guide.get("page_link")[0].proto.page == "explain"

@@ -1,0 +1,81 @@
+"""A visit of the app without a browser: open an address, wait until long work has ended, read what is said."""
+
+import json
+import time
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).resolve().parents[1] / "app.py"
+PATIENCE = 60.0
+SPOKEN = (
+    "title",
+    "header",
+    "subheader",
+    "markdown",
+    "caption",
+    "info",
+    "warning",
+    "error",
+    "toast",
+    "success",
+)
+
+
+def visit(study: str = "one-or-seven", **query: str) -> AppTest:
+    """The start page at an address, once its long work has ended."""
+    at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+    for name, value in {"study": study, **query}.items():
+        at.query_params[name] = value
+    return settle(at)
+
+
+def settle(at: AppTest) -> AppTest:
+    """Run until no progress is shown; no run may end in an exception."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        at.run()
+        assert not at.exception, at.exception
+        if "job_cancel" not in keys(at):
+            return at
+        assert time.monotonic() < end, "the work did not end"
+        time.sleep(0.05)
+
+
+def press(at: AppTest, key: str) -> AppTest:
+    """Press a button and wait for what it brings."""
+    at.button(key=key).click()
+    return settle(at)
+
+
+def keys(at: AppTest) -> set[str]:
+    """The keys of all buttons."""
+    return {button.key for button in at.button}
+
+
+def said(at: AppTest) -> str:
+    """All words of the page."""
+    return "\n".join(str(element.value) for kind in SPOKEN for element in at.get(kind))
+
+
+def title(at: AppTest) -> str:
+    return at.title[0].value
+
+
+def metrics(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def charts(at: AppTest) -> dict[str, dict]:
+    """The Plotly figures by key."""
+    return {one.key: json.loads(one.proto.spec) for one in at.get("plotly_chart")}
+
+
+def cards(at: AppTest) -> dict[str, list[dict]]:
+    """The cards of each picture grid by its key."""
+    return {one.key: json.loads(one.proto.json)["pictures"] for one in at.get("bidi_component")}
+
+
+def address(at: AppTest) -> dict[str, str]:
+    """The query parameters."""
+    return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
