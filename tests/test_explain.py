@@ -334,7 +334,8 @@ def test_a_large_model_is_answered_first_without_preparation_and_found_again(sto
     assert explain.needs_preparation(few, settings)
     assert not explain.needs_preparation(few, Settings("cholesky"))
     assert settings.resolved(few).solver == "cholesky"
-    first = explain.run(few, question, explain.quick(settings), store=store)
+    engine = explain.prepare(few, explain.quick(settings), reason=explain.QUICK_REASON)
+    first = explain.run(few, question, prepared=engine, store=store)
     assert first.provenance.solver == "conjugate gradient"
     found = explain.stored(few, question, settings, store)
     assert found.from_store
@@ -359,12 +360,12 @@ BAD = {
     "test id too large": (lambda study: explain.ask(study, 10**9), "no example with id 1000000000.*Choose"),
     "a training id": (lambda study: explain.ask(study, 12), "no example with id 12.*Choose"),
     "negative test id": (lambda study: explain.ask(study, -1), "no example with id -1.*Choose"),
-    "label 10": (lambda study: explain.ask(study, 5040, 10), "no label 10.*labels"),
-    "label -1": (lambda study: explain.ask(study, 5040, -1), "no label -1.*labels"),
-    "label of a picture": (lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2), "no label 2"),
+    "label 10": (lambda study: explain.ask(study, 5040, 10), r"no label number 10.*0 \(7\), 1 \(1\)"),
+    "label -1": (lambda study: explain.ask(study, 5040, -1), "no label number -1.*choose one of"),
+    "label of a picture": (lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2), "no label number 2"),
     "another label": (
         lambda study: explain.with_label(study, explain.ask(study, 5040), 2),
-        "no label 2.*labels",
+        "no label number 2.*choose one of",
     ),
     "NaN pixels": (lambda study: explain.ask_about(study, NAN), "NaN"),
     "pixels up to 255": (lambda study: explain.ask_about(study, OUT_OF_RANGE), "from 0 .* to 1 .*255"),

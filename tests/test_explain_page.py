@@ -264,7 +264,7 @@ def test_the_sidebar_writes_the_address(answer):
 def test_a_long_preparation_happens_beside_the_first_answer(restart, monkeypatch, answer):
     monkeypatch.setattr(explain, "QUICK_LIMIT", 100)
     at = at_mistake(answer)
-    assert "conjugate gradient, because it needs no preparation" in said(at)
+    assert "conjugate gradient, chosen because it needs no preparation" in said(at)
     for _ in range(100):
         if "prepared" in said(at).rpartition("Time.")[2]:
             break
@@ -346,7 +346,7 @@ BAD = {
     "out is no number": ({"out": "3727,x"}, "the training image “x”"),
     "out is not in the study": ({"out": "3727,999999"}, "no training image 999999"),
     "label is no number": ({"ask": "xyz"}, "the label “xyz”"),
-    "label 10": ({"ask": "10"}, "There is no label 10"),
+    "label 10": ({"ask": "10"}, "There is no label number 10"),
     "damping -1": ({"damping": "-1"}, "The damping must be a number of at least 0, but is -1"),
     "damping NaN": ({"damping": "nan"}, "at least 0, but is nan"),
     "damping in words": ({"damping": "much"}, "at least 0, but is “much”"),

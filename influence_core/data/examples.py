@@ -56,7 +56,7 @@ class Examples:
         Raises:
             DataError: there is no such example; the message names the ids that exist.
         """
-        rows = (self.ids == id).nonzero() if abs(id) < 2**63 else ()
+        rows = (self.ids == id).nonzero() if abs(id) < 2**63 else self.ids[:0]
         if len(rows) == 0:
             raise DataError(f"There is no example with id {id}. Choose one of {_name_ids(self.ids)}.")
         return int(rows[0])

@@ -9,7 +9,7 @@ import streamlit as st
 
 def plain(text: str) -> str:
     """The text as it is: no link, no picture and no formula of it comes alive when it is shown."""
-    return re.sub(r"([\\`*_{}\[\]()#+!<>$:|~&])", r"\\\1", text)
+    return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", text)
 
 
 def show_error(error: Exception) -> None:
