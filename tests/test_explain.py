@@ -362,7 +362,10 @@ BAD = {
     "negative test id": (lambda study: explain.ask(study, -1), "no example with id -1.*Choose"),
     "label 10": (lambda study: explain.ask(study, 5040, 10), r"no label number 10.*0 \(7\), 1 \(1\)"),
     "label -1": (lambda study: explain.ask(study, 5040, -1), "no label number -1.*choose one of"),
-    "label of a picture": (lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2), "no label number 2"),
+    "label of a picture": (
+        lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2),
+        "no label number 2",
+    ),
     "another label": (
         lambda study: explain.with_label(study, explain.ask(study, 5040), 2),
         "no label number 2.*choose one of",
