@@ -25,8 +25,8 @@ from influence_core.losses import Loss
 
 LinearMap = Callable[[Tensor], Tensor]
 
-CHUNK_ELEMENTS = 2**22
-"""Elements of the largest intermediate array that one chunk of examples may need (32 MB in float64)."""
+CHUNK_ELEMENTS = 2**20
+"""Numbers that one chunk of examples may need (8 MB in float64): few enough to stay in the cache between two uses."""
 
 PRODUCT_COLUMNS = 128
 """Columns that keep a matrix product busy."""
@@ -270,21 +270,21 @@ class LinearObjective(Objective):
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``X' (w r) + l2 theta``, ``(p,)``."""
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
-        return (self.x.T @ (self.weights[:, None] * residuals)).view(-1) + self.l2 * theta
+        return ((self.weights[:, None] * residuals).T @ self.x).T.reshape(-1) + self.l2 * theta
 
     def hessian_product(self, theta: Tensor) -> LinearMap:
-        """``V -> X' (w A (X V)) + l2 V`` with ``A_i = d2l_i/df2``."""
+        """``V -> X' (w A (X V)) + l2 V`` with ``A_i = d2l_i/df2``; the transpose is summed, which is twice as fast."""
         c = self.loss.outputs
         f = self.outputs(theta, self.x)
 
         def product(v: Tensor) -> Tensor:
             k = v.shape[1]
             columns = v.reshape(-1, c * k)
-            out = columns * self._penalty(columns)
+            total = (columns * self._penalty(columns)).T.contiguous()
             for rows, curve, weights in pieces[max(1, k)]:
                 u = (self.x[rows] @ columns).view(-1, c, k)
-                out.addmm_(self.x[rows].T, (curve(u) * weights).view(-1, c * k))
-            return out.view(-1, k)
+                total.addmm_((curve(u) * weights).view(-1, c * k).T, self.x[rows])
+            return total.T.reshape(-1, k)
 
         pieces = _Pieces(self, f)
         return product
@@ -364,6 +364,6 @@ class _Pieces(dict[int, list[tuple[slice, LinearMap, Tensor]]]):
         self.clear()
         self[k] = [
             (rows, o.loss.curvature(self.f[rows], o.y[rows]), o.weights[rows, None, None])
-            for rows in o.chunks(o.n, 3 * o.loss.outputs * k)
+            for rows in o.chunks(o.n, o.x.shape[1] + 3 * o.loss.outputs * k)
         ]
         return self[k]

@@ -1,7 +1,7 @@
 """The main journey in a real browser; a screenshot of each step is written for people to look at."""
 
 import io
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import pytest
 from PIL import Image
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 
 def query(opened) -> dict[str, list[str]]:
-    return parse_qs(urlsplit(opened.url).query)
+    return parse_qs(opened.evaluate("location.search").removeprefix("?"))
 
 
 def title(opened) -> str:
@@ -97,7 +97,7 @@ def test_a_lasso_is_a_choice_and_a_row_opens(page):
     chart = opened.locator(".st-key-scatter .js-plotly-plot")
     chart.scroll_into_view_if_needed()
     opened.locator(".st-key-scatter").hover()
-    opened.locator('.st-key-scatter a[data-title="Box Select"]').click()
+    opened.locator('.st-key-scatter [data-title="Box Select"]').click()
     box = chart.bounding_box()
     opened.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 15)
     opened.mouse.down()
