@@ -10,7 +10,7 @@ from torch import Tensor
 
 from influence_core.edits import Edit
 from influence_core.objective import LinearObjective, Objective
-from influence_core.progress import Progress, report
+from influence_core.progress import Progress, part, report
 from influence_core.solvers.base import Inverse
 from influence_core.training import minimise
 
@@ -61,11 +61,9 @@ def retrain(
         for start in range(0, len(edits), BLOCK_MODELS):
             block = slice(start, start + BLOCK_MODELS)
             starts[block] = _advance(objective, starts[block], edits[block], inverse, gradient_norm)
-            report(
-                progress,
-                0.9 * min(1.0, block.stop / len(edits)),
-                f"{min(block.stop, len(edits))} models advanced",
-            )
+            done = min(block.stop, len(edits))
+            report(progress, 0.9 * done / len(edits), f"{done} of {len(edits)} models advanced")
+        progress = part(progress, 0.9, 1.0)
     return _finish(objective, starts, edits, inverse, gradient_norm, progress)
 
 
@@ -88,10 +86,11 @@ def _finish(
 ) -> Retrained:
     norms = []
     for at, edit in enumerate(edits):
-        trained = minimise(edit.apply(objective), starts[at], gradient_norm, inverse)
+        share = part(progress, at / len(edits), (at + 1) / len(edits))
+        trained = minimise(edit.apply(objective), starts[at], gradient_norm, inverse, progress=share)
         starts[at] = trained.theta
         norms.append(trained.gradient_norm)
-        report(progress, max(0.9, (at + 1) / len(edits)), f"{at + 1} of {len(edits)} models proved")
+        report(progress, (at + 1) / len(edits), f"{at + 1} of {len(edits)} models proved")
     gradient_norms = torch.tensor(norms, dtype=torch.float64)
     return Retrained(starts, gradient_norms, gradient_norms <= gradient_norm)
 

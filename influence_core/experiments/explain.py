@@ -24,7 +24,9 @@ from influence_core.studies import FORMAT, Study
 from influence_core.trust import Provenance
 
 NOTICEABLE = 5e-4
-"""A probability change below this (0.05 percentage points) is nothing to rank."""
+"""A probability change below this (0.05 percentage points) is nothing to rank ..."""
+NOTICEABLE_NATS = 0.05
+"""... unless the loss changes by this much: a twentieth of a probability that is itself small."""
 QUICK_LIMIT = 2_000
 """Up to so many parameters a dense factor is prepared in about a second."""
 QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
@@ -222,7 +224,7 @@ class Explanation:
     @property
     def matters(self) -> bool:
         """Whether any single training example moves the answer noticeably."""
-        return self.largest_change >= NOTICEABLE
+        return self.largest_change >= NOTICEABLE or self.provenance.largest >= NOTICEABLE_NATS
 
     def speak_for(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the most helpful examples, strongest first."""
