@@ -1,4 +1,4 @@
-"""The same experiments without a browser: ``python -m influence_core studies | explain | reproduce``."""
+"""The same experiments without a browser: ``python -m influence_core studies | explain | reproduce | precompute``."""
 
 from __future__ import annotations
 
@@ -64,6 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     question.add_argument("--csv", metavar="FILE", help="write the ranking of all training images")
     _add_common(question)
     _add_work(question)
+
+    training = commands.add_parser("precompute", help="train a study and keep its parameters in a folder")
+    training.set_defaults(run=_precompute)
+    training.add_argument("study", help="a name that `studies` lists")
+    training.add_argument(
+        "--into", metavar="DIR", default=str(studies.PACKAGED), help="assets/studies by default"
+    )
+    _add_common(training)
+    _add_work(training)
 
     figure = commands.add_parser("reproduce", help="compute a figure of the paper again")
     figure.set_defaults(run=_reproduce)
@@ -261,6 +270,31 @@ def _write_csv(path: Path, ranking: dict[str, Any]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(ranking)
         writer.writerows(zip(*(values.tolist() for values in ranking.values()), strict=True))
+
+
+# --------------------------------------------------------------------------------------------- precompute
+
+
+def _precompute(options: argparse.Namespace) -> int:
+    spec = studies.find(options.study)
+    with _work(options) as (_, progress):
+        store = Store(Path(options.into))
+        study = studies.open_study(spec, store, options.data, options.device, progress, afresh=True)
+    trained = {
+        "study": spec.name,
+        "gradient_norm": study.gradient_norm,
+        "seconds": study.seconds,
+        "key": study.key,
+    }
+    if options.json:
+        _print_json(trained)
+    else:
+        print(
+            f"{spec.name}: gradient norm {study.gradient_norm:.1e} after {seconds(study.seconds)}; kept as {study.key}"
+        )
+    for notice in store.notices():
+        print(notice, file=sys.stderr)
+    return 0
 
 
 # ---------------------------------------------------------------------------------------------- reproduce

@@ -175,7 +175,7 @@ class Objective(ABC):
 
     def chunks(self, n: int, elements_each: int) -> Iterator[slice]:
         """Slices of ``n`` examples of which each needs ``elements_each`` numbers."""
-        size = max(1, CHUNK_ELEMENTS // max(1, elements_each))
+        size = max(1, int(CHUNK_ELEMENTS // max(1, elements_each)))
         return (slice(start, start + size) for start in range(0, n, size))
 
 

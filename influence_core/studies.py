@@ -171,6 +171,7 @@ def open_study(
     folder: str | None = None,
     device: str = "auto",
     progress: Progress | None = None,
+    afresh: bool = False,
 ) -> Study:
     """The trained study: parameters from the store or the package where they are there, trained otherwise.
 
@@ -178,10 +179,11 @@ def open_study(
 
     Args:
         spec: What to train.
-        store: Where parameters are kept; ``None`` trains every time.
+        store: Where parameters are kept between runs.
         folder: Where the data lie, for data that are not packaged.
         device: A name of ``devices.NAMES``.
         progress: Told about loading and training.
+        afresh: Train even where there are parameters.
 
     Raises:
         DataError: If the data cannot be read or the device is not there.
@@ -190,7 +192,7 @@ def open_study(
     examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
     objective, start = _objective(spec, examples, device)
     key = digest("study", FORMAT, asdict(spec), examples.content, str(objective.x.dtype))
-    kept = (store.get(key) if store else None) or read_only(PACKAGED, key)
+    kept = None if afresh else (store.get(key) if store else None) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = float(objective.risk_gradient(theta).norm())

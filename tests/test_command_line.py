@@ -304,3 +304,12 @@ runpy.run_module("influence_core", run_name="__main__")
     assert (done.returncode, done.stderr) == (0, "")
     done = subprocess.run([*command, "--out", "."], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "--out needs plotly" in done.stderr
+
+
+def test_precompute_trains_afresh_and_keeps_the_parameters(tmp_path, capsys):
+    assert main(["precompute", "one-or-seven", "--into", str(tmp_path), "--json"]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    assert trained["gradient_norm"] <= 1e-10
+    assert [path.name for path in tmp_path.iterdir()] == [f"{trained['key']}.npz"]
+    kept = studies.open_study(studies.find("one-or-seven"), Store(tmp_path))
+    assert kept.from_store and kept.key == trained["key"]

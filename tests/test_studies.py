@@ -248,3 +248,10 @@ def test_one_or_seven_of_full_mnist(shared_data, store):
     assert gradient_norm(study) <= 1e-10
     assert study.gradient_norm <= 1e-10
     assert open_study(study.spec, store, str(shared_data)).from_store
+
+
+def test_the_packaged_network_is_what_its_spec_trains_to():
+    study = open_study(studies.find("digits-network"))
+    assert study.from_store, "run `python -m influence_core precompute digits-network`"
+    assert study.gradient_norm <= study.spec.gradient_norm
+    assert study.objective.dim == 2_616
