@@ -251,7 +251,7 @@ def test_one_or_seven_of_full_mnist(shared_data, store):
 
 
 def test_the_packaged_network_is_what_its_spec_trains_to():
-    study = open_study(studies.find("digits-network"))
+    study = open_study(find("digits-network"))
     assert study.from_store, "run `python -m influence_core precompute digits-network`"
     assert study.gradient_norm <= study.spec.gradient_norm
     assert study.objective.dim == 2_616

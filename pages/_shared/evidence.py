@@ -60,7 +60,7 @@ def _card(study: Study, explanation: Explanation, at: int, tone: str, rank: int)
         lines=(
             change,
             f"{points(float(explanation.probability_change[at]))} for {explanation.label_name}",
-            f"model gives {name} {percent(float(explanation.own_probability[at]))}",
+            f"model p({name}) {percent(float(explanation.own_probability[at]))}",
             f"distance {explanation.distance[at]:.1f}",
         ),
         tone=tone,
