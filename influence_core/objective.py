@@ -28,7 +28,7 @@ LinearMap = Callable[[Tensor], Tensor]
 CHUNK_ELEMENTS = 2**20
 """Numbers that one chunk of examples may need (8 MB in float64): few enough to stay in the cache between two uses."""
 
-PRODUCT_COLUMNS = 128
+PRODUCT_COLUMNS = 256
 """Columns that keep a matrix product busy."""
 
 
@@ -175,7 +175,7 @@ class Objective(ABC):
 
     def chunks(self, n: int, elements_each: int) -> Iterator[slice]:
         """Slices of ``n`` examples of which each needs ``elements_each`` numbers."""
-        size = max(1, int(CHUNK_ELEMENTS // max(1, elements_each)))
+        size = max(1, CHUNK_ELEMENTS // max(1, elements_each))
         return (slice(start, start + size) for start in range(0, n, size))
 
 

@@ -35,7 +35,12 @@ from influence_core.operators import GaussNewton, Hessian
 from influence_core.solvers import Cholesky, ConjugateGradient
 from influence_core.training import minimise
 
-CASES = ("a", "b", "cg", "network")
+CASES = {
+    "a": "n 4,500, p 7,840",
+    "b": "n 55,000, p 7,840",
+    "cg": "n 4,500, p 7,840",
+    "network": "n 5,500, p 2,616",
+}
 ROUNDS = 5
 TESTS = 50
 CLASSES = 10
@@ -323,12 +328,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.memory:
         print(_use_memory(options.memory, options.data))
         return 0
-    figures, words = measure([options.only] if options.only else CASES, options.data)
+    figures, words = measure([options.only] if options.only else list(CASES), options.data)
     print(_as_json(figures, words) if options.json else _as_text(figures, words))
     short = [figure for figure in figures if figure.short]
     for figure in short if options.check else ():
-        words_ = f"falls short: {figure.case}: {figure.name}: {figure.value:.4g}, at most {figure.limit:g}"
-        print(words_, file=sys.stderr if options.json else sys.stdout)
+        line = f"falls short: {figure.case}: {figure.name}: {figure.value:.4g}, at most {figure.limit:g}"
+        print(line, file=sys.stderr if options.json else sys.stdout)
     return 1 if options.check and short else 0
 
 
@@ -341,23 +346,18 @@ def _setting() -> dict[str, object]:
         "solver": "Cholesky (a, b), conjugate gradient (cg)",
         "tolerance": RTOL,
         "l2": L2,
-        "sizes": {
-            "a": "n 4,500, p 7,840",
-            "b": "n 55,000, p 7,840",
-            "cg": "as a",
-            "network": "n 5,500, p 2,616",
-        },
     }
 
 
 def _as_json(figures: list[Figure], words: dict[str, str]) -> str:
     rows = [asdict(figure) | {"short": figure.short} for figure in figures]
-    return json.dumps(_setting() | {"data": words, "figures": rows}, indent=2)
+    cases = {case: f"{CASES[case]}, {what}" for case, what in words.items()}
+    return json.dumps(_setting() | {"cases": cases, "figures": rows}, indent=2)
 
 
 def _as_text(figures: list[Figure], words: dict[str, str]) -> str:
-    lines = [", ".join(f"{name} {value}" for name, value in _setting().items() if name != "sizes")]
-    lines += [f"{case}: {what}" for case, what in words.items()]
+    lines = [", ".join(f"{name} {value}" for name, value in _setting().items())]
+    lines += [f"{case}: {CASES[case]}, {what}" for case, what in words.items()]
     for figure in figures:
         limit = "" if figure.limit is None else f"at most {figure.limit:g}"
         verdict = "falls short" if figure.short else "ok" if limit else ""
