@@ -3,7 +3,9 @@
 import os
 
 import streamlit as st
-import torch  # imported before any worker thread starts
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others; read by torch
+import torch  # noqa: E402  (imported before any worker thread starts)
 
 from pages._shared.front import pages
 

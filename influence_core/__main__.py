@@ -129,7 +129,7 @@ def _explain(options: argparse.Namespace) -> int:
         question = _question(study, options.test, options.label)
         explanation = _answer(study, question, settings, store, progress)
     if options.csv:
-        _write_csv(Path(options.csv), _ranking(study, explanation))
+        _write_csv(Path(options.csv), explain.table(explanation))
     if options.json:
         _print_json(_as_json(study, explanation, options.top))
     else:
@@ -175,14 +175,8 @@ def _answer(
     return explain.run(study, question, settings, prepared, store, progress)
 
 
-def _ranking(study: Study, explanation: Explanation) -> dict[str, Any]:
-    """All training images as columns, most influential first, with labels by their names."""
-    columns = explain.table(explanation)
-    return columns | {"label": np.array(study.data.class_names)[columns["label"]]}
-
-
-def _rows(study: Study, explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any]]:
-    ranking = _ranking(study, explanation)
+def _rows(explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any]]:
+    ranking = explain.table(explanation)
     at = explanation.ranks()[positions] - 1
     return [{name: values[i].item() for name, values in ranking.items()} for i in at]
 
@@ -201,8 +195,8 @@ def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]
         "probabilities": dict(zip(names, explanation.probabilities.tolist(), strict=True)),
         "sign": SIGN_RULE,
         "matters": explanation.matters,
-        "for": _rows(study, explanation, explanation.speak_for(top)),
-        "against": _rows(study, explanation, explanation.speak_against(top)),
+        "for": _rows(explanation, explanation.speak_for(top)),
+        "against": _rows(explanation, explanation.speak_against(top)),
         "provenance": asdict(explanation.provenance),
         "concerns": explanation.provenance.concerns(),
         "from_store": explanation.from_store,
@@ -245,7 +239,7 @@ def _print_side(study: Study, explanation: Explanation, title: str, positions: n
             f"{row['distance']:.2f}",
             str(row["rank"]),
         ]
-        for row in _rows(study, explanation, positions)
+        for row in _rows(explanation, positions)
     ]
     if rows:
         _print_table(header, rows)

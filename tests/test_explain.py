@@ -154,7 +154,7 @@ def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
     at = [answer.position(one) for one in table["training_id"]]
     assert_array_equal(ranks[at], table["rank"])
     for column, values in {
-        "label": answer.labels,
+        "label": np.array(answer.class_names)[answer.labels],
         "predicted_loss_change_nats": answer.scores,
         "predicted_probability_change": answer.probability_change,
         "distance": answer.distance,

@@ -331,7 +331,7 @@ def test_the_downloaded_ranking_holds_every_training_image_to_the_last_digit(ans
     assert header == list(ranking)
     assert len(rows) == len(answer.ids)
     for name, column in zip(header, zip(*rows, strict=True), strict=True):
-        assert_array_equal(np.array(column, float), ranking[name], err_msg=name)
+        assert_array_equal(np.array(column, ranking[name].dtype), ranking[name], err_msg=name)
 
 
 # ---------------------------------------------------------------------------------------------- bad addresses

@@ -26,7 +26,7 @@ def explanation(n: int) -> Explanation:
     rng = np.random.default_rng(0)
     return Explanation(
         label=1,
-        label_name="one",
+        class_names=NAMES,
         test_id=9,
         true_label=2,
         x=rng.random(784),
@@ -69,8 +69,8 @@ def taken_out() -> TakeOut:
 
 SOME, LOTS = explanation(2_000), explanation(MANY)
 FIGURES = {
-    "probabilities": lambda: probabilities(SOME, NAMES),
-    "influence against distance": lambda: influence_against_distance(SOME, NAMES, 5_003, [5_000, 5_006]),
+    "probabilities": lambda: probabilities(SOME),
+    "influence against distance": lambda: influence_against_distance(SOME, 5_003, [5_000, 5_006]),
     "anatomy": lambda: anatomy(pieces(2_000), "one"),
     "anatomy as in the paper": lambda: anatomy(pieces(2_000), paper=True),
     "pixel map": lambda: pixel_map(pixels(), "one"),
@@ -95,7 +95,7 @@ def test_equal_results_give_equal_figures_that_can_be_sent(name):
 
 @pytest.mark.parametrize(
     "draw",
-    [lambda: influence_against_distance(LOTS, NAMES), lambda: anatomy(pieces(MANY), "one")],
+    [lambda: influence_against_distance(LOTS), lambda: anatomy(pieces(MANY), "one")],
     ids=["influence against distance", "anatomy"],
 )
 def test_many_training_images_are_not_all_sent(draw):
@@ -119,7 +119,7 @@ def test_every_point_carries_its_training_id_in_a_list(name):
 
 
 def test_bars_name_each_label_and_colour_the_one_asked_about():
-    (bars,) = probabilities(SOME, NAMES).data
+    (bars,) = probabilities(SOME).data
     assert_array_equal(bars.x, SOME.probabilities)
     assert list(bars.y) == list(NAMES)
     assert list(bars.text) == ["5.0 %", "70.0 %", "25.0 %"]
@@ -138,7 +138,7 @@ def drawn_points(figure, shown):
 
 
 def test_points_stand_where_the_numbers_are_coloured_by_sign_and_filled_by_label():
-    points = list(drawn_points(influence_against_distance(SOME, NAMES), SOME))
+    points = list(drawn_points(influence_against_distance(SOME), SOME))
     assert len(points) == TOP + SAMPLE
     for at, x, y, colour, symbol, hover in points:
         assert_allclose([x, y], [SOME.distance[at], SOME.scores[at]], rtol=1e-6)
@@ -152,20 +152,20 @@ def test_points_stand_where_the_numbers_are_coloured_by_sign_and_filled_by_label
 
 @pytest.mark.parametrize("shown", [SOME, LOTS, explanation(100)], ids=["2,000", "55,000", "100"])
 def test_the_strongest_can_all_be_clicked_and_nothing_twice(shown):
-    drawn = [at for at, *_ in drawn_points(influence_against_distance(shown, NAMES), shown)]
+    drawn = [at for at, *_ in drawn_points(influence_against_distance(shown), shown)]
     assert len(set(drawn)) == len(drawn) == min(TOP + SAMPLE, len(shown.scores))
     assert set(np.argsort(-np.abs(shown.scores))[:TOP]) <= set(drawn)
 
 
 def test_the_cloud_counts_every_training_image():
-    cloud = influence_against_distance(LOTS, NAMES).data[0]
+    cloud = influence_against_distance(LOTS).data[0]
     counts = np.expm1(np.nan_to_num(np.array(cloud.z, float)))
     assert_allclose(counts.sum(), MANY, rtol=1e-4)
     assert counts.size < 10_000
 
 
 def test_opened_and_chosen_examples_are_ringed():
-    figure = influence_against_distance(SOME, NAMES, opened=5_003, chosen=[5_000, 5_006])
+    figure = influence_against_distance(SOME, opened=5_003, chosen=[5_000, 5_006])
     rings = {trace.name: trace for trace in figure.data if trace.name in ("opened", "chosen for retraining")}
     assert_array_equal(rings["opened"].x, SOME.distance[[1]])
     assert_array_equal(rings["opened"].y, SOME.scores[[1]])
@@ -174,11 +174,11 @@ def test_opened_and_chosen_examples_are_ringed():
 
 def test_an_unknown_opened_example_is_refused():
     with pytest.raises(DataError, match="no training image 1 "):
-        influence_against_distance(SOME, NAMES, opened=1)
+        influence_against_distance(SOME, opened=1)
 
 
 def test_axes_name_what_they_hold_and_its_unit():
-    layout = influence_against_distance(SOME, NAMES).layout
+    layout = influence_against_distance(SOME).layout
     assert "Distance" in layout.xaxis.title.text
     assert "loss of “one”, nats" in layout.yaxis.title.text
 

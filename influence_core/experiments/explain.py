@@ -171,7 +171,7 @@ class Explanation:
 
     Attributes:
         label: The label asked about; every loss and probability below is of this label.
-        label_name: Its name.
+        class_names: What the labels mean.
         test_id: The test example, or ``None`` for a picture of the reader's own.
         true_label: Its true label where that is known.
         x: ``(d,)`` the test input.
@@ -187,7 +187,7 @@ class Explanation:
     """
 
     label: int
-    label_name: str
+    class_names: tuple[str, ...]
     test_id: int | None
     true_label: int | None
     x: np.ndarray
@@ -200,6 +200,11 @@ class Explanation:
     s: np.ndarray
     provenance: Provenance
     from_store: bool
+
+    @property
+    def label_name(self) -> str:
+        """The name of the label asked about."""
+        return self.class_names[self.label]
 
     @property
     def probability(self) -> float:
@@ -354,7 +359,7 @@ def _assemble(
     own = study.probabilities(train.x)[np.arange(len(train)), train.y.numpy()]
     return Explanation(
         label=question.label,
-        label_name=study.data.class_names[question.label],
+        class_names=study.data.class_names,
         test_id=question.test_id,
         true_label=question.true_label,
         x=question.x.numpy(),
@@ -376,7 +381,7 @@ def table(explanation: Explanation) -> dict[str, Any]:
     return {
         "rank": np.arange(1, len(order) + 1),
         "training_id": explanation.ids[order],
-        "label": explanation.labels[order],
+        "label": np.array(explanation.class_names)[explanation.labels[order]],
         "predicted_loss_change_nats": explanation.scores[order],
         "predicted_probability_change": explanation.probability_change[order],
         "distance": explanation.distance[order],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,13 +17,13 @@ BINS = (90, 60)
 CLEAR = "rgba(0,0,0,0)"
 
 
-def probabilities(explanation: Explanation, class_names: Sequence[str]) -> go.Figure:
+def probabilities(explanation: Explanation) -> go.Figure:
     """The model's probabilities as bars; the label asked about is blue, the others grey."""
     values = explanation.probabilities
     colours = [HELPFUL.both if label == explanation.label else GREY.both for label in range(len(values))]
     bars = go.Bar(
         x=values,
-        y=list(class_names),
+        y=list(explanation.class_names),
         orientation="h",
         marker_color=colours,
         text=[percent(float(value)) for value in values],
@@ -39,7 +39,6 @@ def probabilities(explanation: Explanation, class_names: Sequence[str]) -> go.Fi
 
 def influence_against_distance(
     explanation: Explanation,
-    class_names: Sequence[str],
     opened: int | None = None,
     chosen: Collection[int] = (),
 ) -> go.Figure:
@@ -49,7 +48,6 @@ def influence_against_distance(
 
     Args:
         explanation: The scores.
-        class_names: What the labels mean.
         opened: Training id to ring.
         chosen: Training ids to mark as chosen for retraining.
     """
@@ -57,7 +55,7 @@ def influence_against_distance(
     figure.add_hline(y=0, line_width=1, line_color=GREY.both)
     for at in _clickable(explanation):
         if len(at):
-            figure.add_trace(_points(explanation, class_names, at))
+            figure.add_trace(_points(explanation, at))
     figure.add_trace(_rings(explanation, chosen, "square-open", 15, "chosen for retraining"))
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
     figure.update_xaxes(title="Distance between the pictures (Euclidean, pixels 0 to 1)", zeroline=False)
@@ -90,12 +88,12 @@ def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     return top, sample
 
 
-def _points(explanation: Explanation, class_names: Sequence[str], at: np.ndarray) -> go.Scattergl:
+def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
     scores, same = explanation.scores[at], explanation.labels[at] == explanation.label
     change = explanation.probability_change[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
     hover = [
-        f"training image {explanation.ids[i]}, a {class_names[explanation.labels[i]]}<br>{nats(float(d))}"
+        f"training image {explanation.ids[i]}, a {explanation.class_names[explanation.labels[i]]}<br>{nats(float(d))}"
         f"<br>{points(float(c))} for “{explanation.label_name}”<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]

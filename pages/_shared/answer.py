@@ -65,7 +65,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         with bars:
             st.markdown("**What the model says**")
             st.plotly_chart(
-                probabilities(explanation, study.data.class_names),
+                probabilities(explanation),
                 key="probabilities",
                 config={"displayModeBar": False},
             )

@@ -40,7 +40,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 
 def _distance(study: Study, view: View, explanation: Explanation) -> None:
-    figure = influence_against_distance(explanation, study.data.class_names, view.opened, view.chosen)
+    figure = influence_against_distance(explanation, view.opened, view.chosen)
     st.plotly_chart(figure, key="scatter", on_select=_on_points, alt="predicted loss change against distance")
     st.caption(
         f"Each point is a training image. :blue[Blue, above the line]: speaks for {explanation.label_name}. "

@@ -51,9 +51,7 @@ def _table(study: Study, explanation: Explanation) -> None:
     )
     st.download_button(
         "The chart (HTML)",
-        lambda: influence_against_distance(explanation, study.data.class_names).to_html(
-            include_plotlyjs=True
-        ),
+        lambda: influence_against_distance(explanation).to_html(include_plotlyjs=True),
         file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
         mime="text/html",
         key="download_chart",
@@ -77,7 +75,6 @@ def _columns(explanation: Explanation) -> dict[str, Any]:
     return {
         "picture": st.column_config.ImageColumn("picture", width="small"),
         "training_id": number("training id", format="%d"),
-        "label": number("label", format="%d"),
         "predicted_loss_change_nats": number("predicted loss change, nats", format="%+.3e"),
         "predicted_probability_change": number(f"change of p({explanation.label_name})", format="%+.5f"),
         "distance": number("distance", format="%.2f"),

@@ -1,0 +1,121 @@
+"""The plumbing of the benchmarks, at sizes that take no time: what is measured, judged and printed."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from influence_core.influence import InfluenceEngine
+from influence_core.losses import SoftmaxLoss
+from influence_core.objective import LinearObjective
+from influence_core.operators import Hessian
+from influence_core.solvers import Cholesky
+from influence_core.training import minimise
+from tests import references
+from tests.benchmarks import scores
+from tests.benchmarks.scores import Figure, Problem
+from tests.problems import normal
+
+
+@pytest.fixture(autouse=True)
+def _few_rounds(monkeypatch):
+    monkeypatch.setattr(scores, "ROUNDS", 1)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Problem:
+    x, y = normal(70, 6).abs(), torch.arange(70) % scores.CLASSES
+    objective = LinearObjective.build(x[:60], y[:60], SoftmaxLoss(scores.CLASSES), scores.L2)
+    return Problem("tiny", objective, minimise(objective).theta, x[60:], y[60:])
+
+
+def _engine(given: Problem, damping: float = 0.0) -> InfluenceEngine:
+    operator = Hessian(given.objective, given.theta, damping)
+    return InfluenceEngine(given.objective, given.theta, operator, Cholesky().prepare(operator))
+
+
+def test_the_independent_scores_are_the_dense_answer(tiny):
+    o, at = tiny.objective, tiny.theta.numpy()
+    x, y, w = o.x.numpy(), o.y.numpy(), references.uniform(60)
+    h = references.hessian(at, x, y, w, scores.L2, "softmax", None)
+    s = np.linalg.solve(h, references.gradients(at, tiny.x.numpy(), tiny.y.numpy(), "softmax", None).T)
+    expected = (references.gradients(at, x, y, "softmax", None) @ s).T / 60
+    engine = _engine(tiny)
+    exact = scores._exact_scores(tiny, lambda rhs: engine.inverse.solve(torch.from_numpy(rhs)).value.numpy())
+    assert_allclose(np.stack(exact), expected, rtol=1e-8, atol=1e-14)
+
+
+def test_a_wrong_solve_is_noticed(tiny):
+    assert max(scores._errors(tiny, _engine(tiny))) < 1e-9
+    assert min(scores._errors(tiny, _engine(tiny, damping=1e-3))) > scores.LIMITS["error"]
+
+
+def test_the_linear_and_the_cg_case_measure_what_they_say(tiny):
+    figures = {figure.name: figure for figure in scores.measure_linear("a", tiny) + scores.measure_cg(tiny)}
+    limits = {name: figure.limit for name, figure in figures.items() if figure.limit is not None}
+    assert sorted(limits.values()) == [1e-5, 1.2, 1.5, 1.5, 70]
+    assert all(figure.value > 0 for figure in figures.values())
+
+
+def test_the_network_case_measures_what_it_says():
+    one, many, forward = scores.measure_network(images=20)
+    assert (one.limit, many.limit, forward.limit) == (4, 8, None)
+    assert min(one.value, many.value, forward.value) > 0
+
+
+def test_memory_is_measured_in_a_process_of_its_own(monkeypatch):
+    def run(command, **_):
+        assert command[-4:] == ["--memory", "b", "--data", "folder"]
+        return type("Done", (), {"stdout": "12.5\n"})
+
+    monkeypatch.setattr(scores.subprocess, "run", run)
+    assert scores.measure_memory("b", "folder") == Figure(
+        "b", "memory beyond data and one factor, MB", 12.5, 300
+    )
+
+
+def test_variants_take_turns():
+    turns = []
+    best = scores.race({name: lambda name=name: turns.append(name) for name in "ab"})
+    assert turns == ["a", "b", "a", "b"]
+    assert set(best) == {"a", "b"}
+
+
+FIGURES = [Figure("a", "good", 1.0, 1.5), Figure("a", "bad", 2.0, 1.5), Figure("a", "seconds", 9.0)]
+
+
+@pytest.mark.parametrize("value", [1.6, float("nan")])
+def test_what_falls_short(value):
+    assert Figure("a", "ratio", value, 1.5).short
+    assert not Figure("a", "ratio", value).short
+
+
+def test_a_shortfall_is_the_last_line_and_the_exit_code(monkeypatch, capsys):
+    monkeypatch.setattr(scores, "measure", lambda only, folder: (FIGURES, {"a": "data"}))
+    assert scores.main([]) == 0
+    capsys.readouterr()
+    assert scores.main(["--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "falls short: a: bad: 2, at most 1.5"
+    monkeypatch.setattr(scores, "measure", lambda only, folder: (FIGURES[:1], {"a": "data"}))
+    assert scores.main(["--check"]) == 0
+    assert "falls short" not in capsys.readouterr().out
+
+
+def test_json_holds_the_figures_and_the_setting(monkeypatch, capsys):
+    chosen = {}
+
+    def measure(only, folder):
+        chosen.update(only=only, folder=folder)
+        return FIGURES, {"a": "data"}
+
+    monkeypatch.setattr(scores, "measure", measure)
+    assert scores.main(["--check", "--json", "--only", "a", "--data", "folder"]) == 1
+    out, err = capsys.readouterr()
+    told = json.loads(out)
+    assert [figure["short"] for figure in told["figures"]] == [False, True, False]
+    assert {"threads", "dtype", "seed", "solver", "tolerance"} <= set(told)
+    assert told["cases"] == {"a": "n 4,500, p 7,840, data"}
+    assert err.startswith("falls short: a: bad")
+    assert chosen == {"only": ["a"], "folder": "folder"}
