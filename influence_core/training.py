@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import lsq_linear
-from sklearn.svm import LinearSVC
 from torch import Tensor
 
 from influence_core.errors import UnsupportedError
@@ -225,6 +223,8 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_
     The reported gradient norm is that of the smallest subgradient: examples on the margin may take any slope
     between 0 and ``w_i``, and the best choice is found by bounded least squares.
     """
+    from sklearn.svm import LinearSVC  # takes a second to import, and few studies are SVMs
+
     started = time.perf_counter()
     x, y, w, l2 = (
         part.detach().cpu().numpy() for part in (objective.x, objective.y, objective.weights, objective.l2)
@@ -239,6 +239,8 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_
 
 
 def _smallest_subgradient(theta: np.ndarray, signed: np.ndarray, w: np.ndarray, l2: float) -> float:
+    from scipy.optimize import lsq_linear
+
     margins = signed @ theta
     inside, on = margins < 1 - MARGIN, (abs(margins - 1) <= MARGIN) & (w > 0)
     rest = l2 * theta - signed[inside].T @ w[inside]

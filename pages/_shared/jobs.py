@@ -180,7 +180,7 @@ def await_job(
     title: str,
     work: Callable[[Progress], T],
     *,
-    quick_seconds: float = 0.4,
+    quick_seconds: float = 1.0,
     manager: JobManager | None = None,
 ) -> T:
     """Returns the result of the work, or shows how far it is and ends this run of the page.
