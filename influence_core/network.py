@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from threading import RLock
+from typing import Concatenate, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +20,23 @@ ROWS = 256
 
 FORWARD_MODE_COLUMNS = 2
 """Up to so many columns, one forward-mode pass each is cheaper than forming per-example gradients."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+_TURN = RLock()
+
+
+def _in_turn(
+    method: Callable[Concatenate[NetworkObjective, P], T],
+) -> Callable[Concatenate[NetworkObjective, P], T]:
+    """One thread at a time: ``torch.func`` swaps parameters inside the shared module and counts levels globally."""
+
+    @wraps(method)
+    def taking_turns(self: NetworkObjective, *args: P.args, **kwargs: P.kwargs) -> T:
+        with _TURN:
+            return method(self, *args, **kwargs)
+
+    return taking_turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +85,13 @@ class NetworkObjective(Objective):
         """The module's own parameters, ``(p,)``, in the type and on the device of the data."""
         return torch.cat([p.detach().reshape(-1) for p in self.module.parameters()]).to(self.x)
 
+    @_in_turn
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         """``(b, c)``."""
         with torch.no_grad():
             return torch.cat([self._forward(theta, x[rows]) for rows in self._rows(len(x))])
 
+    @_in_turn
     def gradients(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """``(b, p)`` through ``vmap(grad)``."""
         per_example = vmap(grad(self._loss_of_one), in_dims=(None, 0, 0))
@@ -78,6 +101,7 @@ class NetworkObjective(Objective):
         """Few columns: one forward-mode pass each. Many: a stream of per-example gradient chunks times ``v``."""
         return self._products(theta, x, y, self.loss.residuals(self.outputs(theta, x), y), v)
 
+    @_in_turn
     def output_products(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
         """One forward-mode pass, ``(b, c)``."""
         with torch.no_grad():
@@ -88,6 +112,7 @@ class NetworkObjective(Objective):
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
         return lambda v: self._products(theta, self.x, self.y, residuals, v)
 
+    @_in_turn
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``(p,)``, one backward pass."""
         total = self.l2 * theta
@@ -95,6 +120,7 @@ class NetworkObjective(Objective):
             total = total + grad(self._weighted_loss)(theta, rows)
         return total.detach()
 
+    @_in_turn
     def hessian_product(self, theta: Tensor) -> LinearMap:
         """The graph of the risk's gradient is built once; a product is one backward pass through it."""
         graphs = []
@@ -104,6 +130,7 @@ class NetworkObjective(Objective):
             graphs.append(_vjp(gradient, at))
         return lambda v: sum((graph(v) for graph in graphs), self._penalty(v))
 
+    @_in_turn
     def gauss_newton_product(self, theta: Tensor) -> LinearMap:
         """``v -> J' w A (J v) + l2 v``; both passes go through graphs that are built once."""
         pieces = []
@@ -123,6 +150,7 @@ class NetworkObjective(Objective):
 
         return product
 
+    @_in_turn
     def dense_gauss_newton(self, theta: Tensor) -> Tensor:
         """``sum_i w_i J_i' A_i J_i + l2`` from the per-example Jacobians, chunk by chunk."""
         dense = theta.new_zeros(self.dim, self.dim)
@@ -135,6 +163,7 @@ class NetworkObjective(Objective):
         dense.diagonal().add_(self.l2)
         return dense
 
+    @_in_turn
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """``(d,)``: reverse mode over a forward-mode derivative."""
 

@@ -223,6 +223,10 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_
     The reported gradient norm is that of the smallest subgradient: examples on the margin may take any slope
     between 0 and ``w_i``, and the best choice is found by bounded least squares.
     """
+    if objective.l2.ndim:
+        raise UnsupportedError(
+            "The hinge is fitted with one penalty for all parameters, but l2 has one for each."
+        )
     from sklearn.svm import LinearSVC  # takes a second to import, and few studies are SVMs
 
     started = time.perf_counter()

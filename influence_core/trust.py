@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
+ROUGH = 0.5
+"""Above this residual an approximate solver's ranking is not to be trusted either."""
 DRIFT = 0.1
 """Unfinished training may move the test loss by at most this share of the largest single influence."""
 
@@ -70,9 +72,19 @@ class Provenance:
                 f"The solver claims an exact answer but left a relative residual of {self.residual:.1e}."
             )
         if not self.exact:
+            readable = (
+                "read the ranking, not the sizes"
+                if self.residual <= ROUGH
+                else "trust neither sizes nor ranking"
+            )
             found.append(
-                f"{self.solver} is an approximation (relative residual {self.residual:.2g}): read the ranking, "
-                "not the sizes, or choose an exact solver."
+                f"{self.solver} is an approximation (relative residual {self.residual:.2g}): {readable}, or choose an "
+                "exact solver."
+            )
+        if self.convex and self.damping > 0:
+            found.append(
+                f"The damping of {self.damping:g} shrinks these numbers: they are no forecast of taking an image out. "
+                "A convex model needs none."
             )
         if not abs(self.drift) <= DRIFT * self.largest:
             found.append(

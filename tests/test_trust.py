@@ -50,6 +50,8 @@ def test_a_sound_result_raises_no_concern():
         ({"drift": -1.01 * DRIFT * 0.01}, ["not trained to the end", "1.0e-03 nats"]),
         ({"drift": math.nan}, ["not trained to the end"]),
         ({"convex": False}, ["not convex", "real retraining"]),
+        ({"convex": False, "damping": 1.0}, ["not convex"]),
+        ({"damping": 0.1}, ["damping of 0.1", "no forecast of taking an image out"]),
     ],
     ids=str,
 )
@@ -65,7 +67,6 @@ def test_each_concern_is_one_sentence_or_two(changes, words):
         {"residual": EXACT_RESIDUAL},
         {"drift": DRIFT * 0.01},
         {"drift": -DRIFT * 0.01},
-        {"damping": 1.0},
         {"drift": 0.0, "largest": 0.0},
     ],
     ids=str,

@@ -25,6 +25,7 @@ FULL = View(
     page="3",
     open="12",
     out="12,40",
+    retrain="1",
     chart="anatomy",
 )
 
@@ -106,8 +107,8 @@ def test_pages_count_from_one(page, number):
         ({"show": "all"}, {one.name for one in fields(View)} - {"show", "page"}),
         ({"of": "0"}, {one.name for one in fields(View)} - {"of", "page"}),
         ({"open": "7"}, {one.name for one in fields(View)} - {"open"}),
-        ({"ask": "model"}, {one.name for one in fields(View)} - {"ask"}),
-        ({"damping": "1"}, {one.name for one in fields(View)} - {"damping"}),
+        ({"ask": "model"}, {one.name for one in fields(View)} - {"ask", "retrain"}),
+        ({"damping": "1"}, {one.name for one in fields(View)} - {"damping", "retrain"}),
         ({"study": "digits", "test": "5001"}, {"solver", "device", "chart"}),
     ],
     ids=lambda one: str(one) if isinstance(one, dict) else str(len(one)),
@@ -137,6 +138,7 @@ MALFORMED = {
     "damping": ("at least 0", ["abc", "-1", "-1e-9", "nan", "inf", "1e400", "0,5", "1/2", LONG, "x" * 5_000]),
     "curvature": ("no curvature", ["foo", "Hessian", "", LONG]),
     "device": ("no device", ["tpu", "cuda:0", ""]),
+    "retrain": ("retrain", ["yes", "2", LONG]),
     "of": ("label", ["x", "-1", LONG]),
     "page": ("page", ["abc", "-1", "1.5", LONG]),
 }

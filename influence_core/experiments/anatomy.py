@@ -13,7 +13,9 @@ from influence_core.studies import Study
 
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """Four scores of all ``n`` training examples, in nats, without the ``1/n`` (``n D = -I_up,loss``).
+    """Four scores of all ``n`` training examples, without the ``1/n`` (``n D = -I_up,loss``).
+
+    Those with the curvature are in nats; those without it are no loss changes and have no unit.
 
     Attributes:
         ids: ``(n,)`` training ids.
@@ -32,6 +34,11 @@ class Anatomy:
     without_curvature: np.ndarray
     without_both: np.ndarray
     loss_factor: np.ndarray
+
+    def agreement(self) -> tuple[float, float]:
+        """Without the curvature: the share of like-labelled examples that help, and of the others that harm."""
+        scores, same = self.without_curvature, self.same_label
+        return float((scores[same] > 0).mean()), float((scores[~same] < 0).mean())
 
 
 def run(study: Study, explanation: Explanation) -> Anatomy:

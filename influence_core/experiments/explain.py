@@ -27,8 +27,8 @@ NOTICEABLE = 5e-4
 """A probability change below this (0.05 percentage points) is nothing to rank ..."""
 NOTICEABLE_NATS = 0.05
 """... unless the loss changes by this much: a twentieth of a probability that is itself small."""
-QUICK_LIMIT = 2_000
-"""Up to so many parameters a dense factor is prepared in about a second."""
+QUICK_LIMIT = 3_000
+"""Up to so many parameters a dense factor is prepared within seconds."""
 QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
 CURVATURES = ("auto", "hessian", "gauss-newton")
 
@@ -306,7 +306,8 @@ def stored(study: Study, question: Question, settings: Settings, store: Store) -
 
 
 def _key(study: Study, question: Question, settings: Settings) -> str:
-    return digest("explanation", FORMAT, study.key, question.x, question.label, asdict(settings))
+    place = study.theta.device.type
+    return digest("explanation", FORMAT, study.key, place, question.x, question.label, asdict(settings))
 
 
 def _solve(

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from influence_core.data.digest import digest
 from influence_core.edits import Edit
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation, Prepared
 from influence_core.progress import Progress
 from influence_core.retraining import retrain
-from influence_core.studies import Study
+from influence_core.store import Store
+from influence_core.studies import FORMAT, Study
 
 CERTAIN = 1e-6
 """Retraining ends at this share of the gradient that the edit itself brings in."""
@@ -31,7 +35,7 @@ class TakeOut:
         predicted: Sum of ``D``: the predicted change of the test loss, nats.
         actual: The change after retraining without them, minus that of the control, nats.
         control: The change after retraining with nothing taken out, nats: what unfinished training contributes.
-        before: ``(classes,)`` probabilities of the trained model.
+        before: ``(classes,)`` probabilities of the trained model, or of the control where there is one.
         after: ``(classes,)`` probabilities of the retrained model.
         gradient_norm: ``||grad R_without||`` of the retrained model.
         target: The gradient norm that was asked for.
@@ -61,6 +65,7 @@ def run(
     explanation: Explanation,
     train_ids: Sequence[int],
     prepared: Prepared | None = None,
+    store: Store | None = None,
     progress: Progress | None = None,
 ) -> TakeOut:
     """Retrain without the examples, to a gradient norm that is small beside the one their removal brings in.
@@ -70,6 +75,7 @@ def run(
         explanation: The question and its forecast.
         train_ids: What to take out, together.
         prepared: A prepared engine, whose dense factor makes retraining faster.
+        store: Where results are kept.
         progress: Called while training.
 
     Raises:
@@ -84,6 +90,12 @@ def run(
     o, theta = study.objective, study.theta
     edit = Edit.removal(at)
     certain = CERTAIN if o.is_convex else CERTAIN_NETWORK
+    place = theta.device.type
+    key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, sorted(chosen))
+    kept, predicted = store.get(key) if store else None, float(explanation.scores[at].sum())
+    if kept is not None:
+        stored: dict[str, Any] = {**kept.arrays, **kept.meta}
+        return TakeOut(train_ids=chosen, predicted=predicted, **stored)
     target = certain * float(edit.gradient_change(o, theta).norm())
     edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
     inverse = (
@@ -96,18 +108,28 @@ def run(
     label = torch.tensor([explanation.label], device=theta.device)
     losses = [float(o.losses(one, x, label)) for one in (theta, *models.theta)]
     control = losses[2] - losses[0] if len(losses) > 2 else 0.0
-    return TakeOut(
-        train_ids=chosen,
-        predicted=float(explanation.scores[at].sum()),
-        actual=losses[1] - losses[0] - control,
-        control=control,
-        before=explanation.probabilities,
-        after=o.probabilities(models.theta[0], x)[0].cpu().numpy(),
-        gradient_norm=float(models.gradient_norms[0]),
-        target=target,
-        converged=bool(models.converged.all()),
-        seconds=time.perf_counter() - started,
-    )
+    arrays: dict[str, np.ndarray] = {
+        "before": explanation.probabilities
+        if len(losses) == 2
+        else _probabilities(study, models.theta[1], x),
+        "after": _probabilities(study, models.theta[0], x),
+    }
+    facts: dict[str, Any] = {
+        "actual": losses[1] - losses[0] - control,
+        "control": control,
+        "gradient_norm": float(models.gradient_norms[0]),
+        "target": target,
+        "converged": bool(models.converged.all()),
+        "seconds": time.perf_counter() - started,
+    }
+    if store:
+        store.put(key, arrays, facts)
+    found: dict[str, Any] = {**arrays, **facts}
+    return TakeOut(train_ids=chosen, predicted=predicted, **found)
+
+
+def _probabilities(study: Study, theta: Tensor, x: Tensor) -> np.ndarray:
+    return study.objective.probabilities(theta, x)[0].cpu().numpy()
 
 
 def _check_classes(explanation: Explanation, at: list[int]) -> None:

@@ -126,7 +126,7 @@ class LiSSAInverse:
         return value / self.scale, "converged", norms
 
     def _words(self) -> str:
-        s = self.settings
-        return (
-            f"scale {self.scale:.3g}, depth {self.depth}, {s.repeats} repeats, batch {s.batch}, seed {s.seed}"
-        )
+        s, share = self.settings, 1 - self.operator.smallest_known / self.scale
+        cut = f"weakest direction cut off by {max(0.0, share) ** self.depth:.1%}"
+        drawn = f"{s.repeats} repeats, batch {s.batch}, seed {s.seed}"
+        return f"scale {self.scale:.3g}, depth {self.depth} ({cut}), {drawn}"

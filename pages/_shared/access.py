@@ -12,8 +12,10 @@ import streamlit as st
 from influence_core.data import mnist
 from influence_core.data.digest import digest
 from influence_core.errors import DataError, StoreError
-from influence_core.experiments import explain, predictions, take_out
+from influence_core.experiments import anatomy, explain, pixels, predictions, take_out
+from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation, Prepared, Question, Settings
+from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.predictions import Predictions
 from influence_core.experiments.take_out import TakeOut
 from influence_core.progress import Progress
@@ -60,9 +62,9 @@ def _offer_download() -> None:
     missing = mnist.missing_files(data_folder())
     if not missing:
         return
-    st.subheader("Full MNIST is not on this machine")
+    st.title("Full MNIST is not on this machine")
     st.markdown(
-        f"This study needs the 60,000 + 10,000 MNIST digits in `{data_folder()}`. You can put the files there, start "
+        f"This study needs the 60,000 + 10,000 MNIST digits in `{data_folder()}/MNIST/raw`. You can put the files there, start "
         f"the app with the setting `{DATA_VARIABLE}` naming the folder that holds `MNIST/raw`, or download them now. "
         "The download (11 MB, from MNIST's public mirrors) is the only request this app ever makes to the internet, "
         "and only when you press the button."
@@ -185,9 +187,33 @@ def _prepared(study: Study, settings: Settings, progress: Progress) -> Prepared:
     return job.result
 
 
+def load_anatomy(study: Study, explanation: Explanation) -> Anatomy:
+    """The factors of every score."""
+    key = digest(
+        "anatomy", study.key, str(study.theta.device), explanation.s, explanation.label, explanation.x
+    )
+    return await_job(key, "Taking the score apart", lambda _: anatomy.run(study, explanation))
+
+
+def load_pixels(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
+    """The pixels of one training image that matter."""
+    key = digest("pixels", study.key, str(study.theta.device), explanation.s, train_id)
+    return await_job(key, "Asking every pixel", lambda _: pixels.run(study, explanation, train_id))
+
+
 def load_take_out(study: Study, view: View, explanation: Explanation, ids: tuple[int, ...]) -> TakeOut:
     """Retraining without the chosen training images."""
     ready = engine_if_ready(study, view)
-    key = digest("take out", study.key, explanation.x, explanation.label, str(view.settings), ids)
+    key = digest(
+        "take out",
+        study.key,
+        str(study.theta.device),
+        explanation.x,
+        explanation.label,
+        str(view.settings),
+        ids,
+    )
     title = f"Training again without {len(ids)} image{'s' if len(ids) > 1 else ''}"
-    return await_job(key, title, lambda progress: take_out.run(study, explanation, ids, ready, progress))
+    return await_job(
+        key, title, lambda progress: take_out.run(study, explanation, ids, ready, get_store(), progress)
+    )

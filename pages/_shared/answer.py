@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from influence_core.experiments.explain import NOTICEABLE, Explanation
+from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Explanation
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
 from influence_core.words import percent, points
@@ -67,7 +67,6 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             st.plotly_chart(
                 probabilities(explanation),
                 key="probabilities",
-                config={"displayModeBar": False},
             )
         with label:
             _label_toggle(study, view, explanation)
@@ -90,5 +89,6 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
     )
     st.caption(
         f"The model gives **{explanation.label_name}** a probability of {percent(explanation.probability)}. Below: "
-        f"which training images raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points count as nothing."
+        f"which training images raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
+        f"(and {NOTICEABLE_NATS:g} nats) count as nothing."
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.experiments import anatomy
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
-from pages._shared.view import View, go_to
+from influence_core.words import percent
+from pages._shared import access
+from pages._shared.view import MOST_CHOSEN, View, choose_also, go_to
 
 
 def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -46,7 +47,7 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
         f"Each point is a training image. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {explanation.label_name}; open: another label. Grey: how "
         "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
-        "for retraining."
+        f"for retraining as well (at most {MOST_CHOSEN} in all, the strongest first)."
     )
 
 
@@ -55,16 +56,19 @@ def _on_points() -> None:
     selection = st.session_state["scatter"].selection
     ids = [str(point["customdata"][0]) for point in selection.points if point.get("customdata")]
     if selection.box or selection.lasso:
-        go_to(out=",".join(dict.fromkeys(ids)))
+        choose_also(ids)
     elif ids:
         go_to(open=ids[0])
 
 
 def _anatomy(study: Study, explanation: Explanation) -> None:
-    st.plotly_chart(draw_anatomy(anatomy.run(study, explanation)), key="anatomy")
+    result = access.load_anatomy(study, explanation)
+    st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
+    helps, harms = result.agreement()
     st.caption(
         "The score of every training image (upward) against what is left of it when a factor is dropped. **Without the "
-        "training loss**, images that the model already fits well would seem to matter. **Without the curvature**, every "
-        "image of the same label would help and every other one harm. **Without both** only the likeness of the pictures "
-        "is left. Filled: the label asked about."
+        "training loss**, images that the model already fits well would seem to matter. **Without the curvature**, "
+        f"{percent(helps)} of the images labelled {explanation.label_name} would help and {percent(harms)} of the others "
+        "would harm: little but the label is left. **Without both**, only the likeness of the pictures to the model's "
+        "eye. Filled: the label asked about."
     )

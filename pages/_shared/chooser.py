@@ -37,7 +37,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
         page = min(view.page_number, pages)
         shown = order[(page - 1) * A_PAGE : page * A_PAGE]
         if not len(shown):
-            st.info("There is no such test image: the model gets them all right. Choose another filter.")
+            st.info("There is no test image of this kind. Choose another filter.")
         picture_grid(
             [_card(study, known, at) for at in shown],
             key="tests",

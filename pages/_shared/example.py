@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from influence_core.experiments import pixels
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.pixels import pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
+from pages._shared import access
 from pages._shared.picture_grid import data_url
 from pages._shared.pictures import training_picture
 from pages._shared.view import View, go_to, toggle_chosen
@@ -37,12 +37,12 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
             f'<img src="{url}" alt="training image {train_id}" style="width:100%;max-width:210px;border-radius:6px">'
         )
     with heat:
-        result = pixels.run(study, explanation, train_id)
-        st.plotly_chart(pixel_map(result, asked), key="pixels", config={"displayModeBar": False})
+        result = access.load_pixels(study, explanation, train_id)
+        st.plotly_chart(pixel_map(result, asked), key="pixels")
     st.caption(
         f"Right: which pixels of it matter. :blue[Blue]: ink added here would speak for {asked} (the loss falls); "
-        f":orange[orange]: against it. One pixel from blank to full ink moves the loss by up to {nats(result.strongest)}, "
-        "after training again."
+        f":orange[orange]: against it. One pixel from blank to full ink is forecast to move the loss by up to "
+        f"{nats(result.strongest)}."
     )
     _numbers(explanation, at, name, asked)
     st.button(

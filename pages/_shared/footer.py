@@ -19,7 +19,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.warning(concern)
     with st.container(border=True, key="provenance"):
         st.markdown("**Where these numbers come from**")
-        read = "read from the store" if explanation.from_store else "computed just now"
+        read = "read from the store" if explanation.from_store else "computed since the app was started"
         st.caption(
             f"**Sign and unit.** {SIGN_RULE} Unit: nats.  \n"
             f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "

@@ -22,7 +22,7 @@ WORDS = """
 | label asked about | the model's own answer unless you switch to the true label; every number is about this label |
 | influence, D | the predicted change of the test loss, in nats, on removal of a training image |
 | self-influence | the same with the image itself as the test image: how much its own loss would rise without it; large for odd and mislabelled images |
-| curvature, H | how strongly the training loss resists a move of the parameters; without it every like-labelled image would seem to help |
+| curvature, H | how strongly the training loss resists a move of the parameters; without it little more than the label would seem to count |
 | Gauss-Newton | a curvature that is never negative; used for networks, equal to H for linear models |
 | damping | a number added to the curvature: 0 for convex models; networks need some, and the forecast is then about a short retraining that stays near the present model |
 | l2 | the penalty on large parameters that the model was trained with; taking an image out never changes it |

@@ -34,7 +34,7 @@ def _table(study: Study, explanation: Explanation) -> None:
     pictures = [training_url(study, position[one]) for one in rows["training_id"].tolist()]
     event = st.dataframe(
         {"picture": pictures} | rows,
-        key="ranking",
+        key=f"ranking_{explanation.test_id}_{explanation.label}",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",

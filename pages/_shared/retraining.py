@@ -37,12 +37,11 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         )
         word = "this image" if len(chosen) == 1 else f"these {len(chosen)} images together"
         st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
-        asked = (study.key, explanation.test_id, view.picture, explanation.label, chosen, str(view.settings))
         run, clear = st.columns([1.6, 5])
-        if run.button("Take out and retrain", key="retrain", type="primary", width="stretch"):
-            st.session_state["retrain_asked"] = asked
+        label = "Take out and retrain"
+        run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
         clear.button("Put all back", key="put_back", on_click=lambda: go_to(out=""))
-        if st.session_state.get("retrain_asked") == asked:
+        if view.retrain:
             _outcome(study, explanation, access.load_take_out(study, view, explanation, chosen))
 
 
@@ -79,19 +78,12 @@ def _outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
         delta_color="off",
         delta_arrow="off",
     )
-    single = float(np.abs(explanation.scores[[explanation.position(one) for one in result.train_ids]]).sum())
     off = abs(result.predicted - result.actual)
-    error.metric(
-        "Forecast off by",
-        f"{plain(off)}",
-        f"{100 * off / single:.1f} % of the single influences",
-        delta_color="off",
-        delta_arrow="off",
-    )
+    share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
+    error.metric("Forecast off by, nats", plain(off), share, delta_color="off", delta_arrow="off")
     st.plotly_chart(
         before_and_after(result, names, explanation.label),
         key="before_after",
-        config={"displayModeBar": False},
     )
     proof = "reached" if result.converged else "NOT reached: do not rely on this"
     control = (

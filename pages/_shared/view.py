@@ -36,6 +36,7 @@ class View:
         page: Page of the chooser.
         open: Training id that is open, as text; "" for none.
         out: Training ids chosen for retraining, comma-separated.
+        retrain: "1" once retraining without the chosen images was asked for.
         chart: "distance" or "anatomy".
     """
 
@@ -52,6 +53,7 @@ class View:
     page: str = "1"
     open: str = ""
     out: str = ""
+    retrain: str = ""
     chart: str = "distance"
 
     @property
@@ -107,6 +109,8 @@ class View:
             self.page_number,
             self.only_label,
         )
+        if self.retrain not in ("", "1"):
+            raise DataError(f"The address asks for retrain=“{self.retrain[:40]}”, but it is 1 or not there.")
         if self.device not in devices.NAMES:
             raise DataError(
                 f"There is no device “{self.device[:40]}”; choose one of {', '.join(devices.NAMES)}."
@@ -126,9 +130,11 @@ class View:
             kept = {"device", "solver", "chart"} | set(changes)
             forget = {one.name: str(one.default) for one in fields(self) if one.name not in kept}
         elif {"test", "picture"} & set(changes):
-            forget = {"test": "", "picture": "", "ask": "model", "open": "", "out": ""}
+            forget = {"test": "", "picture": "", "ask": "model", "open": "", "out": "", "retrain": ""}
         elif {"show", "of"} & set(changes):
             forget = {"page": "1"}
+        elif not {"open", "page", "chart", "retrain"} & set(changes):
+            forget = {"retrain": ""}
         return replace(self, **(forget | changes))
 
     def query(self) -> dict[str, str]:
@@ -185,6 +191,12 @@ def toggle_chosen(train_id: str) -> None:
     """Choose a training image for retraining, or no longer."""
     ids = [one for one in _now().out.split(",") if one]
     go_to(out=",".join([one for one in ids if one != train_id] if train_id in ids else [*ids, train_id]))
+
+
+def choose_also(train_ids: list[str]) -> None:
+    """Choose more training images for retraining, as many as fit, in the order given."""
+    ids = [one for one in _now().out.split(",") if one]
+    go_to(out=",".join(list(dict.fromkeys([*ids, *train_ids]))[:MOST_CHOSEN]))
 
 
 def _now() -> View:
