@@ -162,15 +162,12 @@ def _sizes(study: Study) -> list[Check]:
 def _facts(answer: Explanation, parts: Anatomy) -> list[Check]:
     """What the paper's axes show, and how exact the solve and the training were."""
     ranges = (
-        ("without the training loss", parts.without_loss, "about -130 to 200"),
+        ("without the training loss, nats", parts.without_loss, "about -130 to 200"),
         ("without the Hessian", parts.without_curvature, "about -15 to 20"),
         ("without both", parts.without_both, "about -25 to 25"),
     )
     return [
-        *(
-            Check(f"range {name}, nats", (float(v.min()), float(v.max())), paper=words)
-            for name, v, words in ranges
-        ),
+        *(Check(f"range {name}", (float(v.min()), float(v.max())), paper=words) for name, v, words in ranges),
         Check("relative residual of the solve", answer.provenance.residual),
         Check("gradient norm at the optimum", answer.provenance.gradient_norm),
         Check("convergence check", answer.provenance.convergence_check),
