@@ -60,7 +60,9 @@ def influence_against_distance(
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
     figure.update_xaxes(title="Distance between the pictures (Euclidean, pixels 0 to 1)", zeroline=False)
     figure.update_yaxes(
-        title=f"Predicted change of the loss of “{explanation.label_name}”, nats", zeroline=False
+        title=f"Predicted change of the loss of “{explanation.label_name}”, nats",
+        zeroline=False,
+        exponentformat="e",
     )
     return _quiet(figure, height=460, left=70, bottom=50)
 

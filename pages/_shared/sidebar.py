@@ -67,6 +67,6 @@ def _about(view: View) -> str:
     if spec is None:
         return ""
     return {
-        "digits": "5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
+        "digits": "Taken from 5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
         "mnist": "All of MNIST; it does not ship with the app.",
     }[spec.data]
