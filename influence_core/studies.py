@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,6 +58,12 @@ class StudySpec:
     seed: int = 0
     schedule: AdamSchedule | None = None
     damping: float = 0.0
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What makes this study another one: the fields that are not at their defaults, by name."""
+        plain = {one.name: one.default for one in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
     @property
     def is_network(self) -> bool:
@@ -191,7 +198,7 @@ def open_study(
     report(progress, 0.0, "reading the data")
     examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
     objective, start = _objective(spec, examples, device)
-    key = digest("study", FORMAT, asdict(spec), examples.content, str(objective.x.dtype))
+    key = digest("study", FORMAT, spec.content, examples.content, str(objective.x.dtype))
     kept = None if afresh else (store.get(key) if store else None) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)

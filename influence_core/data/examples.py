@@ -4,9 +4,10 @@ Shapes: n examples, d features. Nothing here is changed in place; every selectio
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -62,6 +63,18 @@ class Examples:
         return int(rows[0])
 
 
+class Records(Protocol):
+    """The originals behind the features, for people to read."""
+
+    def read(self, id: int) -> Mapping[str, str]:
+        """The original of the example called `id`: a table's row by column, or an e-mail's subject and text."""
+        ...
+
+
+Kind = Literal["image", "row", "e-mail"]
+"""What one example is called on the screen, and so how it is shown."""
+
+
 @dataclass(frozen=True, eq=False)
 class DataSet:
     """Examples to train on and examples to ask about.
@@ -72,11 +85,14 @@ class DataSet:
         train: n training examples.
         test: t test examples of the same width d.
         class_names: what label 0, 1, ... means.
-        image_shape: (rows, columns) of one example drawn as a picture; their product is d.
+        image_shape: (rows, columns) of one example drawn as a picture, their product is d; None where there is none.
         stand_in: a sentence naming what this data stands in for, or "".
+        kind: what one example is.
+        feature_names: (d,) what the features mean: columns of a table, words of a text; () for pixels.
+        records: the originals behind the features, where the features are not what a person reads.
 
     Raises:
-        ShapeError: train, test and image_shape disagree about d.
+        ShapeError: train, test, image_shape and feature_names disagree about d.
         DataError: training knows fewer than two classes, or a label has no class name.
     """
 
@@ -85,21 +101,38 @@ class DataSet:
     train: Examples
     test: Examples
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int]
+    image_shape: tuple[int, int] | None
     stand_in: str = ""
+    kind: Kind = "image"
+    feature_names: tuple[str, ...] = ()
+    records: Records | None = None
 
     def __post_init__(self) -> None:
-        widths = self.train.x.shape[1], self.test.x.shape[1], math.prod(self.image_shape)
-        if len(set(widths)) > 1:
-            raise ShapeError(
-                f"Expected as many features in train and test as image_shape {self.image_shape} has pixels; "
-                f"got train {widths[0]}, test {widths[1]}, pixels {widths[2]}. Give all three the same width."
-            )
+        self._require_width()
         highest = int(max(self.train.y.max(), self.test.y.max()))
         if highest >= len(self.class_names):
             raise DataError(f"Label {highest} has no name: class_names has {len(self.class_names)}. Name it.")
         if len(self.train.y.unique()) < 2:
             raise DataError("Expected at least two classes to train on, got one. Keep more of them.")
+
+    def _require_width(self) -> None:
+        """Everything that has a width has the same one."""
+        width = self.train.x.shape[1]
+        if self.test.x.shape[1] != width:
+            raise ShapeError(
+                f"Expected as many features in train and test, got {width} and {self.test.x.shape[1]}."
+            )
+        if self.image_shape is not None and math.prod(self.image_shape) != width:
+            raise ShapeError(
+                f"Expected as many features as image_shape {self.image_shape} has pixels; got {width}, and "
+                f"{math.prod(self.image_shape)} pixels."
+            )
+        if self.feature_names and len(self.feature_names) != width:
+            raise ShapeError(f"Expected a name for each of {width} features, got {len(self.feature_names)}.")
+
+    def record(self, id: int) -> Mapping[str, str]:
+        """The original of an example by column; empty where the features themselves are shown."""
+        return {} if self.records is None else self.records.read(id)
 
     @cached_property
     def content(self) -> str:
