@@ -14,4 +14,6 @@ torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 
 st.set_page_config(page_title="Influence Explorer", page_icon="🔍", layout="wide")
 st.session_state["entered"] = True
-st.navigation(pages()).run()
+page = st.navigation(pages())
+st.session_state["page_now"] = page.url_path
+page.run()

@@ -22,7 +22,7 @@ from influence_core.experiments.reproduce import FIGURES, Check, Reproduction
 from influence_core.progress import Progress
 from influence_core.store import Store
 from influence_core.studies import Study, StudySpec
-from influence_core.words import SIGN_RULE, nats, percent, plain, points, seconds, signed
+from influence_core.words import nats, percent, plain, points, seconds, sign_rule, signed
 
 MISCLASSIFIED = "misclassified"
 
@@ -196,7 +196,7 @@ def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]
         "predicted": names[explanation.predicted_label],
         "true": None if true is None else names[true],
         "probabilities": dict(zip(names, explanation.probabilities.tolist(), strict=True)),
-        "sign": SIGN_RULE,
+        "sign": sign_rule(explanation.kind),
         "matters": explanation.matters,
         "for": _rows(explanation, explanation.speak_for(top)),
         "against": _rows(explanation, explanation.speak_against(top)),
@@ -210,20 +210,20 @@ def _print_explanation(study: Study, explanation: Explanation, top: int) -> None
     names, asked = study.data.class_names, explanation.label_name
     said = names[explanation.predicted_label]
     if asked == said:
-        print(f"Which training images made the model say {said}?")
+        print(f"Which training {explanation.kind}s made the model say {said}?")
     else:
-        print(f"Which training images speak for {asked}, when the model says {said}?")
-    line = f"Test image {explanation.test_id}: the model says {said} ({percent(float(explanation.probabilities.max()))})"
+        print(f"Which training {explanation.kind}s speak for {asked}, when the model says {said}?")
+    line = f"Test {explanation.kind} {explanation.test_id}: the model says {said} ({percent(float(explanation.probabilities.max()))})"
     if explanation.true_label is not None and names[explanation.true_label] != said:
         line += f", but it is a {names[explanation.true_label]}"
     print(f"\n{line}.", *([study.data.stand_in] if study.data.stand_in else []), sep="\n")
     if explanation.matters:
-        print(f"\n{SIGN_RULE}")
+        print(f"\n{sign_rule(explanation.kind)}")
         _print_side(study, explanation, f"Speak for {asked}", explanation.speak_for(top))
         _print_side(study, explanation, f"Speak against {asked}", explanation.speak_against(top))
     else:
         print(
-            f"\nNothing matters much here: taking out any one of the {len(explanation.ids):,} training images would "
+            f"\nNothing matters much here: taking out any one of the {len(explanation.ids):,} training {explanation.kind}s would "
             f"change the probability of {asked} by less than {100 * NOTICEABLE:g} percentage points (at most "
             f"{points(explanation.largest_change)}). A ranking would only order noise."
         )

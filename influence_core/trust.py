@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.stats import spearmanr
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
-ROUGH = 0.5
-"""Above this residual an approximate solver's ranking is not to be trusted either."""
 DRIFT = 0.1
 """Unfinished training may move the test loss by at most this share of the largest single influence."""
+CLOSE = 0.1
+"""A forecast is close where it misses the truth by at most this share of the largest true change."""
+ORDERED = 0.8
+"""A rank agreement with the truth from which the order may be read."""
+SECOND_ORDER = 0.05
+"""A Newton step may change the strongest forecasts by at most this share before their sizes are doubted."""
+
+Colour = Literal["green", "amber", "red"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ class Provenance:
         dtype: How precisely.
         seconds: Time for this result, preparation aside.
         convex: Whether the trained risk is convex.
+        second_order: How far one Newton step changes the strongest forecasts, as a share of the largest; ``None``
+            where that was not computed.
     """
 
     solver: str
@@ -59,6 +71,7 @@ class Provenance:
     dtype: str
     seconds: float
     convex: bool
+    second_order: float | None = None
 
     def concerns(self) -> tuple[str, ...]:
         """One sentence for each reason not to take the numbers at face value; empty where there is none."""
@@ -72,24 +85,19 @@ class Provenance:
                 f"The solver claims an exact answer but left a relative residual of {self.residual:.1e}."
             )
         if not self.exact:
-            readable = (
-                "read the ranking, not the sizes"
-                if self.residual <= ROUGH
-                else "trust neither sizes nor ranking"
-            )
             found.append(
-                f"{self.solver} is an approximation (relative residual {self.residual:.2g}): {readable}, or choose an "
-                "exact solver."
+                f"{self.solver} is an approximation (relative residual {self.residual:.2g}): read the ranking, not the "
+                "sizes, check it with real retraining, or choose an exact solver."
             )
         if self.convex and self.damping > 0:
             found.append(
-                f"The damping of {self.damping:g} shrinks these numbers: they are no forecast of taking an image out. "
+                f"The damping of {self.damping:g} shrinks these numbers: they are no forecast of taking an example out. "
                 "A convex model needs none."
             )
         if not abs(self.drift) <= DRIFT * self.largest:
             found.append(
                 "The model is not trained to the end: finishing the training could move this loss by about "
-                f"{abs(self.drift):.1e} nats, against {self.largest:.1e} for the most influential image. "
+                f"{abs(self.drift):.1e} nats, against {self.largest:.1e} for the most influential example. "
                 "These are not leave-one-out forecasts."
             )
         if not self.convex:
@@ -98,3 +106,99 @@ class Provenance:
                 "weights, not training anew. Check the ones that matter with real retraining."
             )
         return tuple(found)
+
+    def failures(self) -> tuple[str, ...]:
+        """What makes the numbers worthless, one plain sentence each; empty where nothing does."""
+        found = []
+        if self.status != "converged":
+            found.append(f"The solver did not find an answer: it ended with “{self.status}”.")
+        if self.exact and not self.residual <= EXACT_RESIDUAL:
+            found.append("The solver claims an exact answer, but the answer does not solve the equation.")
+        if not abs(self.drift) <= DRIFT * self.largest:
+            found.append(
+                "The model is only half trained: finishing its training would move this loss more than the examples do."
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class SpotCheck:
+    """A handful of forecasts held against real retraining, for one test example.
+
+    Attributes:
+        train_ids: What was left out, one at a time.
+        predicted: ``D`` of each, nats.
+        actual: The change after real retraining, nats.
+        seconds: Time for retraining.
+    """
+
+    train_ids: tuple[int, ...]
+    predicted: tuple[float, ...]
+    actual: tuple[float, ...]
+    seconds: float
+
+    @property
+    def error(self) -> float:
+        """Largest ``|predicted - actual|`` as a share of the largest ``|actual|``."""
+        predicted, actual = np.array(self.predicted), np.array(self.actual)
+        largest = float(np.abs(actual).max())
+        return float(np.abs(predicted - actual).max()) / largest if largest else float("inf")
+
+    @property
+    def agreement(self) -> float:
+        """Spearman's rank correlation of forecast and truth."""
+        return float(spearmanr(self.predicted, self.actual).statistic)
+
+
+@dataclass(frozen=True)
+class Badge:
+    """How far an answer may be believed: a colour, and one plain sentence saying why."""
+
+    colour: Colour
+    reason: str
+
+
+def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
+    """Red: do not use the numbers. Amber: read the order, check the sizes. Green: sizes within about a tenth.
+
+    What fails outright is red, whatever a spot check says. Otherwise a spot check decides, because it is the truth
+    for this very test example. Without one, green needs an exact solver, a finished training, a convex risk without
+    damping, and no example so heavy that the first order is not enough.
+
+    Args:
+        facts: Where the numbers came from.
+        spot: Real retrainings for this test example, if there were any.
+    """
+    if facts.failures():
+        return Badge("red", facts.failures()[0])
+    if spot is not None:
+        return _judge_by_truth(spot)
+    doubts = (
+        (
+            not facts.exact,
+            f"{facts.solver} is an approximation: the order is often right, the sizes are not.",
+        ),
+        (
+            not facts.convex,
+            "A network has many optima: only a check with real retraining can tell for this example.",
+        ),
+        (facts.damping > 0, "The damping shrinks these numbers: read the order, not the sizes."),
+        (
+            (facts.second_order or 0.0) > SECOND_ORDER,
+            "A few training examples weigh so much here that their forecasts come out too small.",
+        ),
+    )
+    for doubtful, why in doubts:
+        if doubtful:
+            return Badge("amber", why)
+    return Badge("green", "Exact solver, finished training, and a model whose loss has one optimum.")
+
+
+def _judge_by_truth(spot: SpotCheck) -> Badge:
+    count = len(spot.train_ids)
+    off = f"{count} real retrainings: the forecast is off by at most {spot.error:.0%} of the largest change"
+    if spot.error <= CLOSE:
+        return Badge("green", f"{off}.")
+    if spot.agreement >= ORDERED:
+        return Badge("amber", f"{off}, but the order is right.")
+    return Badge("red", f"{off}, and the order does not agree with it.")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 
-SIGN_RULE = (
-    "Predicted change of this test image's loss if the training image is taken out. "
-    "Plus: the loss would rise, so the image helps (speaks for the label). "
-    "Minus: the loss would fall, so it harms (speaks against)."
-)
 UNIT = "nats"
+
+
+def sign_rule(kind: str = "image") -> str:
+    """What a score's sign means, for examples of this kind."""
+    return (
+        f"Predicted change of this test {kind}'s loss if the training {kind} is taken out. "
+        f"Plus: the loss would rise, so the {kind} helps (speaks for the label). "
+        "Minus: the loss would fall, so it harms (speaks against)."
+    )
 
 
 def signed(value: float) -> str:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from influence_core.words import SIGN_RULE
+from influence_core.words import sign_rule
 from pages._shared.front import enter
 from pages._shared.glossary import DIAGRAM, WORDS
 
@@ -31,7 +31,7 @@ with minus, st.container(border=True, height="stretch"):
         "#### :orange[Minus: speaks against the label]\nWithout it the loss would **fall** and the label's probability "
         "rise. The image *harms*: perhaps it is mislabelled, perhaps it only looks alike."
     )
-st.caption(SIGN_RULE)
+st.caption(sign_rule())
 
 st.subheader("Words")
 st.markdown(WORDS)

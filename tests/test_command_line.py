@@ -12,11 +12,11 @@ import pytest
 from influence_core import __main__ as command_line
 from influence_core import studies
 from influence_core.__main__ import main
-from influence_core.experiments import explain, predictions, reproduce
+from influence_core.experiments import anatomy, explain, predictions, reproduce
 from influence_core.experiments.explain import Settings
-from influence_core.experiments.reproduce import Check
+from influence_core.experiments.reproduce import Check, fig1
 from influence_core.store import Store
-from influence_core.words import SIGN_RULE
+from influence_core.words import sign_rule
 
 SMALL = ["explain", "--study", "one-or-seven"]
 
@@ -83,7 +83,7 @@ def test_explain_in_words(capsys):
     assert text.startswith(f"Which training images made the model say {said}?\n")
     assert f"Test image {known.ids[first]}: the model says {said}" in text
     assert f"but it is a {true}" in text
-    for part in (SIGN_RULE, study.data.stand_in, f"Speak for {said}", f"Speak against {said}", "nats", "pp"):
+    for part in (sign_rule(), study.data.stand_in, f"Speak for {said}", f"Speak against {said}", "nats", "pp"):
         assert part in text
     for part in ("n = 1,092", "p = 784", "seed 0", "true relative residual", "convergence check", "just now"):
         assert part in text
@@ -189,14 +189,14 @@ def test_reproduce_fig1_holds_on_mnist(capsys, shared_data):
 def test_a_zero_is_a_violation_only_where_no_ink_is_shared():
     study = studies.open_study(studies.find("one-or-seven"))
     answer = explain.run(study, explain.ask(study, 5022))
-    parts = reproduce.anatomy.run(study, answer)
+    parts = anatomy.run(study, answer)
     zero = replace(parts, without_both=0 * parts.without_both)
-    assert all(check.passed for check in reproduce._signs(study, answer, zero)), "every pair shares ink"
+    assert all(check.passed for check in fig1._signs(study, answer, zero)), "every pair shares ink"
     blank = replace(answer, x=0 * answer.x)
-    same, other = reproduce._signs(study, blank, zero)[2:]
+    same, other = fig1._signs(study, blank, zero)[2:]
     assert (same.value, other.value) == (int(parts.same_label.sum()), int((~parts.same_label).sum()))
     turned = replace(parts, without_curvature=-parts.without_curvature)
-    assert not any(check.passed for check in reproduce._signs(study, answer, turned)[:2])
+    assert not any(check.passed for check in fig1._signs(study, answer, turned)[:2])
 
 
 @pytest.fixture

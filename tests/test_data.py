@@ -99,7 +99,7 @@ def test_a_missing_id_names_the_valid_ones() -> None:
 
 
 BAD_DATA_SETS = {
-    "other width in test": ({"test": examples(3, d=5)}, ShapeError, "train 4, test 5, pixels 4"),
+    "other width in test": ({"test": examples(3, d=5)}, ShapeError, "train and test, got 4 and 5"),
     "other picture": ({"image_shape": (2, 3)}, ShapeError, "6 pixels"),
     "label without name": ({"class_names": ("a", "b")}, DataError, "Label 2 has no name"),
     "one class": ({"train": examples(classes=1)}, DataError, "two classes"),

@@ -14,10 +14,11 @@ from influence_core.experiments import explain, predictions
 from influence_core.experiments.explain import Settings
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
-from influence_core.words import SIGN_RULE, nats
-from pages._shared import access
+from influence_core.words import nats, sign_rule
+from pages._shared import access, downloads
 from pages._shared.ranking import as_csv
 from pages._shared.view import View
+from tests.test_view import PAGES_OWN
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
 
 
@@ -73,7 +74,7 @@ def test_the_first_visit_asks_about_the_most_confident_mistake(known):
     first = known.misclassified()[0]
     assert title(at) == f"Which training images made the model say {'71'[known.predicted[first]]}?"
     assert f"Test image {known.ids[first]}" in said(at)
-    assert f"but it is a **{'71'[known.labels[first]]}**" in said(at)
+    assert f"but it is **{'71'[known.labels[first]]}**" in said(at)
     assert "What this page answers" in at.expander[0].label
     assert [card["id"] for card in cards(at)["tests"]] == [str(known.ids[i]) for i in known.misclassified()]
 
@@ -98,7 +99,7 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
 def test_what_stands_under_every_result(answer):
     words = said(at_mistake(answer))
     for expected in (
-        SIGN_RULE,
+        sign_rule(),
         "Unit: nats",
         "Cholesky, chosen because 784 parameters fit",
         "relative residual",
@@ -297,7 +298,7 @@ def test_the_chooser_offers(known, query, order):
 
 def test_a_model_without_mistakes_says_so_and_asks_about_its_least_confident_answer():
     at = visit(study="digits")
-    assert "There is no test image of this kind" in said(at)
+    assert "There is no test example of this kind" in said(at)
     assert cards(at)["tests"] == []
     assert title(at).startswith("Which training images made the model say")
     doubtful = visit(study="digits", show="unsure")
@@ -393,7 +394,7 @@ def test_a_device_that_is_not_there_is_said(device):
 
 
 def test_missing_mnist_offers_what_to_do_and_downloads_nothing_unasked(tmp_path, monkeypatch):
-    monkeypatch.setenv(access.DATA_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     at = visit(study="mnist-one-or-seven")
     assert "Full MNIST is not on this machine" in said(at)
     assert str(tmp_path) in said(at)
@@ -403,7 +404,7 @@ def test_missing_mnist_offers_what_to_do_and_downloads_nothing_unasked(tmp_path,
 
 def test_every_parameter_has_been_tried_badly():
     tried = {name for query, _ in BAD.values() for name in query}
-    assert tried == {one.name for one in fields(View)} - {"show", "chart"}
+    assert tried == {one.name for one in fields(View)} - {"show", "chart"} - PAGES_OWN
 
 
 # ------------------------------------------------------------------------------------------------- the store

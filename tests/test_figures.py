@@ -27,6 +27,7 @@ def explanation(n: int) -> Explanation:
     return Explanation(
         label=1,
         class_names=NAMES,
+        kind="image",
         test_id=9,
         true_label=2,
         x=rng.random(784),

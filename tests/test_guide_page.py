@@ -3,7 +3,7 @@
 import pytest
 import streamlit as st
 
-from influence_core.words import SIGN_RULE
+from influence_core.words import sign_rule
 from tests.visits import said, settle, title, visit
 
 
@@ -18,7 +18,7 @@ def guide():
 
 def test_the_sign_rule_is_the_one_of_every_chart(guide):
     assert title(guide) == "How do I read an influence?"
-    assert SIGN_RULE in said(guide)
+    assert sign_rule() in said(guide)
     assert "Plus: speaks for the label" in said(guide)
     assert "Minus: speaks against the label" in said(guide)
 

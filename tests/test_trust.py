@@ -51,7 +51,7 @@ def test_a_sound_result_raises_no_concern():
         ({"drift": math.nan}, ["not trained to the end"]),
         ({"convex": False}, ["not convex", "real retraining"]),
         ({"convex": False, "damping": 1.0}, ["not convex"]),
-        ({"damping": 0.1}, ["damping of 0.1", "no forecast of taking an image out"]),
+        ({"damping": 0.1}, ["damping of 0.1", "no forecast of taking an example out"]),
     ],
     ids=str,
 )

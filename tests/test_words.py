@@ -82,6 +82,6 @@ def test_units(say, value, text):
 
 
 def test_the_sign_rule_names_both_signs():
-    plus, minus = words.SIGN_RULE.split("Minus:")
+    plus, minus = words.sign_rule().split("Minus:")
     assert "Plus: the loss would rise, so the image helps" in plus
     assert "the loss would fall, so it harms" in minus

@@ -7,12 +7,18 @@ from influence_core.data.examples import DataSet, Examples
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 
-__all__ = ["CATALOGUE", "DataSet", "Examples", "load"]
+__all__ = ["ABOUT", "CATALOGUE", "DataSet", "Examples", "load"]
 
 CATALOGUE: dict[str, Callable[[str | None, Progress | None], DataSet]] = {
     "digits": digits.load,
     "mnist": mnist.load,
 }
+
+ABOUT: dict[str, str] = {
+    "digits": "Taken from 5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
+    "mnist": "All of MNIST; it does not ship with the app.",
+}
+"""What each data set is and whether it ships, in one sentence for the screen."""
 
 
 def load(name: str, folder: str | None = None, progress: Progress | None = None) -> DataSet:

@@ -172,6 +172,7 @@ class Explanation:
     Attributes:
         label: The label asked about; every loss and probability below is of this label.
         class_names: What the labels mean.
+        kind: What one example is called: "image", "row" or "e-mail".
         test_id: The test example, or ``None`` for a picture of the reader's own.
         true_label: Its true label where that is known.
         x: ``(d,)`` the test input.
@@ -188,6 +189,7 @@ class Explanation:
 
     label: int
     class_names: tuple[str, ...]
+    kind: str
     test_id: int | None
     true_label: int | None
     x: np.ndarray
@@ -205,6 +207,11 @@ class Explanation:
     def label_name(self) -> str:
         """The name of the label asked about."""
         return self.class_names[self.label]
+
+    @property
+    def examples(self) -> str:
+        """What the training examples are called, for example "training images"."""
+        return f"training {self.kind}s"
 
     @property
     def probability(self) -> float:
@@ -255,7 +262,7 @@ class Explanation:
         """
         found = np.flatnonzero(self.ids == train_id)
         if not len(found):
-            raise DataError(f"There is no training image {train_id} in this study.")
+            raise DataError(f"There is no training {self.kind} {train_id} in this study.")
         return int(found[0])
 
 
@@ -361,6 +368,7 @@ def _assemble(
     return Explanation(
         label=question.label,
         class_names=study.data.class_names,
+        kind=study.data.kind,
         test_id=question.test_id,
         true_label=question.true_label,
         x=question.x.numpy(),

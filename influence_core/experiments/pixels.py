@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
-from influence_core.edits import pixel_influence
+from influence_core.experiments import features
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 
@@ -39,8 +38,5 @@ def run(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
     Raises:
         DataError: If there is no such training example.
     """
-    at, o = explanation.position(train_id), study.objective
-    s = torch.as_tensor(explanation.s).to(study.theta)
-    per_pixel = o.weights[at] * pixel_influence(o, study.theta, at, s)
-    shape = study.data.image_shape
-    return PixelMap(train_id, o.x[at].cpu().numpy().reshape(shape), per_pixel.cpu().numpy().reshape(shape))
+    found, shape = features.run(study, explanation, train_id), study.data.image_shape
+    return PixelMap(train_id, found.x.reshape(shape), found.loss_change.reshape(shape))

@@ -84,7 +84,7 @@ def run(
     started = time.perf_counter()
     chosen = tuple(dict.fromkeys(int(one) for one in train_ids))
     if not chosen:
-        raise DataError("Choose at least one training image to take out.")
+        raise DataError(f"Choose at least one training {explanation.kind} to take out.")
     at = [explanation.position(one) for one in chosen]
     _check_classes(explanation, at)
     o, theta = study.objective, study.theta
@@ -136,4 +136,4 @@ def _check_classes(explanation: Explanation, at: list[int]) -> None:
     left = np.delete(explanation.labels, at)
     gone = sorted(set(explanation.labels[at].tolist()) - set(left.tolist()))
     if gone:
-        raise DataError(f"This would leave no training image of label {gone[0]}; keep at least one.")
+        raise DataError(f"This would leave no training {explanation.kind} of label {gone[0]}; keep at least one.")

@@ -58,13 +58,18 @@ def influence_against_distance(
             figure.add_trace(_points(explanation, at))
     figure.add_trace(_rings(explanation, chosen, "square-open", 15, "chosen for retraining"))
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
-    figure.update_xaxes(title="Distance between the pictures (Euclidean, pixels 0 to 1)", zeroline=False)
+    figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
     figure.update_yaxes(
         title=f"Predicted change of the loss of “{explanation.label_name}”, nats",
         zeroline=False,
         exponentformat="e",
     )
     return _quiet(figure, height=460, left=70, bottom=50)
+
+
+def _distance_title(kind: str) -> str:
+    measured = {"image": "pixels 0 to 1", "row": "the columns as the model sees them"}.get(kind, "word counts")
+    return f"Distance between the {kind}s (Euclidean, {measured})"
 
 
 def _density(explanation: Explanation) -> go.Heatmap:
@@ -78,7 +83,7 @@ def _density(explanation: Explanation) -> go.Heatmap:
         colorscale=[[0, "rgba(128,135,144,0.12)"], [1, "rgba(128,135,144,0.75)"]],
         showscale=False,
         hoverinfo="skip",
-        name="all training images",
+        name="all training examples",
     )
 
 
@@ -95,7 +100,7 @@ def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
     change = explanation.probability_change[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
     hover = [
-        f"training image {explanation.ids[i]}, a {explanation.class_names[explanation.labels[i]]}<br>{nats(float(d))}"
+        f"training {explanation.kind} {explanation.ids[i]}, a {explanation.class_names[explanation.labels[i]]}<br>{nats(float(d))}"
         f"<br>{points(float(c))} for “{explanation.label_name}”<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]

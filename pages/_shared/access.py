@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import platformdirs
 import streamlit as st
 
-from influence_core.data import mnist
 from influence_core.data.digest import digest
 from influence_core.errors import DataError, StoreError
-from influence_core.experiments import anatomy, explain, pixels, predictions, take_out
+from influence_core.experiments import anatomy, explain, pixels, predictions, spot_check, take_out
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation, Prepared, Question, Settings
 from influence_core.experiments.pixels import PixelMap
@@ -21,10 +21,13 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.progress import Progress
 from influence_core.store import Store
 from influence_core.studies import Study, open_study
-from pages._shared.jobs import Job, JobManager, await_job, background, get_jobs
+from influence_core.trust import SpotCheck
+from pages._shared import downloads
+from pages._shared.jobs import Job, JobManager, await_job, background
 from pages._shared.view import View
 
-DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
+T = TypeVar("T")
+
 KEPT_ENGINES = 2
 """Prepared engines in memory; a dense factor for 7,840 parameters takes 490 MB."""
 
@@ -42,7 +45,7 @@ def _get_preparations() -> JobManager:
 
 def data_folder() -> str:
     """Where data that do not ship with the app are looked for: a setting of the person who starts the app."""
-    return os.environ.get(DATA_VARIABLE) or platformdirs.user_data_dir("influence-explorer")
+    return os.environ.get(downloads.DATA_VARIABLE) or platformdirs.user_data_dir("influence-explorer")
 
 
 def load_study(view: View) -> Study:
@@ -52,42 +55,28 @@ def load_study(view: View) -> Study:
     def work(progress: Progress) -> Study:
         return open_study(spec, get_store(), data_folder(), view.device, progress)
 
-    if spec.data == "mnist":
-        _offer_download()
+    downloads.offer(spec.data, data_folder())
     return await_job(f"study/{spec.name}/{view.device}", f"Training “{spec.title}”", work)
 
 
-def _offer_download() -> None:
-    """Where full MNIST is missing: say so, and download it only when asked to."""
-    missing = mnist.missing_files(data_folder())
-    if not missing:
-        return
-    st.title("Full MNIST is not on this machine")
-    st.markdown(
-        f"This study needs the 60,000 + 10,000 MNIST digits in `{data_folder()}/MNIST/raw`. You can put the files there, start "
-        f"the app with the setting `{DATA_VARIABLE}` naming the folder that holds `MNIST/raw`, or download them now. "
-        "The download (11 MB, from MNIST's public mirrors) is the only request this app ever makes to the internet, "
-        "and only when you press the button."
-    )
-    if st.button("Download MNIST (11 MB)", key="download_mnist", type="primary"):
-        st.session_state["downloading"] = True
-    if st.session_state.get("downloading"):
-        await_job(
-            "download/mnist", "Downloading MNIST", lambda progress: mnist.download(data_folder(), progress)
-        )
-        st.session_state["downloading"] = False
-        get_jobs().forget("download/mnist")
-        st.rerun()
-    st.stop()
+def ask(study: Study, name: str, parts: Sequence[Any], title: str, work: Callable[[Progress], T]) -> T:
+    """The result of an experiment: from memory, or by a job with a progress bar and a cancel button.
+
+    Args:
+        study: What is asked.
+        name: The experiment.
+        parts: Everything else that the result depends on, as `digest` takes it.
+        title: The work in words a visitor understands.
+        work: Receives the progress callback; it must not call Streamlit.
+    """
+    key = digest(name, study.key, str(study.theta.device), *parts)
+    return await_job(key, title, work)
 
 
 def load_predictions(study: Study) -> Predictions:
-    """What the model says about every test image."""
-    return await_job(
-        f"predictions/{study.key}",
-        "Asking the model about every test image",
-        lambda _: predictions.run(study),
-    )
+    """What the model says about every test example."""
+    title = f"Asking the model about every test {study.data.kind}"
+    return ask(study, "predictions", (), title, lambda _: predictions.run(study))
 
 
 def find_question(study: Study, view: View, known: Predictions) -> Question:
@@ -120,7 +109,7 @@ def _kept_picture(key: str) -> np.ndarray:
         kept = None
     if kept is None or "picture" not in kept.arrays:
         raise DataError(
-            "This picture is not on the server (any more). Upload it again, or choose a test image."
+            "This picture is not on the server (any more). Upload it again, or choose a test example."
         )
     return kept.arrays["picture"]
 
@@ -159,16 +148,8 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
             engine = _prepared(study, settings, progress)
         return explain.run(study, question, prepared=engine, store=get_store(), progress=progress)
 
-    key = digest(
-        "explanation",
-        study.key,
-        str(study.theta.device),
-        question.x,
-        question.test_id,
-        question.label,
-        str(settings),
-    )
-    return await_job(key, "Asking every training image", work)
+    parts = (question.x, question.test_id, question.label, str(settings))
+    return ask(study, "explanation", parts, f"Asking every training {study.data.kind}", work)
 
 
 def _prepared(study: Study, settings: Settings, progress: Progress) -> Prepared:
@@ -189,31 +170,38 @@ def _prepared(study: Study, settings: Settings, progress: Progress) -> Prepared:
 
 def load_anatomy(study: Study, explanation: Explanation) -> Anatomy:
     """The factors of every score."""
-    key = digest(
-        "anatomy", study.key, str(study.theta.device), explanation.s, explanation.label, explanation.x
-    )
-    return await_job(key, "Taking the score apart", lambda _: anatomy.run(study, explanation))
+    parts = (explanation.s, explanation.label, explanation.x)
+    return ask(study, "anatomy", parts, "Taking the score apart", lambda _: anatomy.run(study, explanation))
 
 
 def load_pixels(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
     """The pixels of one training image that matter."""
-    key = digest("pixels", study.key, str(study.theta.device), explanation.s, train_id)
-    return await_job(key, "Asking every pixel", lambda _: pixels.run(study, explanation, train_id))
+    parts = (explanation.s, train_id)
+    return ask(
+        study, "pixels", parts, "Asking every pixel", lambda _: pixels.run(study, explanation, train_id)
+    )
 
 
 def load_take_out(study: Study, view: View, explanation: Explanation, ids: tuple[int, ...]) -> TakeOut:
     """Retraining without the chosen training images."""
     ready = engine_if_ready(study, view)
-    key = digest(
+    parts = (explanation.x, explanation.label, str(view.settings), ids)
+    title = f"Training again without {len(ids)} {study.data.kind}{'s' if len(ids) > 1 else ''}"
+    store = get_store()
+    return ask(
+        study,
         "take out",
-        study.key,
-        str(study.theta.device),
-        explanation.x,
-        explanation.label,
-        str(view.settings),
-        ids,
+        parts,
+        title,
+        lambda told: take_out.run(study, explanation, ids, ready, store, told),
     )
-    title = f"Training again without {len(ids)} image{'s' if len(ids) > 1 else ''}"
-    return await_job(
-        key, title, lambda progress: take_out.run(study, explanation, ids, ready, get_store(), progress)
+
+
+def load_spot_check(study: Study, view: View, explanation: Explanation) -> SpotCheck:
+    """A handful of real retrainings for this test example."""
+    ready, store = engine_if_ready(study, view), get_store()
+    parts = (explanation.x, explanation.label, str(view.settings))
+    title = "Checking the forecast with real retraining"
+    return ask(
+        study, "spot check", parts, title, lambda told: spot_check.run(study, explanation, ready, store, told)
     )

@@ -8,8 +8,7 @@ from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Expl
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
 from influence_core.words import percent, points
-from pages._shared.picture_grid import data_url
-from pages._shared.pictures import ink
+from pages._shared.shown import show_large
 from pages._shared.view import View, go_to
 
 
@@ -19,49 +18,52 @@ def headline(study: Study, explanation: Explanation) -> None:
     said = names[explanation.predicted_label]
     asked = explanation.label_name
     if explanation.label == explanation.predicted_label:
-        st.title(f"Which training images made the model say {said}?")
+        st.title(f"Which {explanation.examples} made the model say {said}?")
     else:
-        st.title(f"Which training images speak for {asked}, when the model says {said}?")
+        st.title(f"Which {explanation.examples} speak for {asked}, when the model says {said}?")
     st.markdown(_sentence(study, explanation))
     if study.data.stand_in:
         st.caption(study.data.stand_in)
 
 
+def name_of(explanation: Explanation) -> str:
+    """What the test input is called in a sentence."""
+    return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
+
+
 def _sentence(study: Study, explanation: Explanation) -> str:
     names, asked = study.data.class_names, explanation.label_name
-    which = f"Test image {explanation.test_id}" if explanation.test_id is not None else "Your picture"
+    which = name_of(explanation).capitalize()
     says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
-        says += f", but it is a **{names[explanation.true_label]}**"
+        says += f", but it is **{names[explanation.true_label]}**"
     if not explanation.matters:
-        return f"{says}. No single training image matters much to this answer."
+        return f"{says}. No single training {explanation.kind} matters much to this answer."
     for_, against = explanation.speak_for(1), explanation.speak_against(1)
     parts = []
     if len(for_):
         at = for_[0]
         parts.append(
-            f"training image {explanation.ids[at]} (a {names[explanation.labels[at]]}) speaks most :blue[**for {asked}**]: "
-            f"without it the probability would change by {points(float(explanation.probability_change[at]))}"
+            f"training {explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) "
+            f"speaks most :blue[**for {asked}**]: without it the probability would change by "
+            f"{points(float(explanation.probability_change[at]))}"
         )
     if len(against):
         at = against[0]
         parts.append(
-            f"image {explanation.ids[at]} (a {names[explanation.labels[at]]}) speaks most :orange[**against {asked}**] "
-            f"({points(float(explanation.probability_change[at]))})"
+            f"{explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) speaks most "
+            f":orange[**against {asked}**] ({points(float(explanation.probability_change[at]))})"
         )
-    return f"{says}. Of {len(explanation.ids):,} training images, {'; '.join(parts)}."
+    return f"{says}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """The picture, the probabilities, and which label is asked about."""
     with st.container(border=True, key="answer"):
-        picture, bars, label = st.columns([1.1, 2, 1.6], vertical_alignment="center", gap="medium")
+        shape = [1.1, 2, 1.6] if study.data.image_shape else [2, 1.6, 1.5]
+        picture, bars, label = st.columns(shape, vertical_alignment="center", gap="medium")
         with picture:
-            name = "your picture" if explanation.test_id is None else f"test image {explanation.test_id}"
-            pixels = ink(study, explanation.x)
-            st.html(
-                f'<img src="{data_url(pixels, 8)}" alt="{name}" style="width:100%;max-width:220px;border-radius:6px">'
-            )
+            show_large(study, explanation.x, explanation.test_id, name_of(explanation))
         with bars:
             st.markdown("**What the model says**")
             st.plotly_chart(
@@ -89,6 +91,6 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
     )
     st.caption(
         f"The model gives **{explanation.label_name}** a probability of {percent(explanation.probability)}. Below: "
-        f"which training images raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
+        f"which {explanation.examples} raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
         f"(and {NOTICEABLE_NATS:g} nats) count as nothing."
     )

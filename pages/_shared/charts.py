@@ -27,7 +27,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     titles = {"distance": "Influence against distance", "anatomy": "Anatomy of the score"}
     st.session_state["chart"] = view.chart if view.chart in titles else "distance"
     st.segmented_control(
-        "All training images",
+        f"All {explanation.examples}",
         list(titles),
         key="chart",
         required=True,
@@ -44,7 +44,7 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
     figure = influence_against_distance(explanation, view.opened, view.chosen)
     st.plotly_chart(figure, key="scatter", on_select=_on_points, alt="predicted loss change against distance")
     st.caption(
-        f"Each point is a training image. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
+        f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {explanation.label_name}; open: another label. Grey: how "
         "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MOST_CHOSEN} in all, the strongest first)."
@@ -65,10 +65,10 @@ def _anatomy(study: Study, explanation: Explanation) -> None:
     result = access.load_anatomy(study, explanation)
     st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
+    same, eye = explanation.label_name, f"likeness of the {explanation.kind}s to the model's eye"
     st.caption(
-        "The score of every training image (upward) against what is left of it when a factor is dropped. **Without the "
-        "training loss**, images that the model already fits well would seem to matter. **Without the curvature**, "
-        f"{percent(helps)} of the images labelled {explanation.label_name} would help and {percent(harms)} of the others "
-        "would harm: little but the label is left. **Without both**, only the likeness of the pictures to the model's "
-        "eye. Filled: the label asked about."
+        f"The score of every training {explanation.kind} (upward) against what is left of it when a factor is dropped. "
+        "**Without the training loss**, examples that the model already fits well would seem to matter. **Without the "
+        f"curvature**, {percent(helps)} of those labelled {same} would help and {percent(harms)} of the others would harm: "
+        f"little but the label is left. **Without both**, only the {eye}. Filled: the label asked about."
     )

@@ -13,8 +13,8 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._shared import access
 from pages._shared.messages import show_error
-from pages._shared.picture_grid import Picture, data_url, picture_grid
-from pages._shared.pictures import ink
+from pages._shared.picture_grid import Picture, picture_grid
+from pages._shared.shown import card_face
 from pages._shared.view import View, go_to
 
 A_PAGE = 22
@@ -25,25 +25,27 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
     with st.container(key="chooser"):
         filters, label, by_id, own = st.columns([3.6, 1.1, 1.1, 1.4], vertical_alignment="bottom")
         with filters:
-            _filter(view, known)
+            _filter(study, view, known)
         with label:
             _only_label(study, view)
         with by_id:
             _by_id(view, explanation)
         with own:
-            _own_picture(study)
+            if study.data.image_shape is not None:
+                _own_picture(study, study.data.image_shape)
         order = _order(view, known)
-        pages = max(1, -(-len(order) // A_PAGE))
+        a_page = A_PAGE if study.data.image_shape else A_PAGE // 2
+        pages = max(1, -(-len(order) // a_page))
         page = min(view.page_number, pages)
-        shown = order[(page - 1) * A_PAGE : page * A_PAGE]
+        shown = order[(page - 1) * a_page : page * a_page]
         if not len(shown):
-            st.info("There is no test image of this kind. Choose another filter.")
+            st.info("There is no test example of this kind. Choose another filter.")
         picture_grid(
             [_card(study, known, at) for at in shown],
             key="tests",
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             on_click=lambda test_id: go_to(test=test_id),
-            columns_min_px=74,
+            columns_min_px=74 if study.data.image_shape else 170,
         )
         if pages > 1:
             key = f"chooser_page_{page}"
@@ -52,7 +54,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             )
 
 
-def _filter(view: View, known: Predictions) -> None:
+def _filter(study: Study, view: View, known: Predictions) -> None:
     titles = {
         "wrong": f"Misclassified ({len(known.misclassified()):,})",
         "unsure": "Least confident",
@@ -60,7 +62,7 @@ def _filter(view: View, known: Predictions) -> None:
     }
     st.session_state["show"] = view.show if view.show in titles else "wrong"
     st.segmented_control(
-        "Choose a test image",
+        f"Choose a test {study.data.kind}",
         list(titles),
         key="show",
         required=True,
@@ -92,8 +94,8 @@ def _card(study: Study, known: Predictions, at: int) -> Picture:
     wrong = f", but it is {true}" if said != true else ""
     return Picture(
         id=str(known.ids[at]),
-        src=data_url(ink(study, study.data.test.x[int(at)].numpy())),
-        alt=f"test image {known.ids[at]}: the model says {said}{wrong}",
+        **card_face(study, study.data.test, int(at)),
+        alt=f"test {study.data.kind} {known.ids[at]}: the model says {said}{wrong}",
         title=f"says {said}",
         lines=(f"is {true}", percent(float(known.confidence[at]))),
     )
@@ -106,7 +108,7 @@ def _by_id(view: View, explanation: Explanation) -> None:
     )
 
 
-def _own_picture(study: Study) -> None:
+def _own_picture(study: Study, shape: tuple[int, int]) -> None:
     with st.popover("Your own picture", width="stretch"):
         st.markdown("A photo or drawing of **one digit**. It stays on this machine.")
         file = st.file_uploader(
@@ -114,9 +116,7 @@ def _own_picture(study: Study) -> None:
         )
         if file is not None and st.session_state.get("upload_seen") != file.file_id:
             try:
-                go_to(
-                    picture=access.keep_picture(read_digit(file.getvalue(), study.data.image_shape).numpy())
-                )
+                go_to(picture=access.keep_picture(read_digit(file.getvalue(), shape).numpy()))
                 st.session_state["upload_seen"] = file.file_id
                 st.rerun()
             except DataError as error:

@@ -6,9 +6,9 @@ import streamlit as st
 
 from influence_core.experiments.explain import NOTICEABLE, Explanation
 from influence_core.studies import Study
-from influence_core.words import SIGN_RULE, nats, percent, points
+from influence_core.words import nats, percent, points, sign_rule
 from pages._shared.picture_grid import Picture, picture_grid
-from pages._shared.pictures import training_url
+from pages._shared.shown import card_face
 from pages._shared.view import View, go_to, toggle_chosen
 
 TOP = 6
@@ -20,9 +20,9 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         _side_by_side(study, view, explanation)
     else:
         st.info(
-            f"**Nothing matters much here.** Taking out any one of the {len(explanation.ids):,} training images would "
+            f"**Nothing matters much here.** Taking out any one of the {len(explanation.ids):,} {explanation.examples} would "
             f"change the probability of {explanation.label_name} by less than {100 * NOTICEABLE:g} percentage points "
-            f"(at most {points(explanation.largest_change)}): many images together hold this answer up. A ranking "
+            f"(at most {points(explanation.largest_change)}): many {explanation.kind}s together hold this answer up. A ranking "
             "would only order noise."
         )
 
@@ -36,7 +36,7 @@ def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
         with column:
             st.subheader(f":{colour}[{title}]")
             if not len(at):
-                st.caption("No training image is on this side.")
+                st.caption(f"No training {explanation.kind} is on this side.")
             picture_grid(
                 [_card(study, explanation, int(one), tone, rank) for rank, one in enumerate(at, 1)],
                 key=f"side_{tone}",
@@ -44,9 +44,9 @@ def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
                 selected=[str(one) for one in view.chosen],
                 on_click=lambda train_id: go_to(open=train_id),
                 on_select=toggle_chosen,
-                columns_min_px=128,
+                columns_min_px=128 if study.data.image_shape else 170,
             )
-    st.caption(SIGN_RULE + " Click a picture to open it; tick it to choose it for retraining.")
+    st.caption(sign_rule(explanation.kind) + " Click a card to open it; tick it to choose it for retraining.")
 
 
 def _card(study: Study, explanation: Explanation, at: int, tone: str, rank: int) -> Picture:
@@ -54,8 +54,8 @@ def _card(study: Study, explanation: Explanation, at: int, tone: str, rank: int)
     change = nats(float(explanation.scores[at]))
     return Picture(
         id=str(train_id),
-        src=training_url(study, at),
-        alt=f"training image {train_id}, labelled {name}, {change}",
+        **card_face(study, study.data.train, at),
+        alt=f"training {explanation.kind} {train_id}, labelled {name}, {change}",
         title=f"{rank}. labelled {name}",
         lines=(
             change,

@@ -9,8 +9,7 @@ from influence_core.figures.pixels import pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shared import access
-from pages._shared.picture_grid import data_url
-from pages._shared.pictures import training_picture
+from pages._shared.shown import show_large, show_record
 from pages._shared.view import View, go_to, toggle_chosen
 
 
@@ -18,8 +17,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     """The opened example, or where to click for one."""
     with st.container(border=True, key="example"):
         if view.opened is None:
-            st.markdown("**No training image is open**")
-            st.caption("Click a picture above, a point of the chart or a row of the table: it opens here.")
+            st.markdown(f"**No training {explanation.kind} is open**")
+            st.caption("Click a card above, a point of the chart or a row of the table: it opens here.")
         else:
             _opened(study, view, explanation, view.opened)
 
@@ -28,14 +27,26 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
     at = explanation.position(train_id)
     name, asked = study.data.class_names[explanation.labels[at]], explanation.label_name
     title, close = st.columns([3, 1], vertical_alignment="center")
-    title.markdown(f"##### Training image {train_id}, labelled {name}")
+    title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
+    if study.data.image_shape is not None:
+        _picture_and_pixels(study, explanation, train_id)
+    else:
+        show_record(study.data.record(train_id), study.data.kind)
+    _numbers(explanation, at, name, asked)
+    st.button(
+        "Put it back" if train_id in view.chosen else "Choose it for retraining",
+        key="choose_opened",
+        on_click=lambda: toggle_chosen(str(train_id)),
+        width="stretch",
+    )
+
+
+def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -> None:
+    asked, at = explanation.label_name, explanation.position(train_id)
     picture, heat = st.columns(2, gap="small", vertical_alignment="center")
     with picture:
-        url = data_url(training_picture(study, at), 8)
-        st.html(
-            f'<img src="{url}" alt="training image {train_id}" style="width:100%;max-width:210px;border-radius:6px">'
-        )
+        show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
     with heat:
         result = access.load_pixels(study, explanation, train_id)
         st.plotly_chart(pixel_map(result, asked), key="pixels")
@@ -43,13 +54,6 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
         f"Right: which pixels of it matter. :blue[Blue]: ink added here would speak for {asked} (the loss falls); "
         f":orange[orange]: against it. One pixel from blank to full ink is forecast to move the loss by up to "
         f"{nats(result.strongest)}."
-    )
-    _numbers(explanation, at, name, asked)
-    st.button(
-        "Put it back" if train_id in view.chosen else "Choose it for retraining",
-        key="choose_opened",
-        on_click=lambda: toggle_chosen(str(train_id)),
-        width="stretch",
     )
 
 
@@ -60,6 +64,6 @@ def _numbers(explanation: Explanation, at: int, name: str, asked: str) -> None:
         f"| Speaks {side} {asked} | {nats(float(explanation.scores[at]))} |\n"
         f"| Without it, p({asked}) would change by | {points(float(explanation.probability_change[at]))} |\n"
         f"| Rank by size | {explanation.ranks()[at]:,} of {len(explanation.ids):,} |\n"
-        f"| Distance to the test picture | {explanation.distance[at]:.2f} |\n"
+        f"| Distance to the test {explanation.kind} | {explanation.distance[at]:.2f} |\n"
         f"| The model's probability for its label {name} | {percent(float(explanation.own_probability[at]))} |\n"
     )

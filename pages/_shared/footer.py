@@ -6,7 +6,7 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
-from influence_core.words import SIGN_RULE, seconds
+from influence_core.words import seconds, sign_rule
 from pages._shared import access
 from pages._shared.jobs import job_status
 from pages._shared.view import View
@@ -21,11 +21,11 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.markdown("**Where these numbers come from**")
         read = "read from the store" if explanation.from_store else "computed since the app was started"
         st.caption(
-            f"**Sign and unit.** {SIGN_RULE} Unit: nats.  \n"
+            f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
             f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "
             f"{facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
-            f"**Model.** {study.spec.title}: n = {facts.n:,} training images, p = {facts.p:,} parameters, l2 = {facts.l2}, "
-            f"seed {study.spec.seed}; gradient norm at the optimum {facts.gradient_norm:.1e}; convergence check "
+            f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
+            f"l2 = {facts.l2}, seed {study.spec.seed}; gradient norm at the optimum {facts.gradient_norm:.1e}; convergence check "
             f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
             f"**Time.** {seconds(facts.seconds)} on {facts.device}, {facts.dtype}; {read}. Training took {seconds(study.seconds)}"
             f"{' (read from the store)' if study.from_store else ''}."
@@ -42,6 +42,6 @@ def _preparation(study: Study, view: View) -> None:
     if job is None:
         return
     if job.state == "done":
-        st.caption("**Exact solver: prepared.** New test images answer at once.")
+        st.caption("**Exact solver: prepared.** New test examples answer at once.")
     else:
         job_status(job)

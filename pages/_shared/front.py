@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import streamlit as st
+
+from influence_core.errors import InfluenceError
+from pages._shared.messages import show_error
+from pages._shared.view import start_over
 
 
 def pages() -> list:
@@ -23,3 +30,13 @@ def enter() -> None:
         st.session_state["entered"] = True
         st.navigation(pages())
         st.rerun()
+
+
+@contextmanager
+def errors_shown() -> Iterator[None]:
+    """What goes wrong inside is said in the page, with a way out."""
+    try:
+        yield
+    except InfluenceError as error:
+        show_error(error)
+        st.button("Start over with the first test example", key="start_over", on_click=start_over)

@@ -29,10 +29,11 @@ function newCard(grid, id) {
   const image = element("img", "");
   image.alt = "";
   image.draggable = false;
-  pick.append(image, element("i", "bar"));
+  const snippet = element("em", "snippet");
+  pick.append(image, snippet, element("i", "bar"));
   pick.addEventListener("click", () => send(grid, "click", id));
   node.append(pick);
-  return { node, pick, image, shown: "", tick: null };
+  return { node, pick, image, snippet, shown: "", tick: null };
 }
 
 function addTick(grid, card, id) {
@@ -63,7 +64,10 @@ function fill(card, picture) {
   card.node.className = ["card", picture.tone, picture.crisp ? "crisp" : ""].join(" ");
   card.pick.setAttribute("aria-label", picture.alt);
   card.pick.setAttribute("aria-description", [picture.title, ...picture.lines].join(", "));
-  if (card.image.getAttribute("src") !== picture.src) card.image.setAttribute("src", picture.src);
+  card.image.hidden = !picture.src;
+  card.snippet.hidden = !picture.snippet;
+  card.snippet.textContent = picture.snippet;
+  if (picture.src && card.image.getAttribute("src") !== picture.src) card.image.setAttribute("src", picture.src);
   words(card, picture);
 }
 

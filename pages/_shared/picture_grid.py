@@ -48,6 +48,7 @@ class Picture:
         lines: Small grey lines; the first takes the colour of the tone.
         tone: "helpful" (blue), "harmful" (orange) or "" (none).
         crisp: Whether to enlarge pixel by pixel (digits) instead of smoothly (photographs).
+        snippet: A few words in the place of the picture, for what is no picture; then `src` is "".
     """
 
     id: str
@@ -57,6 +58,7 @@ class Picture:
     lines: tuple[str, ...] = ()
     tone: str = ""
     crisp: bool = True
+    snippet: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """Returns what the browser needs, as JSON values."""
@@ -68,6 +70,7 @@ class Picture:
             "lines": list(self.lines),
             "tone": self.tone,
             "crisp": self.crisp,
+            "snippet": self.snippet,
         }
 
 

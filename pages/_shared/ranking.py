@@ -12,7 +12,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation, table
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
-from pages._shared.pictures import training_url
+from pages._shared.shown import card_face
 from pages._shared.view import go_to
 
 ROWS = 200
@@ -20,7 +20,7 @@ ROWS = 200
 
 def show(study: Study, explanation: Explanation) -> None:
     """The table, linked with everything else by training id, and the downloads."""
-    title = f"Table of the {ROWS} most influential training images, and downloads"
+    title = f"Table of the {ROWS} most influential {explanation.examples}, and downloads"
     folded = st.expander(title, key="ranking_folded", on_change="rerun")
     if folded.open:
         with folded:
@@ -31,18 +31,19 @@ def _table(study: Study, explanation: Explanation) -> None:
     ranking = table(explanation)
     rows = {name: values[:ROWS] for name, values in ranking.items()}
     position = {train_id: at for at, train_id in enumerate(explanation.ids.tolist())}
-    pictures = [training_url(study, position[one]) for one in rows["training_id"].tolist()]
+    at = [position[one] for one in rows["training_id"].tolist()]
+    faces = [card_face(study, study.data.train, one) for one in at]
     event = st.dataframe(
-        {"picture": pictures} | rows,
+        {explanation.kind: [one["src"] or one["snippet"] for one in faces]} | rows,
         key=f"ranking_{explanation.test_id}_{explanation.label}",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        column_config=_columns(explanation),
+        column_config=_columns(explanation, bool(study.data.image_shape)),
     )
     _open_row(event.selection.rows, rows["training_id"])
     st.download_button(
-        "Ranking of all training images (CSV)",
+        f"Ranking of all {explanation.examples} (CSV)",
         lambda: as_csv(ranking),
         file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
         mime="text/csv",
@@ -70,10 +71,12 @@ def _open_row(rows: list[int], ids: np.ndarray) -> None:
         st.session_state["row_opened"] = ""
 
 
-def _columns(explanation: Explanation) -> dict[str, Any]:
+def _columns(explanation: Explanation, pictured: bool) -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
-        "picture": st.column_config.ImageColumn("picture", width="small"),
+        explanation.kind: st.column_config.ImageColumn(width="small")
+        if pictured
+        else st.column_config.TextColumn(width="medium"),
         "training_id": number("training id", format="%d"),
         "predicted_loss_change_nats": number("predicted loss change, nats", format="%+.3e"),
         "predicted_probability_change": number(f"change of p({explanation.label_name})", format="%+.5f"),

@@ -12,7 +12,7 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, plain, points, seconds
 from pages._shared import access
 from pages._shared.picture_grid import Picture, picture_grid
-from pages._shared.pictures import training_url
+from pages._shared.shown import card_face
 from pages._shared.view import View, go_to, toggle_chosen
 
 
@@ -23,7 +23,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.subheader("Take it out and train again")
         if not chosen:
             st.caption(
-                "Tick training images above, or lasso some in the chart: then the forecast is checked by real training."
+                f"Tick {explanation.examples} above, or lasso some in the chart: then the forecast is checked by real training."
             )
             return
         at = np.array([explanation.position(one) for one in chosen])
@@ -33,9 +33,13 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             on_click=lambda train_id: go_to(open=train_id),
             on_select=toggle_chosen,
             selected=[str(one) for one in chosen],
-            columns_min_px=92,
+            columns_min_px=92 if study.data.image_shape else 170,
         )
-        word = "this image" if len(chosen) == 1 else f"these {len(chosen)} images together"
+        word = (
+            f"this {explanation.kind}"
+            if len(chosen) == 1
+            else f"these {len(chosen)} {explanation.kind}s together"
+        )
         st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
         run, clear = st.columns([1.6, 5])
         label = "Take out and retrain"
@@ -50,8 +54,8 @@ def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
     change = float(explanation.scores[at])
     return Picture(
         id=str(train_id),
-        src=training_url(study, at),
-        alt=f"chosen training image {train_id}, labelled {name}",
+        **card_face(study, study.data.train, at),
+        alt=f"chosen training {explanation.kind} {train_id}, labelled {name}",
         title=f"{train_id}: {name}",
         lines=(nats(change),),
         tone="helpful" if change > 0 else "harmful",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from influence_core import devices, solvers, studies
+from influence_core import data, devices, solvers, studies
 from influence_core.experiments.explain import CURVATURES
 from pages._shared.view import View, go_to
 
@@ -31,7 +31,13 @@ def show(view: View) -> None:
         _choice("study", "Model and data", list(studies.CATALOGUE), view.study, _study_title)
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
-            _choice("solver", "Solver", ["auto", *solvers.CATALOGUE], view.solver, _SOLVERS.__getitem__)
+            _choice(
+                "solver",
+                "Solver",
+                ["auto", *solvers.CATALOGUE],
+                view.solver,
+                lambda name: _SOLVERS.get(name, name),
+            )
             _choice("curvature", "Curvature", list(CURVATURES), view.curvature, _CURVATURES.__getitem__)
             _damping(view)
             _choice("device", "Device", list(devices.available()), view.device, _DEVICES.__getitem__)
@@ -66,7 +72,4 @@ def _about(view: View) -> str:
     spec = studies.CATALOGUE.get(view.study)
     if spec is None:
         return ""
-    return {
-        "digits": "Taken from 5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
-        "mnist": "All of MNIST; it does not ship with the app.",
-    }[spec.data]
+    return data.ABOUT.get(spec.data, "")

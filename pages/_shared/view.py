@@ -16,6 +16,7 @@ from influence_core.experiments.explain import Explanation, Settings
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MOST_CHOSEN = 50
 LATE_SECONDS = 3.0
+KEPT_WITH_ANOTHER_STUDY = {"device", "solver", "chart", "k", "t", "flip", "score"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,19 @@ class View:
         out: Training ids chosen for retraining, comma-separated.
         retrain: "1" once retraining without the chosen images was asked for.
         chart: "distance" or "anatomy".
+        k: How many examples are left out, one by one.
+        panel: Which panel of a page is open; each page names its own.
+        edit: "remove", "relabel" or "reweight".
+        to: The new label of a relabelled group, as text.
+        weight: The new weight of a reweighted group, as text; 1 is its present one.
+        with_: Names of the solvers compared, comma-separated; "" for a choice of the page's.
+        t: Temperature of the smooth hinge.
+        group: A group of a table, "column=value".
+        flip: Per cent of labels flipped on purpose.
+        score: By which score suspects are ranked.
+        review: Name of a review in the store; "" for none.
+        word: A word of a text that is edited.
+        spot: "1" once a spot check by real retraining was asked for.
     """
 
     study: str = DEFAULT_STUDY
@@ -55,6 +69,19 @@ class View:
     out: str = ""
     retrain: str = ""
     chart: str = "distance"
+    k: str = "50"
+    panel: str = ""
+    edit: str = "remove"
+    to: str = ""
+    weight: str = "0"
+    with_: str = ""
+    t: str = "0.001"
+    group: str = ""
+    flip: str = "10"
+    score: str = "self-influence"
+    review: str = ""
+    word: str = ""
+    spot: str = ""
 
     @property
     def spec(self) -> studies.StudySpec:
@@ -109,8 +136,9 @@ class View:
             self.page_number,
             self.only_label,
         )
-        if self.retrain not in ("", "1"):
-            raise DataError(f"The address asks for retrain=“{self.retrain[:40]}”, but it is 1 or not there.")
+        for name, value in (("retrain", self.retrain), ("spot", self.spot)):
+            if value not in ("", "1"):
+                raise DataError(f"The address asks for {name}=“{value[:40]}”, but it is 1 or not there.")
         if self.device not in devices.NAMES:
             raise DataError(
                 f"There is no device “{self.device[:40]}”; choose one of {', '.join(devices.NAMES)}."
@@ -125,22 +153,25 @@ class View:
 
     def changed(self, **changes: str) -> View:
         """The view after a change; what no longer makes sense falls back to its default."""
-        forget: dict[str, str] = {}
+        names = {one.name for one in fields(self)}
+        gone: set[str] = set()
         if "study" in changes:
-            kept = {"device", "solver", "chart"} | set(changes)
-            forget = {one.name: str(one.default) for one in fields(self) if one.name not in kept}
+            gone = names - KEPT_WITH_ANOTHER_STUDY
         elif {"test", "picture"} & set(changes):
-            forget = {"test": "", "picture": "", "ask": "model", "open": "", "out": "", "retrain": ""}
+            gone = {"test", "picture", "ask", "open", "out", "retrain", "word", "spot"}
         elif {"show", "of"} & set(changes):
-            forget = {"page": "1"}
-        elif not {"open", "page", "chart", "retrain"} & set(changes):
-            forget = {"retrain": ""}
+            gone = {"page"}
+        elif {"ask", "solver", "damping", "curvature", "device"} & set(changes):
+            gone = {"retrain", "spot"}
+        elif {"out", "edit", "to", "weight"} & set(changes):
+            gone = {"retrain"}
+        forget = {one.name: str(one.default) for one in fields(self) if one.name in gone}
         return replace(self, **(forget | changes))
 
     def query(self) -> dict[str, str]:
         """The parameters that differ from their defaults."""
         plain = asdict(View())
-        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+        return {name.rstrip("_"): value for name, value in asdict(self).items() if value != plain[name]}
 
 
 def read_view() -> View:
@@ -148,13 +179,22 @@ def read_view() -> View:
 
     A click can reach the server before the browser has shown the address of the click before: what the address
     said a moment ago is then out of date and the visit's own view holds. Any other address was typed, followed or
-    gone back to, and is taken.
+    gone back to, and is taken. A page opened from the menu comes without an address: the visit's view goes along.
     """
     asked, (view, past, written) = from_query(st.query_params.to_dict()), _visit()
+    if view is not None and _turned_page() and asked == View():
+        asked = view
     if view is None or (asked != view and not (asked in past and monotonic() - written < LATE_SECONDS)):
         view = asked
     _remember(view)
     return view
+
+
+def _turned_page() -> bool:
+    """Whether this is the first run of another page than that of the run before."""
+    now, before = st.session_state.get("page_now", ""), st.session_state.get("page_seen", "")
+    st.session_state["page_seen"] = now
+    return bool(before) and now != before
 
 
 def _visit() -> tuple[View | None, tuple[View, ...], float]:
@@ -173,8 +213,8 @@ def _remember(view: View) -> None:
 
 def from_query(query: Mapping[str, Any]) -> View:
     """The view of some query parameters."""
-    names = {one.name for one in fields(View)}
-    return View(**{name: str(value) for name, value in query.items() if name in names})
+    names = {one.name.rstrip("_"): one.name for one in fields(View)}
+    return View(**{names[name]: str(value) for name, value in query.items() if name in names})
 
 
 def go_to(**changes: str) -> None:

@@ -1,10 +1,6 @@
-"""The paper's figures, computed again and held against what the paper says: one row of ``FIGURES`` each."""
+"""The paper's Figure 1: what each factor of a score does."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +8,7 @@ from influence_core import studies
 from influence_core.experiments import anatomy, explain
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation, Settings
+from influence_core.experiments.reproduce.base import Check, Reproduction, setting
 from influence_core.progress import Progress, part
 from influence_core.store import Store
 from influence_core.studies import Study
@@ -20,56 +17,13 @@ IDENTITY = 1e-10
 """Relative error up to which two products of a few thousand float64 numbers are the same."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One figure of a reproduction.
-
-    Attributes:
-        name: What was measured, in words.
-        value: What came out; two numbers are a range.
-        requirement: What must come out, in words; empty where nothing is asked.
-        passed: Whether it did.
-        paper: What the paper shows, in words; empty where it is silent.
-    """
-
-    name: str
-    value: float | tuple[float, float]
-    requirement: str = ""
-    passed: bool = True
-    paper: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Reproduction:
-    """A figure of the paper, computed again.
-
-    Attributes:
-        name: The alias on the command line.
-        title: What the figure shows.
-        setting: Data, model, seed, solver, tolerance and sizes, enough to repeat it.
-        checks: Its figures, the required ones first.
-        result: What is drawn; a result of another experiment.
-    """
-
-    name: str
-    title: str
-    setting: dict[str, Any]
-    checks: tuple[Check, ...]
-    result: Any
-
-    @property
-    def short(self) -> tuple[Check, ...]:
-        """The figures that fall short."""
-        return tuple(check for check in self.checks if not check.passed)
-
-
-def fig1(
+def run(
     folder: str | None = None,
     store: Store | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Reproduction:
-    """Figure 1: what each factor of a score does, digits 1 against 7, for one test image of a seven.
+    """Digits 1 against 7, for one test image of a seven.
 
     Args:
         folder: The folder that holds ``MNIST/raw``; the packaged digits stand in where none is named.
@@ -96,12 +50,8 @@ def fig1(
         *_facts(answer, parts),
     )
     return Reproduction(
-        "fig1", "Figure 1: the components of influence", _setting(study, answer), checks, parts
+        "fig1", "Figure 1: the components of influence", setting(study, answer), checks, parts
     )
-
-
-FIGURES: dict[str, Callable[..., Reproduction]] = {"fig1": fig1}
-"""The reproducible figures by alias; each takes ``folder``, ``store``, ``device`` and ``progress``, as ``fig1`` does."""
 
 
 def _signs(study: Study, answer: Explanation, parts: Anatomy) -> list[Check]:
@@ -172,23 +122,3 @@ def _facts(answer: Explanation, parts: Anatomy) -> list[Check]:
         Check("gradient norm at the optimum", answer.provenance.gradient_norm),
         Check("convergence check", answer.provenance.convergence_check),
     ]
-
-
-def _setting(study: Study, answer: Explanation) -> dict[str, Any]:
-    facts = answer.provenance
-    return {
-        "study": study.spec.name,
-        "data": study.data.title,
-        "stand_in": study.data.stand_in,
-        "test_id": answer.test_id,
-        "label": answer.label_name,
-        "n": facts.n,
-        "p": facts.p,
-        "l2": study.spec.l2,
-        "damping": facts.damping,
-        "seed": study.spec.seed,
-        "solver": facts.solver,
-        "tolerance": f"gradient norm {study.spec.gradient_norm:g}; {facts.settings}",
-        "device": facts.device,
-        "dtype": facts.dtype,
-    }

@@ -1,0 +1,70 @@
+"""Data that do not ship with the app: where they are looked for, and the download that only a person starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from influence_core.data import mnist
+from influence_core.progress import Progress
+from pages._shared.jobs import await_job, get_jobs
+
+DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A data set that can be fetched.
+
+    Args:
+        name: What it is called in a sentence.
+        what: What it holds.
+        where: Its place inside the data folder.
+        source: Where it comes from, and how large it is.
+        missing: The files that are not in a folder.
+        fetch: Puts them there.
+    """
+
+    name: str
+    what: str
+    where: str
+    source: str
+    missing: Callable[[str], list[str]]
+    fetch: Callable[[str, Progress | None], None]
+
+
+DOWNLOADS = {
+    "mnist": Download(
+        "Full MNIST",
+        "the 60,000 + 10,000 MNIST digits",
+        "MNIST/raw",
+        "11 MB, from MNIST's public mirrors",
+        mnist.missing_files,
+        mnist.download,
+    ),
+}
+"""By the data set's name in `data.CATALOGUE`."""
+
+
+def offer(data: str, folder: str) -> None:
+    """Where files are missing: say so, and download them only when asked to."""
+    known = DOWNLOADS.get(data)
+    if known is None or not known.missing(folder):
+        return
+    st.title(f"{known.name} is not on this machine")
+    st.markdown(
+        f"This study needs {known.what} in `{folder}/{known.where}`. You can put the files there, start the app with "
+        f"the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
+        "only requests this app ever makes to the internet, and only when you press the button."
+    )
+    if st.button(f"Download {known.name}", key=f"download_{data}", type="primary"):
+        st.session_state["downloading"] = data
+    if st.session_state.get("downloading") == data:
+        key = f"download/{data}"
+        await_job(key, f"Downloading {known.name}", lambda progress: known.fetch(folder, progress))
+        st.session_state["downloading"] = ""
+        get_jobs().forget(key)
+        st.rerun()
+    st.stop()

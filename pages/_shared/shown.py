@@ -1,0 +1,71 @@
+"""How one example is shown: a digit as dark ink on white paper, a row as a small table, an e-mail as its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+import numpy as np
+import streamlit as st
+
+from influence_core.data import Examples
+from influence_core.studies import Study
+from pages._shared.messages import plain
+from pages._shared.picture_grid import data_url
+
+SNIPPET_COLUMNS = 6
+SNIPPET_LETTERS = 220
+
+
+def ink(study: Study, x: np.ndarray) -> np.ndarray:
+    """Pixels ``(d,)`` in 0..1 as a uint8 picture ``(h, w)`` of dark ink on white."""
+    assert study.data.image_shape is not None
+    return np.rint(255 * (1 - x.reshape(study.data.image_shape))).astype(np.uint8)
+
+
+class Face(TypedDict):
+    """The upper half of a card: a picture, or a few words where there is none."""
+
+    src: str
+    snippet: str
+
+
+def card_face(study: Study, examples: Examples, at: int) -> Face:
+    """The face of the card of ``examples[at]``."""
+    if study.data.image_shape is not None:
+        return {"src": data_url(ink(study, examples.x[at].numpy())), "snippet": ""}
+    return {"src": "", "snippet": snippet(study, int(examples.ids[at]))}
+
+
+def snippet(study: Study, example_id: int) -> str:
+    """The first few columns of a row, or the first words of an e-mail."""
+    record = study.data.record(example_id)
+    if study.data.kind == "e-mail":
+        return " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
+    return " · ".join(f"{name} {value}" for name, value in list(record.items())[:SNIPPET_COLUMNS])
+
+
+def show_large(study: Study, x: np.ndarray, example_id: int | None, alt: str, width: int = 220) -> None:
+    """One example, large."""
+    if study.data.image_shape is not None:
+        source = data_url(ink(study, x), 8)
+        st.html(f'<img src="{source}" alt="{alt}" style="width:100%;max-width:{width}px;border-radius:6px">')
+    elif example_id is not None:
+        show_record(study.data.record(example_id), study.data.kind)
+
+
+def show_record(record: Mapping[str, str], kind: str) -> None:
+    """The original of an example: an e-mail's subject and text, or a row's columns and values."""
+    if kind == "e-mail":
+        subject, *texts = record.values()
+        with st.container(height=220, border=False):
+            st.markdown(f"**{plain(subject) or 'no subject'}**")
+            for text in texts:
+                st.text(text)
+    else:
+        st.dataframe(
+            {"column": list(record), "value": list(record.values())},
+            hide_index=True,
+            height=220,
+            width="stretch",
+        )
