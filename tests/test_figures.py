@@ -145,7 +145,7 @@ def test_points_stand_where_the_numbers_are_coloured_by_sign_and_filled_by_label
         assert_allclose([x, y], [SOME.distance[at], SOME.scores[at]], rtol=1e-6)
         assert colour == (HELPFUL if SOME.scores[at] > 0 else HARMFUL).both
         assert symbol == ("circle" if SOME.labels[at] == SOME.label else "circle-open")
-        assert f"training image {SOME.ids[at]}, a {NAMES[SOME.labels[at]]}<br>" in hover
+        assert f"training image {SOME.ids[at]}, labelled {NAMES[SOME.labels[at]]}<br>" in hover
         assert nats(SOME.scores[at]) in hover
         assert " pp for “one”" in hover
         assert f"distance {SOME.distance[at]:.2f}" in hover

@@ -129,8 +129,8 @@ def test_an_id_named_twice_is_taken_out_once(study, answer, prepared):
         (lambda answer: [999_999], "no training image 999999"),
         (lambda answer: [int(answer.ids[0]), -1], "no training image -1"),
         (lambda answer: [answer.test_id], "no training image"),
-        (lambda answer: answer.ids[answer.labels == 1], "no training image of label 1; keep"),
-        (lambda answer: answer.ids, "no training image of label 0"),
+        (lambda answer: answer.ids[answer.labels == 1], "no training image labelled 1; keep"),
+        (lambda answer: answer.ids, "no training image labelled 7"),
     ],
 )
 def test_what_cannot_be_taken_out_is_refused_in_words(study, answer, choose, message):

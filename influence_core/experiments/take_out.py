@@ -1,4 +1,4 @@
-"""Take training examples out and train again: the forecast beside the truth."""
+"""Take training examples out, or edit them, and train again: the forecast beside the truth."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from influence_core.data.digest import digest
-from influence_core.edits import Edit
+from influence_core.edits import Edit, predict
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.objective import Objective
 from influence_core.progress import Progress
 from influence_core.retraining import retrain
 from influence_core.store import Store
@@ -31,8 +32,8 @@ class TakeOut:
     """Forecast and truth for some training examples taken out together.
 
     Attributes:
-        train_ids: What was taken out, together.
-        predicted: Sum of ``D``: the predicted change of the test loss, nats.
+        train_ids: What was taken out or edited, together.
+        predicted: The predicted change of the test loss, nats; for a removal the sum of ``D``.
         actual: The change after retraining without them, minus that of the control, nats.
         control: The change after retraining with nothing taken out, nats: what unfinished training contributes.
         before: ``(classes,)`` probabilities of the trained model, or of the control where there is one.
@@ -81,18 +82,38 @@ def run(
     Raises:
         DataError: If nothing is named, an id is unknown, or no example of some class would be left.
     """
-    started = time.perf_counter()
     chosen = tuple(dict.fromkeys(int(one) for one in train_ids))
     if not chosen:
         raise DataError(f"Choose at least one training {explanation.kind} to take out.")
-    at = [explanation.position(one) for one in chosen]
-    _check_classes(explanation, at)
+    edit = Edit.removal([explanation.position(one) for one in chosen])
+    return run_edit(study, explanation, edit, prepared, store, progress)
+
+
+def run_edit(
+    study: Study,
+    explanation: Explanation,
+    edit: Edit,
+    prepared: Prepared | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> TakeOut:
+    """The same for any edit of training examples: forecast, then training again after it.
+
+    Raises:
+        DataError: If no example of some class would be left.
+    """
+    started = time.perf_counter()
     o, theta = study.objective, study.theta
-    edit = Edit.removal(at)
+    at = edit.positions.tolist()
+    _check_classes(explanation, edit.apply(o))
+    chosen = tuple(int(one) for one in explanation.ids[at])
+    place, s = theta.device.type, torch.as_tensor(explanation.s).to(theta)
+    predicted = float(predict(o, theta, edit, s))
     certain = CERTAIN if o.is_convex else CERTAIN_NETWORK
-    place = theta.device.type
-    key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, sorted(chosen))
-    kept, predicted = store.get(key) if store else None, float(explanation.scores[at].sum())
+    changed = [None if part is None else part.cpu() for part in (edit.x, edit.y)]
+    content = (sorted(at), edit.weight, *changed)
+    key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, content)
+    kept = store.get(key) if store else None
     if kept is not None:
         stored: dict[str, Any] = {**kept.arrays, **kept.meta}
         return TakeOut(train_ids=chosen, predicted=predicted, **stored)
@@ -132,8 +153,11 @@ def _probabilities(study: Study, theta: Tensor, x: Tensor) -> np.ndarray:
     return study.objective.probabilities(theta, x)[0].cpu().numpy()
 
 
-def _check_classes(explanation: Explanation, at: list[int]) -> None:
-    left = np.delete(explanation.labels, at)
-    gone = sorted(set(explanation.labels[at].tolist()) - set(left.tolist()))
+def _check_classes(explanation: Explanation, edited: Objective) -> None:
+    left = edited.y[edited.weights > 0].cpu().numpy()
+    gone = sorted(set(explanation.labels.tolist()) - set(left.tolist()))
     if gone:
-        raise DataError(f"This would leave no training {explanation.kind} of label {gone[0]}; keep at least one.")
+        name = explanation.class_names[gone[0]]
+        raise DataError(
+            f"This would leave no training {explanation.kind} labelled {name}; keep at least one."
+        )

@@ -68,7 +68,9 @@ def influence_against_distance(
 
 
 def _distance_title(kind: str) -> str:
-    measured = {"image": "pixels 0 to 1", "row": "the columns as the model sees them"}.get(kind, "word counts")
+    measured = {"image": "pixels 0 to 1", "row": "the columns as the model sees them"}.get(
+        kind, "word counts"
+    )
     return f"Distance between the {kind}s (Euclidean, {measured})"
 
 
@@ -99,8 +101,9 @@ def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
     scores, same = explanation.scores[at], explanation.labels[at] == explanation.label
     change = explanation.probability_change[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
+    names = explanation.class_names
     hover = [
-        f"training {explanation.kind} {explanation.ids[i]}, a {explanation.class_names[explanation.labels[i]]}<br>{nats(float(d))}"
+        f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}<br>{nats(float(d))}"
         f"<br>{points(float(c))} for “{explanation.label_name}”<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]

@@ -26,9 +26,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     spot = access.load_spot_check(study, view, explanation) if view.spot else None
     badge = judge(explanation.provenance, spot)
     colour, icon, title = LOOKS[badge.colour]
-    with st.container(key="badge", horizontal=True, vertical_alignment="center", gap="small"):
-        st.badge(title, color=colour, icon=icon, width="content")
-        st.markdown(badge.reason, width="content")
+    with st.container(key="badge", gap=None):
+        st.markdown(f":{colour}-badge[{icon} {title}] {badge.reason}")
         if spot is None and badge.colour != "red":
             label = "Check with 5 real retrainings"
             st.button(label, key="spot_check", type="tertiary", on_click=lambda: go_to(spot="1"))

@@ -42,7 +42,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 def _distance(study: Study, view: View, explanation: Explanation) -> None:
     figure = influence_against_distance(explanation, view.opened, view.chosen)
-    st.plotly_chart(figure, key="scatter", on_select=_on_points, alt="predicted loss change against distance")
+    st.plotly_chart(figure, key="scatter", on_select=on_points, alt="predicted loss change against distance")
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {explanation.label_name}; open: another label. Grey: how "
@@ -51,7 +51,7 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
     )
 
 
-def _on_points() -> None:
+def on_points() -> None:
     """A click opens one example; a lasso or a box chooses all that it holds."""
     selection = st.session_state["scatter"].selection
     ids = [str(point["customdata"][0]) for point in selection.points if point.get("customdata")]

@@ -16,6 +16,7 @@ def pages() -> list:
     """Every page, in the order of the sidebar; the first is the default."""
     return [
         st.Page("pages/explain.py", title="Explain a prediction", default=True),
+        st.Page("pages/what_if.py", title="What if"),
         st.Page("pages/guide.py", title="How to read it"),
     ]
 

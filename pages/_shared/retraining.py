@@ -46,7 +46,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
         clear.button("Put all back", key="put_back", on_click=lambda: go_to(out=""))
         if view.retrain:
-            _outcome(study, explanation, access.load_take_out(study, view, explanation, chosen))
+            outcome(study, explanation, access.load_take_out(study, view, explanation, chosen))
 
 
 def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
@@ -62,7 +62,8 @@ def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
     )
 
 
-def _outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
+def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
+    """Forecast and truth side by side, with the proof of the training."""
     names, asked = study.data.class_names, explanation.label_name
     before, after = (names[int(one.argmax())] for one in (result.before, result.after))
     verdict = (

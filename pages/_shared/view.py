@@ -37,7 +37,7 @@ class View:
         page: Page of the chooser.
         open: Training id that is open, as text; "" for none.
         out: Training ids chosen for retraining, comma-separated.
-        retrain: "1" once retraining without the chosen images was asked for.
+        retrain: "1" once training again was asked for; "groups" once it was for other groups of the same size too.
         chart: "distance" or "anatomy".
         k: How many examples are left out, one by one.
         panel: Which panel of a page is open; each page names its own.
@@ -91,7 +91,9 @@ class View:
     @property
     def settings(self) -> Settings:
         """How the curvature is inverted."""
-        return Settings(self.solver, None if self.damping == "" else _number(self.damping), self.curvature)
+        return Settings(
+            self.solver, None if self.damping == "" else _number(self.damping, "damping"), self.curvature
+        )
 
     @property
     def settings_changed(self) -> bool:
@@ -121,6 +123,16 @@ class View:
         return _whole(self.of, "label") if self.of else None
 
     @property
+    def how_many(self) -> int:
+        """How many examples are left out or edited, from 1."""
+        return max(1, _whole(self.k, "number of examples"))
+
+    @property
+    def new_weight(self) -> float:
+        """The weight of a reweighted group."""
+        return _number(self.weight, "weight")
+
+    @property
     def page_number(self) -> int:
         """Page of the chooser, from 1."""
         return max(1, _whole(self.page, "page"))
@@ -134,11 +146,16 @@ class View:
             self.opened,
             self.chosen,
             self.page_number,
+            self.how_many,
+            self.new_weight,
             self.only_label,
         )
-        for name, value in (("retrain", self.retrain), ("spot", self.spot)):
-            if value not in ("", "1"):
-                raise DataError(f"The address asks for {name}=“{value[:40]}”, but it is 1 or not there.")
+        if self.retrain not in ("", "1", "groups"):
+            raise DataError(
+                f"The address asks for retrain=“{self.retrain[:40]}”, but it is 1, groups or not there."
+            )
+        if self.spot not in ("", "1"):
+            raise DataError(f"The address asks for spot=“{self.spot[:40]}”, but it is 1 or not there.")
         if self.device not in devices.NAMES:
             raise DataError(
                 f"There is no device “{self.device[:40]}”; choose one of {', '.join(devices.NAMES)}."
@@ -249,8 +266,8 @@ def _whole(text: str, what: str) -> int:
     return int(text)
 
 
-def _number(text: str) -> float:
+def _number(text: str, what: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise DataError(f"The damping must be a number of at least 0, but is “{text[:40]}”.") from None
+        raise DataError(f"The {what} must be a number of at least 0, but is “{text[:40]}”.") from None

@@ -1,0 +1,193 @@
+"""What if these training examples were different? Any group, any edit, forecast and proved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+from influence_core.edits import Edit, predict
+from influence_core.errors import DataError
+from influence_core.experiments import take_out
+from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.experiments.take_out import TakeOut
+from influence_core.progress import Progress, part
+from influence_core.store import Store
+from influence_core.studies import Study
+
+Kind = Literal["remove", "relabel", "reweight"]
+KINDS: tuple[Kind, ...] = ("remove", "relabel", "reweight")
+HEAVIEST = 100.0
+GROUPS = 12
+"""Groups of the same size that show how far the forecast of a group may be believed."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to a group of training examples.
+
+    Attributes:
+        kind: "remove", "relabel" or "reweight".
+        label: The new label of a relabelled group.
+        weight: The new weight of a reweighted group, in multiples of its present ``1/n``.
+    """
+
+    kind: Kind = "remove"
+    label: int | None = None
+    weight: float = 0.0
+
+    def edit(self, study: Study, positions: Sequence[int]) -> Edit:
+        """The edit of the examples at ``positions (m,)``.
+
+        Raises:
+            DataError: If there is no such change, label or weight, or no example to change.
+        """
+        at = torch.as_tensor(positions, dtype=torch.long).reshape(-1)
+        if not len(at):
+            raise DataError(f"Choose at least one training {study.data.kind}.")
+        if self.kind == "remove":
+            return Edit.removal(at)
+        if self.kind == "relabel":
+            names = study.data.class_names
+            if self.label is None or not 0 <= self.label < len(names):
+                raise DataError(f"Choose the new label, a number from 0 to {len(names) - 1}.")
+            return Edit.relabel(at, torch.full((len(at),), self.label))
+        if self.kind != "reweight":
+            raise DataError(f"There is no change “{str(self.kind)[:40]}”; choose one of {', '.join(KINDS)}.")
+        if not 0 <= self.weight <= HEAVIEST:
+            raise DataError(f"A weight must be between 0 and {HEAVIEST:g}, but is {self.weight:g}.")
+        return Edit(at, weight=self.weight)
+
+    def changes(self, labels: np.ndarray) -> bool:
+        """Whether it does anything to examples with these labels."""
+        if self.kind == "relabel":
+            return bool((labels != self.label).any())
+        return self.kind == "remove" or self.weight != 1.0
+
+    def words(self, class_names: Sequence[str]) -> str:
+        """What is done, as the end of a sentence."""
+        if self.kind == "relabel":
+            return f"labelled {class_names[self.label]}" if self.label is not None else "labelled anew"
+        return "taken out" if self.kind == "remove" else f"counted {self.weight:g} times"
+
+
+def group(explanation: Explanation, which: str, size: int, label: int = 0, seed: int = 0) -> np.ndarray:
+    """Positions of a group chosen by a rule.
+
+    Args:
+        explanation: The scores.
+        which: "for" or "against" (the strongest on one side), "class" (all of one label) or "random".
+        size: How many, except for a class.
+        label: The label of "class".
+        seed: Of "random".
+
+    Raises:
+        DataError: If there is no such rule.
+    """
+    if which == "for":
+        return explanation.speak_for(size)
+    if which == "against":
+        return explanation.speak_against(size)
+    if which == "class":
+        return np.flatnonzero(explanation.labels == label)
+    if which == "random":
+        return np.random.default_rng(seed).permutation(len(explanation.ids))[:size]
+    raise DataError(f"There is no group “{which[:40]}”; choose one of for, against, class, random.")
+
+
+def forecast(study: Study, explanation: Explanation, positions: Sequence[int], change: Change) -> float:
+    """The predicted change of the test loss, nats, if the change is made; plus: it rises.
+
+    Raises:
+        DataError: If the change cannot be made.
+    """
+    s = torch.as_tensor(explanation.s).to(study.theta)
+    return float(predict(study.objective, study.theta, change.edit(study, positions), s))
+
+
+def run(
+    study: Study,
+    explanation: Explanation,
+    positions: Sequence[int],
+    change: Change,
+    prepared: Prepared | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> TakeOut:
+    """Forecast and truth of one change of one group.
+
+    Args:
+        study: The trained model.
+        explanation: The question.
+        positions: ``(m,)`` the group.
+        change: What happens to it.
+        prepared: A prepared engine, whose dense factor makes retraining faster.
+        store: Where results are kept.
+        progress: Called while training.
+
+    Raises:
+        DataError: If the change cannot be made, or would leave a class without examples.
+    """
+    return take_out.run_edit(study, explanation, change.edit(study, positions), prepared, store, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Forecast and truth of several groups of one size, for one change.
+
+    Attributes:
+        size: Examples in each group.
+        predicted: ``(g,)`` nats.
+        actual: ``(g,)`` nats, after training again.
+        converged: Whether every retraining reached its gradient norm.
+    """
+
+    size: int
+    predicted: np.ndarray
+    actual: np.ndarray
+    converged: bool
+
+    @property
+    def agreement(self) -> float:
+        """Spearman's rank correlation of forecast and truth."""
+        return float(spearmanr(self.predicted, self.actual).statistic)
+
+    @property
+    def slope(self) -> float:
+        """The truth in multiples of the forecast: least squares through the origin; a calibrated forecast times this."""
+        return float(self.predicted @ self.actual / max(self.predicted @ self.predicted, 1e-300))
+
+
+def calibrate(
+    study: Study,
+    explanation: Explanation,
+    size: int,
+    change: Change,
+    prepared: Prepared | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
+
+    A group's forecast is usually too small, yet keeps its order; the slope says by how much.
+
+    Raises:
+        DataError: If the change cannot be made.
+    """
+    rules = [("for", 0), ("against", 0), *(("random", seed) for seed in range(1, GROUPS - 1))]
+    found = []
+    for step, (which, seed) in enumerate(rules):
+        at = group(explanation, which, size, seed=seed)
+        if len(at):
+            share = part(progress, step / len(rules), (step + 1) / len(rules))
+            found.append(run(study, explanation, at.tolist(), change, prepared, store, share))
+    return Calibration(
+        size,
+        np.array([one.predicted for one in found]),
+        np.array([one.actual for one in found]),
+        all(one.converged for one in found),
+    )
