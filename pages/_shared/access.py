@@ -12,9 +12,10 @@ import streamlit as st
 
 from influence_core.data.digest import digest
 from influence_core.errors import DataError, StoreError
-from influence_core.experiments import anatomy, explain, pixels, predictions, spot_check, take_out
+from influence_core.experiments import anatomy, explain, features, pixels, predictions, spot_check, take_out
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation, Prepared, Question, Settings
+from influence_core.experiments.features import FeatureInfluence
 from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.predictions import Predictions
 from influence_core.experiments.take_out import TakeOut
@@ -180,6 +181,13 @@ def load_pixels(study: Study, explanation: Explanation, train_id: int) -> PixelM
     return ask(
         study, "pixels", parts, "Asking every pixel", lambda _: pixels.run(study, explanation, train_id)
     )
+
+
+def load_features(study: Study, explanation: Explanation, train_id: int) -> FeatureInfluence:
+    """The columns or words of one training example that matter."""
+    parts = (explanation.s, train_id)
+    title = "Asking every feature"
+    return ask(study, "features", parts, title, lambda _: features.run(study, explanation, train_id))
 
 
 def load_take_out(study: Study, view: View, explanation: Explanation, ids: tuple[int, ...]) -> TakeOut:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from influence_core.experiments.explain import Explanation
+from influence_core.figures.features import feature_bars
 from influence_core.figures.pixels import pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
@@ -32,7 +33,7 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
     if study.data.image_shape is not None:
         _picture_and_pixels(study, explanation, train_id)
     else:
-        show_record(study.data.record(train_id), study.data.kind)
+        _record_and_features(study, explanation, train_id)
     _numbers(explanation, at, name, asked)
     st.button(
         "Put it back" if train_id in view.chosen else "Choose it for retraining",
@@ -54,6 +55,17 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
         f"Right: which pixels of it matter. :blue[Blue]: ink added here would speak for {asked} (the loss falls); "
         f":orange[orange]: against it. One pixel from blank to full ink is forecast to move the loss by up to "
         f"{nats(result.strongest)}."
+    )
+
+
+def _record_and_features(study: Study, explanation: Explanation, train_id: int) -> None:
+    show_record(study.data.record(train_id), study.data.kind)
+    result = access.load_features(study, explanation, train_id)
+    st.markdown(f"**Which of its {'words' if study.data.kind == 'e-mail' else 'columns'} matter**")
+    st.plotly_chart(feature_bars(result), key="features")
+    st.caption(
+        f":blue[Blue]: a higher value here would speak for {explanation.label_name} (the loss falls); "
+        ":orange[orange]: against it."
     )
 
 

@@ -42,7 +42,7 @@ def snippet(study: Study, example_id: int) -> str:
     record = study.data.record(example_id)
     if study.data.kind == "e-mail":
         return " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
-    return " · ".join(f"{name} {value}" for name, value in list(record.items())[:SNIPPET_COLUMNS])
+    return "\n".join(f"{name} {value}" for name, value in list(record.items())[:SNIPPET_COLUMNS])
 
 
 def show_large(study: Study, x: np.ndarray, example_id: int | None, alt: str, width: int = 220) -> None:
