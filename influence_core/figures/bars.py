@@ -1,0 +1,81 @@
+"""Named bars from one line of zero to the right and to the left; what other figures are made of."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from influence_core.figures.palette import GREY
+
+CLEAR = "rgba(0,0,0,0)"
+PALE = 0.38
+LONGEST_NAME = 34
+
+
+def plain(text: str, most: int = LONGEST_NAME) -> str:
+    """Somebody else's text as Plotly shows it to the letter: no markup of it comes alive, and it is not too long."""
+    return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
+
+
+def bars(
+    names: Sequence[str],
+    values: np.ndarray,
+    colours: Sequence[str],
+    strong: Sequence[bool] | np.ndarray,
+    hover: Sequence[str],
+    title: str,
+) -> go.Figure:
+    """One horizontal bar a name, the first on top; the strong ones are full, the others pale.
+
+    Args:
+        names: ``(k,)`` what stands at the left; it need not be different.
+        values: ``(k,)`` the lengths.
+        colours: ``(k,)``.
+        strong: ``(k,)`` which bars stand out.
+        hover: ``(k,)`` what a pointer reads, escaped.
+        title: Of the axis.
+    """
+    at = np.arange(len(values))
+    figure = go.Figure(
+        go.Bar(
+            x=values,
+            y=at,
+            orientation="h",
+            marker={
+                "color": list(colours),
+                "opacity": [1.0 if one else PALE for one in strong],
+                "line": {"width": 0},
+            },
+            hovertext=list(hover),
+            hoverinfo="text",
+            showlegend=False,
+        )
+    )
+    figure.update_xaxes(title=title, zeroline=True, zerolinecolor=GREY.both, fixedrange=True, nticks=6)
+    figure.update_yaxes(
+        tickvals=at,
+        ticktext=[
+            f"<b>{plain(name)}</b>" if one else plain(name) for name, one in zip(names, strong, strict=True)
+        ],
+        range=[len(values) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+        ticks="",
+        fixedrange=True,
+        automargin=True,
+    )
+    return quiet(figure, 22 * len(values) + 62)
+
+
+def quiet(figure: go.Figure, height: int) -> go.Figure:
+    """No frame, no background, small margins."""
+    return figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 14, "t": 6, "b": 48},
+        paper_bgcolor=CLEAR,
+        plot_bgcolor=CLEAR,
+        bargap=0.28,
+    )
