@@ -12,9 +12,10 @@ import pytest
 from influence_core import __main__ as command_line
 from influence_core import studies
 from influence_core.__main__ import main
+from influence_core.errors import DataError
 from influence_core.experiments import anatomy, explain, predictions, reproduce
 from influence_core.experiments.explain import Settings
-from influence_core.experiments.reproduce import Check, fig1
+from influence_core.experiments.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
 from influence_core.words import sign_rule
 
@@ -82,8 +83,15 @@ def test_explain_in_words(capsys):
     said, true = (study.data.class_names[one] for one in (known.predicted[first], known.labels[first]))
     assert text.startswith(f"Which training images made the model say {said}?\n")
     assert f"Test image {known.ids[first]}: the model says {said}" in text
-    assert f"but it is a {true}" in text
-    for part in (sign_rule(), study.data.stand_in, f"Speak for {said}", f"Speak against {said}", "nats", "pp"):
+    assert f"but it is {true}" in text
+    for part in (
+        sign_rule(),
+        study.data.stand_in,
+        f"Speak for {said}",
+        f"Speak against {said}",
+        "nats",
+        "pp",
+    ):
         assert part in text
     for part in ("n = 1,092", "p = 784", "seed 0", "true relative residual", "convergence check", "just now"):
         assert part in text
@@ -168,6 +176,28 @@ def test_reproduce_fig1_holds_on_the_packaged_digits(capsys):
     assert figures["training images n"]["requirement"] == "", "nothing is asked of a stand-in's size"
     text = _run(capsys, "reproduce", "fig1")
     assert "stand-in for full MNIST" in text and "11,894" in text and "falls short" not in text
+
+
+def test_reproduce_all_makes_every_figure_and_falls_back_to_stand_ins(capsys, monkeypatch, tmp_path):
+    asked = []
+
+    def fake(name):
+        def run(folder=None, *_):
+            asked.append((name, folder))
+            if name == "b" and folder:
+                raise DataError("not there")
+            checks = (Check("ok", 1.0, "1", name != "b"),)
+            return Reproduction(name, name, {"stand_in": "" if folder else "a stand-in"}, checks, None)
+
+        return run
+
+    figures = {name: fake(name) for name in "ab"}
+    monkeypatch.setattr(command_line, "FIGURES", figures)
+    assert main(["reproduce", "all", "--json", "--check", "--data", str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert [one["stand_in"] for one in json.loads(told.out)] == ["", "a stand-in"]
+    assert asked == [("a", str(tmp_path)), ("b", str(tmp_path)), ("b", None)]
+    assert told.err.count("falls short") == 1
 
 
 @pytest.mark.shared_data

@@ -18,7 +18,7 @@ def guide():
 
 def test_the_sign_rule_is_the_one_of_every_chart(guide):
     assert title(guide) == "How do I read an influence?"
-    assert sign_rule() in said(guide)
+    assert sign_rule("example") in said(guide)
     assert "Plus: speaks for the label" in said(guide)
     assert "Minus: speaks against the label" in said(guide)
 
