@@ -367,7 +367,11 @@ def _print_reproduction(found: Reproduction) -> None:
 def _shown(check: Check) -> str:
     if isinstance(check.value, tuple):
         return " to ".join(map(signed, check.value))
-    return f"{check.value:,}" if isinstance(check.value, int) else plain(check.value)
+    if isinstance(check.value, int):
+        return f"{check.value:,}"
+    return (
+        f"{check.value:.5f}" if 0.99 < check.value < 1 else plain(check.value)
+    )  # how far from 1 is what matters
 
 
 def _verdict(check: Check) -> str:
@@ -396,6 +400,32 @@ def _draw_fig1(found: Reproduction) -> dict[str, Any]:
     return {found.name: anatomy(found.result, setting["label"], paper=True, title=title)}
 
 
+def _draw_fig2(found: Reproduction) -> dict[str, Any]:
+    from influence_core.figures.leave_one_out import PAPER_LIMIT, Panel, paper_panels
+
+    setting, result = found.setting, found.result
+    what = f"{setting['data']}, n = {setting['n']:,}; test image {setting['test_id']}, a {setting['label']}."
+    title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
+    panels = [
+        Panel("Linear (exact)", result.exact, result.exact.predicted),
+        Panel("Linear (approx)", result.exact, result.paper.predicted),
+        Panel("Linear (approx, our settings)", result.exact, result.ours.predicted),
+    ]
+    return {found.name: paper_panels(panels, None if setting["stand_in"] else PAPER_LIMIT, title)}
+
+
+def _draw_fig3(found: Reproduction) -> dict[str, Any]:
+    from influence_core.figures import smooth_hinge as drawn
+
+    setting, result = found.setting, found.result
+    what = f"{setting['data']}, n = {setting['n']:,}; test image {setting['test_id']}, a {setting['label']}."
+    title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
+    return {
+        found.name: drawn.paper_figure(result.loss, result.forecasts, title=title),
+        f"{found.name}-agreement": drawn.agreement(result.forecasts, paper=True),
+    }
+
+
 def _draw_readmission(found: Reproduction) -> dict[str, Any]:
     from influence_core.figures import domain_mismatch as drawn
     from influence_core.figures.features import feature_bars
@@ -410,9 +440,21 @@ def _draw_readmission(found: Reproduction) -> dict[str, Any]:
     }
 
 
+def _draw_labels(found: Reproduction) -> dict[str, Any]:
+    from influence_core.figures.wrong_labels import paper_figure
+
+    setting = found.setting
+    what = f"{setting['data']}, n = {setting['n']:,}, p = {setting['p']:,}; {setting['flipped']:.0%} of the labels flipped."
+    title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
+    return {found.name: paper_figure(found.result, title=title)}
+
+
 DRAWINGS: dict[str, Callable[[Reproduction], dict[str, Any]]] = {
     "fig1": _draw_fig1,
+    "fig2": _draw_fig2,
+    "fig3": _draw_fig3,
     "readmission": _draw_readmission,
+    "labels": _draw_labels,
 }
 """The pictures of every reproducible figure, by file name."""
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from influence_core.errors import ShapeError
 from influence_core.objective import Objective
+
+
+AnObjective = TypeVar("AnObjective", bound=Objective)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +54,7 @@ class Edit:
         """Put another input ``x (d,)``, and another label if given, in the place of one example."""
         return cls(torch.tensor([position]), x=x[None], y=None if y is None else torch.tensor([y]))
 
-    def apply(self, objective: Objective) -> Objective:
+    def apply(self, objective: AnObjective) -> AnObjective:
         """The edited objective; retraining minimises it."""
         edited = objective
         if self.x is not None or self.y is not None:

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jacrev, jvp, vmap
 
+from influence_core.errors import UnsupportedError
 from influence_core.losses import Loss
 from influence_core.objective import LinearMap, Objective, check_objective, uniform_weights
 
 ROWS = 256
 """Examples that go through the network together: small enough to stay in the cache, large enough to keep it busy."""
+
+GRADIENT_ROWS = 128
+"""The same for a pass forward and back, which keeps every layer's outputs."""
 
 FORWARD_MODE_COLUMNS = 2
 """Up to so many columns, one forward-mode pass each is cheaper than forming per-example gradients."""
@@ -112,13 +116,35 @@ class NetworkObjective(Objective):
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
         return lambda v: self._products(theta, self.x, self.y, residuals, v)
 
-    @_in_turn
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``(p,)``, one backward pass."""
-        total = self.l2 * theta
-        for rows in self._rows(self.n):
-            total = total + grad(self._weighted_loss)(theta, rows)
-        return total.detach()
+        return self.risk_and_gradient(theta)[1]
+
+    def risk_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """``R(theta; w)``, ``()``, and its gradient ``(p,)``, from the same passes."""
+        value, gradient = self.pulled_back(
+            theta, lambda f, rows: self.weights[rows] @ self.loss.values(f, self.y[rows])
+        )
+        return value + 0.5 * (self.l2 * theta * theta).sum(), gradient + self.l2 * theta
+
+    @_in_turn
+    def pulled_back(self, theta: Tensor, value: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
+        """A sum over the training examples of any function of their outputs, and its gradient.
+
+        Args:
+            theta: ``(p,)``.
+            value: Of the outputs ``(b, c)`` of the training examples ``rows``: their part of the sum, ``()``.
+
+        Returns:
+            The sum ``()`` and its gradient ``(p,)``: one pass forward and one back.
+        """
+        total, gradient = theta.new_zeros(()), torch.zeros_like(theta)
+        for start in range(0, self.n, GRADIENT_ROWS):
+            rows, at = slice(start, start + GRADIENT_ROWS), theta.detach().requires_grad_()
+            part = value(self._forward(at, self.x[rows]), rows)
+            gradient += torch.autograd.grad(part, at)[0]
+            total += part.detach()
+        return total, gradient
 
     @_in_turn
     def hessian_product(self, theta: Tensor) -> LinearMap:
@@ -162,6 +188,42 @@ class NetworkObjective(Objective):
             dense.addmm_(jacobian.flatten(0, 1).T, bent.flatten(0, 1))
         dense.diagonal().add_(self.l2)
         return dense
+
+    @property
+    def layers(self) -> dict[str, nn.Module]:
+        """The modules that hold parameters themselves, by name, in the order of ``theta``."""
+        modules = self.module.named_modules()
+        return {name: one for name, one in modules if any(True for _ in one.parameters(recurse=False))}
+
+    @_in_turn
+    def traced(self, theta: Tensor, x: Tensor) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
+        """Outputs ``(b, c)`` with their graph, and by name each layer's input (detached) and output (in the graph).
+
+        Raises:
+            UnsupportedError: If a layer is not used exactly once, or mixes examples.
+        """
+        seen: dict[str, tuple[Tensor, Tensor]] = {}
+
+        def watch(name: str) -> Callable[[nn.Module, tuple[Tensor], Tensor], Tensor]:
+            def note(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+                if name in seen or len(inputs[0]) != len(x):
+                    raise UnsupportedError(f"The layer '{name}' is used more than once for the same example.")
+                seen[name] = (inputs[0].detach(), output)
+                return output.clone()  # what follows may work in place
+
+            return note
+
+        hooks = [layer.register_forward_hook(watch(name)) for name, layer in self.layers.items()]
+        try:
+            f = self._forward(theta.detach().clone().requires_grad_(), x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if unused := self.layers.keys() - seen.keys():
+            raise UnsupportedError(
+                f"The layer '{min(unused)}' is not called as a module: its inputs cannot be seen."
+            )
+        return f, seen
 
     @_in_turn
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:

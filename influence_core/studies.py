@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,16 @@ import torch
 from torch import Tensor
 
 from influence_core import data, devices
-from influence_core.data import DataSet
+from influence_core.data import DataSet, uploads
 from influence_core.data.digest import digest
 from influence_core.errors import DataError
-from influence_core.losses import LogisticLoss, SoftmaxLoss
+from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
 from influence_core.models import all_convolutional
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store, read_only
-from influence_core.training import AdamSchedule, Trained, minimise, train_network
+from influence_core.training import AdamSchedule, Trained, gradient_norm, minimise, train_network
 
 PACKAGED = Path(__file__).resolve().parents[1] / "assets" / "studies"
 """Parameters that ship with the app, for studies that train for minutes; made by ``precompute``."""
@@ -37,7 +38,7 @@ class StudySpec:
         name: The short name in the address bar and on the command line.
         title: The name on screen.
         data: A row of ``data.CATALOGUE``.
-        model: "softmax", "logistic" or "all-convolutional".
+        model: "softmax", "logistic", "svm" (the hinge, which gives no probabilities) or "all-convolutional".
         l2: The trained penalty (the network's falls on weights, not on biases).
         classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
         n_train: Training examples, the first in their order; ``None`` takes all.
@@ -45,6 +46,9 @@ class StudySpec:
         seed: Of initialisation and batches.
         schedule: How a network is trained before the last steps of Newton's method.
         damping: Added to the curvature unless the reader chooses another.
+        n_test: Test examples, the first in their order; ``None`` takes all.
+        whole: The study whose training rows this one lacks some of, or "".
+        source: The store's key of an uploaded table, or "".
     """
 
     name: str
@@ -58,6 +62,9 @@ class StudySpec:
     seed: int = 0
     schedule: AdamSchedule | None = None
     damping: float = 0.0
+    n_test: int | None = None
+    whole: str = ""
+    source: str = ""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -146,20 +153,56 @@ CATALOGUE: dict[str, StudySpec] = {
             schedule=_PAPER_NETWORK,
             damping=0.01,
         ),
+        StudySpec("diabetes", "Diabetes patients, logistic regression", "diabetes", "logistic", 0.001),
+        StudySpec(
+            "diabetes-thinned",
+            "Diabetes patients with a group thinned out",
+            "diabetes-thinned",
+            "logistic",
+            0.001,
+            whole="diabetes",
+        ),
+        StudySpec("hospital", "Hospital readmission, logistic regression", "hospital", "logistic", 1e-4),
+        StudySpec(
+            "hospital-thinned",
+            "Hospital readmission with the children thinned out (the paper's)",
+            "hospital-thinned",
+            "logistic",
+            1e-4,
+            whole="hospital",
+        ),
+        StudySpec("mails", "E-mails, ham or spam, logistic regression", "mails", "logistic", 1e-4),
+        StudySpec("text-folder", "Texts of your own, logistic regression", "text-folder", "logistic", 1e-4),
     )
 }
 """The built-in studies by name; the first is the default. New ones are one row here."""
 
 
-def find(name: str) -> StudySpec:
-    """The spec called ``name``.
+UPLOADED = "table-"
+"""What the names of studies on uploaded tables begin with; the store's key follows."""
+
+
+def find(name: str, store: Store | None = None) -> StudySpec:
+    """The spec called ``name``: a row of the catalogue, or an uploaded table that the store still has.
+
+    Args:
+        name: Its name.
+        store: Where uploaded tables are kept; the user's own store where none is given.
 
     Raises:
         DataError: If there is none.
     """
+    if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
+        return of_table(uploads.recall(store or Store(), name.removeprefix(UPLOADED)))
     if name not in CATALOGUE:
         raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
+
+
+def of_table(kept: uploads.Kept) -> StudySpec:
+    """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
+    model = "logistic" if kept.classes == 2 else "softmax"
+    return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
 
 
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
@@ -196,13 +239,13 @@ def open_study(
         DataError: If the data cannot be read or the device is not there.
     """
     report(progress, 0.0, "reading the data")
-    examples = _select(data.load(spec.data, folder, part(progress, 0.0, 0.1)), spec)
+    examples = _select(_load(spec, store, folder, part(progress, 0.0, 0.1)), spec)
     objective, start = _objective(spec, examples, device)
     key = digest("study", FORMAT, spec.content, examples.content, str(objective.x.dtype))
     kept = None if afresh else (store.get(key) if store else None) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
-        norm = float(objective.risk_gradient(theta).norm())
+        norm = gradient_norm(objective, theta)
         return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key)
     trained = _train(spec, objective, start, part(progress, 0.1, 1.0))
     if store:
@@ -212,16 +255,28 @@ def open_study(
     return Study(spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key)
 
 
+def _load(spec: StudySpec, store: Store | None, folder: str | None, progress: Progress | None) -> DataSet:
+    if spec.source:
+        return uploads.load(store or Store(), spec.source)
+    return data.load(spec.data, folder, progress)
+
+
 def _select(examples: DataSet, spec: StudySpec) -> DataSet:
     kept = examples.keep_classes(spec.classes) if spec.classes else examples
-    return kept.first(n_train=spec.n_train) if spec.n_train else kept
+    return kept.first(spec.n_train, spec.n_test) if spec.n_train or spec.n_test else kept
+
+
+def _loss(spec: StudySpec, classes: int) -> Loss:
+    if spec.model == "softmax":
+        return SoftmaxLoss(classes)
+    return HingeLoss() if spec.model == "svm" else LogisticLoss()
 
 
 def _objective(spec: StudySpec, examples: DataSet, device: str) -> tuple[Objective, Tensor | None]:
     """The objective on its device, and where training starts (``None``: zeros)."""
     classes, x, y = len(examples.class_names), examples.train.x, examples.train.y
     if not spec.is_network:
-        loss = SoftmaxLoss(classes) if spec.model == "softmax" else LogisticLoss()
+        loss = _loss(spec, classes)
         place, dtype = devices.choose(device, x.shape[1] * loss.outputs, is_network=False)
         return LinearObjective.build(x.to(place, dtype), y.to(place), loss, spec.l2), None
     network = all_convolutional.build(classes, spec.seed)

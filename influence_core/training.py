@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.errors import UnsupportedError
+from influence_core.errors import SolveError, UnsupportedError
 from influence_core.objective import Objective
 from influence_core.operators import GaussNewton, Hessian
 from influence_core.progress import Progress, report
@@ -23,11 +24,13 @@ SMALLEST_STEP = 1e-8
 ROUNDING = 1e-12
 """A predicted fall below this share of the risk cannot be told from rounding."""
 CG_STEPS = 500
+DENSE_LIMIT = 256
+"""Up to so many parameters a Newton step takes a dense factor, which no bad scaling of the features slows down."""
 MEMORY = 60
 """Steps that one Gauss-Newton inverse serves before it is rebuilt."""
 NETWORK_DAMPING = 1e-3
-MARGIN = 1e-6
-"""An SVM example this close to the margin may take any slope of the hinge."""
+MARGIN = 1e-8
+"""An SVM example whose margin is this close to 1 lies on the kink, and may take any slope of the hinge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,8 @@ def minimise(
 ) -> Trained:
     """Minimise to a stated gradient norm, with a line search at every step.
 
-    A convex objective takes Newton's method with inexact conjugate-gradient solves. A network takes L-BFGS on top of
+    A convex objective takes Newton's method, with a dense factor for few parameters and inexact conjugate-gradient
+    solves for more. A network takes L-BFGS on top of
     a dense Gauss-Newton inverse, which is rebuilt where progress stalls: a step costs one gradient.
 
     Args:
@@ -74,7 +78,9 @@ def minimise(
         UnsupportedError: For a cold start of a network, where zero is a saddle.
     """
     if not objective.loss.smooth:
-        return fit_hinge(objective)
+        trained = fit_hinge(objective)
+        report(progress, 1.0, f"subgradient norm {trained.gradient_norm:.1e}")
+        return trained
     if theta is None and not objective.is_convex:
         raise UnsupportedError("A network has no cold start at zero: give its initial parameters.")
     started = time.perf_counter()
@@ -135,11 +141,18 @@ class _Path:
 
 def _newton(path: _Path, max_steps: int) -> None:
     while not path.arrived and path.steps < max_steps:
-        # solve ever more sharply as the optimum nears (quadratic convergence), but no sharper than the target needs
-        rtol = min(0.1, max(math.sqrt(path.norm), 0.1 * path.target / path.norm))
-        inverse = ConjugateGradient(rtol, max_steps=CG_STEPS).prepare(Hessian(path.objective, path.theta))
-        if not path.move(-inverse.solve(path.gradient).value):
+        if not path.move(-_newton_inverse(path).solve(path.gradient).value):
             return
+
+
+def _newton_inverse(path: _Path) -> Inverse:
+    hessian = Hessian(path.objective, path.theta)
+    if path.objective.dim <= DENSE_LIMIT:
+        with suppress(SolveError):  # without a penalty the curvature may be singular
+            return Cholesky().prepare(hessian)
+    # solve ever more sharply as the optimum nears (quadratic convergence), but no sharper than the target needs
+    rtol = min(0.1, max(math.sqrt(path.norm), 0.1 * path.target / path.norm))
+    return ConjugateGradient(rtol, max_steps=CG_STEPS).prepare(hessian)
 
 
 def _quasi_newton(path: _Path, inverse: Inverse | None, max_steps: int) -> None:
@@ -150,7 +163,7 @@ def _quasi_newton(path: _Path, inverse: Inverse | None, max_steps: int) -> None:
         pairs: list[tuple[Tensor, Tensor]] = []
         for _ in range(MEMORY):
             theta, gradient = path.theta, path.gradient
-            if path.arrived or not path.move(-_two_loops(gradient, pairs, inverse)):
+            if path.arrived or not path.move(-quasi_newton_direction(gradient, pairs, inverse)):
                 break
             moved, turned = path.theta - theta, path.gradient - gradient
             if float(moved @ turned) > 0:
@@ -160,16 +173,27 @@ def _quasi_newton(path: _Path, inverse: Inverse | None, max_steps: int) -> None:
             return
 
 
-def _two_loops(gradient: Tensor, pairs: list[tuple[Tensor, Tensor]], inverse: Inverse) -> Tensor:
-    """L-BFGS's product of the inverse curvature with the gradient, ``inverse`` corrected by ``(step, turn)`` pairs."""
+def quasi_newton_direction(
+    gradient: Tensor, pairs: Sequence[tuple[Tensor, Tensor]], inverse: Inverse
+) -> Tensor:
+    """L-BFGS's product of the inverse curvature with the gradient, by its two loops.
+
+    Args:
+        gradient: ``(p,)``, or ``(p, m)`` for ``m`` models that advance side by side.
+        pairs: Earlier ``(step, change of the gradient)``, oldest first, shaped as the gradient.
+        inverse: An inverse curvature, which the pairs correct.
+
+    Returns:
+        Shaped as the gradient; the step downhill is its negative.
+    """
     q, factors = gradient.clone(), []
     for moved, turned in reversed(pairs):
-        factor = (moved @ q) / (moved @ turned)
+        factor = (moved * q).sum(0) / (moved * turned).sum(0)
         factors.append(factor)
         q -= factor * turned
     q = inverse.solve(q).value
     for (moved, turned), factor in zip(pairs, reversed(factors), strict=True):
-        q = q + (factor - (turned @ q) / (moved @ turned)) * moved
+        q = q + (factor - (turned * q).sum(0) / (moved * turned).sum(0)) * moved
     return q
 
 
@@ -217,11 +241,13 @@ def train_network(
     return Trained(theta, norm, schedule.steps, time.perf_counter() - started, False)
 
 
-def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_000_000) -> Trained:
+def fit_hinge(objective: Objective, tolerance: float = 1e-10, max_steps: int = 1_000_000) -> Trained:
     """The linear SVM through scikit-learn's dual coordinate descent; weights and penalty are the objective's.
 
-    The reported gradient norm is that of the smallest subgradient: examples on the margin may take any slope
-    between 0 and ``w_i``, and the best choice is found by bounded least squares.
+    The reported gradient norm is that of the smallest subgradient over all examples (``hinge_slopes``).
+
+    Raises:
+        UnsupportedError: If there is one penalty for each parameter.
     """
     if objective.l2.ndim:
         raise UnsupportedError(
@@ -230,25 +256,52 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-9, max_steps: int = 1_
     from sklearn.svm import LinearSVC  # takes a second to import, and few studies are SVMs
 
     started = time.perf_counter()
-    x, y, w, l2 = (
-        part.detach().cpu().numpy() for part in (objective.x, objective.y, objective.weights, objective.l2)
-    )
+    exact = objective.to("cpu", torch.float64)  # the kink is found by its digits
+    l2 = float(exact.l2)
     model = LinearSVC(
-        loss="hinge", C=1 / float(l2), tol=tolerance, max_iter=max_steps, fit_intercept=False, random_state=24
-    ).fit(x, y, sample_weight=w)
-    theta = model.coef_[0]
-    norm = _smallest_subgradient(theta, x * (2 * y - 1)[:, None], w, float(l2))
-    found = torch.as_tensor(theta).to(objective.x)
-    return Trained(found, norm, int(model.n_iter_), time.perf_counter() - started, norm <= 1e-3 * float(l2))
+        loss="hinge", C=1 / l2, tol=tolerance, max_iter=max_steps, fit_intercept=False, random_state=24
+    ).fit(exact.x.numpy(), exact.y.numpy(), sample_weight=exact.weights.numpy())
+    theta = torch.as_tensor(model.coef_[0])
+    norm = gradient_norm(exact, theta)
+    steps, seconds = int(model.n_iter_), time.perf_counter() - started
+    return Trained(theta.to(objective.x), norm, steps, seconds, norm <= 1e-3 * l2)
 
 
-def _smallest_subgradient(theta: np.ndarray, signed: np.ndarray, w: np.ndarray, l2: float) -> float:
+def gradient_norm(objective: Objective, theta: Tensor) -> float:
+    """``||grad R(theta)||``; of the smallest subgradient where the loss has a kink: 0 proves a convex optimum."""
+    if objective.loss.smooth:
+        return float(objective.risk_gradient(theta).norm())
+    o = objective
+    slopes = o.weights * hinge_slopes(o, theta)
+    directions = o.loss.directions(o.outputs(theta, o.x), o.y)[:, 0]
+    return float((o.x.T @ (slopes * directions) + o.l2 * theta).norm())
+
+
+def hinge_slopes(objective: Objective, theta: Tensor) -> Tensor:
+    """The sizes ``-g'(m_i)`` of the hinge's slope that make the subgradient of the risk smallest.
+
+    1 for a margin ``m_i`` below 1 and 0 above it. On the kink, where every slope from 0 to 1 is one, bounded least
+    squares decides; at the optimum ``w_i`` times the slopes are the SVM's dual variables.
+
+    Args:
+        objective: A linear model with the hinge.
+        theta: ``(p,)``, the optimum or near it.
+
+    Returns:
+        ``(n,)`` in 0..1; 0 on the kink for examples of no weight.
+    """
     from scipy.optimize import lsq_linear
 
-    margins = signed @ theta
-    inside, on = margins < 1 - MARGIN, (abs(margins - 1) <= MARGIN) & (w > 0)
-    rest = l2 * theta - signed[inside].T @ w[inside]
-    if not on.any():
-        return float(np.linalg.norm(rest))
-    best = lsq_linear(signed[on].T, rest, bounds=(0, w[on]))
-    return float(np.linalg.norm(rest - signed[on].T @ best.x))
+    o = objective
+    f = o.outputs(theta, o.x)
+    directions = o.loss.directions(f, o.y)[:, 0]
+    short = 1 + directions * f[:, 0]
+    slopes = (short > MARGIN).to(theta)
+    on = ((short.abs() <= MARGIN) & (o.weights > 0)).nonzero()[:, 0]
+    if len(on):
+        rest = -(o.x.T @ (o.weights * slopes * directions) + o.l2 * theta)
+        size = o.weights[on].max()
+        columns = (o.weights[on] / size * directions[on])[:, None] * o.x[on]
+        best = lsq_linear(columns.T.cpu().numpy(), (rest / size).cpu().numpy(), bounds=(0, 1)).x
+        slopes[on] = torch.as_tensor(best).to(slopes)
+    return slopes

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from scipy.stats import spearmanr
+
+from influence_core.words import plain
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
@@ -130,24 +134,35 @@ class SpotCheck:
         predicted: ``D`` of each, nats.
         actual: The change after real retraining, nats.
         seconds: Time for retraining.
+        converged: Whether every retraining reached its gradient norm.
     """
 
     train_ids: tuple[int, ...]
     predicted: tuple[float, ...]
     actual: tuple[float, ...]
     seconds: float
+    converged: bool = True
 
     @property
     def error(self) -> float:
         """Largest ``|predicted - actual|`` as a share of the largest ``|actual|``."""
         predicted, actual = np.array(self.predicted), np.array(self.actual)
-        largest = float(np.abs(actual).max())
-        return float(np.abs(predicted - actual).max()) / largest if largest else float("inf")
+        largest, miss = float(np.abs(actual).max()), float(np.abs(predicted - actual).max())
+        if not largest:
+            return math.inf if miss else 0.0
+        return miss / largest
 
     @property
     def agreement(self) -> float:
         """Spearman's rank correlation of forecast and truth."""
-        return float(spearmanr(self.predicted, self.actual).statistic)
+        return rank_agreement(self.predicted, self.actual)
+
+
+def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
+    """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
+    if min(len(set(map(float, one))), len(set(map(float, other)))) < 2:
+        return math.nan
+    return round(float(spearmanr(one, other).statistic), 12)  # five ranks often give exactly ORDERED
 
 
 @dataclass(frozen=True)
@@ -161,9 +176,9 @@ class Badge:
 def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
     """Red: do not use the numbers. Amber: read the order, check the sizes. Green: sizes within about a tenth.
 
-    What fails outright is red, whatever a spot check says. Otherwise a spot check decides, because it is the truth
-    for this very test example. Without one, green needs an exact solver, a finished training, a convex risk without
-    damping, and no example so heavy that the first order is not enough.
+    What fails outright is red, whatever a spot check says. Otherwise a spot check whose retrainings came to their end
+    decides, because it is the truth for this very test example. Without one, green needs an exact solver, a finished
+    training, a convex risk without damping, and no example so heavy that the first order is not enough.
 
     Args:
         facts: Where the numbers came from.
@@ -171,7 +186,7 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
     """
     if facts.failures():
         return Badge("red", facts.failures()[0])
-    if spot is not None:
+    if spot is not None and spot.converged:
         return _judge_by_truth(spot)
     doubts = (
         (
@@ -183,6 +198,10 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
             "A network has many optima: only a check with real retraining can tell for this example.",
         ),
         (facts.damping > 0, "The damping shrinks these numbers: read the order, not the sizes."),
+        (
+            facts.second_order is None,
+            "It was not computed whether a few training examples weigh so much here that their forecasts are too small.",
+        ),
         (
             (facts.second_order or 0.0) > SECOND_ORDER,
             "A few training examples weigh so much here that their forecasts come out too small.",
@@ -196,7 +215,9 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
 
 def _judge_by_truth(spot: SpotCheck) -> Badge:
     count = len(spot.train_ids)
-    off = f"{count} real retrainings: the forecast is off by at most {spot.error:.0%} of the largest change"
+    if not math.isfinite(spot.error):
+        return Badge("red", f"{count} real retrainings bear out nothing of this forecast.")
+    off = f"{count} real retrainings: the forecast is off by at most {plain(100 * spot.error)} % of the largest change"
     if spot.error <= CLOSE:
         return Badge("green", f"{off}.")
     if spot.agreement >= ORDERED:

@@ -28,6 +28,8 @@ def signed(value: float) -> str:
 
 def plain(value: float) -> str:
     """A positive number with three significant digits; powers of ten where it is very small or large."""
+    if not math.isfinite(value):
+        return "not a number"
     if value == 0:
         return "0"
     mantissa, _, power = f"{value:.2e}".partition("e")  # rounded first: 9.999 reads 10.0
@@ -40,6 +42,11 @@ def plain(value: float) -> str:
 def nats(value: float) -> str:
     """A loss change with sign and unit."""
     return f"{signed(value)} {UNIT}"
+
+
+def ratio(value: float) -> str:
+    """A ratio or a correlation with two digits; a dash where there is none."""
+    return f"{value:.2f}".replace("-", "\u2212") if math.isfinite(value) else "–"
 
 
 def percent(probability: float) -> str:

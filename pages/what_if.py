@@ -18,11 +18,7 @@ with errors_shown():
         "Choose a group and what happens to it. The forecast comes at once; training again shows the truth."
     )
     question.bar(view, asked)
-    which, what = st.columns(2, gap="large")
-    with which:
-        at = what_if.choose_group(study, view, explanation)
-    with what:
-        change = what_if.choose_change(study, view)
+    at, change = what_if.choose(study, view, explanation)
     if not len(at):
         st.info(f"No {explanation.examples} are chosen yet.")
     elif not change.changes(explanation.labels[at]):

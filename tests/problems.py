@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence_core.data import DataSet, Examples
 from influence_core.losses import LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
+from influence_core.studies import Study, StudySpec
 from tests import references
 
 KINDS = ["softmax", "logistic", "smooth_hinge"]
@@ -86,6 +88,26 @@ def linear(
     return Linear(objective, torch.tensor(theta), x[:n], y[:n], w, l2, kind, x[n:], y[n:])
 
 
+@dataclass(frozen=True)
+class SquaredLoss:
+    """Half the squared distance of the outputs from the label's unit vector; its curvature is the identity."""
+
+    classes: int = 3
+
+    @property
+    def outputs(self) -> int:
+        return self.classes
+
+    def values(self, f: Tensor, y: Tensor) -> Tensor:
+        return 0.5 * self.residuals(f, y).square().sum(1)
+
+    def residuals(self, f: Tensor, y: Tensor) -> Tensor:
+        return f - nn.functional.one_hot(y, self.classes)
+
+    def curvature(self, f: Tensor, y: Tensor):
+        return lambda u: u.clone()
+
+
 def network(name: str, n: int = 20, seed: int = 0) -> tuple[NetworkObjective, Tensor]:
     """A tiny network with smooth activations on pictures of 5 x 5, biases unpenalised, at a random theta."""
     bias = name.endswith("with bias")
@@ -117,3 +139,28 @@ def pictures(objective: Objective) -> Tensor:
 def normal(*shape: int, seed: int = 0) -> Tensor:
     """Standard normal float64 numbers."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def network_study(name: str = "linear") -> Study:
+    """A study of a tiny network at a random theta, where the risk is not convex; its first examples are the test."""
+    objective, theta = network(name)
+    ids = torch.arange(objective.n)
+    train = Examples(objective.x, objective.y, ids)
+    test = Examples(objective.x[:4], objective.y[:4], ids[:4] + 100)
+    toy = DataSet("toy", "Toy", train, test, ("a", "b", "c"), (5, 5))
+    norm = float(objective.risk_gradient(theta).norm())
+    spec = StudySpec("toy", "Toy", "toy", "all-convolutional", 0.1, damping=0.01)
+    return Study(spec, toy, objective, theta, norm, 0.0, False, "0" * 64)
+
+
+def linear_study(toy: Linear) -> Study:
+    """The same problem as a study of rows; the ids of its training rows count from 500, those of its tests from 900."""
+    names, (xt, yt) = tuple("abc"[: int(toy.y.max()) + 1]), toy.tests
+    train = Examples(toy.objective.x, toy.objective.y, 500 + torch.arange(toy.objective.n))
+    test = Examples(xt, yt, 900 + torch.arange(len(yt)))
+    rows = DataSet("toy", "Toy", train, test, names, None, kind="row")
+    norm = float(toy.objective.risk_gradient(toy.theta).norm())
+    spec = StudySpec("toy", "Toy", "toy", toy.kind, toy.l2)
+    return Study(
+        spec, rows, toy.objective, toy.theta, norm, 0.0, False, toy.kind.encode().hex().ljust(64, "0")
+    )

@@ -14,7 +14,7 @@ from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
 from tests import references
-from tests.benchmarks import scores
+from tests.benchmarks import leave_one_out, scores
 from tests.benchmarks.scores import Figure, Problem
 from tests.problems import normal
 
@@ -119,3 +119,20 @@ def test_json_holds_the_figures_and_the_setting(monkeypatch, capsys):
     assert told["cases"] == {"a": "n 4,500, p 7,840, data"}
     assert err.startswith("falls short: a: bad")
     assert chosen == {"only": ["a"], "folder": "folder"}
+
+
+def test_the_leave_one_out_case_measures_what_it_says(one_or_seven):
+    figures = leave_one_out.measure(one_or_seven, leave_one_out.first_wrong(one_or_seven), k=5)
+    assert [figure.limit for figure in figures if figure.limit is not None] == [leave_one_out.PROVED]
+    ratio, seconds, proof, bare, *rest = (figure.value for figure in figures)
+    assert ratio == pytest.approx(seconds / bare)
+    assert 0 < proof <= leave_one_out.PROVED
+    assert min(rest) > 0
+
+
+def test_leaving_out_too_slowly_falls_short(monkeypatch, capsys, one_or_seven):
+    monkeypatch.setattr(leave_one_out, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(leave_one_out, "measure", lambda study, at: [Figure("digits", "seconds", 41.0, 40.0)])
+    assert leave_one_out.main(["--threads", "1"]) == 0
+    assert leave_one_out.main(["--threads", "1", "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")

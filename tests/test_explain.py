@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data
+from influence_core import data, solvers
 from influence_core.data import Examples
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, predictions
-from influence_core.experiments.explain import NOTICEABLE, Settings
+from influence_core.experiments.explain import NOTICEABLE, STRONGEST, Settings
 from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
 from tests import references
@@ -70,6 +70,29 @@ def test_scores_equal_a_dense_computation(study, mistake, answer):
     assert_allclose(answer.scores, dense, rtol=0, atol=1e-10 * np.abs(dense).max())
     assert_array_equal(answer.ids, study.data.train.ids.numpy())
     assert_array_equal(answer.labels, y)
+
+
+def test_the_second_order_is_what_a_newton_step_adds_to_the_strongest(study, answer, by_solver):
+    """One Newton step on the risk without the example, whose curvature is gone as well, built densely."""
+    x, y = training(study)
+    at, n, theta = np.argsort(-np.abs(answer.scores))[:STRONGEST], len(x), study.theta.numpy()
+    p = 1 / (1 + np.exp(-x @ theta))
+    hessian = (x.T * (p * (1 - p) / n)) @ x + L2 * np.eye(len(theta))
+    p_test = 1 / (1 + np.exp(-answer.x @ theta))
+    gradient = (p_test - answer.label) * answer.x
+    steps = []
+    for i in at:
+        without = hessian - p[i] * (1 - p[i]) / n * np.outer(x[i], x[i])
+        steps.append(gradient @ np.linalg.solve(without, (p[i] - y[i]) / n * x[i]))
+    expected = np.abs(steps - answer.scores[at]).max() / np.abs(answer.scores).max()
+    assert expected > 0.05
+    assert_allclose(answer.provenance.second_order, expected, rtol=1e-8)
+    assert by_solver["cg"].provenance.second_order is None  # it has no factor, and would take minutes
+
+
+@pytest.mark.parametrize("name", solvers.CATALOGUE)
+def test_each_solver_stays_itself(study, name):
+    assert Settings(name).resolved(study).solver == name
 
 
 def test_what_stands_beside_the_scores(study, mistake, answer):
@@ -377,7 +400,7 @@ BAD = {
     "damping -1": (lambda study: Settings(damping=-1.0), "damping must be .* at least 0, but is -1"),
     "damping NaN": (lambda study: Settings(damping=math.nan), "damping must be .* at least 0, but is nan"),
     "damping infinite": (lambda study: Settings(damping=math.inf), "damping must be .*but is inf"),
-    "unknown solver": (lambda study: Settings("gauss"), "no solver 'gauss'.*auto, cholesky, cg, lissa"),
+    "unknown solver": (lambda study: Settings("gauss"), "no solver 'gauss'.*auto, cholesky, cg, .*lissa"),
     "unknown curvature": (lambda study: Settings(curvature="fisher"), "'fisher'.*auto, hessian"),
     "unknown study": (lambda study: find("digit"), "no study 'digit'.*digits, one-or-seven"),
     "unknown device": (lambda study: open_study(study.spec, device="tpu"), "no device 'tpu'.*cpu"),

@@ -1,5 +1,7 @@
 """Every figure: what is drawn, in which colour, what a pointer reads, and how much is sent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -9,11 +11,13 @@ from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.take_out import TakeOut
+from influence_core.experiments.what_if import Calibration
 from influence_core.figures.anatomy import GREEN, RED, anatomy
 from influence_core.figures.explain import SAMPLE, TOP, influence_against_distance, probabilities
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.figures.pixels import pixel_map
 from influence_core.figures.take_out import before_and_after
+from influence_core.figures.what_if import calibration
 from influence_core.words import nats
 from tests.test_trust import SOUND
 
@@ -68,6 +72,10 @@ def taken_out() -> TakeOut:
     return TakeOut((1, 2), 0.4, 0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1)
 
 
+def groups(predicted=(0.3, -0.2, 0.01), actual=(0.5, -0.3, -0.02)) -> Calibration:
+    return Calibration(7, np.array(predicted), np.array(actual), True)
+
+
 SOME, LOTS = explanation(2_000), explanation(MANY)
 FIGURES = {
     "probabilities": lambda: probabilities(SOME),
@@ -76,6 +84,8 @@ FIGURES = {
     "anatomy as in the paper": lambda: anatomy(pieces(2_000), paper=True),
     "pixel map": lambda: pixel_map(pixels(), "one"),
     "before and after": lambda: before_and_after(taken_out(), NAMES, 1),
+    "calibration": lambda: calibration(groups()),
+    "calibration of nothing": lambda: calibration(groups((0.0, 0.0), (0.0, 0.0))),
 }
 
 
@@ -264,6 +274,31 @@ def test_each_label_runs_from_before_to_after():
     assert "60.0 % before, 40.0 % after" in figure.data[1].hovertemplate
 
 
+# ------------------------------------------------------------------------------------- groups of one size
+
+
+def test_groups_stand_at_forecast_and_truth_coloured_by_the_forecast():
+    result = groups()
+    figure = calibration(result)
+    (points,) = (trace for trace in figure.data if trace.mode == "markers")
+    assert_array_equal(points.x, result.predicted)
+    assert_array_equal(points.y, result.actual)
+    assert list(points.marker.color) == [HELPFUL.both, HARMFUL.both, HELPFUL.both]
+    for hover, predicted, actual in zip(points.hovertext, result.predicted, result.actual, strict=True):
+        assert hover == f"forecast {nats(predicted)}<br>truth {nats(actual)}"
+    assert "Forecast" in figure.layout.xaxis.title.text and "nats" in figure.layout.xaxis.title.text
+    assert "nats" in figure.layout.yaxis.title.text
+
+
+def test_the_dashed_line_is_the_truth_and_the_solid_one_the_fitted_slope():
+    result = groups()
+    lines = {trace.line.dash: trace for trace in calibration(result).data if trace.mode == "lines"}
+    assert set(lines) == {"dash", "solid"}
+    for dash, slope in (("dash", 1.0), ("solid", result.slope)):
+        assert_allclose(lines[dash].y, slope * np.array(lines[dash].x))
+        assert min(lines[dash].x) < min(result.predicted) and max(lines[dash].x) > max(result.predicted)
+
+
 # --------------------------------------------------------------------------------------------------- palette
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#0e1117"}  # Streamlit's own
@@ -286,3 +321,17 @@ def contrast(one: str, other: str) -> float:
 def test_colours_can_be_read_on_either_theme(shades, theme):
     assert contrast(shades.on(theme), BACKGROUNDS[theme]) >= 4.5
     assert contrast(shades.both, BACKGROUNDS[theme]) >= 3
+
+
+def test_class_names_of_somebody_elses_are_shown_to_the_letter():
+    name = "<a href='http://x'>c</a>"
+    answer = replace(explanation(50), class_names=(name, name, name))
+    both = np.array([0.2, 0.3, 0.5])
+    taken_out = TakeOut((5_000,), 0.1, 0.1, 0.0, both, both, 1e-9, 1e-8, True, 0.1)
+    for figure in (
+        probabilities(answer),
+        influence_against_distance(answer),
+        before_and_after(taken_out, answer.class_names, 1),
+    ):
+        drawn = str(figure.to_dict())
+        assert "<a href" not in drawn and "&lt;a href" in drawn

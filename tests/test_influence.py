@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from influence_core import influence
-from influence_core.errors import DataError, ShapeError, SolveError
+from influence_core.errors import DataError, ShapeError, SolveError, UnsupportedError
 from influence_core.influence import InfluenceEngine
 from influence_core.objective import LinearObjective
 from influence_core.operators import GaussNewton, Hessian
@@ -68,6 +68,60 @@ def test_scores_of_a_network_are_the_dense_formula(name, curvature):
     assert_close(scores.values, expected, rtol=1e-8, atol=1e-10)
     one = _engine(objective, theta, Cholesky(), curvature, damping).removal(scores.solve.value[:, 0])
     assert_close(one, gradients @ scores.solve.value[:, 0] / objective.n, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("way", ["_leverages_solved", "_leverages_multiplied"])
+@pytest.mark.parametrize("damping", [0.0, 0.3])
+def test_newton_removal_is_the_dense_step_on_the_risk_without_the_example(kind, way, damping, monkeypatch):
+    monkeypatch.setattr(influence, "_leverage_blocks", getattr(influence, way))
+    monkeypatch.setattr(influence, "BLOCK", 7)
+    toy = linear(kind)
+    engine = _engine(toy.objective, toy.theta, damping=damping)
+    s = engine.inverse_gradients(*toy.tests).require()
+    tests, own = toy.gradients(toy.xt, toy.yt), toy.gradients(toy.x, toy.y) / 60
+    expected = torch.empty(4, 60, dtype=torch.float64)
+    for i in range(60):
+        w = toy.w.copy()
+        w[i] = 0
+        left_out = references.hessian(toy.theta.numpy(), toy.x, toy.y, w, toy.l2, kind, toy.temperature)
+        left_out = torch.tensor(left_out) + damping * torch.eye(toy.objective.dim, dtype=torch.float64)
+        expected[:, i] = tests @ torch.linalg.solve(left_out, own[i])
+    found = engine.newton_removal(s)
+    assert_close(found, expected, rtol=1e-8, atol=1e-14)
+    assert (found - engine.removal(s)).abs().max() > 1e-2 * found.abs().max(), "the correction should show"
+    some = torch.tensor([40, 3, 17])
+    assert_close(engine.newton_removal(s[:, 2], some), expected[2, some], rtol=1e-8, atol=1e-14)
+
+
+def test_the_cheaper_way_to_the_leverages_is_taken(monkeypatch):
+    toy = linear("softmax")  # 15 parameters, 3 outputs: up to 6 examples are solved one by one
+    engine = _engine(toy.objective, toy.theta)
+    s = engine.inverse_gradients(*toy.tests).require()
+    for way, few in (("_leverages_multiplied", True), ("_leverages_solved", False)):
+        with monkeypatch.context() as patch:
+            patch.delattr(influence, way)
+            assert engine.newton_removal(s, torch.arange(6 if few else 7)).shape == (4, 6 if few else 7)
+
+
+def test_newton_removal_comes_nearer_to_the_truth():
+    toy = linear("softmax")
+    engine = _engine(toy.objective, toy.theta)
+    s = engine.inverse_gradients(*toy.tests).require()
+    order = engine.removal(s)[0].abs().argsort(descending=True)[:12]
+    actual = _actual_changes(toy, order.tolist())[0]
+    plain, newton = (
+        (found[order] - actual).abs().max()
+        for found in (engine.removal(s)[0], engine.newton_removal(s[:, 0]))
+    )
+    assert newton < 0.5 * plain
+
+
+def test_newton_removal_says_that_it_is_for_linear_models():
+    objective, theta = network("linear")
+    engine = _engine(objective, theta, curvature=GaussNewton, damping=0.1)
+    with pytest.raises(UnsupportedError, match="linear models only"):
+        engine.newton_removal(theta)
 
 
 def test_blocks_of_tests_are_the_whole_table_and_come_when_asked(monkeypatch):

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 
 from influence_core import data, retraining
 from influence_core.edits import Edit, predict
+from influence_core.errors import Cancelled
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
@@ -73,20 +74,12 @@ def test_every_edited_model_is_the_cold_fit_of_the_references(kind, help_, monke
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exact_inverse_finishes_the_block_and_leaves_nothing_to_newton(kind, monkeypatch):
-    steps = []
-
-    def counted(*arguments, **settings):
-        trained = minimise(*arguments, **settings)
-        steps.append(trained.steps)
-        return trained
-
-    monkeypatch.setattr(retraining, "minimise", counted)
+    monkeypatch.delattr(retraining, "minimise")
     toy = linear(kind, n=150)
     edits = [edit for edit, _ in _edits(toy) if edit.weight != 40]
     models = retrain(toy.objective, toy.theta, edits, _inverse(toy.objective, toy.theta), gradient_norm=1e-9)
     assert models.converged.all()
-    assert sum(steps) == 0
-    assert len(steps) == len(edits)
+    assert models.gradient_norms.max() <= 1e-9
 
 
 def test_the_reported_gradient_norm_is_the_edited_models_own():
@@ -99,6 +92,40 @@ def test_the_reported_gradient_norm_is_the_edited_models_own():
     assert models.converged.all()
     impossible = retrain(toy.objective, toy.theta, [Edit.removal([0])], None, gradient_norm=0.0)
     assert not impossible.converged.any()
+
+
+@pytest.mark.parametrize("help_", ["none", "exact inverse"])
+def test_every_model_has_its_own_target_and_stops_there(help_):
+    toy = linear("softmax")
+    edits = [edit for edit, _ in _edits(toy)][:6]
+    inverse = _inverse(toy.objective, toy.theta) if help_ == "exact inverse" else None
+    targets = torch.tensor([1e-2, 1e-12, 1e-3, 1e-11, 1e-2, 1e-10], dtype=torch.float64)
+    models = retrain(toy.objective, toy.theta, edits, inverse, targets)
+    assert models.converged.all()
+    assert (models.gradient_norms <= targets).all()
+    assert (models.gradient_norms[::2] > 1e-9).all(), "a model that has arrived takes no more steps"
+    for theta, norm, (_, (w, x, y)) in zip(models.theta, models.gradient_norms, _edits(toy), strict=False):
+        assert norm.item() == pytest.approx(_norm(toy, theta, w, x, y), rel=1e-3, abs=1e-14)
+
+
+def test_side_by_side_progress_tells_how_many_are_done_and_can_stop(monkeypatch):
+    monkeypatch.setattr(retraining, "BLOCK_MODELS", 2)
+    toy = linear("softmax")
+    inverse, edits = _inverse(toy.objective, toy.theta), [edit for edit, _ in _edits(toy)][:5]
+    seen = []
+    retrain(toy.objective, toy.theta, edits, inverse, progress=lambda *told: seen.append(told))
+    fractions = [fraction for fraction, _ in seen]
+    assert min(np.diff(fractions)) > -1e-12
+    assert list(dict.fromkeys(words for _, words in seen)) == [
+        f"{n} of 5 models retrained" for n in (0, 2, 4, 5)
+    ]
+
+    def stop(fraction, message):
+        if message.startswith("2 of 5"):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        retrain(toy.objective, toy.theta, edits, inverse, progress=stop)
 
 
 def test_the_control_changes_nothing():

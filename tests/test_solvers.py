@@ -1,16 +1,18 @@
 """Every solver as rows of one table: what must be solved, what must fail, and the message it must give."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from influence_core.errors import DataError, ShapeError, SolveError, UnsupportedError
-from influence_core.losses import SoftmaxLoss
+from influence_core.losses import LogisticLoss, SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import DenseOperator, GaussNewton, Hessian, LinearOperator
-from influence_core.solvers import CATALOGUE, Cholesky, ConjugateGradient, LiSSA, choose
+from influence_core.solvers import CATALOGUE, EKFAC, Cholesky, ConjugateGradient, LiSSA, Nystrom, choose
 from tests.problems import KINDS, linear, network, normal
 
 SIZE = 40
@@ -40,7 +42,9 @@ RIGHT_HAND_SIDES = {
 class ExactInverse:
     """The best preconditioner there is."""
 
-    def build(self, operator: LinearOperator):
+    name = "the inverse itself"
+
+    def build(self, operator: LinearOperator, progress=None):
         inverse = torch.linalg.inv(operator.dense())
         return lambda residual: inverse @ residual
 
@@ -50,6 +54,12 @@ SOLVERS = {
     "conjugate gradient": ConjugateGradient(rtol=1e-12),
     "preconditioned conjugate gradient": ConjugateGradient(rtol=1e-12, preconditioner=ExactInverse()),
 }
+OF_AN_OBJECTIVE = {
+    "conjugate gradient with Nyström": ConjugateGradient(rtol=1e-12, preconditioner=Nystrom(3)),
+    "conjugate gradient with EK-FAC": ConjugateGradient(rtol=1e-12, preconditioner=EKFAC()),
+    "Nyström of full rank": Nystrom(1000),
+}
+"""Exact solvers that need more than a matrix."""
 
 
 @pytest.mark.parametrize("rhs", RIGHT_HAND_SIDES)
@@ -70,11 +80,11 @@ def test_t2_exact_solvers_agree_with_the_dense_answer(solver, system, rhs):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("solver", [*SOLVERS, *OF_AN_OBJECTIVE])
 def test_t2_exact_solvers_on_real_curvature(solver, kind):
-    toy = linear(kind)
+    toy, settings = linear(kind), (SOLVERS | OF_AN_OBJECTIVE)[solver]
     b = normal(toy.objective.dim, 3)
-    x = SOLVERS[solver].prepare(Hessian(toy.objective, toy.theta, 0.02)).solve(b).require()
+    x = settings.prepare(Hessian(toy.objective, toy.theta, 0.02)).solve(b).require()
     eye = torch.eye(toy.objective.dim, dtype=torch.float64)
     exact = torch.linalg.solve(toy.hessian() + 0.02 * eye, b)
     assert ((x - exact).norm(dim=0) <= 1e-8 * exact.norm(dim=0)).all()
@@ -190,7 +200,7 @@ def test_conjugate_gradient_notices_the_curvature_of_a_half_trained_network():
     assert remedied.residual <= 1.01e-8
 
 
-@pytest.mark.parametrize("solver", [Cholesky(), ConjugateGradient(), LiSSA(depth=1)], ids=lambda s: s.name)
+@pytest.mark.parametrize("solver", CATALOGUE.values(), ids=CATALOGUE)
 @pytest.mark.parametrize("shape", [(4,), (6, 2), (), (5, 2, 2)])
 def test_a_right_hand_side_of_another_shape_is_refused(solver, shape):
     toy = linear("logistic")
@@ -241,6 +251,32 @@ def test_lissa_reports_the_true_residual_and_repeats_itself():
     assert_close(again.value, solution.value, rtol=0, atol=0)
     other = LiSSA(batch=30, depth=300, scale=8.0, seed=1).prepare(operator).solve(b)
     assert (other.value - solution.value).abs().max() > 0
+
+
+@pytest.mark.parametrize("average", [0.0, 0.5])
+def test_lissa_of_the_whole_set_misses_exactly_what_its_truncation_says(average):
+    """Without noise, an eigenvector of eigenvalue ``smallest`` is short by ``(1 - smallest / scale)^(t + 1)``, averaged."""
+    o = LinearObjective.build(normal(20, 3), torch.arange(20) % 2, LogisticLoss(), 0.5)
+    blank = replace(o, x=torch.zeros_like(o.x))  # no data curvature is left: every direction is the weakest
+    b = normal(3)
+    inverse = LiSSA(batch=20, depth=30, repeats=1, scale=5.0, average=average).prepare(
+        Hessian(blank, torch.zeros(3, dtype=torch.float64))
+    )
+    steps = range(16, 31) if average else [30]
+    missing = np.mean([0.9**t for t in steps])
+    assert inverse.truncation == pytest.approx(missing)
+    assert_close(inverse.solve(b).value, (1 - 0.9 * missing) * b / 0.5, rtol=1e-12, atol=0)  # it starts at b
+
+
+def test_averaging_takes_out_the_noise_of_small_batches():
+    toy = linear("softmax", n=200, l2=0.1)
+    operator, b = Hessian(toy.objective, toy.theta), normal(toy.objective.dim)
+    exact = torch.linalg.solve(toy.hessian(), b)
+    plain, averaged = (
+        LiSSA(batch=2, depth=2000, repeats=1, average=share).prepare(operator).solve(b).value - exact
+        for share in (0.0, 0.5)
+    )
+    assert averaged.norm() < 0.3 * plain.norm()
 
 
 def test_lissa_of_zero_is_zero():

@@ -207,7 +207,14 @@ def test_a_row_of_the_catalogue(name):
         assert spec.schedule is not None and spec.damping > 0
     else:
         assert spec.schedule is None and spec.damping == 0 and spec.gradient_norm <= 1e-10
-    assert (len(spec.classes or ()) == 2) == (spec.model == "logistic")
+    if spec.data in ("digits", "mnist"):
+        assert (len(spec.classes or ()) == 2) == (spec.model == "logistic")
+    if spec.whole:
+        assert (
+            replace(find(spec.whole), name=spec.name, title=spec.title, data=spec.data, whole=spec.whole)
+            == spec
+        )
+    assert not spec.source, "uploads are not in the catalogue"
 
 
 def test_the_catalogue_as_a_whole():

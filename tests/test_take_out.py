@@ -10,11 +10,13 @@ from torch import nn
 
 from influence_core import data
 from influence_core.data import DataSet, Examples
+from influence_core.edits import Edit
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, predictions, take_out
 from influence_core.experiments.explain import Settings
 from influence_core.losses import SoftmaxLoss
 from influence_core.network import NetworkObjective
+from influence_core.store import Store
 from influence_core.studies import Study, StudySpec
 from influence_core.training import minimise
 from tests import references
@@ -136,6 +138,17 @@ def test_an_id_named_twice_is_taken_out_once(study, answer, prepared):
 def test_what_cannot_be_taken_out_is_refused_in_words(study, answer, choose, message):
     with pytest.raises(DataError, match=message):
         take_out.run(study, answer, choose(answer))
+
+
+def test_a_stored_outcome_belongs_to_each_examples_own_label(study, answer, prepared, tmp_path):
+    store, (one, other) = Store(tmp_path), np.flatnonzero(answer.labels == 0)[:2].tolist()
+    first = take_out.run_edit(study, answer, Edit.relabel([one, other], [0, 1]), prepared, store)
+    turned = take_out.run_edit(study, answer, Edit.relabel([other, one], [0, 1]), prepared, store)
+    same = take_out.run_edit(study, answer, Edit.relabel([other, one], [1, 0]), prepared, store)
+    assert turned.predicted * first.predicted != 0
+    assert abs(turned.actual - first.actual) > 1e-4 * abs(first.actual)
+    assert_allclose(same.actual, first.actual, rtol=0, atol=0)
+    assert same.train_ids == turned.train_ids == first.train_ids[::-1]
 
 
 def test_cancelling_stops_the_training(study, answer):

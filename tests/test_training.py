@@ -6,10 +6,18 @@ import torch
 from scipy.optimize import minimize
 from torch.testing import assert_close
 
+from influence_core import training
 from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.objective import LinearObjective
-from influence_core.training import AdamSchedule, fit_hinge, minimise, train_network
+from influence_core.training import (
+    AdamSchedule,
+    fit_hinge,
+    gradient_norm,
+    hinge_slopes,
+    minimise,
+    train_network,
+)
 from tests import references
 from tests.problems import KINDS, NETWORKS, Linear, linear, network, normal, pictures
 
@@ -19,8 +27,16 @@ def _gradient_norm(toy: Linear, theta: torch.Tensor, w=None) -> float:
     return references.gradient_norm(theta.numpy(), toy.x, toy.y, w, toy.l2, toy.kind, toy.temperature)
 
 
+@pytest.fixture(params=["dense factor", "conjugate gradients"])
+def steps(request, monkeypatch):
+    """Both ways to take a Newton step."""
+    if request.param == "conjugate gradients":
+        monkeypatch.setattr(training, "DENSE_LIMIT", 0)
+
+
 @pytest.mark.parametrize("start", ["zero", "near", "far"])
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("steps")
 def test_minimise_reaches_the_stated_gradient_norm_from_anywhere(kind, start):
     toy = linear(kind)
     begin = {"zero": None, "near": toy.theta + 0.01, "far": 30 * normal(toy.objective.dim)}[start]
@@ -52,6 +68,7 @@ def test_minimise_with_examples_left_out(kind):
 
 
 @pytest.mark.parametrize("loss", [LogisticLoss(), SoftmaxLoss(2), SmoothHingeLoss(0.01)], ids=repr)
+@pytest.mark.usefixtures("steps")
 def test_minimise_on_features_of_very_different_scale_and_hardly_any_penalty(loss):
     x = normal(80, 6) * torch.logspace(-2, 2, 6, dtype=torch.float64)
     y = (x @ torch.logspace(2, -2, 6, dtype=torch.float64) + normal(80, seed=1) > 0).long()
@@ -62,6 +79,17 @@ def test_minimise_on_features_of_very_different_scale_and_hardly_any_penalty(los
     theta = trained.theta.numpy()
     norm = references.gradient_norm(theta, x.numpy(), y.numpy(), references.uniform(80), l2, kind, 0.01)
     assert norm <= 1.01e-9
+
+
+def test_a_singular_curvature_is_no_obstacle():
+    """Without a penalty two equal features leave their difference free: no dense factor, but a minimum."""
+    toy = linear("logistic")
+    x = torch.cat([toy.objective.x, toy.objective.x[:, :1]], 1)
+    trained = minimise(LinearObjective.build(x, toy.objective.y, LogisticLoss(), 0.0))
+    assert trained.converged
+    once = minimise(LinearObjective.build(toy.objective.x, toy.objective.y, LogisticLoss(), 0.0))
+    assert_close(trained.theta[0] + trained.theta[5], once.theta[0], rtol=0, atol=1e-7)
+    assert_close(trained.theta[1:5], once.theta[1:], rtol=0, atol=1e-7)
 
 
 def test_what_did_not_converge_says_so():
@@ -158,6 +186,49 @@ def test_the_svm_closes_the_duality_gap(left_out):
     assert primal - dual < 1e-6
     assert trained.converged
     assert trained.gradient_norm <= 1e-3 * toy.l2
+
+
+@pytest.mark.parametrize("left_out", [[], [3, 17]])
+def test_the_slopes_at_the_optimum_are_dual_variables_that_prove_it(left_out):
+    """Feasible, and of the same value as the primal: no theta has a smaller risk (weak duality)."""
+    objective, toy = _hinge()
+    objective = objective.without(left_out)
+    theta, w = fit_hinge(objective).theta, objective.weights.numpy()
+    slopes = hinge_slopes(objective, theta).numpy()
+    signed = toy.x * (2 * toy.y - 1)[:, None]
+    margins = signed @ theta.numpy()
+    assert ((slopes >= 0) & (slopes <= 1)).all()
+    assert (slopes[margins < 1 - 1e-6] == 1).all() and (slopes[margins > 1 + 1e-6] == 0).all()
+    assert 0 < ((slopes > 0.01) & (slopes < 0.99)).sum() <= 5, (
+        "at most as many on the kink as there are features"
+    )
+    v = signed.T @ (w * slopes)
+    dual = w @ slopes - v @ v / (2 * toy.l2)
+    primal = references.risk(theta.numpy(), toy.x, toy.y, w, toy.l2, "hinge")
+    assert abs(primal - dual) < 1e-10
+    norm = np.linalg.norm(toy.l2 * theta.numpy() - v)
+    assert gradient_norm(objective, theta) == pytest.approx(norm, rel=1e-6, abs=1e-15)
+    assert norm < 1e-14
+
+
+def test_the_smallest_subgradient_off_the_optimum_is_found_among_all():
+    """Two examples on the kink whose best slopes lie on their bounds, against a search of the whole square."""
+    x = torch.tensor([[1.0, 0.2], [0.5, 0.6], [2.0, 1.0]], dtype=torch.float64)
+    objective = LinearObjective.build(x, torch.tensor([1, 1, 0]), HingeLoss(), 0.3)
+    theta = torch.linalg.solve(x[:2], torch.ones(2, dtype=torch.float64))
+    grid = torch.linspace(0, 1, 201, dtype=torch.float64)
+    weighted = (grid[:, None, None] * x[0] + grid[None, :, None] * x[1]) / 3
+    norms = (0.3 * theta + x[2] / 3 - weighted).norm(dim=2)
+    assert gradient_norm(objective, theta) == pytest.approx(float(norms.min()), abs=1e-4)
+    assert hinge_slopes(objective.without([0]), theta)[0] == 0
+
+
+def test_an_svm_in_float32_is_fitted_and_proved_in_float64():
+    objective, _ = _hinge()
+    single = fit_hinge(objective.to("cpu", torch.float32))
+    assert single.theta.dtype == torch.float32
+    assert single.converged
+    assert_close(single.theta.double(), fit_hinge(objective).theta, rtol=0, atol=1e-4)
 
 
 def test_an_unfinished_svm_says_so():

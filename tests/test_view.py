@@ -36,6 +36,7 @@ FULL = View(
     t="0.1",
     group="age=40s",
     flip="20",
+    repeats="10",
     score="loss",
     review="mine",
     word="free",
@@ -57,6 +58,7 @@ PAGES_OWN = {
     "flip",
     "score",
     "review",
+    "repeats",
 }
 KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
     "study",
@@ -69,7 +71,7 @@ KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
     "page",
     "chart",
 }
-KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "score"}
+KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "repeats", "score"}
 
 
 # ------------------------------------------------------------------------------------------ there and back
@@ -162,6 +164,13 @@ def test_a_change_forgets_what_no_longer_makes_sense(changes, kept):
         assert getattr(after, name) == changes.get(name, getattr(source, name)), name
 
 
+def test_another_page_asks_the_same_question_and_nothing_of_its_own():
+    after, plain = FULL.on_another_page(), View()
+    for name in (one.name for one in fields(View)):
+        stays = name in PAGES_OWN - {"spot"} | {"retrain"}
+        assert getattr(after, name) == getattr(plain if stays else FULL, name), name
+
+
 def test_a_change_leaves_the_old_view_alone():
     before = View(test="5", open="7")
     assert before.changed(test="6") == View(test="6")
@@ -183,6 +192,9 @@ MALFORMED = {
     "retrain": ("retrain", ["yes", "2", LONG]),
     "of": ("label", ["x", "-1", LONG]),
     "page": ("page", ["abc", "-1", "1.5", LONG]),
+    "k": ("number of examples", ["x", "-1", "1.5", "²", LONG]),
+    "weight": ("weight must be", ["x", "1/2", "0,5", LONG[:50] + "x"]),
+    "spot": ("spot", ["yes", "2", LONG]),
 }
 
 
@@ -260,6 +272,30 @@ def test_ticking_twice_puts_back():
     assert state(press(at, "four"))[0] == "5||3,4"
     assert state(press(at, "three"))[0] == "5||4"
     assert state(press(at, "four")) == ("5||", {"test": "5"})
+
+
+def turn(at, name):
+    """Another page, as `app.py` tells."""
+    at.session_state["page_now"] = name
+    return at
+
+
+def test_another_page_of_the_menu_keeps_the_question():
+    at = press(visit(study="one-or-seven", test="5", retrain="1", k="7"), "open")
+    kept = {"study": "one-or-seven", "test": "5", "open": "9"}
+    assert state(look(turn(at, "other"))) == ("5|9|", kept)
+    assert state(press(at, "test")) == ("6||", {"study": "one-or-seven", "test": "6"})
+    assert state(look(turn(at, ""))) == ("6||", {"study": "one-or-seven", "test": "6"})
+
+
+def test_a_link_to_another_page_is_taken_even_where_its_address_was_left_a_moment_ago():
+    at = press(visit(test="5"), "open")
+    assert state(look(turn(at, "other"), test="5")) == ("5||", {"test": "5"})
+
+
+def test_the_same_page_without_an_address_is_the_first_view():
+    at = turn(visit(test="5"), "")
+    assert state(look(at)) == ("||", {})
 
 
 def test_an_address_that_was_typed_is_taken():

@@ -75,6 +75,11 @@ def test_percent(probability, text):
         (words.seconds, 0.0042, "4 ms"),
         (words.seconds, 1.0, "1.0 s"),
         (words.seconds, 83.26, "83.3 s"),
+        (words.plain, math.nan, "not a number"),
+        (words.plain, math.inf, "not a number"),
+        (words.ratio, 0.804, "0.80"),
+        (words.ratio, -1.0, f"{MINUS}1.00"),
+        (words.ratio, math.nan, "–"),
     ],
 )
 def test_units(say, value, text):

@@ -24,10 +24,24 @@ SPOKEN = (
 
 def visit(study: str = "one-or-seven", **query: str) -> AppTest:
     """The start page at an address, once its long work has ended."""
+    return visit_page("explain", study, **query)
+
+
+def visit_page(page_name: str, /, study: str = "one-or-seven", **query: str) -> AppTest:
+    """A page at an address, by the name of its file, once its long work has ended."""
     at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+    if page_name != "explain":  # the start page
+        at.switch_page(f"pages/{page_name}.py")
     for name, value in {"study": study, **query}.items():
         at.query_params[name] = value
     return settle(at)
+
+
+def turn_to(at: AppTest, page_name: str) -> AppTest:
+    """Choose another page from the menu, whose links have no query parameters."""
+    at.query_params.clear()
+    del at.session_state["entered"]  # AppTest forgets the names of the pages after every run, unlike a server
+    return settle(at.switch_page(f"pages/{page_name}.py"))
 
 
 def settle(at: AppTest) -> AppTest:

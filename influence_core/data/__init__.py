@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from influence_core.data import digits, mnist
+from influence_core.data import diabetes, digits, hospital, mails, mnist, text_folder
 from influence_core.data.examples import DataSet, Examples
 from influence_core.errors import DataError
 from influence_core.progress import Progress
@@ -12,11 +12,29 @@ __all__ = ["ABOUT", "CATALOGUE", "DataSet", "Examples", "load"]
 CATALOGUE: dict[str, Callable[[str | None, Progress | None], DataSet]] = {
     "digits": digits.load,
     "mnist": mnist.load,
+    "diabetes": diabetes.load,
+    "diabetes-thinned": diabetes.load_thinned,
+    "hospital": hospital.load,
+    "hospital-thinned": hospital.load_thinned,
+    "mails": mails.load,
+    "text-folder": text_folder.load,
 }
 
 ABOUT: dict[str, str] = {
     "digits": "Taken from 5,000 training and 5,000 test digits that ship with the app: a stand-in for full MNIST.",
     "mnist": "All of MNIST; it does not ship with the app.",
+    "diabetes": "442 diabetes patients that come with scikit-learn: a stand-in for the paper's hospital stays. Does the "
+    "disease progress fast (worst quarter of all patients)? Every fourth patient is for testing.",
+    "diabetes-thinned": "The 442 patients without 25 of those in their twenties whose disease progressed slowly: a "
+    "stand-in for the paper's thinned hospital stays.",
+    "hospital": "101,766 stays in 130 US hospitals (UCI); they do not ship with the app. Is the patient readmitted "
+    "within 30 days?",
+    "hospital-thinned": "The hospital stays without 20 of the 21 training children who were not readmitted; they do not "
+    "ship with the app.",
+    "mails": "5,172 e-mails, ham or spam, out of SpamAssassin's public corpus, that ship with the app: a stand-in for the "
+    "paper's Enron1. The model counts the words of subject and text.",
+    "text-folder": "Texts of your own, in one sub-folder for each of two classes; they do not ship with the app.",
+    "table": "A table that was uploaded. It stays on the machine that runs this app.",
 }
 """What each data set is and whether it ships, in one sentence for the screen."""
 

@@ -67,7 +67,7 @@ class Records(Protocol):
     """The originals behind the features, for people to read."""
 
     def read(self, id: int) -> Mapping[str, str]:
-        """The original of the example called `id`: a table's row by column, or an e-mail's subject and text."""
+        """The original of the training or test example called `id`: a table's row by column, or an e-mail's texts."""
         ...
 
 
@@ -90,6 +90,7 @@ class DataSet:
         kind: what one example is.
         feature_names: (d,) what the features mean: columns of a table, words of a text; () for pixels.
         records: the originals behind the features, where the features are not what a person reads.
+        group: (column, value) of the rows whose errors are in question, value "" for any; None where there are none.
 
     Raises:
         ShapeError: train, test, image_shape and feature_names disagree about d.
@@ -106,6 +107,7 @@ class DataSet:
     kind: Kind = "image"
     feature_names: tuple[str, ...] = ()
     records: Records | None = None
+    group: tuple[str, str] | None = None
 
     def __post_init__(self) -> None:
         self._require_width()

@@ -17,8 +17,10 @@ from influence_core.data.digest import digest
 from influence_core.data.pictures import check_pixels
 from influence_core.errors import DataError, SolveError
 from influence_core.influence import InfluenceEngine
+from influence_core.objective import LinearObjective
 from influence_core.operators import GaussNewton, Hessian
 from influence_core.progress import Progress, part
+from influence_core.solvers.cholesky import DenseFactor
 from influence_core.store import Store
 from influence_core.studies import FORMAT, Study
 from influence_core.trust import Provenance
@@ -29,6 +31,8 @@ NOTICEABLE_NATS = 0.05
 """... unless the loss changes by this much: a twentieth of a probability that is itself small."""
 QUICK_LIMIT = 3_000
 """Up to so many parameters a dense factor is prepared within seconds."""
+STRONGEST = 5
+"""So many of the strongest forecasts are held against a Newton step."""
 QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
 CURVATURES = ("auto", "hessian", "gauss-newton")
 
@@ -116,13 +120,13 @@ class Settings:
 
     def resolved(self, study: Study) -> Settings:
         """The settings with every "auto" decided for this study."""
-        names = {type(solver): name for name, solver in solvers.CATALOGUE.items()}
-        solver, _ = solvers.choose(self.solver, study.objective.dim)
+        chosen, _ = solvers.choose(self.solver, study.objective.dim)
+        solver = next(name for name, one in solvers.CATALOGUE.items() if one == chosen)
         curvature = self.curvature
         if curvature == "auto":
             curvature = "hessian" if study.objective.is_convex else "gauss-newton"
         damping = study.spec.damping if self.damping is None else self.damping
-        return Settings(names[type(solver)], damping, curvature)
+        return Settings(solver, damping, curvature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -314,7 +318,9 @@ def stored(study: Study, question: Question, settings: Settings, store: Store) -
 
 def _key(study: Study, question: Question, settings: Settings) -> str:
     place = study.theta.device.type
-    return digest("explanation", FORMAT, study.key, place, question.x, question.label, asdict(settings))
+    return digest(
+        "explanation, judged", FORMAT, study.key, place, question.x, question.label, asdict(settings)
+    )
 
 
 def _solve(
@@ -350,10 +356,22 @@ def _solve(
         l2=f"{study.spec.l2:g}" + (" on weights" if l2.ndim else ""),
         device=theta.device.type,
         dtype=str(theta.dtype).removeprefix("torch."),
+        second_order=_second_order(engine, s, removal),
         seconds=time.perf_counter() - started,
         convex=study.objective.is_convex,
     )
     return {"s": s.cpu().numpy(), "scores": removal.cpu().numpy()}, provenance
+
+
+def _second_order(engine: InfluenceEngine, s: Tensor, removal: Tensor) -> float | None:
+    """How far one Newton step changes the strongest forecasts, as a share of the largest; cheap with a dense factor."""
+    if not (isinstance(engine.objective, LinearObjective) and isinstance(engine.inverse, DenseFactor)):
+        return None
+    largest = float(removal.abs().max())
+    if not largest:
+        return 0.0
+    top = removal.abs().topk(min(STRONGEST, len(removal))).indices
+    return float((engine.newton_removal(s, top) - removal[top]).abs().max()) / largest
 
 
 def _assemble(

@@ -46,6 +46,7 @@ def run(
         tuple(one.predicted for one in found),
         tuple(one.actual for one in found),
         sum(one.seconds for one in found),
+        all(one.converged for one in found),
     )
 
 

@@ -110,7 +110,8 @@ def run_edit(
     place, s = theta.device.type, torch.as_tensor(explanation.s).to(theta)
     predicted = float(predict(o, theta, edit, s))
     certain = CERTAIN if o.is_convex else CERTAIN_NETWORK
-    changed = [None if part is None else part.cpu() for part in (edit.x, edit.y)]
+    order = edit.positions.argsort()
+    changed = [None if part is None else part[order].cpu() for part in (edit.x, edit.y)]
     content = (sorted(at), edit.weight, *changed)
     key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, content)
     kept = store.get(key) if store else None

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from influence_core.edits import Edit, predict
 from influence_core.errors import DataError
@@ -18,10 +17,11 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.progress import Progress, part
 from influence_core.store import Store
 from influence_core.studies import Study
+from influence_core.trust import rank_agreement
 
 Kind = Literal["remove", "relabel", "reweight"]
 KINDS: tuple[Kind, ...] = ("remove", "relabel", "reweight")
-HEAVIEST = 100.0
+HEAVIEST = 10.0
 GROUPS = 12
 """Groups of the same size that show how far the forecast of a group may be believed."""
 
@@ -154,7 +154,7 @@ class Calibration:
     @property
     def agreement(self) -> float:
         """Spearman's rank correlation of forecast and truth."""
-        return float(spearmanr(self.predicted, self.actual).statistic)
+        return rank_agreement(self.predicted, self.actual)
 
     @property
     def slope(self) -> float:
@@ -173,7 +173,8 @@ def calibrate(
 ) -> Calibration:
     """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
 
-    A group's forecast is usually too small, yet keeps its order; the slope says by how much.
+    A group's forecast is usually too small, yet keeps its order; the slope says by how much. Groups that the change
+    leaves as they are tell nothing and are left out.
 
     Raises:
         DataError: If the change cannot be made.
@@ -182,7 +183,7 @@ def calibrate(
     found = []
     for step, (which, seed) in enumerate(rules):
         at = group(explanation, which, size, seed=seed)
-        if len(at):
+        if len(at) and change.changes(explanation.labels[at]):
             share = part(progress, step / len(rules), (step + 1) / len(rules))
             found.append(run(study, explanation, at.tolist(), change, prepared, store, share))
     return Calibration(

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from influence_core.figures.palette import GREY
 
 CLEAR = "rgba(0,0,0,0)"
-PALE = 0.38
+PALE = 0.42
 LONGEST_NAME = 34
 
 
@@ -27,6 +27,7 @@ def bars(
     strong: Sequence[bool] | np.ndarray,
     hover: Sequence[str],
     title: str,
+    texts: Sequence[str] = (),
 ) -> go.Figure:
     """One horizontal bar a name, the first on top; the strong ones are full, the others pale.
 
@@ -37,6 +38,7 @@ def bars(
         strong: ``(k,)`` which bars stand out.
         hover: ``(k,)`` what a pointer reads, escaped.
         title: Of the axis.
+        texts: ``(k,)`` what stands behind the bars, escaped; () for nothing.
     """
     at = np.arange(len(values))
     figure = go.Figure(
@@ -51,10 +53,15 @@ def bars(
             },
             hovertext=list(hover),
             hoverinfo="text",
+            text=list(texts) or None,
+            textposition="outside",
+            cliponaxis=False,
             showlegend=False,
         )
     )
-    figure.update_xaxes(title=title, zeroline=True, zerolinecolor=GREY.both, fixedrange=True, nticks=6)
+    figure.update_xaxes(
+        title=title, zeroline=True, zerolinecolor=GREY.both, fixedrange=True, nticks=6, automargin=True
+    )
     figure.update_yaxes(
         tickvals=at,
         ticktext=[

@@ -30,5 +30,5 @@ def feature_bars(result: FeatureInfluence, k: int = 6, strong: Collection[int] |
             f"{plain(result.names[one], 90)} is {result.x[one]:.3g}<br>one more: {nats(float(result.loss_change[one]))}"
             for one in at
         ],
-        "Loss change, nats, if it were one higher",
+        "Loss change, nats,<br>if it were one higher",
     )

@@ -6,11 +6,32 @@ from influence_core.errors import DataError
 from influence_core.solvers.base import Inverse, Solution, Solver
 from influence_core.solvers.cholesky import Cholesky
 from influence_core.solvers.conjugate_gradient import ConjugateGradient
+from influence_core.solvers.ekfac import EKFAC
 from influence_core.solvers.lissa import LiSSA
+from influence_core.solvers.nystrom import Nystrom
 
-__all__ = ["CATALOGUE", "Cholesky", "ConjugateGradient", "Inverse", "LiSSA", "Solution", "Solver", "choose"]
+__all__ = [
+    "CATALOGUE",
+    "EKFAC",
+    "Cholesky",
+    "ConjugateGradient",
+    "Inverse",
+    "LiSSA",
+    "Nystrom",
+    "Solution",
+    "Solver",
+    "choose",
+]
 
-CATALOGUE: dict[str, Solver] = {"cholesky": Cholesky(), "cg": ConjugateGradient(), "lissa": LiSSA()}
+CATALOGUE: dict[str, Solver] = {
+    "cholesky": Cholesky(),
+    "cg": ConjugateGradient(),
+    "cg-ekfac": ConjugateGradient(preconditioner=EKFAC()),
+    "cg-nystrom": ConjugateGradient(preconditioner=Nystrom(rank=50)),
+    "lissa": LiSSA(),
+    "ekfac": EKFAC(),
+    "nystrom": Nystrom(),
+}
 """The solvers by the name that the command line and the address bar use; "auto" stands for ``choose``."""
 
 DENSE_LIMIT = 10_000

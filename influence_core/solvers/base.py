@@ -100,6 +100,10 @@ class Solver(Protocol):
         """The costly part, once an operator."""
         ...
 
+    def memory(self, operator: LinearOperator) -> int:
+        """Numbers that it holds at most, besides what a product takes, for one right-hand side: a formula, not measured."""
+        ...
+
 
 def check_rhs(operator: LinearOperator, rhs: Tensor) -> Tensor:
     """``rhs`` as a block ``(p, k)``.

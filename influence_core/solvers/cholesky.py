@@ -44,6 +44,10 @@ class Cholesky:
         report(progress, 1.0, "prepared")
         return DenseFactor(operator, lower)
 
+    def memory(self, operator: LinearOperator) -> int:
+        """The matrix, in whose place the factor comes."""
+        return operator.dim**2
+
 
 @dataclass(frozen=True, eq=False)
 class DenseFactor:

@@ -18,8 +18,17 @@ from influence_core.solvers.base import Solution, Status, check_rhs
 class Preconditioner(Protocol):
     """Builds, for an operator, a symmetric positive definite map ``(p, k) -> (p, k)`` close to its inverse."""
 
-    def build(self, operator: LinearOperator) -> Callable[[Tensor], Tensor]:
+    @property
+    def name(self) -> str:
+        """The name on screen."""
+        ...
+
+    def build(self, operator: LinearOperator, progress: Progress | None = None) -> Callable[[Tensor], Tensor]:
         """The costly part, once an operator."""
+        ...
+
+    def memory(self, operator: LinearOperator) -> int:
+        """As a solver's."""
         ...
 
 
@@ -37,13 +46,21 @@ class ConjugateGradient:
     max_steps: int | None = None
     preconditioner: Preconditioner | None = None
 
-    name = "conjugate gradient"
     exact = True
+
+    @property
+    def name(self) -> str:
+        """Names the preconditioner, if there is one."""
+        return "conjugate gradient" + (f" with {self.preconditioner.name}" if self.preconditioner else "")
 
     def prepare(self, operator: LinearOperator, progress: Progress | None = None) -> ConjugateGradientInverse:
         """Build the preconditioner, if there is one."""
-        apply = self.preconditioner.build(operator) if self.preconditioner else None
+        apply = self.preconditioner.build(operator, progress) if self.preconditioner else None
         return ConjugateGradientInverse(operator, self, apply)
+
+    def memory(self, operator: LinearOperator) -> int:
+        """Solution, residual, direction and their successors, and the preconditioner."""
+        return 6 * operator.dim + (self.preconditioner.memory(operator) if self.preconditioner else 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +115,7 @@ class ConjugateGradientInverse:
                 math.log(start / max(1.0, worst)) / math.log(max(start, 2.0)),
                 f"{len(history)} steps",
             )
-        words = f"relative residual {self.settings.rtol:g}"
+        words = f"asked for a relative residual of {self.settings.rtol:g}"
         return Solution(
             value.view(rhs.shape), rhs, self.operator, status, len(history), tuple(history), None, words
         )

@@ -19,12 +19,12 @@ from influence_core.experiments.features import FeatureInfluence
 from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.predictions import Predictions
 from influence_core.experiments.take_out import TakeOut
-from influence_core.progress import Progress
+from influence_core.progress import Progress, report
 from influence_core.store import Store
-from influence_core.studies import Study, open_study
+from influence_core.studies import Study, StudySpec, open_study
 from influence_core.trust import SpotCheck
 from pages._shared import downloads
-from pages._shared.jobs import Job, JobManager, await_job, background
+from pages._shared.jobs import Job, JobManager, await_end, await_job, background
 from pages._shared.view import View
 
 T = TypeVar("T")
@@ -51,13 +51,17 @@ def data_folder() -> str:
 
 def load_study(view: View) -> Study:
     """The trained study of a view."""
-    spec = view.spec
+    return load_spec(view.spec, view.device)
+
+
+def load_spec(spec: StudySpec, device: str) -> Study:
+    """A trained study, whether the catalogue has it or a page brings its own."""
 
     def work(progress: Progress) -> Study:
-        return open_study(spec, get_store(), data_folder(), view.device, progress)
+        return open_study(spec, get_store(), data_folder(), device, progress)
 
     downloads.offer(spec.data, data_folder())
-    return await_job(f"study/{spec.name}/{view.device}", f"Training “{spec.title}”", work)
+    return await_job(f"study/{spec.name}/{device}", f"Training “{spec.title}”", work)
 
 
 def ask(study: Study, name: str, parts: Sequence[Any], title: str, work: Callable[[Progress], T]) -> T:
@@ -146,20 +150,20 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
         if engine is None and explain.needs_preparation(study, settings):
             engine = explain.prepare(study, explain.quick(settings), reason=explain.QUICK_REASON)
         elif engine is None:
-            engine = _prepared(study, settings, progress)
+            engine = prepare_engine(study, settings, progress)
         return explain.run(study, question, prepared=engine, store=get_store(), progress=progress)
 
     parts = (question.x, question.test_id, question.label, str(settings))
     return ask(study, "explanation", parts, f"Asking every training {study.data.kind}", work)
 
 
-def _prepared(study: Study, settings: Settings, progress: Progress) -> Prepared:
-    """An engine prepared in this job, kept for the next one."""
+def prepare_engine(study: Study, settings: Settings, progress: Progress | None = None) -> Prepared:
+    """An engine prepared by the one job for it, which is waited for inside another job, and kept for the next."""
     key, title, work = _preparation(study, settings)
     job = _get_preparations().start(key, title, work)
     while not job.wait(0.2):
         try:
-            progress(job.fraction, job.message)
+            report(progress, job.fraction, job.message)
         except BaseException:
             job.cancel()
             raise
@@ -205,11 +209,12 @@ def load_take_out(study: Study, view: View, explanation: Explanation, ids: tuple
     )
 
 
-def load_spot_check(study: Study, view: View, explanation: Explanation) -> SpotCheck:
-    """A handful of real retrainings for this test example."""
+def await_spot_check(study: Study, view: View, explanation: Explanation) -> Job[SpotCheck]:
+    """A handful of real retrainings for this test example, well or badly ended: the page can do without."""
     ready, store = engine_if_ready(study, view), get_store()
-    parts = (explanation.x, explanation.label, str(view.settings))
+    device = str(study.theta.device)
+    key = digest("spot check", study.key, device, explanation.x, explanation.label, str(view.settings))
     title = "Checking the forecast with real retraining"
-    return ask(
-        study, "spot check", parts, title, lambda told: spot_check.run(study, explanation, ready, store, told)
-    )
+    job = background(key, title, lambda told: spot_check.run(study, explanation, ready, store, told))
+    await_end(job)
+    return job

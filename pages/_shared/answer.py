@@ -8,15 +8,16 @@ from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Expl
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
 from influence_core.words import percent, points
+from pages._shared import word_edit
+from pages._shared.messages import plain
 from pages._shared.shown import show_large
 from pages._shared.view import View, go_to
 
 
 def headline(study: Study, explanation: Explanation) -> None:
     """The page's question, and its answer in one sentence."""
-    names = study.data.class_names
-    said = names[explanation.predicted_label]
-    asked = explanation.label_name
+    said = plain(study.data.class_names[explanation.predicted_label])
+    asked = plain(explanation.label_name)
     if explanation.label == explanation.predicted_label:
         st.title(f"Which {explanation.examples} made the model say {said}?")
     else:
@@ -32,7 +33,7 @@ def name_of(explanation: Explanation) -> str:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names, asked = study.data.class_names, explanation.label_name
+    names, asked = [plain(one) for one in study.data.class_names], plain(explanation.label_name)
     which = name_of(explanation).capitalize()
     says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
@@ -72,15 +73,16 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             )
         with label:
             _label_toggle(study, view, explanation)
+        word_edit.show_asked(study, explanation)
 
 
 def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
-    names = study.data.class_names
+    names, asked = [plain(one) for one in study.data.class_names], plain(explanation.label_name)
     titles = {"model": f"the model's answer: {names[explanation.predicted_label]}"}
     if explanation.true_label is not None:
         titles["true"] = f"the true label: {names[explanation.true_label]}"
     if view.ask not in titles:
-        titles[view.ask] = f"label {explanation.label_name}"
+        titles[view.ask] = f"label {asked}"
     st.session_state["ask"] = view.ask
     st.radio(
         "**Ask about**",
@@ -90,7 +92,7 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
         on_change=lambda: go_to(ask=st.session_state["ask"]),
     )
     st.caption(
-        f"The model gives **{explanation.label_name}** a probability of {percent(explanation.probability)}. Below: "
+        f"The model gives **{asked}** a probability of {percent(explanation.probability)}. Below: "
         f"which {explanation.examples} raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
         f"(and {NOTICEABLE_NATS:g} nats) count as nothing."
     )

@@ -9,8 +9,9 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.trust import Colour, SpotCheck, judge
-from influence_core.words import nats, plain, seconds
+from influence_core.words import nats, plain, ratio, seconds
 from pages._shared import access
+from pages._shared.jobs import job_status
 from pages._shared.view import View, go_to
 
 Look = tuple[Literal["green", "yellow", "red"], str, str]
@@ -23,12 +24,15 @@ LOOKS: dict[Colour, Look] = {
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """The badge of one answer; a spot check where it was asked for."""
-    spot = access.load_spot_check(study, view, explanation) if view.spot else None
+    job = access.await_spot_check(study, view, explanation) if view.spot else None
+    spot = job.result if job is not None else None
     badge = judge(explanation.provenance, spot)
     colour, icon, title = LOOKS[badge.colour]
     with st.container(key="badge", gap=None):
         st.markdown(f":{colour}-badge[{icon} {title}] {badge.reason}")
-        if spot is None and badge.colour != "red":
+        if job is not None and spot is None:
+            job_status(job)
+        elif spot is None and badge.colour != "red":
             label = "Check with 5 real retrainings"
             st.button(label, key="spot_check", type="tertiary", on_click=lambda: go_to(spot="1"))
     if spot is not None:
@@ -41,7 +45,10 @@ def _evidence(spot: SpotCheck, kind: str) -> None:
         lines = [f"| {one} | {nats(forecast)} | {nats(truth)} |" for one, forecast, truth in rows]
         head = f"| training {kind} left out | forecast | after real retraining |\n|---|---|---|\n"
         st.markdown(head + "\n".join(lines))
+        proof = (
+            "" if spot.converged else " A retraining did NOT reach its gradient norm: do not rely on this."
+        )
         st.caption(
             f"The three strongest and two drawn among the next. Largest miss: {plain(100 * spot.error)} % of the largest "
-            f"true change; rank agreement {spot.agreement:.2f}. Plus: the loss rises without it."
+            f"true change; rank agreement {ratio(spot.agreement)}. Plus: the loss rises without it.{proof}"
         )

@@ -11,6 +11,7 @@ from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._shared import access
+from pages._shared.messages import plain
 from pages._shared.view import MOST_CHOSEN, View, choose_also, go_to
 
 
@@ -43,9 +44,10 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 def _distance(study: Study, view: View, explanation: Explanation) -> None:
     figure = influence_against_distance(explanation, view.opened, view.chosen)
     st.plotly_chart(figure, key="scatter", on_select=on_points, alt="predicted loss change against distance")
+    asked = plain(explanation.label_name)
     st.caption(
-        f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {explanation.label_name}. "
-        f":orange[Orange, below]: speaks against. Filled: labelled {explanation.label_name}; open: another label. Grey: how "
+        f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
+        f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
         "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MOST_CHOSEN} in all, the strongest first)."
     )
@@ -65,7 +67,7 @@ def _anatomy(study: Study, explanation: Explanation) -> None:
     result = access.load_anatomy(study, explanation)
     st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
-    same, eye = explanation.label_name, f"likeness of the {explanation.kind}s to the model's eye"
+    same, eye = plain(explanation.label_name), f"likeness of the {explanation.kind}s to the model's eye"
     st.caption(
         f"The score of every training {explanation.kind} (upward) against what is left of it when a factor is dropped. "
         "**Without the training loss**, examples that the model already fits well would seem to matter. **Without the "

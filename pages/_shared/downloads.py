@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from influence_core.data import mnist
+from influence_core.data import hospital, mnist
 from influence_core.progress import Progress
 from pages._shared.jobs import await_job, get_jobs
 
@@ -35,6 +35,15 @@ class Download:
     fetch: Callable[[str, Progress | None], None]
 
 
+_HOSPITAL = Download(
+    "Hospital readmission data",
+    "the 101,766 stays of “Diabetes 130-US hospitals” (Strack et al. 2014, CC BY 4.0)",
+    hospital.FILE,
+    "3 MB, from the UCI repository",
+    hospital.missing_files,
+    hospital.download,
+)
+
 DOWNLOADS = {
     "mnist": Download(
         "Full MNIST",
@@ -44,6 +53,7 @@ DOWNLOADS = {
         mnist.missing_files,
         mnist.download,
     ),
+    **dict.fromkeys(("hospital", "hospital-thinned"), _HOSPITAL),
 }
 """By the data set's name in `data.CATALOGUE`."""
 

@@ -7,6 +7,7 @@ import streamlit as st
 from influence_core.experiments.explain import NOTICEABLE, Explanation
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points, sign_rule
+from pages._shared.messages import plain
 from pages._shared.picture_grid import Picture, picture_grid
 from pages._shared.shown import card_face
 from pages._shared.view import View, go_to, toggle_chosen
@@ -21,16 +22,17 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     else:
         st.info(
             f"**Nothing matters much here.** Taking out any one of the {len(explanation.ids):,} {explanation.examples} would "
-            f"change the probability of {explanation.label_name} by less than {100 * NOTICEABLE:g} percentage points "
+            f"change the probability of {plain(explanation.label_name)} by less than {100 * NOTICEABLE:g} percentage points "
             f"(at most {points(explanation.largest_change)}): many {explanation.kind}s together hold this answer up. A ranking "
             "would only order noise."
         )
 
 
 def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
+    asked = plain(explanation.label_name)
     sides = (
-        ("helpful", f"Speak for {explanation.label_name}", explanation.speak_for(TOP), "blue"),
-        ("harmful", f"Speak against {explanation.label_name}", explanation.speak_against(TOP), "orange"),
+        ("helpful", f"Speak for {asked}", explanation.speak_for(TOP), "blue"),
+        ("harmful", f"Speak against {asked}", explanation.speak_against(TOP), "orange"),
     )
     for column, (tone, title, at, colour) in zip(st.columns(2, gap="large"), sides, strict=True):
         with column:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.word_edit import answers
 from influence_core.figures.features import feature_bars
 from influence_core.figures.pixels import pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
-from pages._shared import access
+from pages._shared import access, word_edit
+from pages._shared.messages import plain
 from pages._shared.shown import show_large, show_record
 from pages._shared.view import View, go_to, toggle_chosen
 
@@ -26,12 +28,14 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
     at = explanation.position(train_id)
-    name, asked = study.data.class_names[explanation.labels[at]], explanation.label_name
+    name, asked = plain(study.data.class_names[explanation.labels[at]]), plain(explanation.label_name)
     title, close = st.columns([3, 1], vertical_alignment="center")
     title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
     if study.data.image_shape is not None:
         _picture_and_pixels(study, explanation, train_id)
+    elif answers(study):
+        word_edit.show(study, view, explanation, train_id)
     else:
         _record_and_features(study, explanation, train_id)
     _numbers(explanation, at, name, asked)
@@ -61,10 +65,10 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
 def _record_and_features(study: Study, explanation: Explanation, train_id: int) -> None:
     show_record(study.data.record(train_id), study.data.kind)
     result = access.load_features(study, explanation, train_id)
-    st.markdown(f"**Which of its {'words' if study.data.kind == 'e-mail' else 'columns'} matter**")
+    st.markdown("**Which of its columns matter**")
     st.plotly_chart(feature_bars(result), key="features")
     st.caption(
-        f":blue[Blue]: a higher value here would speak for {explanation.label_name} (the loss falls); "
+        f":blue[Blue]: a higher value here would speak for {plain(explanation.label_name)} (the loss falls); "
         ":orange[orange]: against it."
     )
 

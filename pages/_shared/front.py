@@ -17,6 +17,12 @@ def pages() -> list:
     return [
         st.Page("pages/explain.py", title="Explain a prediction", default=True),
         st.Page("pages/what_if.py", title="What if"),
+        st.Page("pages/leave_one_out.py", title="Forecast and truth"),
+        st.Page("pages/smooth_hinge.py", title="A loss with a kink"),
+        st.Page("pages/domain_mismatch.py", title="Failing on a group"),
+        st.Page("pages/solver_comparison.py", title="Solvers side by side"),
+        st.Page("pages/wrong_labels.py", title="Wrong labels"),
+        st.Page("pages/review.py", title="Review the suspects"),
         st.Page("pages/guide.py", title="How to read it"),
     ]
 

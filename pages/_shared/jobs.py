@@ -196,14 +196,18 @@ def await_job(
         manager: Who runs it and keeps the result; the server's own unless another is given.
     """
     job = _join(key, title, work, manager)
-    job.wait(quick_seconds)
-    if job.state == "running":
-        _progress_panel(job)
-    elif job.state == "done":
+    await_end(job, quick_seconds)
+    if job.state == "done":
         return job.result  # type: ignore[return-value]  # a finished job holds what its work returned
-    else:
-        _bad_end(job)
+    _bad_end(job)
     st.stop()
+
+
+def await_end(job: Job[Any], quick_seconds: float = 1.0) -> None:
+    """Returns once the job has ended, well or badly; until then shows how far it is and ends this run of the page."""
+    if not job.wait(quick_seconds):
+        _progress_panel(job)
+        st.stop()
 
 
 def background(

@@ -6,10 +6,15 @@ import re
 
 import streamlit as st
 
+_NOTHING = "\u2060"  # a word joiner: no width, no break
+
 
 def plain(text: str) -> str:
     """The text as it is: no link, no picture and no formula of it comes alive when it is shown."""
-    return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", text)
+    apart = re.sub(
+        r"(?i)(?=://|@)|(?<=www)(?=\.)", _NOTHING, text
+    )  # no escape keeps a bare address from a link
+    return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", apart)
 
 
 def show_error(error: Exception) -> None:

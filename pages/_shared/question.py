@@ -12,6 +12,7 @@ from influence_core.experiments.predictions import Predictions
 from influence_core.studies import CATALOGUE, Study
 from influence_core.words import percent
 from pages._shared import access, answer, badge, chooser
+from pages._shared.messages import plain
 from pages._shared.shown import show_large
 from pages._shared.view import View, go_to
 
@@ -55,7 +56,9 @@ def bar(view: View, asked: Asked) -> None:
                 "pages/explain.py",
                 label="Explain it",
                 query_params={
-                    name: value for name, value in view.query().items() if name in ("study", "test", "ask")
+                    name: value
+                    for name, value in view.query().items()
+                    if name in ("study", "test", "picture", "ask")
                 },
             )
         if folded.open:
@@ -64,7 +67,7 @@ def bar(view: View, asked: Asked) -> None:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names = study.data.class_names
+    names = [plain(one) for one in study.data.class_names]
     said = names[explanation.predicted_label]
     words = (
         f"**{answer.name_of(explanation).capitalize()}**: the model says **{said}** "
@@ -72,7 +75,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
     )
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
         words += f", but it is **{names[explanation.true_label]}**"
-    return f"{words}. Asked about: **{explanation.label_name}**."
+    return f"{words}. Asked about: **{plain(explanation.label_name)}**."
 
 
 def only_for(view: View, fits: Callable[[str], bool], why: str, offered: Sequence[str] = ()) -> None:

@@ -90,5 +90,11 @@ def as_csv(ranking: dict[str, np.ndarray]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(ranking)
-    writer.writerows(zip(*(values.tolist() for values in ranking.values()), strict=True))
+    columns = ([_harmless(one) for one in values.tolist()] for values in ranking.values())
+    writer.writerows(zip(*columns, strict=True))
     return out.getvalue()
+
+
+def _harmless(cell: Any) -> Any:
+    """Text that a spreadsheet would run as a formula gets the apostrophe that keeps it text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

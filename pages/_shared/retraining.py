@@ -10,7 +10,7 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import nats, percent, plain, points, seconds
-from pages._shared import access
+from pages._shared import access, messages
 from pages._shared.picture_grid import Picture, picture_grid
 from pages._shared.shown import card_face
 from pages._shared.view import View, go_to, toggle_chosen
@@ -64,8 +64,8 @@ def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
 
 def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     """Forecast and truth side by side, with the proof of the training."""
-    names, asked = study.data.class_names, explanation.label_name
-    before, after = (names[int(one.argmax())] for one in (result.before, result.after))
+    names, asked = study.data.class_names, messages.plain(explanation.label_name)
+    before, after = (messages.plain(names[int(one.argmax())]) for one in (result.before, result.after))
     verdict = (
         f"**The answer flips: the model now says {after} instead of {before}.**"
         if result.flips
@@ -97,6 +97,5 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     st.caption(
         f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
         f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}) in {seconds(result.seconds)}.{control} "
-        "The forecast is the "
-        "sum of single influences; for large groups it is usually too small."
+        "The forecast of a group adds up its members, one at a time; for large groups it can be far off."
     )

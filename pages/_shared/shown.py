@@ -15,6 +15,7 @@ from pages._shared.picture_grid import data_url
 
 SNIPPET_COLUMNS = 6
 SNIPPET_LETTERS = 220
+CELL_LETTERS = 40
 
 
 def ink(study: Study, x: np.ndarray) -> np.ndarray:
@@ -42,7 +43,8 @@ def snippet(study: Study, example_id: int) -> str:
     record = study.data.record(example_id)
     if study.data.kind == "e-mail":
         return " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
-    return "\n".join(f"{name} {value}" for name, value in list(record.items())[:SNIPPET_COLUMNS])
+    cells = list(record.items())[:SNIPPET_COLUMNS]
+    return "\n".join(f"{name} {value[:CELL_LETTERS]}" for name, value in cells)[:SNIPPET_LETTERS]
 
 
 def show_large(study: Study, x: np.ndarray, example_id: int | None, alt: str, width: int = 220) -> None:

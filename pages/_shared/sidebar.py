@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import streamlit as st
 
 from influence_core import data, devices, solvers, studies
+from influence_core.errors import InfluenceError
 from influence_core.experiments.explain import CURVATURES
 from pages._shared.view import View, go_to
 
-_SOLVERS = {
+SOLVERS = {
     "auto": "automatic",
     "cholesky": "Cholesky (exact)",
     "cg": "conjugate gradient (exact)",
+    "cg-ekfac": "conjugate gradient with EK-FAC (exact)",
+    "cg-nystrom": "conjugate gradient with Nyström (exact)",
     "lissa": "LiSSA (approximate)",
+    "ekfac": "EK-FAC (approximate)",
+    "nystrom": "Nyström (approximate)",
 }
 _CURVATURES = {"auto": "automatic", "hessian": "Hessian (exact)", "gauss-newton": "Gauss-Newton"}
 _DEVICES = {
@@ -28,7 +34,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        _choice("study", "Model and data", list(studies.CATALOGUE), view.study, _study_title)
+        _choice("study", "Model and data", _studies(view), view.study, _study_title)
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
             _choice(
@@ -36,7 +42,7 @@ def show(view: View) -> None:
                 "Solver",
                 ["auto", *solvers.CATALOGUE],
                 view.solver,
-                lambda name: _SOLVERS.get(name, name),
+                lambda name: SOLVERS.get(name, name),
             )
             _choice("curvature", "Curvature", list(CURVATURES), view.curvature, _CURVATURES.__getitem__)
             _damping(view)
@@ -64,12 +70,23 @@ def _damping(view: View) -> None:
     )
 
 
+def _studies(view: View) -> list[str]:
+    """The catalogue, and the uploaded table that is open."""
+    uploaded = [view.study] if view.study.startswith(studies.UPLOADED) else []
+    return [*studies.CATALOGUE, *uploaded]
+
+
 def _study_title(name: str) -> str:
-    return studies.CATALOGUE[name].title
+    known = studies.CATALOGUE.get(name)
+    if known is not None:
+        return known.title
+    with suppress(InfluenceError):
+        return f"Your table: {studies.find(name).title}"
+    return "A table that is gone"
 
 
 def _about(view: View) -> str:
     spec = studies.CATALOGUE.get(view.study)
     if spec is None:
-        return ""
+        return data.ABOUT["table"] if view.study.startswith(studies.UPLOADED) else ""
     return data.ABOUT.get(spec.data, "")

@@ -16,7 +16,24 @@ from influence_core.experiments.explain import Explanation, Settings
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MOST_CHOSEN = 50
 LATE_SECONDS = 3.0
-KEPT_WITH_ANOTHER_STUDY = {"device", "solver", "chart", "k", "t", "flip", "score"}
+KEPT_ON_ANOTHER_PAGE = {
+    "study",
+    "test",
+    "picture",
+    "ask",
+    "solver",
+    "damping",
+    "curvature",
+    "device",
+    "show",
+    "of",
+    "page",
+    "open",
+    "out",
+    "chart",
+    "spot",
+}
+KEPT_WITH_ANOTHER_STUDY = {"device", "solver", "chart", "k", "t", "flip", "repeats", "score"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class View:
         t: Temperature of the smooth hinge.
         group: A group of a table, "column=value".
         flip: Per cent of labels flipped on purpose.
+        repeats: How often that is repeated, as text.
         score: By which score suspects are ranked.
         review: Name of a review in the store; "" for none.
         word: A word of a text that is edited.
@@ -78,6 +96,7 @@ class View:
     t: str = "0.001"
     group: str = ""
     flip: str = "10"
+    repeats: str = "5"
     score: str = "self-influence"
     review: str = ""
     word: str = ""
@@ -185,6 +204,10 @@ class View:
         forget = {one.name: str(one.default) for one in fields(self) if one.name in gone}
         return replace(self, **(forget | changes))
 
+    def on_another_page(self) -> View:
+        """The same question, computation and chosen examples; what a page asks of its own stays behind."""
+        return View(**{name: value for name, value in asdict(self).items() if name in KEPT_ON_ANOTHER_PAGE})
+
     def query(self) -> dict[str, str]:
         """The parameters that differ from their defaults."""
         plain = asdict(View())
@@ -196,12 +219,12 @@ def read_view() -> View:
 
     A click can reach the server before the browser has shown the address of the click before: what the address
     said a moment ago is then out of date and the visit's own view holds. Any other address was typed, followed or
-    gone back to, and is taken. A page opened from the menu comes without an address: the visit's view goes along.
+    gone back to, and is taken. A page opened from the menu comes without an address: the visit's question goes along.
     """
     asked, (view, past, written) = from_query(st.query_params.to_dict()), _visit()
-    if view is not None and _turned_page() and asked == View():
-        asked = view
-    if view is None or (asked != view and not (asked in past and monotonic() - written < LATE_SECONDS)):
+    if _turned_page() and view is not None:
+        view = view.on_another_page() if asked == View() else asked
+    elif view is None or (asked != view and not (asked in past and monotonic() - written < LATE_SECONDS)):
         view = asked
     _remember(view)
     return view
@@ -209,9 +232,10 @@ def read_view() -> View:
 
 def _turned_page() -> bool:
     """Whether this is the first run of another page than that of the run before."""
-    now, before = st.session_state.get("page_now", ""), st.session_state.get("page_seen", "")
+    now = st.session_state.get("page_now", "")  # "" is the first page
+    before = st.session_state.get("page_seen", now)
     st.session_state["page_seen"] = now
-    return bool(before) and now != before
+    return now != before
 
 
 def _visit() -> tuple[View | None, tuple[View, ...], float]:

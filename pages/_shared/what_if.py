@@ -14,8 +14,10 @@ from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.explain import influence_against_distance
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
-from influence_core.words import nats, plain
+from influence_core.trust import ORDERED
+from influence_core.words import nats, ratio
 from pages._shared import access, charts, retraining
+from pages._shared.messages import plain
 from pages._shared.picture_grid import Picture, picture_grid
 from pages._shared.shown import card_face
 from pages._shared.view import View, go_to
@@ -39,9 +41,18 @@ def _choice(view: View, field: str, label: str, titles: dict[str, str], value: s
     return str(st.session_state[key])
 
 
-def choose_group(study: Study, view: View, explanation: Explanation) -> np.ndarray:
-    """Positions of the group."""
-    asked = explanation.label_name
+def choose(study: Study, view: View, explanation: Explanation) -> tuple[np.ndarray, Change]:
+    """Positions of the group, and what happens to it."""
+    which = _rule(view, explanation)
+    how_many, what = st.columns(2, gap="large")
+    with how_many:
+        at = _group(study, view, explanation, which)
+    with what:
+        return at, _change(study, view)
+
+
+def _rule(view: View, explanation: Explanation) -> str:
+    asked = plain(explanation.label_name)
     titles = {
         "for": f"Strongest for {asked}",
         "against": f"Strongest against {asked}",
@@ -49,7 +60,10 @@ def choose_group(study: Study, view: View, explanation: Explanation) -> np.ndarr
         "random": "At random",
         "hand": f"Chosen by hand ({len(view.chosen)})",
     }
-    which = _choice(view, "panel", f"Which {explanation.examples}", titles, view.panel or "for")
+    return _choice(view, "panel", f"Which {explanation.examples}", titles, view.panel or "for")
+
+
+def _group(study: Study, view: View, explanation: Explanation, which: str) -> np.ndarray:
     if which == "hand":
         return _by_hand(view, explanation)
     if which == "class":
@@ -63,7 +77,11 @@ def _size(view: View, explanation: Explanation) -> int:
     largest = min(LARGEST, len(explanation.ids) // 2)
     st.session_state["what_if_k"] = min(view.how_many, largest)
     st.slider(
-        "How many", 1, largest, key="what_if_k", on_change=lambda: go_to(k=str(st.session_state["what_if_k"]))
+        "How many",
+        1,
+        largest,
+        key="what_if_k",
+        on_change=lambda: go_to(k=str(st.session_state["what_if_k"]), retrain=""),
     )
     return int(st.session_state["what_if_k"])
 
@@ -71,7 +89,7 @@ def _size(view: View, explanation: Explanation) -> int:
 def _label(study: Study, view: View, field: str, title: str, value: str) -> int:
     names = study.data.class_names
     key = f"what_if_{field}"
-    st.session_state[key] = int(value) if value.isdigit() and int(value) < len(names) else 0
+    st.session_state[key] = _number(value, len(names))
     st.selectbox(
         title,
         range(len(names)),
@@ -80,6 +98,13 @@ def _label(study: Study, view: View, field: str, title: str, value: str) -> int:
         on_change=lambda: go_to(**{field: str(st.session_state[key]), "retrain": ""}),
     )
     return int(st.session_state[key])
+
+
+def _number(text: str, labels: int) -> int:
+    """The label that the address names; the first where it names none."""
+    if text and not (text.isascii() and text.isdigit() and len(text) < 7 and int(text) < labels):
+        raise DataError(f"There is no label number “{text[:40]}”; choose one from 0 to {labels - 1}.")
+    return int(text or 0)
 
 
 def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
@@ -93,18 +118,17 @@ def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
     return np.array([explanation.position(one) for one in view.chosen], dtype=int)
 
 
-def choose_change(study: Study, view: View) -> Change:
-    """What happens to the group."""
+def _change(study: Study, view: View) -> Change:
     kinds: dict[str, str] = {"remove": "Take out", "relabel": "Relabel", "reweight": "Reweight"}
     kind: Kind = _choice(view, "edit", "What happens to them", kinds, view.edit)  # type: ignore[assignment]
     if kind == "relabel":
         return Change("relabel", label=_label(study, view, "to", "New label", view.to))
     if kind == "reweight":
-        st.session_state["what_if_weight"] = min(10.0, max(0.0, view.new_weight))
+        st.session_state["what_if_weight"] = view.new_weight
         st.slider(
             "Each counts … times (0: taken out, 1: as now, 2: as if there twice)",
             0.0,
-            10.0,
+            what_if.HEAVIEST,
             step=0.25,
             key="what_if_weight",
             on_change=lambda: go_to(weight=f"{st.session_state['what_if_weight']:g}"),
@@ -142,10 +166,11 @@ def show_forecast(study: Study, view: View, explanation: Explanation, at: np.nda
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
         st.subheader("Forecast and truth")
-        done = change.words(study.data.class_names)
+        done = change.words([plain(one) for one in study.data.class_names])
+        those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         predicted = what_if.forecast(study, explanation, at.tolist(), change)
         st.markdown(
-            f"Forecast with {len(at):,} {explanation.examples} {done}: the loss of “{explanation.label_name}” changes by "
+            f"Forecast with {len(at):,} {those} {done}: the loss of “{plain(explanation.label_name)}” changes by "
             f"**{nats(predicted)}** (plus: it rises, the answer gets less likely)."
         )
         st.button(
@@ -175,12 +200,15 @@ def _show_calibration(result: Calibration) -> None:
     with chart:
         st.plotly_chart(calibration(result), key="calibration")
     with words:
-        st.metric("Rank agreement (Spearman)", f"{result.agreement:.2f}")
-        st.metric("Truth, in multiples of the forecast", plain(abs(result.slope)))
-        readable = "Read the order." if result.agreement >= 0.8 else "Do not read even the order."
+        st.metric("Rank agreement (Spearman)", ratio(result.agreement))
+        st.metric("Truth, in multiples of the forecast", ratio(result.slope))
+        readable = "Read the order." if result.agreement >= ORDERED else "Do not read even the order."
+        proof = (
+            "" if result.converged else " Training did NOT come to its end everywhere: do not rely on this."
+        )
         st.caption(
             f"{len(result.predicted)} groups of {result.size:,}: the strongest for, the strongest against, the others at "
-            f"random. {readable} A group is not the sum of its members: multiply its forecast by the slope."
+            f"random. {readable} A group is not the sum of its members: multiply its forecast by the slope.{proof}"
         )
 
 
@@ -190,3 +218,5 @@ def check(view: View) -> None:
         raise DataError(f"There is no group “{view.panel[:40]}”; choose one of {', '.join(RULES)}.")
     if view.edit not in what_if.KINDS:
         raise DataError(f"There is no change “{view.edit[:40]}”; choose one of {', '.join(what_if.KINDS)}.")
+    if not 0 <= view.new_weight <= what_if.HEAVIEST:
+        raise DataError(f"A weight must be between 0 and {what_if.HEAVIEST:g}, but is {view.new_weight:g}.")

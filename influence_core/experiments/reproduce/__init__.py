@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from influence_core.experiments.reproduce import fig1
+from influence_core.experiments.reproduce import fig1, fig2, fig3, labels, readmission
 from influence_core.experiments.reproduce.base import Check, Reproduction
 
 __all__ = ["FIGURES", "Check", "Reproduction"]
 
-FIGURES: dict[str, Callable[..., Reproduction]] = {"fig1": fig1.run}
+FIGURES: dict[str, Callable[..., Reproduction]] = {
+    "fig1": fig1.run,
+    "fig2": fig2.run,
+    "fig3": fig3.run,
+    "readmission": readmission.run,
+    "labels": labels.run,
+}
 """The reproducible figures by alias; each takes ``folder``, ``store``, ``device`` and ``progress``, as ``fig1.run`` does."""

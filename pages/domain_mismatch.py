@@ -1,0 +1,28 @@
+"""Why does it fail on this group?"""
+
+import streamlit as st
+
+from pages._shared import domain_mismatch, footer, question, sidebar, upload
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    st.title("Why does it fail on this group?")
+    upload.show(view)
+    question.only_for(
+        view,
+        domain_mismatch.fits,
+        "Groups are told apart by the columns of a table. Open a study on a table, or use a table of your own.",
+        domain_mismatch.OFFERED,
+    )
+    told = domain_mismatch.load(view)
+    domain_mismatch.answer(told)
+    domain_mismatch.choose(view, told)
+    domain_mismatch.errors(told)
+    domain_mismatch.rows(view, told)
+    domain_mismatch.reasons(view, told)
+    domain_mismatch.proof(view, told)
+    footer.show(told.study, view, told.explanation)

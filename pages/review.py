@@ -1,0 +1,28 @@
+"""Is this label right?"""
+
+import streamlit as st
+
+from pages._shared import question, review, sidebar, wrong_labels
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    question.only_for(view, wrong_labels.fits, review.WHY, wrong_labels.OFFERED)
+    review.check(view)
+    study = wrong_labels.load_study(view)
+    st.title("Is this label right?")
+    if not view.review:
+        review.begin(study, view)
+        st.stop()
+    now = review.load(study, view)
+    review.show_answer(study, now)
+    suspect, progress = st.columns([2, 1], gap="medium")
+    with suspect:
+        review.show_suspect(study, view, now)
+    with progress:
+        review.show_progress(study, view, now)
+    review.show_verdicts(study, view, now)
+    review.show_origin(study, now)

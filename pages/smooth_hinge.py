@@ -1,0 +1,26 @@
+"""What if the loss has a kink?"""
+
+import streamlit as st
+
+from pages._shared import question, sidebar, smooth_hinge
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    question.only_for(view, smooth_hinge.fits, smooth_hinge.WHY, smooth_hinge.OFFERED)
+    temperature = smooth_hinge.temperature(view)
+    study, result = smooth_hinge.load(view)
+    st.title("What if the loss has a kink?")
+    smooth_hinge.show_answer(result, temperature)
+    smooth_hinge.show_test(study, view, result)
+    loss, agreement = st.columns(2, gap="large")
+    with loss:
+        smooth_hinge.show_loss(result, temperature)
+    with agreement:
+        smooth_hinge.show_agreement(result, temperature)
+    smooth_hinge.show_forecasts(study, result, temperature)
+    smooth_hinge.show_table(study, result, temperature)
+    smooth_hinge.show_origin(study, result)

@@ -1,0 +1,25 @@
+"""Which solver can I trust here?"""
+
+import streamlit as st
+
+from pages._shared import question, sidebar, solver_comparison
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    solver_comparison.names(view)
+    asked = solver_comparison.load_question(view)
+    st.title("Which solver can I trust here?")
+    answer = st.container()
+    question.bar(view, asked)
+    solver_comparison.choose(view)
+    result = solver_comparison.load(view, asked)
+    with answer:
+        solver_comparison.show_answer(result)
+    solver_comparison.show_table(asked.study, result)
+    solver_comparison.show_convergence(result)
+    solver_comparison.show_agreement(asked.study, result)
+    solver_comparison.show_eigenvalues(view, asked.study)

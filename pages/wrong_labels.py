@@ -1,0 +1,28 @@
+"""Which labels are wrong?"""
+
+import streamlit as st
+
+from pages._shared import question, sidebar, wrong_labels
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    question.only_for(view, wrong_labels.fits, wrong_labels.WHY, wrong_labels.OFFERED)
+    settings = wrong_labels.settings(view)
+    study = wrong_labels.load_study(view)
+    st.title("Which labels are wrong?")
+    answer = st.container()
+    result = wrong_labels.kept(study, settings)
+    wrong_labels.choose(view, asked=result is not None or bool(view.retrain))
+    if result is None and view.retrain:
+        result = wrong_labels.load(study, view, settings)
+    with answer:
+        wrong_labels.show_answer(study, settings, result)
+    if result is not None:
+        wrong_labels.show_curves(view, result)
+        wrong_labels.show_table(study, result)
+        wrong_labels.show_origin(study, result)
+    wrong_labels.show_way_on(view)

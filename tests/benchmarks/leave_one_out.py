@@ -1,0 +1,99 @@
+"""How long leaving 500 examples out takes: ``python -m tests.benchmarks.leave_one_out --check [--data FOLDER]``.
+
+The 500 most influential training images of one wrongly classified test image, each left out, the model trained again and
+its gradient proved; on the packaged digits, and on full MNIST where its folder is named. Against the *bare products*: for
+every model one ``X W`` and one ``X' R`` for ten columns, which a single gradient takes at least; part of them is timed before
+and part after, so that another load on the machine weighs on both. Preparing the factor is timed on its own, and so are the
+Newton forecasts with the control.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from influence_core.experiments import explain, leave_one_out
+from influence_core.experiments.explain import Settings
+from influence_core.experiments.leave_one_out import CERTAIN, LIMIT
+from influence_core.studies import Study, find, open_study
+from tests.benchmarks.scores import Figure
+
+STUDIES = ("digits", "mnist")
+SECONDS = {"digits": 40.0, "mnist": 360.0}
+"""For 500 models on two quiet cores."""
+RATIO = {"digits": 3.0, "mnist": 1.0}
+"""Of the bare products' time: below 1 because models side by side keep the products busier than one alone."""
+PROVED = 1e-4
+BARE_SHARE = 0.05
+"""So much of the bare work is timed before, and as much after."""
+
+
+def measure(study: Study, test_position: int, k: int = LIMIT) -> list[Figure]:
+    """The figures of one study and test example."""
+    name, test = study.spec.name, study.data.test
+    prepared = explain.prepare(study, Settings(damping=0.0))
+    question = explain.ask(study, int(test.ids[test_position]), label=int(test.y[test_position]))
+    answer = explain.run(study, question, prepared=prepared)
+    few = max(1, round(BARE_SHARE * k))
+    bare = bare_products(study, few)
+    started = time.perf_counter()
+    result = leave_one_out.run(study, answer, k, prepared)
+    whole = time.perf_counter() - started
+    bare = (bare + bare_products(study, few)) * k / (2 * few)
+    proof = float((result.gradient_norms / result.targets).max()) * CERTAIN
+    return [
+        Figure(name, f"{k} models: time / bare products", result.seconds / bare, RATIO.get(name)),
+        Figure(name, f"{k} models, seconds", result.seconds, SECONDS.get(name)),
+        Figure(name, "largest gradient norm / gradient of the example", proof, PROVED),
+        Figure(name, "bare products, seconds", bare),
+        Figure(name, "preparing the factor, seconds", prepared.seconds),
+        Figure(name, "Newton forecasts and control, seconds", whole - result.seconds),
+    ]
+
+
+def bare_products(study: Study, models: int) -> float:
+    """Seconds of ``X W`` and ``X' R`` for so many models."""
+    x = study.objective.x
+    w = torch.ones(x.shape[1], study.objective.loss.outputs, dtype=x.dtype)
+    x.T @ (x @ w)
+    started = time.perf_counter()
+    for _ in range(models):
+        x.T @ (x @ w)
+    return time.perf_counter() - started
+
+
+def first_wrong(study: Study) -> int:
+    """Position of the first test example that the model gets wrong; on MNIST the paper's, 8."""
+    test = study.data.test
+    return int(np.flatnonzero(study.probabilities(test.x).argmax(1) != test.y.numpy())[0])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and judge where asked to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a figure falls short")
+    parser.add_argument("--data", metavar="FOLDER", help="folder that holds MNIST/raw")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    print(f"threads {torch.get_num_threads()}, torch {torch.__version__}, float64")
+    figures = []
+    for name in STUDIES if options.data else STUDIES[:1]:
+        study = open_study(find(name), None, options.data, "cpu")
+        figures += measure(study, first_wrong(study))
+    for one in figures:
+        aim = "" if one.limit is None else f"at most {one.limit:g}"
+        verdict = "falls short" if one.short else "ok" if aim else ""
+        print(f"{one.case:12} {one.name:50} {one.value:10.4g}  {aim:14} {verdict}".rstrip())
+    return 1 if options.check and any(one.short for one in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

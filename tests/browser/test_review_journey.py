@@ -1,0 +1,150 @@
+"""A person works through the queue of suspects with the keyboard; a screenshot of each step is for people to look at."""
+
+import csv
+import re
+
+import pytest
+
+from influence_core import data
+from tests.browser.helpers import shot, wait_idle, wait_until
+from tests.browser.test_explain_journey import click, query, settle
+
+pytestmark = pytest.mark.browser
+
+SUSPECTS = 12
+
+
+@pytest.fixture(scope="module")
+def true_label() -> dict[int, str]:
+    """What each training digit really is."""
+    train = data.load("digits").train
+    return {int(id): str(int(y)) for id, y in zip(train.ids, train.y, strict=True)}
+
+
+def suspect(opened) -> tuple[int, str]:
+    """The id on show, and its label."""
+    heading = opened.locator(".st-key-suspect h5").inner_text()
+    found = re.fullmatch(r"Training image (\d+), labelled (\d)", heading)
+    assert found, heading
+    return int(found[1]), found[2]
+
+
+def done(opened) -> int:
+    words = opened.get_by_text("labels reviewed").first.inner_text()
+    return int(words.split(" of ")[0].replace(",", ""))
+
+
+def judge(opened, true_label) -> bool:
+    """One suspect by its key; whether its label was wrong. Waits, as a person does, until the next one is there."""
+    train_id, label = suspect(opened)
+    wrong = true_label[train_id] != label
+    opened.keyboard.press(true_label[train_id] if wrong else "k")
+    settle(opened, lambda: suspect(opened)[0] != train_id)
+    return wrong
+
+
+def fixed(opened) -> tuple[int, int]:
+    words = opened.get_by_test_id("stMetric").filter(has_text="Flipped labels found").inner_text()
+    found = re.search(r"(\d+) of (\d+)", words)
+    return int(found[1]), int(found[2])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_through_the_queue_with_keys(page, true_label, theme, tmp_path):
+    opened = page("/review?study=one-or-seven", color_scheme=theme)
+    shot(opened, f"{theme}-review-1-begin")
+    name = opened.get_by_role("textbox", name="Name of the review")
+    name.fill(f"journey {theme}")
+    name.press("Enter")
+    click(opened, opened.get_by_text("Practise: flip"), lambda: query(opened).get("panel") == ["practise"])
+    click(opened, opened.get_by_role("button", name="Begin, or go on"), lambda: "review" in query(opened))
+    settle(opened, lambda: "Suspect 1 of 1,092" in opened.inner_text("body"))
+    shot(opened, f"{theme}-review-2-first")
+
+    found = sum(judge(opened, true_label) for _ in range(SUSPECTS))
+    settle(opened, lambda: "Training on the new labels" not in opened.inner_text("body"))
+    assert done(opened) == SUSPECTS
+    assert found >= SUSPECTS * 0.6
+    assert fixed(opened) == (found, 108)
+    assert f"Trained on {found} changed labels" in opened.inner_text("body")
+    shot(opened, f"{theme}-review-3-worked")
+
+    train_id, _ = suspect(opened)
+    opened.keyboard.press("u")
+    settle(opened, lambda: done(opened) == SUSPECTS - 1)
+    assert suspect(opened)[0] != train_id
+    judge(opened, true_label)
+    assert suspect(opened)[0] == train_id
+
+    opened.reload()
+    wait_idle(opened)
+    settle(opened, lambda: done(opened) == SUSPECTS)
+    assert suspect(opened)[0] == train_id
+    assert fixed(opened) == (found, 108)
+
+    with opened.expect_download() as download:
+        opened.locator(".st-key-review_csv").get_by_text("Verdicts (CSV)").click()
+    path = tmp_path / "verdicts.csv"
+    download.value.save_as(path)
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == SUSPECTS
+    assert sum(row["verdict"] == "relabel" for row in rows) == found
+    assert all(row["new_label"] == true_label[int(row["training_id"])] for row in rows)
+
+
+def test_impatient_keys_judge_nobody_unseen(page, true_label):
+    """Keys pressed faster than the page follows may get lost; they never fall on another suspect than the one on show."""
+    opened = page("/review?study=one-or-seven&review=impatient&panel=practise")
+    settle(opened, lambda: "Suspect 1 of" in opened.inner_text("body"))
+    first, _ = suspect(opened)
+    for _ in range(6):
+        opened.keyboard.press("k")
+    settle(opened, lambda: suspect(opened)[0] != first)
+    opened.wait_for_timeout(1500)
+    wait_idle(opened)
+    reviewed = done(opened)
+    assert 1 <= reviewed <= 6
+    seen = [first]
+    for _ in range(reviewed):
+        opened.keyboard.press("u")
+        before = done(opened)
+        settle(opened, lambda before=before: done(opened) == before - 1)
+    assert suspect(opened)[0] in seen
+    assert done(opened) == 0
+
+
+def test_letters_typed_into_a_field_are_no_verdicts(page):
+    opened = page("/review?study=one-or-seven&review=typing&panel=practise")
+    settle(opened, lambda: "Suspect 1 of" in opened.inner_text("body"))
+    opened.get_by_text("How it is computed").click()
+    field = opened.get_by_role("textbox", name="Damping")
+    field.click()
+    field.press_sequentially("k1u")
+    opened.wait_for_timeout(800)
+    wait_idle(opened)
+    assert done(opened) == 0
+
+
+@pytest.mark.parametrize(
+    "path", ["/review?study=one-or-seven&review=narrow&panel=practise", "/wrong_labels?study=diabetes"]
+)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_narrow_window(page, path, theme):
+    opened = page(path, color_scheme=theme, width=420, height=900)
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 420
+    assert wait_until(lambda: opened.locator("h1").count() == 1)
+    shot(opened, f"{theme}-narrow-{path[1:].split('?')[0]}")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_flips_are_found(page, theme):
+    opened = page("/wrong_labels?study=diabetes", color_scheme=theme)
+    shot(opened, f"{theme}-wrong-labels-1-asked")
+    if opened.locator(".st-key-flips_found").count() == 0:  # kept from the other theme's visit
+        click(
+            opened,
+            opened.get_by_role("button", name="Flip them and look"),
+            lambda: opened.locator(".st-key-flips_found").count() == 1,
+        )
+    settle(opened, lambda: "of the flipped labels" in opened.inner_text("body"))
+    shot(opened, f"{theme}-wrong-labels-2-found")

@@ -1,0 +1,342 @@
+"""The review queue: what a verdict does, what undo takes back, and that nothing is ever lost."""
+
+import os
+import signal
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Thread
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from influence_core import studies
+from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedError
+from influence_core.experiments import review, wrong_labels
+from influence_core.experiments.wrong_labels import Settings
+from influence_core.store import Store
+from tests import references, toy_mails
+from tests.problems import network
+
+FLIPS = Settings(0.1, seed=5)
+NOON = datetime(2024, 5, 6, 12, 0, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def study():
+    return toy_mails.study()
+
+
+@pytest.fixture(scope="module")
+def begun(study):
+    return review.start(study, "mine", flips=FLIPS)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def fitted(study, labels):
+    x = study.data.train.x.numpy()
+    return references.cold_fit(
+        x, labels, references.uniform(len(x)), toy_mails.L2, "logistic", gradient=1e-10
+    )
+
+
+def right(study, theta):
+    test = study.data.test
+    return ((test.x.numpy() @ theta > 0) == test.y.numpy()).mean()
+
+
+# ---------------------------------------------------------------------------------------------- the queue
+
+
+def test_the_queue_is_the_ranking_by_a_model_of_the_given_labels(study, begun):
+    wrong, at = wrong_labels.flip(study.data.train.y.numpy(), 2, FLIPS)
+    assert_array_equal(begun.given, wrong)
+    assert_array_equal(begun.true, study.data.train.y.numpy())
+    theta = fitted(study, wrong)
+    x, w = study.data.train.x.numpy(), references.uniform(160)
+    a = references.hessian(theta, x, wrong, w, toy_mails.L2, "logistic")
+    gradients = references.gradients(theta, x, wrong, "logistic")
+    expected = w * (gradients * np.linalg.solve(a, gradients.T).T).sum(1)
+    assert_allclose(begun.scores, expected, rtol=1e-4, atol=1e-9)
+    assert_array_equal(begun.queue, np.argsort(-begun.scores, kind="stable"))
+    assert begun.current == int(expected.argmax())
+    assert (begun.flipped, begun.fixed, begun.relabelled) == (16, 0, 0)
+    (first,) = begun.trainings
+    assert (first.verdicts, first.relabelled) == (0, 0)
+    assert_allclose(first.accuracy, right(study, theta))
+    assert np.isin(begun.queue[:16], at).mean() > 0.4
+
+
+def test_labels_as_they_are_need_no_new_training(study, monkeypatch):
+    monkeypatch.setattr(review.Fitter, "fit", lambda *_: pytest.fail("trained again"))
+    plain = review.start(study, "as they are", method="loss")
+    assert plain.flips is None and plain.flipped == 0
+    assert_array_equal(plain.given, study.data.train.y.numpy())
+    assert_allclose(plain.scores, references.losses(study.theta.numpy(), *arrays(study), "logistic"))
+    assert plain.trainings[0].gradient_norm == study.gradient_norm
+
+
+def arrays(study):
+    return study.data.train.x.numpy(), study.data.train.y.numpy()
+
+
+def test_verdicts_move_the_queue_and_change_labels(begun):
+    first, second, third = begun.queue[:3]
+    kept = review.keep(begun, int(begun.ids[first]), NOON)
+    changed = review.relabel(kept, int(begun.ids[second]), 1 - int(begun.given[second]), NOON)
+    assert changed.current == third
+    assert len(changed.queue) == len(begun.queue) - 2
+    assert (changed.relabelled, len(changed.verdicts)) == (1, 2)
+    assert_array_equal(np.flatnonzero(changed.labels != begun.given), [second])
+    was_flipped = begun.given[second] != begun.true[second]
+    assert changed.fixed == int(was_flipped)
+    assert changed.verdicts[1].time == "2024-05-06T12:00:30+00:00"
+    assert changed.verdicts[1].score == begun.scores[second]
+    assert begun.verdicts == () and begun.current == first, "a review never changes"
+    assert not changed.up_to_date
+
+
+def test_any_open_example_can_be_judged_and_only_once(begun):
+    last = int(begun.ids[begun.queue[-1]])
+    judged = review.keep(begun, last)
+    assert judged.current == begun.current
+    assert begun.position(last) not in judged.queue
+    with pytest.raises(DataError, match=f"{last} has a verdict already"):
+        review.relabel(judged, last, 0)
+
+
+def test_what_there_is_not_is_refused(begun):
+    one = int(begun.ids[0])
+    for bad in (-1, 2):
+        with pytest.raises(DataError, match=f"no label number {bad}"):
+            review.relabel(begun, one, bad)
+    with pytest.raises(DataError, match="no training example 100000"):
+        review.keep(begun, 100_000)
+
+
+def test_undo_takes_back_one_verdict_after_the_other(study, begun):
+    first, second = (int(one) for one in begun.ids[begun.queue[:2]])
+    one = review.relabel(begun, first, 0)
+    two = review.train(study, review.relabel(one, second, 1))
+    back = review.undo(two)
+    assert back.verdicts == one.verdicts
+    assert_array_equal(back.queue, one.queue)
+    assert [done.verdicts for done in back.trainings] == [0], "a training that knew it goes with it"
+    assert review.undo(review.undo(back)).verdicts == ()
+
+
+def test_all_done(study):
+    tiny = toy_mails.study(n=24, tests=10, seed=2)
+    state = review.start(tiny, "all")
+    while state.current is not None:
+        state = review.keep(state, int(state.ids[state.current]))
+    assert len(state.verdicts) == 24 and len(state.queue) == 0
+    assert review.suspect(tiny, state) is None
+    assert_array_equal(state.labels, state.given)
+
+
+# ----------------------------------------------------------------------------------------------- training
+
+
+def test_training_on_the_new_labels_is_proved(study, begun):
+    state = begun
+    for at in begun.queue[:12]:
+        state = review.relabel(state, int(begun.ids[at]), int(begun.true[at]))
+    trained = review.train(study, state)
+    done = trained.trainings[-1]
+    x, _ = arrays(study)
+    w = references.uniform(160)
+    norm = references.gradient_norm(trained.theta, x, state.labels, w, toy_mails.L2, "logistic")
+    assert norm <= wrong_labels.CERTAIN
+    assert_allclose(done.gradient_norm, norm, rtol=0.05, atol=1e-12)
+    assert_allclose(done.accuracy, right(study, fitted(study, state.labels)))
+    assert (done.verdicts, done.relabelled) == (12, state.relabelled)
+    assert trained.up_to_date
+    assert review.train(study, trained) is trained, "nothing new, nothing to train"
+    assert state.relabelled == state.fixed > 0
+
+
+def test_a_label_that_is_kept_needs_no_training(study, begun):
+    first, second = (int(one) for one in begun.ids[begun.queue[:2]])
+    kept = review.keep(begun, first)
+    assert begun.up_to_date and kept.up_to_date
+    changed = review.relabel(kept, second, 1 - int(begun.given[begun.queue[1]]))
+    assert not changed.up_to_date
+    assert review.keep(review.train(study, changed), int(begun.ids[begun.queue[2]])).up_to_date
+    assert review.undo(changed).up_to_date
+
+
+def test_the_suspect_is_shown_with_what_the_model_says(study, begun):
+    state = review.keep(begun, int(begun.ids[begun.queue[0]]))
+    shown = review.suspect(study, state)
+    at = begun.queue[1]
+    p = 1 / (1 + np.exp(-study.data.train.x[at].numpy() @ begun.theta))
+    assert (shown.train_id, shown.position, shown.rank) == (int(begun.ids[at]), at, 2)
+    assert shown.label == begun.given[at]
+    assert_allclose(shown.probabilities, [1 - p, p])
+    assert (shown.answer, shown.score) == (int(p > 0.5), begun.scores[at])
+
+
+def test_ranking_again_knows_the_verdicts(study, begun):
+    state = begun
+    for at in begun.queue[:10]:
+        state = review.relabel(state, int(begun.ids[at]), int(begun.true[at]))
+    again = review.rank_again(study, state)
+    x, _ = arrays(study)
+    theta = fitted(study, state.labels)
+    losses = references.losses(theta, x, state.labels, "logistic")
+    by_loss = review.rank_again(study, replace(state, method="loss"))
+    assert_allclose(by_loss.scores, losses, rtol=1e-4, atol=1e-8)
+    assert again.verdicts == state.verdicts
+    assert again.queue.tolist() != state.queue.tolist()
+    assert sorted(again.queue.tolist()) == sorted(state.queue.tolist())
+
+
+def test_a_result_that_comes_late_is_adopted_only_where_it_fits(study, begun):
+    ids = [int(one) for one in begun.ids[begun.queue[:4]]]
+    asked = review.relabel(begun, ids[0], 1 - int(begun.given[begun.queue[0]]))
+    done = review.train(study, asked)
+    on = review.keep(asked, ids[1])
+    adopted = review.adopt(on, done)
+    assert adopted.verdicts == on.verdicts
+    assert adopted.trainings == done.trainings
+    assert_array_equal(adopted.theta, done.theta)
+    taken_back = review.keep(review.undo(asked), ids[2])
+    assert review.adopt(taken_back, done) is taken_back
+    newer = review.train(study, on)
+    assert review.adopt(newer, done) is newer
+
+
+def test_another_study_is_refused(study, begun):
+    with pytest.raises(DataError, match="of the study “toy-mails”"):
+        review.train(replace(study, spec=replace(study.spec, name="other")), begun)
+    with pytest.raises(UnsupportedError, match="logistic and softmax"):
+        review.start(replace(study, objective=network("linear")[0]), "mine")
+    with pytest.raises(DataError, match="no score “age” here; choose one of exact, published"):
+        review.start(study, "mine", method="age")
+
+
+@pytest.mark.parametrize("name", ["", " ", " mine", "a" * 41, "two\nlines", "nul\0"])
+def test_names_that_cannot_be_told_apart_are_refused(study, store, name):
+    with pytest.raises(DataError, match="needs a name of 1 to 40"):
+        review.start(study, name)
+    with pytest.raises(DataError, match="needs a name of 1 to 40"):
+        review.recall(store, study, name)
+
+
+# ------------------------------------------------------------------------------------------------- export
+
+
+def test_the_export_holds_every_verdict(study, begun):
+    first, second = begun.queue[:2]
+    state = review.keep(begun, int(begun.ids[first]), NOON)
+    state = review.relabel(state, int(begun.ids[second]), 1 - int(begun.given[second]), NOON)
+    columns = review.table(state)
+    assert list(columns) == ["training_id", "old_label", "new_label", "verdict", "time", "score"]
+    names = ("ham", "spam")
+    assert columns["training_id"].tolist() == begun.ids[[first, second]].tolist()
+    assert columns["old_label"].tolist() == [names[one] for one in begun.given[[first, second]]]
+    assert columns["verdict"].tolist() == ["keep", "relabel"]
+    assert columns["old_label"][0] == columns["new_label"][0]
+    assert columns["old_label"][1] != columns["new_label"][1]
+    assert columns["time"].tolist() == ["2024-05-06T12:00:30+00:00"] * 2
+    assert_allclose(columns["score"], begun.scores[[first, second]])
+    files = review.table(state, study.data.record)["file"]
+    assert files.tolist() == [f"letters/{one:03d}.txt" for one in begun.ids[[first, second]]]
+    assert "file" not in review.table(state, lambda id: {"subject": "", "text": ""})
+    assert all(len(column) == 0 for column in review.table(begun, study.data.record).values())
+
+
+# ------------------------------------------------------------------------------------------------ keeping
+
+
+def same(one, other):
+    for name in ("session", "study", "method", "flips", "verdicts", "trainings", "class_names"):
+        assert getattr(one, name) == getattr(other, name), name
+    for name in ("ids", "given", "true", "scores", "theta"):
+        assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_what_is_kept_comes_back_whole(study, begun, store):
+    assert review.recall(store, study, "mine") is None
+    state = review.keep(begun, int(begun.ids[begun.current]))
+    review.save(store, study, state)
+    same(review.recall(store, study, "mine"), state)
+    plain = review.save(store, study, review.start(study, "other", "loss"))
+    same(review.recall(store, study, "other"), plain)
+    assert len(review.recall(store, study, "mine").verdicts) == 1
+    assert review.recall(store, toy_mails.study(seed=1), "mine") is None
+
+
+def test_amending_goes_on_from_what_is_kept(study, begun, store):
+    with pytest.raises(DataError, match="no session “mine”"):
+        review.amend(store, study, "mine", review.undo)
+    review.save(store, study, begun)
+
+    def judge(count):
+        for _ in range(count):
+            review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
+
+    visitors = [Thread(target=judge, args=(8,)) for _ in range(3)]
+    for one in visitors:
+        one.start()
+    for one in visitors:
+        one.join()
+    kept = review.recall(store, study, "mine")
+    assert [one.train_id for one in kept.verdicts] == begun.ids[begun.queue[:24]].tolist()
+
+
+def test_a_full_disk_is_said_and_nothing_of_the_past_is_lost(study, begun, store, monkeypatch):
+    review.save(store, study, begun)
+    monkeypatch.setattr(store, "limit_bytes", 10)
+    with pytest.raises(StoreError, match="could not be kept.*larger than the store's limit"):
+        review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
+    assert review.recall(store, study, "mine").verdicts == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that can be killed")
+def test_a_killed_process_loses_nothing(study, begun, store):
+    review.save(store, study, begun)
+    child = os.fork()
+    if child == 0:
+        for _ in range(3):
+            review.amend(store, study, "mine", lambda now: review.relabel(now, int(now.ids[now.current]), 1))
+        os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    kept = review.recall(Store(store.folder), study, "mine")
+    assert [one.new for one in kept.verdicts] == [1, 1, 1]
+
+
+def test_the_ranking_is_kept_for_every_session(study, store, monkeypatch):
+    first = review.start(study, "one", flips=FLIPS, store=store)
+    monkeypatch.setattr(review.wrong_labels, "rank", lambda *_, **__: pytest.fail("ranked again"))
+    for method in ("exact", "published", "loss"):
+        again = review.start(study, "two", method, FLIPS, store)
+        assert again.trainings == first.trainings
+        assert (method == "exact") == np.array_equal(again.scores, first.scores)
+    with pytest.raises(pytest.fail.Exception, match="ranked again"):
+        review.start(study, "two", flips=Settings(0.1, seed=6), store=store)
+
+
+def test_ranking_can_be_stopped(study):
+    def stop(fraction, words):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        review.start(study, "mine", progress=stop)
+
+
+@pytest.mark.slow
+def test_digits_can_be_reviewed_too(tmp_path):
+    digits = studies.open_study(studies.find("digits"))
+    state = review.start(digits, "mine", "exact", Settings(0.05), Store(tmp_path))
+    for at in state.queue[:20]:
+        state = review.relabel(state, int(state.ids[at]), int(state.true[at]))
+    assert state.fixed >= 12
+    trained = review.train(digits, state)
+    assert trained.trainings[-1].gradient_norm <= wrong_labels.CERTAIN
+    assert trained.trainings[-1].seconds < 20
