@@ -414,6 +414,17 @@ def _draw_fig2(found: Reproduction) -> dict[str, Any]:
     return {found.name: paper_panels(panels, None if setting["stand_in"] else PAPER_LIMIT, title)}
 
 
+def _draw_fig2_network(found: Reproduction) -> dict[str, Any]:
+    from influence_core.experiments.network_check import WAYS
+    from influence_core.figures.leave_one_out import Panel, paper_panels
+
+    setting, result = found.setting, found.result
+    what = f"{setting['data']}, n = {setting['n']:,}; test image {setting['test_id']}, a {setting['label']}."
+    title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
+    panels = [Panel(WAYS[way], result.left_out(way), result.predicted) for way in result.truths]
+    return {found.name: paper_panels(panels, None, title)}
+
+
 def _draw_fig3(found: Reproduction) -> dict[str, Any]:
     from influence_core.figures import smooth_hinge as drawn
 
@@ -452,6 +463,7 @@ def _draw_labels(found: Reproduction) -> dict[str, Any]:
 DRAWINGS: dict[str, Callable[[Reproduction], dict[str, Any]]] = {
     "fig1": _draw_fig1,
     "fig2": _draw_fig2,
+    "fig2-network": _draw_fig2_network,
     "fig3": _draw_fig3,
     "readmission": _draw_readmission,
     "labels": _draw_labels,

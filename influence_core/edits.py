@@ -11,7 +11,6 @@ from torch import Tensor
 from influence_core.errors import ShapeError
 from influence_core.objective import Objective
 
-
 AnObjective = TypeVar("AnObjective", bound=Objective)
 
 

@@ -128,7 +128,7 @@ def test_progress_rises_to_the_end_and_cancelling_keeps_what_is_done(study, answ
 
 USUAL = (10, 4, 4)
 """Test examples a study; of each, so many of the next strongest examples are left out, and so many drawn ones."""
-FEW = {"digits-network": (2, 1, 1)}
+FEW = {"digits-network": (1, 1, 1)}
 """Where training again takes a minute."""
 
 

@@ -46,14 +46,18 @@ def answer(study, prepared):
 @pytest.fixture
 def trained_again(monkeypatch):
     """The parameters of every retrained model, in order."""
-    kept, original = [], take_out.retrain
+    kept = []
 
-    def spy(*args, **named):
-        models = original(*args, **named)
-        kept.extend(models.theta)
-        return models
+    def spied(original):
+        def spy(*args, **named):
+            models = original(*args, **named)
+            kept.extend(models.theta)
+            return models
 
-    monkeypatch.setattr(take_out, "retrain", spy)
+        return spy
+
+    for name in ("retrain", "retrain_damped"):
+        monkeypatch.setattr(take_out, name, spied(getattr(take_out, name)))
     return kept
 
 

@@ -83,11 +83,13 @@ def refitted(study, at, row):
     return references.cold_fit(x, y, references.uniform(len(x)), toy_mails.L2, "logistic", gradient=1e-11)
 
 
-@pytest.mark.parametrize("replacement", ["", "offer"])
+@pytest.mark.parametrize("replacement", ["", "offer", "one that stands there"])
 def test_forecast_and_truth_of_an_edit(study, answer, strongest, replacement):
     x, y = arrays(study)
     theta, at = study.theta.numpy(), answer.position(strongest)
-    word = word_edit.shares(study, answer, strongest).words[0]
+    word, present, *_ = word_edit.shares(study, answer, strongest).words
+    assert "offer" not in (word, present)
+    replacement = present if " " in replacement else replacement
     j, k = (study.data.feature_names.index(one) for one in (word, replacement or word))
     row = x[at].copy()
     row[k] += row[j]

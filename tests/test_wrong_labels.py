@@ -17,6 +17,7 @@ from influence_core.objective import LinearObjective
 from influence_core.store import Store
 from tests import references, toy_mails
 from tests.problems import linear, network
+from tests.test_text_folder import write
 
 TWICE = Settings(repeats=2, seed=3)
 
@@ -122,6 +123,13 @@ def test_a_fit_is_proved_and_is_the_references(kind, sparse):
         assert fitter.largest_norm >= 0.99 * norm
         expected = references.cold_fit(x, y, toy.w, toy.l2, kind, gradient=1e-10)
         assert_allclose(theta, expected, atol=1e-5)
+
+
+def test_scikit_learn_does_all_of_the_work_where_it_can(monkeypatch):
+    for kind in ("logistic", "softmax"):
+        toy = linear(kind, n=90, d=8)
+        monkeypatch.setattr(wrong_labels, "minimise", lambda *_, **__: pytest.fail("something was left over"))
+        assert Fitter(toy.objective).fit(toy.y).shape == (toy.objective.dim,)
 
 
 def test_weights_and_two_output_models_are_fitted_too():
@@ -305,6 +313,14 @@ def test_the_reproduction_says_where_it_falls_short(spoilt, monkeypatch):
     }
     assert words[spoilt] in short.name
     assert result.in_order() == (spoilt != "order")
+
+
+def test_the_reproduction_reads_texts_of_ones_own(tmp_path):
+    found = labels.run(str(write(tmp_path)))
+    assert (found.setting["study"], found.setting["stand_in"], found.setting["n"]) == ("text-folder", "", 80)
+    assert found.result.settings.repeats == 5
+    with pytest.raises(DataError, match="two sub-folders|No such file"):
+        labels.run(str(tmp_path / "texts"))
 
 
 @pytest.mark.slow

@@ -15,16 +15,24 @@ from influence_core.data.digest import digest
 from influence_core.edits import Edit, predict
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.network import NetworkObjective
+from influence_core.network_retraining import retrain_damped
 from influence_core.objective import Objective
-from influence_core.progress import Progress
-from influence_core.retraining import retrain
+from influence_core.operators import GaussNewton
+from influence_core.progress import Progress, part
+from influence_core.retraining import Retrained, retrain
+from influence_core.solvers.cholesky import Cholesky
 from influence_core.store import Store
 from influence_core.studies import FORMAT, Study
 
 CERTAIN = 1e-6
 """Retraining ends at this share of the gradient that the edit itself brings in."""
-CERTAIN_NETWORK = 1e-2
-"""The same for a network, whose last steps are many and small."""
+CERTAIN_NETWORK = 0.1
+"""The same for a network, which walks downhill in damped steps and no farther than it must ..."""
+NETWORK_NORM = 1e-4
+"""... but at least to this gradient norm."""
+NETWORK_DAMPING = 0.01
+"""Of the steps, where the study names no damping of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,23 +117,17 @@ def run_edit(
     chosen = tuple(int(one) for one in explanation.ids[at])
     place, s = theta.device.type, torch.as_tensor(explanation.s).to(theta)
     predicted = float(predict(o, theta, edit, s))
-    certain = CERTAIN if o.is_convex else CERTAIN_NETWORK
     order = edit.positions.argsort()
     changed = [None if part is None else part[order].cpu() for part in (edit.x, edit.y)]
-    content = (sorted(at), edit.weight, *changed)
+    content = (sorted(at), edit.weight, *changed, *_pace(study))
     key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, content)
     kept = store.get(key) if store else None
     if kept is not None:
         stored: dict[str, Any] = {**kept.arrays, **kept.meta}
         return TakeOut(train_ids=chosen, predicted=predicted, **stored)
-    target = certain * float(edit.gradient_change(o, theta).norm())
+    target = _target(o, float(edit.gradient_change(o, theta).norm()))
     edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
-    inverse = (
-        prepared.engine.inverse
-        if prepared and prepared.solver.exact and prepared.settings.solver == "cholesky"
-        else None
-    )
-    models = retrain(o, theta, edits, inverse, target, progress)
+    models = _retrain(study, edits, prepared, target, progress)
     x = study.inputs(torch.as_tensor(explanation.x))[None]
     label = torch.tensor([explanation.label], device=theta.device)
     losses = [float(o.losses(one, x, label)) for one in (theta, *models.theta)]
@@ -148,6 +150,35 @@ def run_edit(
         store.put(key, arrays, facts)
     found: dict[str, Any] = {**arrays, **facts}
     return TakeOut(train_ids=chosen, predicted=predicted, **found)
+
+
+def _target(objective: Objective, brought: float) -> float:
+    """The gradient norm to train to, after an edit that brings in a gradient of the norm ``brought``."""
+    if isinstance(objective, NetworkObjective):
+        return min(NETWORK_NORM, CERTAIN_NETWORK * brought)
+    return CERTAIN * brought
+
+
+def _pace(study: Study) -> tuple[float, ...]:
+    """The damping of a network's steps, and how far they go."""
+    if isinstance(study.objective, NetworkObjective):
+        return study.spec.damping or NETWORK_DAMPING, NETWORK_NORM, CERTAIN_NETWORK
+    return ()
+
+
+def _retrain(
+    study: Study, edits: Sequence[Edit], prepared: Prepared | None, target: float, progress: Progress | None
+) -> Retrained:
+    o, theta, inverse = study.objective, study.theta, None
+    if prepared and prepared.solver.exact and prepared.settings.solver == "cholesky":
+        inverse = prepared.engine.inverse
+    if not isinstance(o, NetworkObjective):
+        return retrain(o, theta, edits, inverse, target, progress)
+    damping = _pace(study)[0]
+    if inverse is None:
+        inverse = Cholesky().prepare(GaussNewton(o, theta, damping), part(progress, 0.0, 0.1))
+        progress = part(progress, 0.1, 1.0)
+    return retrain_damped(o, theta, edits, inverse, damping, target, progress)
 
 
 def _probabilities(study: Study, theta: Tensor, x: Tensor) -> np.ndarray:

@@ -82,7 +82,12 @@ def _draw_found(figure: go.Figure, result: WrongLabels, bars: Bars, paper: bool,
 
 def _name_axes(figure: go.Figure, title: str, at: dict[str, int]) -> None:
     figure.update_xaxes(
-        title="Share of the training set checked", tickformat=".0%", rangemode="tozero", ticks="outside", **at
+        title="Share of the training set checked",
+        tickformat=".0%",
+        range=[-0.012, 0.312],
+        zeroline=False,
+        ticks="outside",
+        **at,
     )
     figure.update_yaxes(title=title, zeroline=False, ticks="outside", tickformat=".0%", **at)
 

@@ -20,8 +20,8 @@ from pages._shared.ranking import as_csv
 from pages._shared.shown import card_face, show_large
 from pages._shared.view import View, go_to
 
-MODELS = ("softmax", "logistic")
-WHY = "This page trains hundreds of models again, which takes a linear model with a smooth loss."
+MODELS = ("softmax", "logistic", "all-convolutional")
+WHY = "This page trains many models again, which takes a linear model with a smooth loss, or a network."
 OFFERED = ("digits", "one-or-seven", "mnist")
 STEPS = (10, 20, 50, 100, 200, LIMIT)
 PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an estimate"}
@@ -127,7 +127,7 @@ def show_forecasts(study: Study, view: View, explanation: Explanation, left_out:
     chart, beside = st.columns([1.5, 1], gap="large")
     with chart:
         _chart(view, explanation, left_out, predicted, "left_out")
-        _explain_chart(explanation)
+        explain_chart(explanation)
     with beside:
         _metrics(fit, left_out)
         _opened(study, view, explanation, left_out)
@@ -162,7 +162,8 @@ def _on_point(key: str) -> None:
         go_to(open=ids[0])
 
 
-def _explain_chart(explanation: Explanation) -> None:
+def explain_chart(explanation: Explanation) -> None:
+    """How to read the chart."""
     st.caption(
         f"Each point is one left-out {explanation.kind}; on the dashed line the forecast came true. :blue[Blue]: forecast to "
         f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {explanation.label_name}; open: "
@@ -170,7 +171,8 @@ def _explain_chart(explanation: Explanation) -> None:
     )
 
 
-def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
+def show_fit(fit: Fit) -> None:
+    """Agreement of forecast and truth in four numbers."""
     one, two = st.columns(2)
     one.metric("Pearson", _correlation(fit.pearson), help="Correlation of forecast and truth.")
     two.metric("Spearman", _correlation(fit.spearman), help="Agreement of their order.")
@@ -183,6 +185,10 @@ def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
         percent(fit.worst),
         help="Largest error of a forecast, as a share of the largest truth.",
     )
+
+
+def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
+    show_fit(fit)
     worst = float((left_out.gradient_norms / left_out.targets).max()) * leave_one_out.CERTAIN
     st.caption(
         f"**Proof.** Every model was trained until its gradient was at most {plain(worst)} of what leaving its example out had "
@@ -223,7 +229,7 @@ def _estimates(study: Study, view: View, explanation: Explanation, left_out: Lea
         with place:
             st.markdown(f"**{title}**: r = {_correlation(estimate.fit.pearson)}")
             _chart(view, explanation, left_out, estimate.predicted, f"lissa_{len(title)}", height=400)
-    _explain_chart(explanation)
+    explain_chart(explanation)
     st.dataframe(_rows(found, left_out.fit), hide_index=True, key="lissa_table")
     st.caption(
         f"LiSSA never sees all examples at once: it adds up products with the curvature of a few random ones, here "

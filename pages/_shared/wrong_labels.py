@@ -114,8 +114,8 @@ def show_answer(study: Study, chosen: Settings, result: WrongLabels | None) -> N
     right = float(result.accuracy[:, result.methods.index(best), HEADLINE].mean())
     rest = ", ".join(f"{METHODS[one]} {percent(found[one])}" for one in others)
     st.markdown(
-        f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s (10 %) "
-        f"hold **{percent(found[best])}** of the flipped labels (by comparison: {rest}). Set right, they change the test "
+        f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
+        f"(10 %) hold **{percent(found[best])}** of the flipped labels (by comparison: {rest}). Set right, they change the test "
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from influence_core.experiments.reproduce import fig1, fig2, fig3, labels, readmission
+from influence_core.experiments.reproduce import fig1, fig2, fig2_network, fig3, labels, readmission
 from influence_core.experiments.reproduce.base import Check, Reproduction
 
 __all__ = ["FIGURES", "Check", "Reproduction"]
@@ -12,6 +12,7 @@ __all__ = ["FIGURES", "Check", "Reproduction"]
 FIGURES: dict[str, Callable[..., Reproduction]] = {
     "fig1": fig1.run,
     "fig2": fig2.run,
+    "fig2-network": fig2_network.run,
     "fig3": fig3.run,
     "readmission": readmission.run,
     "labels": labels.run,
