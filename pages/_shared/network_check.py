@@ -22,7 +22,8 @@ TITLES = {**WAYS, PAPER: "The paper's schedule"}
 DEFAULT = "local"
 STEPS = (5, 10, 20, 40, 100, network_check.LIMIT)
 WORDS = {
-    "local": "Damped steps downhill on the risk without the example, until its own gradient is small: the nearest optimum.",
+    "local": "Damped steps downhill on the risk without the example, as far as the gradient norm asked for; the valleys are "
+    "flat, so going further would change the answer.",
     "adam": "A few hundred Adam steps from the trained network, with the same batches for every model and for a control "
     "with nothing left out, whose drift is subtracted.",
     "pbrf": "The proximal Bregman response (Bae et al. 2022): what the damped Gauss-Newton forecast predicts to first order.",
