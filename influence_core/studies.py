@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import torch
 from torch import Tensor
 
 from influence_core import data, devices
-from influence_core.data import DataSet, uploads
+from influence_core.data import DataSet, Examples, own, recipes, uploads
 from influence_core.data.digest import digest
-from influence_core.errors import DataError
+from influence_core.data.examples import Pictures
+from influence_core.data.photos import resized
+from influence_core.errors import DataError, UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
-from influence_core.models import all_convolutional
+from influence_core.models import all_convolutional, backbones, rbf
+from influence_core.models.backbones import Backbone
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
@@ -48,7 +52,9 @@ class StudySpec:
         damping: Added to the curvature unless the reader chooses another.
         n_test: Test examples, the first in their order; ``None`` takes all.
         whole: The study whose training rows this one lacks some of, or "".
-        source: The store's key of an uploaded table, or "".
+        source: The store's key of an uploaded table, where data of somebody's own lie, or "".
+        backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
+            pixels; "" takes x as it is.
     """
 
     name: str
@@ -65,6 +71,7 @@ class StudySpec:
     n_test: int | None = None
     whole: str = ""
     source: str = ""
+    backbone: str = ""
 
     @property
     def content(self) -> dict[str, Any]:
@@ -91,6 +98,7 @@ class Study:
         seconds: Training time, when it was trained.
         from_store: Whether the parameters were read rather than trained just now.
         key: Digest of spec, data and precision.
+        folder: Where the data lie, for data that are not packaged; weights of a backbone too.
     """
 
     spec: StudySpec
@@ -101,6 +109,27 @@ class Study:
     seconds: float
     from_store: bool
     key: str
+    folder: str | None = None
+
+    @cached_property
+    def backbone(self) -> Backbone | None:
+        """The frozen network before the features, on the model's device; ``None`` where there is none.
+
+        Raises:
+            DataError: If its weights are missing.
+        """
+        if self.spec.backbone in ("", rbf.NAME) or self.data.pictures is None:
+            return None
+        return backbones.build(self.spec.backbone, self.folder).to(self.theta.device)
+
+    def features(self, photo: np.ndarray) -> Tensor:
+        """``(d,)`` what the model sees of a photograph ``(side, side, 3)`` uint8: the backbone's features, or pixels."""
+        if self.backbone is None:
+            shape = self.data.image_shape
+            if shape is None or len(shape) != 3:
+                raise UnsupportedError("This study does not look at photographs; choose one that does.")
+            return torch.from_numpy(resized(photo, shape[0])).to(self.data.train.x).div(255).reshape(-1)
+        return backbones.features_of(self.backbone, [resized(photo, self.backbone.side)])[0].double()
 
     @property
     def like(self) -> Tensor:
@@ -172,6 +201,22 @@ CATALOGUE: dict[str, StudySpec] = {
             whole="hospital",
         ),
         StudySpec("mails", "E-mails, ham or spam, logistic regression", "mails", "logistic", 1e-4),
+        StudySpec(
+            "dog-or-frog",
+            "Photos of dogs and frogs, deep features",
+            "photos",
+            "logistic",
+            0.001,
+            backbone=backbones.PACKAGED,
+        ),
+        StudySpec(
+            "springer-or-tench",
+            "Photos of springers and tench (the paper's dog and fish), deep features",
+            "springer-or-tench",
+            "logistic",
+            0.001,
+            backbone=backbones.PACKAGED,
+        ),
         StudySpec("text-folder", "Texts of your own, logistic regression", "text-folder", "logistic", 1e-4),
     )
 }
@@ -183,7 +228,7 @@ UPLOADED = "table-"
 
 
 def find(name: str, store: Store | None = None) -> StudySpec:
-    """The spec called ``name``: a row of the catalogue, or an uploaded table that the store still has.
+    """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
 
     Args:
         name: Its name.
@@ -194,6 +239,8 @@ def find(name: str, store: Store | None = None) -> StudySpec:
     """
     if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
         return of_table(uploads.recall(store or Store(), name.removeprefix(UPLOADED)))
+    if recipes.NAME.fullmatch(name):
+        return of_recipe(recipes.recall(store or Store(), name))
     if name not in CATALOGUE:
         raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
@@ -205,6 +252,18 @@ def of_table(kept: uploads.Kept) -> StudySpec:
     return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
 
 
+def of_recipe(kept: recipes.Recipe) -> StudySpec:
+    """The study that somebody built: an image folder, a zip or a folder of texts.
+
+    Raises:
+        DataError: If it was kept by another version of this app.
+    """
+    try:
+        return StudySpec(name=kept.name, **kept.fields)
+    except TypeError as error:
+        raise DataError(f"“{kept.title}” was built by another version of this app. Build it again.") from error
+
+
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
     """Training examples ``n`` and parameters ``p`` of a study, without training it.
 
@@ -212,6 +271,9 @@ def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
         DataError: If the data cannot be read.
     """
     examples = _select(data.load(spec.data, folder), spec)
+    if spec.backbone:
+        n = len(examples.train)
+        return n, n if spec.backbone == rbf.NAME else backbones.build(spec.backbone, folder).width
     return len(examples.train), _objective(spec, examples, "cpu")[0].dim
 
 
@@ -240,22 +302,78 @@ def open_study(
     """
     report(progress, 0.0, "reading the data")
     examples = _select(_load(spec, store, folder, part(progress, 0.0, 0.1)), spec)
+    if spec.backbone:
+        examples = _with_features(spec, examples, store, folder, device, part(progress, 0.1, 0.9))
+        progress = part(progress, 0.9, 1.0)
     objective, start = _objective(spec, examples, device)
     key = digest("study", FORMAT, spec.content, examples.content, str(objective.x.dtype))
     kept = None if afresh else (store.get(key) if store else None) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = gradient_norm(objective, theta)
-        return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key)
+        return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key, folder)
     trained = _train(spec, objective, start, part(progress, 0.1, 1.0))
     if store:
         store.put(
             key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name}
         )
-    return Study(spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key)
+    return Study(
+        spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key, folder
+    )
+
+
+def _with_features(
+    spec: StudySpec,
+    examples: DataSet,
+    store: Store | None,
+    folder: str | None,
+    device: str,
+    progress: Progress | None,
+) -> DataSet:
+    """Features in the place of pixels: a backbone's, or those of a kernel on the pixels."""
+    pictures, train, test = examples.pictures, examples.train, examples.test
+    if pictures is None:
+        raise UnsupportedError(f"A backbone needs photographs, and the data “{examples.name}” are none.")
+    ids = train.ids.tolist(), test.ids.tolist()
+    if spec.backbone == rbf.NAME:
+        found = rbf.features(pictures, *ids, store=store, progress=progress)
+        of_train, of_test = found.train, found.test
+    else:
+        x = _deep_features(spec, pictures, [*ids[0], *ids[1]], store, folder, device, progress).double()
+        of_train, of_test = x[: len(train)], x[len(train) :]
+    return replace(
+        examples,
+        train=Examples(of_train, train.y, train.ids),
+        test=Examples(of_test, test.y, test.ids),
+        image_shape=None,
+    )
+
+
+def _deep_features(
+    spec: StudySpec,
+    pictures: Pictures,
+    ids: list[int],
+    store: Store | None,
+    folder: str | None,
+    device: str,
+    progress: Progress | None,
+) -> Tensor:
+    """A backbone's, computed once for the same pictures and weights."""
+    backbone = backbones.build(spec.backbone, folder)
+    key = digest("features", FORMAT, backbone.content, pictures.digest, torch.tensor(ids))
+    kept = store.get(key) if store else None
+    if kept is not None:
+        return torch.as_tensor(kept.arrays["features"])
+    place, _ = devices.choose(device, backbone.width, is_network=True)
+    found = backbones.extract(backbone.to(place), pictures, ids, progress)
+    if store:
+        store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})
+    return found
 
 
 def _load(spec: StudySpec, store: Store | None, folder: str | None, progress: Progress | None) -> DataSet:
+    if spec.data in (own.PHOTOS, own.TEXTS):
+        return own.load(spec.data, spec.source, store or Store(), folder, spec.seed, progress)
     if spec.source:
         return uploads.load(store or Store(), spec.source)
     return data.load(spec.data, folder, progress)

@@ -149,7 +149,7 @@ def test_a_snippet_is_short_and_begins_as_its_original(kind, example, one_or_sev
         assert words == "\n".join(lines[:6])[:SNIPPET_LETTERS]
     else:
         assert words == " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
-    assert card_face(study, study.data.train, example) == {"src": "", "snippet": words}
+    assert card_face(study, study.data.train, example) == {"src": "", "snippet": words, "crisp": False}
 
 
 def test_a_downloaded_text_is_no_formula_of_a_spreadsheet():

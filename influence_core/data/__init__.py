@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from influence_core.data import diabetes, digits, hospital, mails, mnist, text_folder
+from influence_core.data import diabetes, digits, hospital, imagenette, mails, mnist, photos, text_folder
 from influence_core.data.examples import DataSet, Examples
 from influence_core.errors import DataError
 from influence_core.progress import Progress
@@ -17,6 +17,8 @@ CATALOGUE: dict[str, Callable[[str | None, Progress | None], DataSet]] = {
     "hospital": hospital.load,
     "hospital-thinned": hospital.load_thinned,
     "mails": mails.load,
+    "photos": photos.load,
+    "springer-or-tench": imagenette.load,
     "text-folder": text_folder.load,
 }
 
@@ -33,7 +35,13 @@ ABOUT: dict[str, str] = {
     "ship with the app.",
     "mails": "5,172 e-mails, ham or spam, out of SpamAssassin's public corpus, that ship with the app: a stand-in for the "
     "paper's Enron1. The model counts the words of subject and text.",
+    "photos": "2,400 small photos of dogs and frogs out of CIFAR-10 that ship with the app: a stand-in for the paper's dogs "
+    "and fish. A frozen network that was trained on ImageNet turns each into 1,280 features.",
+    "springer-or-tench": "The English springers and tench of Imagenette, out of ImageNet: the paper's dogs and fish. "
+    "They do not ship with the app.",
     "text-folder": "Texts of your own, in one sub-folder for each of two classes; they do not ship with the app.",
+    "own-photos": "Photos of somebody's own. They stay on the machine that runs this app.",
+    "own-texts": "Texts of somebody's own. They stay on the machine that runs this app.",
     "table": "A table that was uploaded. It stays on the machine that runs this app.",
 }
 """What each data set is and whether it ships, in one sentence for the screen."""

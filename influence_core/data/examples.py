@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -71,6 +72,23 @@ class Records(Protocol):
         ...
 
 
+class Pictures(Protocol):
+    """The photographs behind the features, for people and for backbones to look at."""
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of all their content: equal digests are equal pictures."""
+        ...
+
+    def read(self, id: int, side: int) -> np.ndarray:
+        """The training or test picture called `id`: upright, its middle square, ``(side, side, 3)`` uint8."""
+        ...
+
+    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
+        """Small squares of the pictures called `ids`, ``(m, s, s, 3)`` uint8, all of one size."""
+        ...
+
+
 Kind = Literal["image", "row", "e-mail"]
 """What one example is called on the screen, and so how it is shown."""
 
@@ -85,12 +103,14 @@ class DataSet:
         train: n training examples.
         test: t test examples of the same width d.
         class_names: what label 0, 1, ... means.
-        image_shape: (rows, columns) of one example drawn as a picture, their product is d; None where there is none.
+        image_shape: (rows, columns) of one example drawn as a picture, or (rows, columns, 3) in colour; their product is d;
+            None where x is no picture.
         stand_in: a sentence naming what this data stands in for, or "".
         kind: what one example is.
         feature_names: (d,) what the features mean: columns of a table, words of a text; () for pixels.
         records: the originals behind the features, where the features are not what a person reads.
         group: (column, value) of the rows whose errors are in question, value "" for any; None where there are none.
+        pictures: the photographs behind x; None where x is what a person sees.
 
     Raises:
         ShapeError: train, test, image_shape and feature_names disagree about d.
@@ -102,12 +122,13 @@ class DataSet:
     train: Examples
     test: Examples
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int] | None
+    image_shape: tuple[int, ...] | None
     stand_in: str = ""
     kind: Kind = "image"
     feature_names: tuple[str, ...] = ()
     records: Records | None = None
     group: tuple[str, str] | None = None
+    pictures: Pictures | None = None
 
     def __post_init__(self) -> None:
         self._require_width()
@@ -131,6 +152,11 @@ class DataSet:
             )
         if self.feature_names and len(self.feature_names) != width:
             raise ShapeError(f"Expected a name for each of {width} features, got {len(self.feature_names)}.")
+
+    @property
+    def pictured(self) -> bool:
+        """Whether an example is a picture."""
+        return self.image_shape is not None or self.pictures is not None
 
     def record(self, id: int) -> Mapping[str, str]:
         """The original of an example by column; empty where the features themselves are shown."""

@@ -3,19 +3,16 @@
 Meant for a clean drawing or scan: one digit on an even background, dark on light or light on dark.
 """
 
-from io import BytesIO
-
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from influence_core.data.picture_files import opened, over_white
 from influence_core.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 MOST_BYTES = 10 * 10**6
 MOST_PIXELS = 40 * 10**6
-FEWEST_PIXELS_A_SIDE = 8
 WORKING_SIDE = 560  # 20 times MNIST's side: enough for a fine stroke, small enough to be quick
 BLANK = 0.06  # of full scale: less contrast than this is paper grain or compression noise, not ink
 NOISE = 0.1  # of the darkest ink: fainter than this is background
@@ -64,45 +61,8 @@ def check_pixels(x: Tensor, d: int) -> None:
 
 def _decode(content: bytes) -> np.ndarray:
     """Brightness (h, w) in 0..1 of an uploaded file, at most WORKING_SIDE a side."""
-    if not content:
-        raise DataError("The file is empty. Choose a picture of a digit.")
-    if len(content) > MOST_BYTES:
-        raise DataError(
-            f"The file has {len(content) / 10**6:.1f} MB; at most {MOST_BYTES // 10**6} MB can be read. "
-            "Save the picture smaller and try again."
-        )
-    with _open(content) as image:
-        _check_size(*image.size)  # known from the header, before a single pixel is unpacked
-        try:
-            return _brightness(image)
-        except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            raise DataError("The picture is damaged or incomplete. Save it again and retry.") from error
-
-
-def _open(content: bytes) -> Image.Image:
-    """The picture's header; no pixel is unpacked yet."""
-    try:
-        return Image.open(BytesIO(content), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(_too_many_pixels("far more")) from error
-    except Exception as error:  # a damaged header makes Pillow raise nearly anything
-        raise DataError(f"The file is not a readable picture. Use one of: {', '.join(FORMATS)}.") from error
-
-
-def _check_size(width: int, height: int) -> None:
-    """Refuse a picture too large to unpack safely or too small to show a digit."""
-    if width * height > MOST_PIXELS:
-        raise DataError(_too_many_pixels(f"{width} x {height}, more"))
-    if min(width, height) < FEWEST_PIXELS_A_SIDE:
-        raise DataError(
-            f"The picture is {width} x {height} pixels, too small to show a digit. "
-            f"Use at least {FEWEST_PIXELS_A_SIDE} x {FEWEST_PIXELS_A_SIDE}."
-        )
-
-
-def _too_many_pixels(size: str) -> str:
-    """The message for a picture whose size would fill the memory."""
-    return f"The picture has {size} than {MOST_PIXELS // 10**6} million pixels. Make it smaller."
+    with opened(content, MOST_BYTES, MOST_PIXELS) as image:
+        return _brightness(image)
 
 
 def _brightness(image: Image.Image) -> np.ndarray:
@@ -113,7 +73,7 @@ def _brightness(image: Image.Image) -> np.ndarray:
     small = image.convert("RGBA" if image.has_transparency_data else "L")
     small.thumbnail((WORKING_SIDE, WORKING_SIDE))
     if small.mode == "RGBA":
-        small = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("L")
+        small = over_white(small).convert("L")
     return np.asarray(small, dtype=np.float64) / 255
 
 

@@ -68,14 +68,27 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
     """
     if not folder:
         raise DataError(f"Texts of your own are read from a folder. Name the one that holds “{FOLDER}”.")
-    root = Path(folder) / FOLDER
+    return read_folder(Path(folder) / FOLDER, progress)
+
+
+def read_folder(root: Path, progress: Progress | None = None, seed: int = SEED) -> DataSet:
+    """As `load`, of the folder that holds the two classes itself.
+
+    Args:
+        root: holds `<class>/<file>`.
+        progress: told while reading.
+        seed: of the shuffle before the split.
+
+    Raises:
+        DataError: as in `load`.
+    """
     class_names = _class_names(root)
     files = _list_files(root, class_names)
     texts = _read_all(files, part(progress, 0.0, 0.6))
     kept = [at for at, text in enumerate(texts) if any(bag_of_words.spans(text))]
     labels = np.array([class_names.index(path.parent.name) for path in files])
     _require_enough(labels[kept], class_names)
-    order = np.array(kept)[np.random.default_rng(SEED).permutation(len(kept))]
+    order = np.array(kept)[np.random.default_rng(seed).permutation(len(kept))]
     report(progress, 0.7, "Counting words")
     train_on = int(TRAIN_SHARE * len(order))
     known = bag_of_words.vocabulary([texts[at] for at in order[:train_on]], FEWEST_TEXTS, MOST_WORDS)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from influence_core import solvers
 from influence_core.data.digest import digest
+from influence_core.data.photos import pixel_distances
 from influence_core.data.pictures import check_pixels
 from influence_core.errors import DataError, SolveError
 from influence_core.influence import InfluenceEngine
@@ -46,12 +47,14 @@ class Question:
         label: The label asked about.
         test_id: Its id, or ``None`` for an uploaded picture.
         true_label: Its true label where that is known.
+        photo: ``(side, side, 3)`` uint8, the picture behind ``x`` where it is a photograph of the reader's own.
     """
 
     x: Tensor
     label: int
     test_id: int | None = None
     true_label: int | None = None
+    photo: np.ndarray | None = None
 
 
 def ask(study: Study, test_id: int, label: int | None = None) -> Question:
@@ -74,13 +77,25 @@ def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
     return _question(study, x, label, None, None)
 
 
+def ask_about_photo(study: Study, photo: np.ndarray, label: int | None = None) -> Question:
+    """A question about a photograph of the reader's own, ``(side, side, 3)`` uint8.
+
+    Raises:
+        UnsupportedError: If the study does not look at photographs.
+        DataError: If there is no such label.
+    """
+    return replace(_question(study, study.features(photo), label, None, None), photo=photo)
+
+
 def with_label(study: Study, question: Question, label: int) -> Question:
     """The same test input, asked about another label.
 
     Raises:
         DataError: If there is no such label.
     """
-    return _question(study, question.x, label, question.test_id, question.true_label)
+    return replace(
+        _question(study, question.x, label, question.test_id, question.true_label), photo=question.photo
+    )
 
 
 def _question(
@@ -185,10 +200,11 @@ class Explanation:
         labels: ``(n,)`` training labels.
         own_probability: ``(n,)`` the model's probability for each training example's own label.
         scores: ``(n,)`` ``D``: predicted change of the test loss on removal, nats, positive = helpful.
-        distance: ``(n,)`` Euclidean distance of the inputs.
+        distance: ``(n,)`` Euclidean distance of the inputs; for photographs, of their pixels (`data.photos`).
         s: ``(p,)`` inverse-curvature gradient of the test loss.
         provenance: How it was computed.
         from_store: Whether it was read rather than computed just now.
+        photo: The reader's own photograph behind ``x``, if it is one.
     """
 
     label: int
@@ -206,6 +222,7 @@ class Explanation:
     s: np.ndarray
     provenance: Provenance
     from_store: bool
+    photo: np.ndarray | None = None
 
     @property
     def label_name(self) -> str:
@@ -395,11 +412,24 @@ def _assemble(
         labels=train.y.numpy(),
         own_probability=own,
         scores=arrays["scores"],
-        distance=torch.cdist(question.x[None], train.x)[0].numpy(),
+        distance=_distance(study, question),
         s=arrays["s"],
         provenance=provenance,
         from_store=from_store,
+        photo=question.photo,
     )
+
+
+def _distance(study: Study, question: Question) -> np.ndarray:
+    """``(n,)`` of the pixels of photographs, whatever the model makes of them, otherwise of the features."""
+    train, pictures = study.data.train, study.data.pictures
+    if pictures is None:
+        return torch.cdist(question.x[None], train.x)[0].numpy()
+    photo = question.photo
+    if photo is None:
+        assert question.test_id is not None
+        photo = pictures.thumbs([question.test_id])[0]
+    return pixel_distances(pictures, photo, train.ids.tolist())
 
 
 def table(explanation: Explanation) -> dict[str, Any]:

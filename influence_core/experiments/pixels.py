@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from influence_core.experiments import features
 from influence_core.experiments.explain import Explanation
+from influence_core.models.backbones import Backbone
 from influence_core.studies import Study
 
 
@@ -17,9 +19,10 @@ class PixelMap:
 
     Attributes:
         train_id: The training example.
-        picture: ``(h, w)`` its pixels in 0..1.
+        picture: ``(h, w)`` its pixels in 0..1, or ``(h, w, 3)`` uint8 of a photograph.
         loss_change: ``(h, w)`` ``w_i I_pert,loss`` in nats per unit of brightness: the predicted change of the test
-            loss for each pixel's change from black to white; positive = brighter raises the loss.
+            loss for each pixel's change from black to white, in all colours at once; positive = brighter raises the loss.
+            Of a photograph it is the slope there: good for small changes only.
     """
 
     train_id: int
@@ -39,4 +42,21 @@ def run(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
         DataError: If there is no such training example.
     """
     found, shape = features.run(study, explanation, train_id), study.data.image_shape
-    return PixelMap(train_id, found.x.reshape(shape), found.loss_change.reshape(shape))
+    if study.data.pictures is None:
+        return PixelMap(train_id, found.x.reshape(shape), found.loss_change.reshape(shape))
+    if study.backbone is not None:
+        picture = study.data.pictures.read(train_id, study.backbone.side)
+        change = _through(study.backbone, picture, found.loss_change)
+    else:
+        assert shape is not None
+        picture = study.data.pictures.read(train_id, shape[0])
+        change = found.loss_change.reshape(shape)
+    return PixelMap(train_id, picture, change.sum(2))
+
+
+def _through(backbone: Backbone, picture: np.ndarray, per_feature: np.ndarray) -> np.ndarray:
+    """``(side, side, 3)`` per unit of brightness: the chain rule through the whole frozen network."""
+    pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].to(backbone.like).requires_grad_()
+    outputs = backbone.features(pixels)
+    (gradient,) = torch.autograd.grad(outputs, pixels, torch.from_numpy(per_feature).to(outputs)[None])
+    return 255 * gradient[0].permute(1, 2, 0).cpu().double().numpy()

@@ -21,7 +21,7 @@ from torch import Tensor
 from influence_core.data.digest import digest
 from influence_core.edits import Edit
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.influence import InfluenceEngine
+from influence_core.influence import InfluenceEngine, InfluenceScores
 from influence_core.losses import HingeLoss, Loss, SmoothHingeLoss
 from influence_core.operators import Hessian
 from influence_core.progress import Progress, part, report
@@ -305,6 +305,16 @@ def _forecast_hinge(study: Study, x: Tensor, y: Tensor) -> Tensor:
     return o.weights * (residuals * o.output_products(theta, o.x, s)).sum(1)
 
 
+def forecast(study: Study, temperature: float, x: Tensor, y: Tensor) -> InfluenceScores:
+    """``D (t, n)`` of test examples ``x (t, d)``, ``y (t,)`` in hinge units, with ``SmoothHinge(temperature)``.
+
+    It takes the hinge's place in the Hessian and in the gradients of training and test examples, at the hinge's optimum.
+    """
+    smooth = replace(study.objective, loss=SmoothHingeLoss(temperature))
+    operator = Hessian(smooth, study.theta)
+    return InfluenceEngine(smooth, study.theta, operator, Cholesky().prepare(operator)).score(x, y)
+
+
 def _forecasts(
     study: Study, at: Tensor, temperatures: list[float], x: Tensor, y: Tensor, progress: Progress | None
 ) -> tuple[list[Tensor], float]:
@@ -312,10 +322,7 @@ def _forecasts(
     found, residual = [], 0.0
     for done, t in enumerate(temperatures):
         report(progress, done / len(temperatures), f"forecasting with t = {t:g}")
-        smooth = replace(study.objective, loss=SmoothHingeLoss(t))
-        operator = Hessian(smooth, study.theta)
-        engine = InfluenceEngine(smooth, study.theta, operator, Cholesky().prepare(operator))
-        scores = engine.score(x, y)
+        scores = forecast(study, t, x, y)
         found.append(scores.values[0, at])
         residual = max(residual, scores.solve.residual)
     return found, residual

@@ -87,7 +87,7 @@ def load_predictions(study: Study) -> Predictions:
 def find_question(study: Study, view: View, known: Predictions) -> Question:
     """The question a view asks; where it names no test image, the most confident mistake is taken."""
     if view.picture:
-        question = explain.ask_about(study, study.data.test.x.new_tensor(_kept_picture(view.picture)))
+        question = _question_of_picture(study, _kept_picture(view.picture))
     else:
         first = known.misclassified() if len(known.misclassified()) else known.least_confident()
         question = explain.ask(study, int(known.ids[first[0]]) if view.test_id is None else view.test_id)
@@ -97,8 +97,14 @@ def find_question(study: Study, view: View, known: Predictions) -> Question:
     return question if label is None else explain.with_label(study, question, label)
 
 
+def _question_of_picture(study: Study, kept: np.ndarray) -> Question:
+    if study.data.pictures is not None and kept.ndim == 3:
+        return explain.ask_about_photo(study, kept)
+    return explain.ask_about(study, study.data.test.x.new_tensor(kept))
+
+
 def keep_picture(x: np.ndarray) -> str:
-    """Keep an uploaded picture's pixels in the store; the address then holds its digest."""
+    """Keep an uploaded picture's pixels, a drawing's ``(d,)`` or a photo's ``(h, w, 3)``; the address holds the digest."""
     key = digest("picture", x)
     if not get_store().put(key, {"picture": x}, {}):
         raise DataError(

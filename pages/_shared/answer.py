@@ -61,10 +61,12 @@ def _sentence(study: Study, explanation: Explanation) -> str:
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """The picture, the probabilities, and which label is asked about."""
     with st.container(border=True, key="answer"):
-        shape = [1.1, 2, 1.6] if study.data.image_shape else [2, 1.6, 1.5]
+        shape = [1.1, 2, 1.6] if study.data.pictured else [2, 1.6, 1.5]
         picture, bars, label = st.columns(shape, vertical_alignment="center", gap="medium")
         with picture:
-            show_large(study, explanation.x, explanation.test_id, name_of(explanation))
+            show_large(
+                study, explanation.x, explanation.test_id, name_of(explanation), photo=explanation.photo
+            )
         with bars:
             st.markdown("**What the model says**")
             st.plotly_chart(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from influence_core.data.photographs import read_photo
 from influence_core.data.pictures import read_digit
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation
@@ -18,6 +19,8 @@ from pages._shared.shown import card_face
 from pages._shared.view import View, go_to
 
 A_PAGE = 22
+PHOTO_SIDE = 448
+"""A photo of the reader's own is kept at this size: larger than any backbone needs."""
 
 
 def show(study: Study, view: View, known: Predictions, explanation: Explanation) -> None:
@@ -31,10 +34,10 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
         with by_id:
             _by_id(view, explanation)
         with own:
-            if study.data.image_shape is not None:
-                _own_picture(study, study.data.image_shape)
+            if study.data.pictured:
+                _own_picture(study)
         order = _order(view, known)
-        a_page = A_PAGE if study.data.image_shape else A_PAGE // 2
+        a_page = A_PAGE if study.data.pictured else A_PAGE // 2
         pages = max(1, -(-len(order) // a_page))
         page = min(view.page_number, pages)
         shown = order[(page - 1) * a_page : page * a_page]
@@ -45,7 +48,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             key="tests",
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             on_click=lambda test_id: go_to(test=test_id),
-            columns_min_px=74 if study.data.image_shape else 170,
+            columns_min_px=74 if study.data.pictured else 170,
         )
         if pages > 1:
             key = f"chooser_page_{page}"
@@ -108,16 +111,28 @@ def _by_id(view: View, explanation: Explanation) -> None:
     )
 
 
-def _own_picture(study: Study, shape: tuple[int, int]) -> None:
+def _own_picture(study: Study) -> None:
+    photos = study.data.pictures is not None
     with st.popover("Your own picture", width="stretch"):
-        st.markdown("A photo or drawing of **one digit**. It stays on this machine.")
+        what = (
+            "Any photo; its middle square is looked at" if photos else "A photo or drawing of **one digit**"
+        )
+        st.markdown(f"{what}. It stays on this machine.")
         file = st.file_uploader(
-            "A picture of a digit", key="upload", max_upload_size=10, label_visibility="collapsed"
+            "A picture", key="upload", max_upload_size=50 if photos else 10, label_visibility="collapsed"
         )
         if file is not None and st.session_state.get("upload_seen") != file.file_id:
             try:
-                go_to(picture=access.keep_picture(read_digit(file.getvalue(), shape).numpy()))
+                go_to(picture=access.keep_picture(_read(study, file.getvalue())))
                 st.session_state["upload_seen"] = file.file_id
                 st.rerun()
             except DataError as error:
                 show_error(error)
+
+
+def _read(study: Study, content: bytes) -> np.ndarray:
+    if study.data.pictures is not None:
+        return read_photo(content, PHOTO_SIDE)
+    shape = study.data.image_shape
+    assert shape is not None
+    return read_digit(content, (shape[0], shape[1])).numpy()

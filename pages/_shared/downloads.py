@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from influence_core.data import hospital, mnist
+from influence_core.data import hospital, imagenette, mnist
 from influence_core.progress import Progress
 from pages._shared.jobs import await_job, get_jobs
 
@@ -52,6 +52,14 @@ DOWNLOADS = {
         "11 MB, from MNIST's public mirrors",
         mnist.missing_files,
         mnist.download,
+    ),
+    "springer-or-tench": Download(
+        "Imagenette",
+        "the springers and tench of Imagenette",
+        imagenette.INSIDE,
+        "330 MB, from fast.ai",
+        imagenette.missing_files,
+        imagenette.download,
     ),
     **dict.fromkeys(("hospital", "hospital-thinned"), _HOSPITAL),
 }

@@ -46,7 +46,7 @@ def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
                 selected=[str(one) for one in view.chosen],
                 on_click=lambda train_id: go_to(open=train_id),
                 on_select=toggle_chosen,
-                columns_min_px=128 if study.data.image_shape else 170,
+                columns_min_px=128 if study.data.pictured else 170,
             )
     st.caption(sign_rule(explanation.kind) + " Click a card to open it; tick it to choose it for retraining.")
 

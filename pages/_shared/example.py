@@ -7,7 +7,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.word_edit import answers
 from influence_core.figures.features import feature_bars
-from influence_core.figures.pixels import pixel_map
+from influence_core.figures.pixels import photo_map, pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shared import access, word_edit
@@ -32,7 +32,7 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
     title, close = st.columns([3, 1], vertical_alignment="center")
     title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
-    if study.data.image_shape is not None:
+    if study.data.pictured:
         _picture_and_pixels(study, explanation, train_id)
     elif answers(study):
         word_edit.show(study, view, explanation, train_id)
@@ -52,14 +52,29 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
     picture, heat = st.columns(2, gap="small", vertical_alignment="center")
     with picture:
         show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
+    result = access.load_pixels(study, explanation, train_id)
+    if study.data.pictures is not None:
+        with heat:
+            st.plotly_chart(photo_map(result, asked, _opacity() / 100), key="pixels")
+        st.caption(
+            f"Right: which pixels of it matter. :blue[Blue]: more light there would speak for {plain(asked)} (the loss "
+            f"falls); :orange[orange]: against it. The slope through the whole network, true for small changes only; a "
+            f"pixel from black to white would move the loss by up to {nats(result.strongest)} at this slope."
+        )
+        st.slider("Opacity of the map, per cent", 0, 100, 80, 5, key="opacity")
+        return
     with heat:
-        result = access.load_pixels(study, explanation, train_id)
         st.plotly_chart(pixel_map(result, asked), key="pixels")
     st.caption(
         f"Right: which pixels of it matter. :blue[Blue]: ink added here would speak for {asked} (the loss falls); "
         f":orange[orange]: against it. One pixel from blank to full ink is forecast to move the loss by up to "
         f"{nats(result.strongest)}."
     )
+
+
+def _opacity() -> int:
+    """What the slider below the map was last set to."""
+    return st.session_state.get("opacity", 80)
 
 
 def _record_and_features(study: Study, explanation: Explanation, train_id: int) -> None:

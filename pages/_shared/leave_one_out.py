@@ -281,7 +281,7 @@ def show_table(study: Study, explanation: Explanation, left_out: LeaveOneOut) ->
     columns = leave_one_out.table(left_out)
     faces = [card_face(study, study.data.train, explanation.position(int(one))) for one in left_out.train_ids]
     number = st.column_config.NumberColumn
-    pictured = study.data.image_shape is not None
+    pictured = study.data.pictured
     names = [
         explanation.class_names[explanation.labels[explanation.position(int(one))]]
         for one in left_out.train_ids

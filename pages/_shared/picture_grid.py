@@ -163,6 +163,18 @@ def data_url(pixels: np.ndarray, scale: int = 1) -> str:
     return _png(pixels.tobytes(), pixels.shape, scale)
 
 
+def photo_url(pixels: np.ndarray) -> str:
+    """Returns a photograph ``(h, w, 3)`` uint8 as a JPEG data URL: a tenth of what a PNG takes."""
+    return _jpeg(pixels.tobytes(), pixels.shape)
+
+
+@lru_cache(maxsize=512)
+def _jpeg(content: bytes, shape: tuple[int, ...]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape)).save(buffer, format="JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
 @lru_cache(maxsize=512)
 def _png(content: bytes, shape: tuple[int, ...], scale: int) -> str:
     image = Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape))

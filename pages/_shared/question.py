@@ -43,8 +43,15 @@ def bar(view: View, asked: Asked) -> None:
     with st.container(border=True, key="question"):
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
         with look:
-            if study.data.image_shape is not None:
-                show_large(study, explanation.x, explanation.test_id, answer.name_of(explanation), 84)
+            if study.data.pictured:
+                show_large(
+                    study,
+                    explanation.x,
+                    explanation.test_id,
+                    answer.name_of(explanation),
+                    84,
+                    explanation.photo,
+                )
             else:
                 st.markdown("#### ✉️" if study.data.kind == "e-mail" else "#### 🧾")
         with words:

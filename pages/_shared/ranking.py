@@ -39,7 +39,7 @@ def _table(study: Study, explanation: Explanation) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        column_config=_columns(explanation, bool(study.data.image_shape)),
+        column_config=_columns(explanation, study.data.pictured),
     )
     _open_row(event.selection.rows, rows["training_id"])
     st.download_button(

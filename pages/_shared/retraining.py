@@ -33,7 +33,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             on_click=lambda train_id: go_to(open=train_id),
             on_select=toggle_chosen,
             selected=[str(one) for one in chosen],
-            columns_min_px=92 if study.data.image_shape else 170,
+            columns_min_px=92 if study.data.pictured else 170,
         )
         word = (
             f"this {explanation.kind}"

@@ -162,7 +162,7 @@ def _large(study: Study, one: Suspect) -> None:
         if record.get("file"):
             st.caption(messages.plain(record["file"]))
         return
-    if study.data.image_shape is None:
+    if not study.data.pictured:
         record = study.data.record(one.train_id)
         height = min(ROW_PIXELS * (len(record) + 1) + 3, 420)
         columns = {"column": list(record), "value": list(record.values())}
@@ -340,7 +340,7 @@ def show_verdicts(study: Study, view: View, now: Review) -> None:
         last = now.verdicts[: -LAST - 1 : -1]
         names, kind = study.data.class_names, study.data.kind
         faces = [card_face(study, study.data.train, now.position(one.train_id)) for one in last]
-        pictured = study.data.image_shape is not None
+        pictured = study.data.pictured
         st.dataframe(
             {
                 kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in faces],

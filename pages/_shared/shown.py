@@ -1,4 +1,4 @@
-"""How one example is shown: a digit as dark ink on white paper, a row as a small table, an e-mail as its text."""
+"""How one example is shown: a digit as dark ink on white paper, a photo as it is, a row as a table, an e-mail as text."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import streamlit as st
 from influence_core.data import Examples
 from influence_core.studies import Study
 from pages._shared.messages import plain
-from pages._shared.picture_grid import data_url
+from pages._shared.picture_grid import data_url, photo_url
 
 SNIPPET_COLUMNS = 6
 SNIPPET_LETTERS = 220
 CELL_LETTERS = 40
+CARD_SIDE = 160
+LARGE_SIDE = 448
 
 
 def ink(study: Study, x: np.ndarray) -> np.ndarray:
@@ -24,18 +26,27 @@ def ink(study: Study, x: np.ndarray) -> np.ndarray:
     return np.rint(255 * (1 - x.reshape(study.data.image_shape))).astype(np.uint8)
 
 
+def is_crisp(study: Study) -> bool:
+    """Whether pictures are enlarged pixel by pixel: drawings are, photographs are not."""
+    return study.data.pictures is None
+
+
 class Face(TypedDict):
     """The upper half of a card: a picture, or a few words where there is none."""
 
     src: str
     snippet: str
+    crisp: bool
 
 
 def card_face(study: Study, examples: Examples, at: int) -> Face:
     """The face of the card of ``examples[at]``."""
-    if study.data.image_shape is not None:
-        return {"src": data_url(ink(study, examples.x[at].numpy())), "snippet": ""}
-    return {"src": "", "snippet": snippet(study, int(examples.ids[at]))}
+    if study.data.pictures is not None:
+        picture = study.data.pictures.read(int(examples.ids[at]), CARD_SIDE)
+        return {"src": photo_url(picture), "snippet": "", "crisp": False}
+    if study.data.pictured:
+        return {"src": data_url(ink(study, examples.x[at].numpy())), "snippet": "", "crisp": True}
+    return {"src": "", "snippet": snippet(study, int(examples.ids[at])), "crisp": False}
 
 
 def snippet(study: Study, example_id: int) -> str:
@@ -47,13 +58,29 @@ def snippet(study: Study, example_id: int) -> str:
     return "\n".join(f"{name} {value[:CELL_LETTERS]}" for name, value in cells)[:SNIPPET_LETTERS]
 
 
-def show_large(study: Study, x: np.ndarray, example_id: int | None, alt: str, width: int = 220) -> None:
-    """One example, large."""
-    if study.data.image_shape is not None:
-        source = data_url(ink(study, x), 8)
+def show_large(
+    study: Study,
+    x: np.ndarray,
+    example_id: int | None,
+    alt: str,
+    width: int = 220,
+    photo: np.ndarray | None = None,
+) -> None:
+    """One example, large; ``photo`` is a photograph of the reader's own, which no data set holds."""
+    if study.data.pictured:
+        source = _large_source(study, x, example_id, photo)
         st.html(f'<img src="{source}" alt="{alt}" style="width:100%;max-width:{width}px;border-radius:6px">')
     elif example_id is not None:
         show_record(study.data.record(example_id), study.data.kind)
+
+
+def _large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np.ndarray | None) -> str:
+    if study.data.pictures is None:
+        return data_url(ink(study, x), 8)
+    if photo is None:
+        assert example_id is not None
+        photo = study.data.pictures.read(example_id, LARGE_SIDE)
+    return photo_url(photo)
 
 
 def show_record(record: Mapping[str, str], kind: str) -> None:

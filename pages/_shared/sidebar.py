@@ -8,8 +8,10 @@ from contextlib import suppress
 import streamlit as st
 
 from influence_core import data, devices, solvers, studies
+from influence_core.data import recipes
 from influence_core.errors import InfluenceError
 from influence_core.experiments.explain import CURVATURES
+from pages._shared import access
 from pages._shared.view import View, go_to
 
 SOLVERS = {
@@ -71,9 +73,10 @@ def _damping(view: View) -> None:
 
 
 def _studies(view: View) -> list[str]:
-    """The catalogue, and the uploaded table that is open."""
+    """The catalogue, what was built on this server, and the uploaded table that is open."""
     uploaded = [view.study] if view.study.startswith(studies.UPLOADED) else []
-    return [*studies.CATALOGUE, *uploaded]
+    built = [one.name for one in recipes.recipes(access.get_store())]
+    return [*studies.CATALOGUE, *built, *uploaded]
 
 
 def _study_title(name: str) -> str:
@@ -81,12 +84,12 @@ def _study_title(name: str) -> str:
     if known is not None:
         return known.title
     with suppress(InfluenceError):
-        return f"Your table: {studies.find(name).title}"
-    return "A table that is gone"
+        kind = "Your table" if name.startswith(studies.UPLOADED) else "Built here"
+        return f"{kind}: {studies.find(name, access.get_store()).title}"
+    return "A study that is gone"
 
 
 def _about(view: View) -> str:
-    spec = studies.CATALOGUE.get(view.study)
-    if spec is None:
-        return data.ABOUT["table"] if view.study.startswith(studies.UPLOADED) else ""
-    return data.ABOUT.get(spec.data, "")
+    with suppress(InfluenceError):
+        return data.ABOUT.get(studies.find(view.study, access.get_store()).data, "")
+    return ""

@@ -143,7 +143,7 @@ def show_group(study: Study, view: View, explanation: Explanation, at: np.ndarra
         [_card(study, explanation, int(one)) for one in at[:SHOWN]],
         key="group",
         on_click=lambda train_id: go_to(open=train_id),
-        columns_min_px=92 if study.data.image_shape else 170,
+        columns_min_px=92 if study.data.pictured else 170,
     )
     if len(at) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(at):,}.")

