@@ -119,6 +119,12 @@ class NetworkCheck:
         """The forecasts beside one truth."""
         return Fit.of(self.predicted, self.truths[way].actual)
 
+    def pearson_without_strongest(self, way: str) -> float:
+        """The correlation of one way without the example that changes most: one example alone can make a correlation."""
+        actual = self.truths[way].actual
+        rest = np.arange(len(actual)) != np.abs(actual).argmax()
+        return Fit.of(self.predicted[rest], actual[rest]).pearson
+
     def left_out(self, way: str) -> LeaveOneOut:
         """One truth in the shape that the figure draws."""
         truth = self.truths[way]

@@ -19,8 +19,8 @@ def title(opened) -> str:
     return opened.locator("h1").first.inner_text()
 
 
-def settle(opened, ready) -> None:
-    assert wait_until(ready, seconds=60)
+def settle(opened, ready, seconds=60) -> None:
+    assert wait_until(ready, seconds=seconds)
     wait_idle(opened)
 
 
