@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns 0, 1 where a checked figure falls short, 2 for any error."""
     options = _parser().parse_args(arguments)
     try:
+        studies.load_module()
         code: int = options.run(options)
     except BrokenPipeError:  # whoever read the output has seen enough
         sys.stderr.close()
@@ -357,7 +358,7 @@ def _numbers(found: Reproduction) -> dict[str, Any]:
 def _print_reproduction(found: Reproduction) -> None:
     print(found.title)
     print(", ".join(f"{name} {value}" for name, value in found.setting.items() if name != "stand_in"))
-    print(found.setting["stand_in"] or "The paper's own data.")
+    print(found.setting["stand_in"] or "Real data, not a stand-in.")
     rows = [
         [check.name, _shown(check), check.requirement, check.paper, _verdict(check)] for check in found.checks
     ]
@@ -437,6 +438,27 @@ def _draw_fig3(found: Reproduction) -> dict[str, Any]:
     }
 
 
+def _draw_fig4(found: Reproduction) -> dict[str, Any]:
+    from influence_core.figures.two_models import paper_figure
+
+    setting, result = found.setting, found.result
+    what = f"{setting['data']}, n = {setting['n']:,}; test image {setting['test_id']}, a {setting['label']}."
+    title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
+    return {found.name: paper_figure([result.deep, result.kernel], title=title)}
+
+
+def _draw_fig5(found: Reproduction) -> dict[str, Any]:
+    from influence_core.figures import poison as drawn
+
+    setting, result = found.setting, found.result
+    return {
+        "fig5-picture": drawn.triptych(result.example, 0),
+        "fig5-steps": drawn.steps(result.example, setting["class_names"]),
+        "fig5-together": drawn.steps(result.together, setting["class_names"]),
+        "fig5-shares": drawn.flips(result.shares, paper=True),
+    }
+
+
 def _draw_readmission(found: Reproduction) -> dict[str, Any]:
     from influence_core.figures import domain_mismatch as drawn
     from influence_core.figures.features import feature_bars
@@ -465,6 +487,8 @@ DRAWINGS: dict[str, Callable[[Reproduction], dict[str, Any]]] = {
     "fig2": _draw_fig2,
     "fig2-network": _draw_fig2_network,
     "fig3": _draw_fig3,
+    "fig4": _draw_fig4,
+    "fig5": _draw_fig5,
     "readmission": _draw_readmission,
     "labels": _draw_labels,
 }

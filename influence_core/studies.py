@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import runpy
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -227,6 +229,33 @@ UPLOADED = "table-"
 """What the names of studies on uploaded tables begin with; the store's key follows."""
 
 
+MODULE_VARIABLE = "INFLUENCE_EXPLORER_MODULE"
+"""Names a Python file that adds to the catalogues; only who starts the program can set it, never a visitor."""
+
+
+def load_module(path: str | None = None) -> None:
+    """Run the study module of the person who starts the program, which adds rows to the catalogues.
+
+    Its rows go into ``studies.CATALOGUE``, ``data.CATALOGUE`` and ``backbones.OWN``.
+
+    Args:
+        path: A Python file; where none is named, that of the environment variable, if there is one.
+
+    Raises:
+        DataError: If there is no such file, or it fails.
+    """
+    path = path or os.environ.get(MODULE_VARIABLE)
+    if not path:
+        return
+    try:
+        runpy.run_path(path, run_name="influence_explorer_module")
+    except Exception as error:  # it is anybody's code
+        raise DataError(
+            f"The study module {path} could not be run: {type(error).__name__}: {error}. Mend it, or start without "
+            f"{MODULE_VARIABLE}."
+        ) from error
+
+
 def find(name: str, store: Store | None = None) -> StudySpec:
     """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
 
@@ -261,7 +290,9 @@ def of_recipe(kept: recipes.Recipe) -> StudySpec:
     try:
         return StudySpec(name=kept.name, **kept.fields)
     except TypeError as error:
-        raise DataError(f"“{kept.title}” was built by another version of this app. Build it again.") from error
+        raise DataError(
+            f"“{kept.title}” was built by another version of this app. Build it again."
+        ) from error
 
 
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from influence_core.data import image_folder
 from influence_core.data.image_folder import survey
 from influence_core.data.photographs import read_photo
 from influence_core.errors import Cancelled, DataError
+from influence_core.store import Store
 from tests.test_pictures import half, save
 
 
@@ -204,6 +205,26 @@ def test_progress_is_told_for_each_picture_and_cancel_stops(folder):
 
     with pytest.raises(Cancelled):
         survey(folder, stop)
+
+
+def test_a_store_spares_the_second_reading_until_a_file_changes(folder, tmp_path, monkeypatch):
+    (folder / "cats" / "page.png").write_text("<html>")
+    store = Store(tmp_path / "store")
+    first = survey(folder, store=store)
+    with monkeypatch.context() as patch:
+        patch.setattr(image_folder, "read_file", lambda path: pytest.fail(f"read {path} again"))
+        again = survey(folder, store=store)
+    assert_array_equal(again.thumbs, first.thumbs)
+    assert_array_equal(again.is_train, first.is_train)
+    assert (again.files, again.skipped, again.pictures.digest) == (
+        first.files,
+        first.skipped,
+        first.pictures.digest,
+    )
+    (folder / "cats" / "000.png").write_bytes(picture(500))
+    changed = survey(folder, store=store)
+    assert changed.pictures.digest == survey(folder).pictures.digest != first.pictures.digest
+    assert_array_equal(changed.thumbs[0], read_photo(picture(500), 64))
 
 
 def spoil(root: Path, content: bytes) -> None:

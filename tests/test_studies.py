@@ -1,16 +1,17 @@
 """From a spec to a trained study: what names it, where it is kept, and what the catalogue promises."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data
+from influence_core import data, studies
 from influence_core.data import Examples, mnist
 from influence_core.errors import Cancelled, DataError
-from influence_core.models import all_convolutional
+from influence_core.models import all_convolutional, backbones
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, StudySpec, find, open_study, sizes
 from influence_core.training import AdamSchedule
@@ -262,3 +263,27 @@ def test_the_packaged_network_is_what_its_spec_trains_to():
     assert study.from_store, "run `python -m influence_core precompute digits-network`"
     assert study.gradient_norm <= study.spec.gradient_norm
     assert study.objective.dim == 2_616
+
+
+def test_a_study_module_of_ones_own_is_the_one_in_the_readme(tmp_path, monkeypatch):
+    """The README's module, verbatim: its study opens with its own network's features."""
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("### A model of your own")[1].split("```python")[1].split("```")[0]
+    file = tmp_path / "my_study.py"
+    file.write_text(code, encoding="utf-8")
+    monkeypatch.setattr(studies, "CATALOGUE", dict(studies.CATALOGUE))
+    monkeypatch.setattr(backbones, "OWN", {})
+    monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
+    studies.load_module()
+    study = studies.open_study(studies.find("dog-or-frog-mine"))
+    assert study.data.train.x.shape == (1800, 16)
+    assert study.backbone is not None and study.backbone.name == "mine"
+
+
+@pytest.mark.parametrize(("code", "words"), [(None, "FileNotFoundError"), ("1 / 0", "ZeroDivisionError")])
+def test_a_study_module_that_fails_is_said(tmp_path, code, words):
+    file = tmp_path / "mine.py"
+    if code:
+        file.write_text(code)
+    with pytest.raises(DataError, match=f"could not be run: {words}"):
+        studies.load_module(str(file))

@@ -41,6 +41,9 @@ FULL = View(
     review="mine",
     word="free",
     spot="1",
+    beside="one-or-seven:5041",
+    box="4",
+    poisons="2",
 )
 
 
@@ -59,6 +62,9 @@ PAGES_OWN = {
     "score",
     "review",
     "repeats",
+    "beside",
+    "box",
+    "poisons",
 }
 KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
     "study",
@@ -71,7 +77,7 @@ KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
     "page",
     "chart",
 }
-KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "repeats", "score"}
+KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "repeats", "score", "beside"}
 
 
 # ------------------------------------------------------------------------------------------ there and back
@@ -101,6 +107,7 @@ def test_what_the_full_view_means():
     assert (FULL.test_id, FULL.opened, FULL.chosen) == (5040, 12, (12, 40))
     assert (FULL.only_label, FULL.page_number) == (1, 3)
     assert FULL.settings_changed
+    assert FULL.pinned == ("one-or-seven", 5041)
 
 
 def test_what_the_empty_view_means():
@@ -167,7 +174,7 @@ def test_a_change_forgets_what_no_longer_makes_sense(changes, kept):
 def test_another_page_asks_the_same_question_and_nothing_of_its_own():
     after, plain = FULL.on_another_page(), View()
     for name in (one.name for one in fields(View)):
-        stays = name in PAGES_OWN - {"spot"} | {"retrain"}
+        stays = name in PAGES_OWN - {"spot", "beside"} | {"retrain"}
         assert getattr(after, name) == getattr(plain if stays else FULL, name), name
 
 

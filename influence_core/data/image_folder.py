@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,10 @@ from influence_core.data.photographs import read_file, read_photo
 from influence_core.data.picture_files import PictureError
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
+from influence_core.store import Store
 
+FORMAT = 1
+"""Raised when pictures come to be read in another way."""
 THUMB = 64
 TRAIN_SHARE = 0.8
 SEED = 0
@@ -137,13 +140,33 @@ class _File:
     part: str  # "", or the folder of the split
 
 
-def survey(folder: str | Path, progress: Progress | None = None, seed: int = SEED) -> PhotoFolder:
-    """Read every picture of a folder once.
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What reading some files gave, each by its position among them.
+
+    Attributes:
+        used: (m,) the files that are pictures.
+        thumbs: (m, 64, 64, 3) uint8.
+        facts: (m,) size and hash of each.
+        refused: Of the others: why, and which.
+    """
+
+    used: list[int]
+    thumbs: np.ndarray
+    facts: list[tuple[int, str]]
+    refused: list[tuple[str, int]]
+
+
+def survey(
+    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store | None = None
+) -> PhotoFolder:
+    """Read every picture of a folder once; a store spares it the next time, until a name, size or date changes.
 
     Args:
         folder: holds `<class>/<picture>`, or `train/<class>/<picture>` and `val/<class>/<picture>`.
         progress: told for each picture.
         seed: of the split, where the folder has none of its own.
+        store: where what was read is kept.
 
     Raises:
         DataError: no such folder, fewer than two classes, too few or too many pictures; the message says which and
@@ -151,14 +174,18 @@ def survey(folder: str | Path, progress: Progress | None = None, seed: int = SEE
     """
     root, skipped = Path(folder), SkipReport()
     listed = _list(root, skipped)
-    used, thumbs, hashes = _read_all(root, listed, skipped, progress)
-    used, kept = _trainable(used, skipped)
-    thumbs = thumbs[kept]
+    read = _read_or_recall(root, listed, store, progress)
+    for reason, at in read.refused:
+        skipped.add(reason, listed[at].name)
+    used, kept = _trainable([listed[at] for at in read.used], skipped)
+    thumbs = read.thumbs[kept]
     class_names = tuple(sorted({one.label for one in used}))
     _require_enough(root, used, class_names, skipped)
     labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
     files = tuple(one.name for one in used)
-    content = digest("folder", [[os.fsencode(name), *hashes[name]] for name in files])
+    content = digest(
+        "folder", [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)]
+    )
     report(progress, 1.0, f"{len(files):,} pictures are read")
     return PhotoFolder(
         title=f"{len(files):,} photos of your own",
@@ -265,27 +292,49 @@ def _is_inside(path: Path, folder: Path) -> bool:
         return False
 
 
-def _read_all(
-    root: Path, listed: list[_File], skipped: SkipReport, progress: Progress | None
-) -> tuple[list[_File], np.ndarray, dict[str, tuple[int, str]]]:
-    """The files that are pictures, their thumbnails, and the size and hash of each by name."""
-    used, thumbs, hashes, total = [], [], {}, 0
+def _read_or_recall(root: Path, listed: list[_File], store: Store | None, progress: Progress | None) -> _Read:
+    """What the files hold: from the store where none of them changed since."""
+    key = digest(
+        "pictures read", FORMAT, THUMB, [[os.fsencode(one.name), *_stamp(root, one)] for one in listed]
+    )
+    kept = store.get(key) if store else None
+    if kept is not None:
+        facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
+        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
+    read = _read_all(root, listed, progress)
+    if store:
+        meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
+        store.put(key, {"thumbs": read.thumbs}, meta)
+    return read
+
+
+def _stamp(root: Path, one: _File) -> tuple[int, int]:
+    """Size and date of a file."""
+    try:
+        status = (root / one.name).stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _read_all(root: Path, listed: list[_File], progress: Progress | None) -> _Read:
+    read, thumbs, total = _Read([], np.empty(0), [], []), [], 0
     for at, one in enumerate(listed):
         report(progress, at / len(listed), f"{at:,} of {len(listed):,} pictures are read")
         try:
             content = read_file(root / one.name)
-            total += len(content)
             thumbs.append(read_photo(content, THUMB))
         except PictureError as error:
-            skipped.add(error.reason, one.name)
+            read.refused.append((error.reason, at))
             continue
+        total += len(content)
         if total > MOST_FOLDER_BYTES:
             raise DataError(
                 f"The pictures in {root} have more than {MOST_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
-        used.append(one)
-        hashes[one.name] = (len(content), hashlib.sha256(content).hexdigest())
-    return used, np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3), hashes
+        read.used.append(at)
+        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
+    return replace(read, thumbs=np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3))
 
 
 def _trainable(files: list[_File], skipped: SkipReport) -> tuple[list[_File], list[int]]:

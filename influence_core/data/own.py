@@ -7,7 +7,8 @@ and those named by INFLUENCE_EXPLORER_FOLDERS.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from influence_core.data import image_folder, photos, picture_uploads, text_folder
@@ -24,6 +25,21 @@ IN_FOLDER, IN_ZIP = "folder:", "zip:"
 FOLDERS_VARIABLE = "INFLUENCE_EXPLORER_FOLDERS"
 MOST_OFFERED = 200
 DEEPEST = 3
+
+
+@dataclass(frozen=True)
+class FileNames:
+    """Where each photograph lies inside its folder.
+
+    Attributes:
+        names: (m,); an example's id is its position.
+    """
+
+    names: tuple[str, ...]
+
+    def read(self, id: int) -> Mapping[str, str]:
+        """The file of the example called `id`."""
+        return {"file": self.names[id]}
 
 
 def load(
@@ -45,9 +61,10 @@ def load(
     if data == TEXTS:
         return text_folder.read_folder(place(source, store, folder), progress, seed)
     found = survey(source, store, folder, seed, progress)
-    return photos.data_set(
+    made = photos.data_set(
         PHOTOS, found.title, found.pictures, found.labels, found.is_train, found.class_names
     )
+    return replace(made, records=FileNames(found.files))
 
 
 def survey(
@@ -58,7 +75,7 @@ def survey(
     Raises:
         DataError: as in `load`.
     """
-    return image_folder.survey(place(source, store, folder), progress, seed)
+    return image_folder.survey(place(source, store, folder), progress, seed, store)
 
 
 def place(source: str, store: Store, folder: str | None) -> Path:

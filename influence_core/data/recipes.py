@@ -53,7 +53,7 @@ def keep(store: Store, fields: Mapping[str, Any]) -> str:
     """
     name = name_of(fields)
     home = store.folder / FOLDER
-    if len(recipes(store)) >= MOST_RECIPES:
+    if name not in (known := {one.name for one in recipes(store)}) and len(known) >= MOST_RECIPES:
         raise DataError(
             f"This server keeps {MOST_RECIPES} own studies at most. Remove one that is not needed."
         )

@@ -33,6 +33,10 @@ OUTPUT_LAYERS = ("fc", "classifier", "head", "heads")
 """What torchvision calls the layer that turns features into classes; it is taken off."""
 
 
+OWN: dict[str, Callable[[], Backbone]] = {}
+"""Backbones of the person who starts the app, by name; their study module adds rows (``studies.load_module``)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Backbone:
     """A frozen network without its last layer.
@@ -72,10 +76,10 @@ class Backbone:
 
 
 def names() -> tuple[str, ...]:
-    """The packaged backbone, then every classifier of torchvision, Inception v3 first."""
+    """The packaged backbone, those of a study module, then every classifier of torchvision, Inception v3 first."""
     models = import_torchvision().models
     known = models.list_models(module=models)
-    return (PACKAGED, *sorted(known, key=lambda name: (name != "inception_v3", name)))
+    return (PACKAGED, *OWN, *sorted(known, key=lambda name: (name != "inception_v3", name)))
 
 
 def build(name: str, folder: str | None = None, random_seed: int | None = None) -> Backbone:
@@ -92,6 +96,8 @@ def build(name: str, folder: str | None = None, random_seed: int | None = None) 
     """
     if name == PACKAGED:
         return _packaged(random_seed)
+    if name in OWN:
+        return OWN[name]()
     if name not in names():
         raise DataError(
             f"There is no backbone called {name[:40]!r}. Choose {PACKAGED}, inception_v3, resnet50 or another "
@@ -148,7 +154,7 @@ def _packaged(random_seed: int | None) -> Backbone:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     else:
         _draw(network, random_seed)
-    return _frozen(
+    return frozen(
         PACKAGED,
         224,
         torch.full((3,), 127.0),
@@ -180,7 +186,7 @@ def _of_torchvision(name: str, folder: str | None, random_seed: int | None) -> B
         _draw(network, random_seed)
     _take_off_output(network)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    return _frozen(name, SIDES.get(name, 224), 255 * mean, 255 * std, network)
+    return frozen(name, SIDES.get(name, 224), 255 * mean, 255 * std, network)
 
 
 def _load_weights(network: nn.Module, name: str, folder: str | None) -> None:
@@ -214,7 +220,16 @@ def _take_off_output(network: nn.Module) -> None:
     )
 
 
-def _frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module) -> Backbone:
+def frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module) -> Backbone:
+    """A backbone of any network, which is set to evaluation and gets no gradients.
+
+    Args:
+        name: In the catalogue.
+        side: Rows and columns of its pictures.
+        mean: ``(3,)`` subtracted from brightness in 0..255 ...
+        scale: ``(3,)`` ... before it is divided by this.
+        network: ``(b, 3, side, side)`` to one row, or a stack of maps, a picture.
+    """
     flat = _Flat(network).eval().requires_grad_(False)
     with torch.no_grad():
         width = flat(torch.zeros(1, 3, side, side)).shape[1]

@@ -98,7 +98,7 @@ def features(
 
 
 def from_kernel(kernel: Tensor, n: int) -> KernelFeatures:
-    """Features out of the kernel ``(n + t, n)`` of all pictures against the ``n`` training pictures.
+    """Features out of the kernel ``(n + t, n)`` of all pictures against the ``n`` training pictures, below its diagonal.
 
     A jitter enters only where pictures that are alike leave the kernel without a Cholesky factor.
     """
@@ -131,7 +131,7 @@ def jitter_of(train: Tensor) -> float:
 def _squared_distances(
     pictures: Pictures, ids: Sequence[int], n: int, side: int, progress: Progress | None
 ) -> Tensor:
-    """``(m, n)`` of all pictures to the first ``n``, at a brightness of -1..1 and the paper's side.
+    """``(m, n)`` of all pictures to the first ``n``, below the diagonal, at a brightness of -1..1 and the paper's side.
 
     The products of bytes and their sums are whole numbers below 2^53, so that float64 holds every one exactly.
     """
@@ -144,9 +144,8 @@ def _squared_distances(
         block = torch.from_numpy(pixels[:, start : start + COLUMNS]).double()
         lengths += (block * block).sum(1)
         for row in range(0, m, ROWS):
-            last = min(row + ROWS, n)  # above the diagonal the other half stands already
+            last = min(row + ROWS, n)  # a Cholesky factor asks for nothing above the diagonal
             products[row : row + ROWS, :last].addmm_(block[row : row + ROWS], block[:last].T)
-    products[:n] = products[:n].tril() + products[:n].tril(-1).T
     return (lengths[:, None] + lengths[:n] - 2 * products) * (PAPER_SIDE / side / HALF) ** 2
 
 

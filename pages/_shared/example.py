@@ -52,6 +52,8 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
     picture, heat = st.columns(2, gap="small", vertical_alignment="center")
     with picture:
         show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
+        if file := study.data.record(train_id).get("file"):
+            st.caption(plain(file))
     result = access.load_pixels(study, explanation, train_id)
     if study.data.pictures is not None:
         with heat:

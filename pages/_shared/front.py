@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from influence_core import studies
 from influence_core.errors import InfluenceError
 from pages._shared.messages import show_error
 from pages._shared.view import start_over
@@ -16,6 +17,8 @@ def pages() -> list:
     """Every page, in the order of the sidebar; the first is the default."""
     return [
         st.Page("pages/explain.py", title="Explain a prediction", default=True),
+        st.Page("pages/two_models.py", title="Two models, two reasons"),
+        st.Page("pages/poison.py", title="Poisoned pictures"),
         st.Page("pages/what_if.py", title="What if"),
         st.Page("pages/leave_one_out.py", title="Forecast and truth"),
         st.Page("pages/smooth_hinge.py", title="A loss with a kink"),
@@ -23,6 +26,7 @@ def pages() -> list:
         st.Page("pages/solver_comparison.py", title="Solvers side by side"),
         st.Page("pages/wrong_labels.py", title="Wrong labels"),
         st.Page("pages/review.py", title="Review the suspects"),
+        st.Page("pages/build.py", title="Build your own study"),
         st.Page("pages/guide.py", title="How to read it"),
     ]
 
@@ -37,6 +41,17 @@ def enter() -> None:
         st.session_state["entered"] = True
         st.navigation(pages())
         st.rerun()
+
+
+def load_own_studies() -> None:
+    """The studies of a Python module that the person who started the server named; what fails is said on every page."""
+    with errors_shown():
+        _load_module()
+
+
+@st.cache_resource(show_spinner=False)
+def _load_module() -> None:
+    studies.load_module()
 
 
 @contextmanager

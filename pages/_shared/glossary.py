@@ -48,11 +48,14 @@ PAGES = """
 | page | its question | in the paper |
 |---|---|---|
 | Explain a prediction | Which training examples made the model say that? | 2.1, Figure 1 |
-| Leave one out | Do the forecasts come true? | Figure 2 |
+| Two models, two reasons | Do two models say the same for the same reason? | 5.1, Figure 4 |
+| Poisoned pictures | Can an invisible change of one training picture turn the answer? | 5.2, Figure 5 |
+| Forecast and truth | Do the forecasts come true? | Figure 2 |
 | What if | What if a group were taken out, relabelled or reweighted? | 2.1, 2.2 |
 | Solvers side by side | Which solver can I trust here? | section 3 |
 | A loss with a kink | What if the loss has no curvature? | Figure 3 |
-| A group it fails on | Why does it fail on this group? | 5.3 |
+| Failing on a group | Why does it fail on this group? | 5.3 |
 | Wrong labels | Does influence find wrong labels sooner? | 5.4, Figure 6 |
-| Review labels | Which labels are wrong here? | 5.4 |
+| Review the suspects | Which labels are wrong here? | 5.4 |
+| Build your own study | How do I ask this about my own pictures, texts or tables? | |
 """

@@ -123,7 +123,8 @@ def _show(view: View, explanation: Explanation, found: NetworkCheck, way: str) -
         asked = "a set number of steps" if truth.target is None else f"a gradient norm of {truth.target:g}"
         st.caption(
             f"The paper has r = 0.86; without the one example that changes most it is "
-            f"{found.pearson_without_strongest(way):.2f} here. **Chance.** 95 % of random forecasts correlate less than {chance:.2f}. "
+            f"{found.pearson_without_strongest(way):.2f} here. **Chance.** 95 % of random forecasts correlate less than "
+            f"{chance:.2f}. "
             f"**Other tests.** For {len(found.other_ids)} other misclassified examples and the same models r is "
             f"{np.median(truth.others):.2f} in the middle, {truth.others.min():.2f} at worst. "
             f"**Proof.** Trained to {asked}; largest gradient norm "

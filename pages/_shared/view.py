@@ -32,8 +32,9 @@ KEPT_ON_ANOTHER_PAGE = {
     "out",
     "chart",
     "spot",
+    "beside",
 }
-KEPT_WITH_ANOTHER_STUDY = {"device", "solver", "chart", "k", "t", "flip", "repeats", "score"}
+KEPT_WITH_ANOTHER_STUDY = {"device", "solver", "chart", "k", "t", "flip", "repeats", "score", "beside"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,9 @@ class View:
         review: Name of a review in the store; "" for none.
         word: A word of a text that is edited.
         spot: "1" once a spot check by real retraining was asked for.
+        box: How far the brightness of a poisoned picture may move, in steps of an 8-bit picture, as text.
+        poisons: How many pictures are poisoned, as text.
+        beside: The explanation that is pinned, "study:test"; "" for none.
     """
 
     study: str = DEFAULT_STUDY
@@ -101,6 +105,9 @@ class View:
     review: str = ""
     word: str = ""
     spot: str = ""
+    box: str = "0.499"
+    poisons: str = "1"
+    beside: str = ""
 
     @property
     def spec(self) -> studies.StudySpec:
@@ -152,6 +159,14 @@ class View:
         return _number(self.weight, "weight")
 
     @property
+    def pinned(self) -> tuple[str, int] | None:
+        """Study and test id of the explanation that is pinned, if one is."""
+        if not self.beside:
+            return None
+        study, _, test = self.beside.rpartition(":")
+        return studies.find(study).name, _whole(test, "test image")
+
+    @property
     def page_number(self) -> int:
         """Page of the chooser, from 1."""
         return max(1, _whole(self.page, "page"))
@@ -168,6 +183,7 @@ class View:
             self.how_many,
             self.new_weight,
             self.only_label,
+            self.pinned,
         )
         if self.retrain not in ("", "1", "groups"):
             raise DataError(

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from influence_core.experiments.reproduce import fig1, fig2, fig2_network, fig3, labels, readmission
+from influence_core.experiments.reproduce import (
+    fig1,
+    fig2,
+    fig2_network,
+    fig3,
+    fig4,
+    fig5,
+    labels,
+    readmission,
+)
 from influence_core.experiments.reproduce.base import Check, Reproduction
 
 __all__ = ["FIGURES", "Check", "Reproduction"]
@@ -14,6 +23,8 @@ FIGURES: dict[str, Callable[..., Reproduction]] = {
     "fig2": fig2.run,
     "fig2-network": fig2_network.run,
     "fig3": fig3.run,
+    "fig4": fig4.run,
+    "fig5": fig5.run,
     "readmission": readmission.run,
     "labels": labels.run,
 }

@@ -1,0 +1,31 @@
+"""Can one picture poison the answer?"""
+
+import streamlit as st
+
+from pages._shared import footer, poison, question, sidebar
+from pages._shared.front import enter, errors_shown
+from pages._shared.view import read_view
+
+enter()
+view = read_view()
+sidebar.show(view)
+with errors_shown():
+    question.only_for(view, poison.fits, poison.WHY)
+    poison.check(view)
+    asked = question.load(view)
+    st.title("Can one picture poison the answer?")
+    answer = st.container()
+    question.bar(view, asked)
+    panel = poison.choose_panel(view)
+    if panel == "guard":
+        poison.show_guard(asked)
+    else:
+        poison.choose_box(view)
+        if panel == "share":
+            poison.show_share(view, asked)
+        else:
+            known = poison.load_candidates(view, asked, panel)
+            chosen = poison.choose_pictures(view, asked, known)
+            poison.show_run(view, asked, panel, chosen, answer)
+    poison.show_purpose(answer, view)
+    footer.show(asked.study, view, asked.explanation)
