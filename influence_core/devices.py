@@ -7,7 +7,7 @@ import torch
 from influence_core.errors import DataError
 
 NAMES = ("auto", "cpu", "cuda", "mps")
-FLOAT64_LIMIT = 10_000
+FLOAT64_LIMIT = 20_000
 """Up to so many parameters everything is float64, where the device has it."""
 
 

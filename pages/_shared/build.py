@@ -285,16 +285,18 @@ def _choose_model(data: str, source: str, title: str, classes: int, device: str)
 
 
 def _backbones() -> list[str]:
-    """The packaged one, those whose weights are there, and pixels."""
+    """The packaged one, those of a study module, those whose weights are there, and pixels."""
     folder = access.data_folder()
     there = {path.stem for path in backbones.weights_path("NAME", folder).parent.glob("*.pth")}
     more = [name for name in backbones.names() if name in there] if there else []
-    return [backbones.PACKAGED, *more, PIXELS]
+    return [backbones.PACKAGED, *backbones.OWN, *more, PIXELS]
 
 
 def _backbone_title(name: str) -> str:
     if name == backbones.PACKAGED:
         return "EfficientNet-Lite0 (ships with the app)"
+    if name in backbones.OWN:
+        return f"{name} (a study module's)"
     return f"{name} (torchvision)" if name else "the pixels of a 64 × 64 thumbnail"
 
 

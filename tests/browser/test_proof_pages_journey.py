@@ -84,18 +84,3 @@ def test_wrong_labels_from_the_button_to_the_curves(page, tmp_path):
     rows = downloaded(opened, button, tmp_path)
     assert len({row["ranked_by"] for row in rows}) >= 3
     shot(opened, "light-wrong-labels")
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_photographs_from_the_menu_to_the_pixels(page, theme):
-    """The first visit computes the features of 2,400 photos, with progress; the second theme finds them stored."""
-    opened = page("/?study=dog-or-frog", color_scheme=theme)
-    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=280)
-    cards = opened.locator(".st-key-tests button")
-    click(opened, cards.last, lambda: "test" in query(opened))
-    click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
-    settle(opened, lambda: chart(opened, "pixels").count() == 1)
-    assert opened.locator(".st-key-opacity").get_by_role("slider").count() == 1
-    shot(opened, f"{theme}-photos")

@@ -1,0 +1,96 @@
+"""Photographs in the browser: the packaged ones, two models, a poisoned picture; a zip of one's own."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser.helpers import shot, wait_idle
+from tests.browser.test_explain_journey import click, query, settle, title
+from tests.browser.test_proof_pages_journey import chart
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_photographs_from_the_menu_to_the_pixels(page, theme):
+    """The first visit computes the features of 2,400 photos, with progress; the second theme finds them stored."""
+    opened = page("/?study=dog-or-frog", color_scheme=theme)
+    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=280)
+    cards = opened.locator(".st-key-tests button")
+    click(opened, cards.last, lambda: "test" in query(opened))
+    click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
+    settle(opened, lambda: chart(opened, "pixels").count() == 1)
+    assert opened.locator(".st-key-opacity").get_by_role("slider").count() == 1
+    shot(opened, f"{theme}-photos")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_two_models_and_a_poisoned_picture(page):
+    """After the visit above, whose features the server has kept."""
+    opened = page("/two_models?study=dog-or-frog")
+    settle(
+        opened,
+        lambda: title(opened) == "Two models, two reasons?" and chart(opened, "scatter_kernel").count(),
+        300,
+    )
+    assert chart(opened, "scatter_deep").count() == 1
+    assert "stand-in" in opened.inner_text(".stMainBlockContainer")
+    click(opened, opened.locator(".st-key-pin button"), lambda: "beside" in query(opened))
+    shot(opened, "light-two-models")
+
+    click(
+        opened,
+        opened.get_by_test_id("stSidebarNav").get_by_role("link", name="Poisoned pictures"),
+        lambda: title(opened).startswith("Can one picture"),
+    )
+    button = opened.get_by_role("button", name="and train again")
+    settle(opened, lambda: button.count() == 1, 200)
+    click(opened, button, lambda: "After real retraining" in opened.inner_text(".stMainBlockContainer"))
+    settle(opened, lambda: "Saved as PNG" in opened.inner_text(".stMainBlockContainer"), 200)
+    shot(opened, "light-poison")
+
+
+def _zip_of_pictures() -> bytes:
+    """Two classes of twelve, one stray file, and one name that climbs out."""
+    generator, out = np.random.default_rng(0), io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, brightness in (("bright", 190), ("dark", 60)):
+            for at in range(12):
+                pixels = generator.normal(brightness, 30, (40, 30, 3)).clip(0, 255).astype(np.uint8)
+                picture = io.BytesIO()
+                Image.fromarray(pixels).save(picture, "PNG")
+                archive.writestr(f"mine/{name}/{at}.png", picture.getvalue())
+        archive.writestr("mine/dark/readme.txt", "no picture")
+        archive.writestr("../../outside.png", "x")
+    return out.getvalue()
+
+
+def test_a_zip_of_ones_own_from_upload_to_removal(page):
+    opened = page("/build")
+    upload = {"name": "mine.zip", "mimeType": "application/zip", "buffer": _zip_of_pictures()}
+    opened.locator("input[type=file]").set_input_files(upload)
+    settle(opened, lambda: "to train on and" in opened.inner_text(".stMainBlockContainer"))
+    assert "skipped" in opened.inner_text(".stMainBlockContainer")
+    opened.get_by_label("What the model sees").click()
+    opened.get_by_text("the pixels of a 64 × 64 thumbnail").last.click()
+    wait_idle(opened)
+    click(
+        opened,
+        opened.get_by_role("button", name="Train", exact=True),
+        lambda: query(opened).get("study", [""])[0].startswith("own-"),
+    )
+    study = query(opened)["study"][0]
+    shot(opened, "light-build")
+
+    explained = page(f"/?study={study}")
+    assert title(explained).startswith("Which training images made the model say")
+    click(opened, opened.locator(f".st-key-remove_{study} button"), lambda: "study" not in query(opened))
+    opened.reload()
+    wait_idle(opened)
+    assert opened.locator(f".st-key-remove_{study}").count() == 0
