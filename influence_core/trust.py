@@ -200,11 +200,11 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
         (facts.damping > 0, "The damping shrinks these numbers: read the order, not the sizes."),
         (
             facts.second_order is None,
-            "It was not computed whether a few training examples weigh so much here that their forecasts are too small.",
+            "It was not computed whether a few training examples weigh so much here that their forecasts miss their size.",
         ),
         (
             (facts.second_order or 0.0) > SECOND_ORDER,
-            "A few training examples weigh so much here that their forecasts come out too small.",
+            "A few training examples weigh so much here that their forecasts may miss the size.",
         ),
     )
     for doubtful, why in doubts:

@@ -196,6 +196,20 @@ def test_ranking_again_knows_the_verdicts(study, begun):
     assert sorted(again.queue.tolist()) == sorted(state.queue.tolist())
 
 
+def test_after_an_undo_the_model_is_that_of_the_labels_again(study, begun):
+    """The model that knew the verdict taken back is not asked any more."""
+    at = begun.current
+    asked = review.relabel(begun, int(begun.ids[at]), 1 - int(begun.given[at]))
+    trained = review.train(study, asked)
+    assert trained.up_to_date and np.abs(trained.theta - begun.theta).max() > 1e-6
+    back = review.undo(trained)
+    assert not back.up_to_date
+    again = review.train(study, back)
+    assert again.up_to_date
+    assert len(again.trainings) == 1
+    assert_allclose(again.theta, begun.theta, atol=1e-6)
+
+
 def test_a_result_that_comes_late_is_adopted_only_where_it_fits(study, begun):
     ids = [int(one) for one in begun.ids[begun.queue[:4]]]
     asked = review.relabel(begun, ids[0], 1 - int(begun.given[begun.queue[0]]))

@@ -34,7 +34,7 @@ def rows(at):
 def test_the_page_answers_its_question(result):
     at = visit_page("solver_comparison", **{"with": QUICK})
     assert title(at) == "Which solver can I trust here?"
-    assert "The sizes are right with **3 of 4**" in said(at)
+    assert "The exact solution is met by **3 of 4**" in said(at)
     assert "Only the order is right with EK-FAC." in said(at)
     shown = rows(at)
     assert list(shown.index) == [row.title for row in result.rows]

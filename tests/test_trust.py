@@ -155,7 +155,7 @@ def test_the_agreement_is_of_ranks_and_not_of_sizes():
         ({}, "green", "Exact solver, finished training"),
         ({"second_order": SECOND_ORDER}, "green", "one optimum"),
         ({"second_order": None}, "amber", "not computed whether a few"),
-        ({"second_order": 1.01 * SECOND_ORDER}, "amber", "come out too small"),
+        ({"second_order": 1.01 * SECOND_ORDER}, "amber", "miss the size"),
         ({"exact": False, "solver": "LiSSA", "residual": 0.3}, "amber", "LiSSA is an approximation"),
         ({"convex": False}, "amber", "many optima"),
         ({"convex": False, "damping": 0.01}, "amber", "many optima"),

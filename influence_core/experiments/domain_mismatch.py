@@ -147,13 +147,13 @@ def columns(study: Study) -> tuple[str, ...]:
     Raises:
         UnsupportedError: If the study's data are no table.
     """
-    records, train = _records(study), study.data.train
-    return tuple(one for one in records.columns if _tells_apart(records.column(one, train.ids)))
+    return tuple(one for one in _records(study).columns if _tells_apart(*_texts(study, one)))
 
 
-def _tells_apart(values: np.ndarray) -> bool:
-    different = len(set(values))
-    return different > 1 and (different <= MOST_GROUPS or _numbers(values) is not None)
+def _tells_apart(train: np.ndarray, test: np.ndarray) -> bool:
+    different = len({*train, *test})
+    few = different <= MOST_GROUPS or _numbers(np.concatenate([train, test])) is not None
+    return len(set(train)) > 1 and few
 
 
 def groups(study: Study, column: str) -> tuple[GroupCounts, ...]:

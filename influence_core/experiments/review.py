@@ -68,6 +68,7 @@ class Training:
         accuracy: On the test examples, as they are labelled.
         gradient_norm: ``||grad R||``, recomputed.
         seconds: Time it took.
+        model: Digest of the parameters that it gave; "" where it was not noted.
     """
 
     verdicts: int
@@ -75,6 +76,7 @@ class Training:
     accuracy: float
     gradient_norm: float
     seconds: float
+    model: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +152,14 @@ class Review:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether the last training knew the labels as they are now: no verdict since then changed one."""
-        return not any(one.relabels for one in self.verdicts[self.trainings[-1].verdicts :])
+        """Whether ``theta`` knows the labels as they are now: no verdict since the last training changed one.
+
+        After an undo ``theta`` may be that of a training which was taken back.
+        """
+        last = self.trainings[-1]
+        if last.model and last.model != digest(self.theta):
+            return False
+        return not any(one.relabels for one in self.verdicts[last.verdicts :])
 
     def position(self, train_id: int) -> int:
         """Position of a training id.
@@ -274,7 +282,9 @@ def _rank(
         scores = wrong_labels.rank(edited, theta, progress=part(progress, 0.2, 1.0))
         arrays = {"theta": theta.cpu().numpy(), **scores}
         right = wrong_labels.accuracy(study, theta)
-        facts = asdict(Training(0, 0, right, norm, time.perf_counter() - started))
+        facts = asdict(
+            Training(0, 0, right, norm, time.perf_counter() - started, digest(theta.cpu().numpy()))
+        )
         if store:
             store.put(key, arrays, facts)
     else:
@@ -360,8 +370,10 @@ def train(
         accuracy=wrong_labels.accuracy(study, theta),
         gradient_norm=float(edited.risk_gradient(theta).norm()),
         seconds=time.perf_counter() - started,
+        model=digest(theta.cpu().numpy()),
     )
-    return replace(review, trainings=(*review.trainings, done), theta=theta.cpu().numpy())
+    before = tuple(one for one in review.trainings if one.verdicts < done.verdicts)
+    return replace(review, trainings=(*before, done), theta=theta.cpu().numpy())
 
 
 def rank_again(study: Study, review: Review, progress: Progress | None = None) -> Review:

@@ -13,6 +13,7 @@ from pages._shared.shown import card_face
 from pages._shared.view import View, go_to, toggle_chosen
 
 TOP = 6
+PLUS = "+"
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -23,8 +24,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.info(
             f"**Nothing matters much here.** Taking out any one of the {len(explanation.ids):,} {explanation.examples} would "
             f"change the probability of {plain(explanation.label_name)} by less than {100 * NOTICEABLE:g} percentage points "
-            f"(at most {points(explanation.largest_change)}): many {explanation.kind}s together hold this answer up. A ranking "
-            "would only order noise."
+            f"(at most {points(explanation.largest_change).lstrip(PLUS)}): many {explanation.kind}s together "
+            "hold this answer up. A ranking would only order noise."
         )
 
 

@@ -96,7 +96,9 @@ def show_answer(result: SolverComparison) -> None:
         return
     right = [row for row in result.rows if _trust(result, row) == "sizes"]
     first = min(right, key=lambda row: row.preparation + row.solving)
-    words = f"The sizes are right with **{len(right)} of {len(result.rows)}**; soonest is **{first.title}** "
+    words = (
+        f"The exact solution is met by **{len(right)} of {len(result.rows)}**; soonest is **{first.title}** "
+    )
     words += f"({seconds(first.preparation + first.solving)} from nothing)."
     for trust, said in (
         ("order", "Only the order is right with"),
