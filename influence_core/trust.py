@@ -187,7 +187,7 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
     if facts.failures():
         return Badge("red", facts.failures()[0])
     if spot is not None and spot.converged:
-        return _judge_by_truth(spot)
+        return judge_by_truth(spot)
     doubts = (
         (
             not facts.exact,
@@ -213,7 +213,8 @@ def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
     return Badge("green", "Exact solver, finished training, and a model whose loss has one optimum.")
 
 
-def _judge_by_truth(spot: SpotCheck) -> Badge:
+def judge_by_truth(spot: SpotCheck) -> Badge:
+    """The colour that real retraining gives: green within a tenth of the largest change, amber where the order is right."""
     count = len(spot.train_ids)
     if not math.isfinite(spot.error):
         return Badge("red", f"{count} real retrainings bear out nothing of this forecast.")

@@ -15,6 +15,7 @@ with errors_shown():
     study, result = smooth_hinge.load(view)
     st.title("What if the loss has a kink?")
     smooth_hinge.show_answer(result, temperature)
+    smooth_hinge.show_trust(result, temperature)
     smooth_hinge.show_test(study, view, result)
     loss, agreement = st.columns(2, gap="large")
     with loss:

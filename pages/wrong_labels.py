@@ -21,6 +21,8 @@ with errors_shown():
         result = wrong_labels.load(study, view, settings)
     with answer:
         wrong_labels.show_answer(study, settings, result)
+        if result is not None:
+            wrong_labels.show_trust(result)
     if result is not None:
         wrong_labels.show_curves(view, result)
         wrong_labels.show_table(study, result)

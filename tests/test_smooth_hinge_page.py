@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import spearmanr
 
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.smooth_hinge import PANELS, TEMPERATURES, SmoothHinge, curves
@@ -61,6 +62,18 @@ def test_the_page_answers_its_question_in_numbers(result):
     assert sign_rule("image") in words, "the sign rule stands under the charts"
     assert len(at.error) == len(at.warning) == 0
     assert set(charts(at)) == {"loss_curves", "agreement", "scatter_hinge", "scatter_smooth"}
+
+
+def test_the_badge_holds_every_forecast_against_the_truth(result):
+    """At t = 0.001 and at the best t: off by how much of the largest true change, and is the order right."""
+    for t in (0.001, float(result.temperatures[result.pearson.argmax()])):
+        forecast = result.predicted[result.index(t)]
+        off = np.abs(forecast - result.actual).max() / np.abs(result.actual).max()
+        order = spearmanr(forecast, result.actual).statistic
+        colour = "green" if off <= 0.1 else "yellow" if order >= 0.8 else "red"
+        words = said(visit(t=f"{t:g}"))
+        assert f":{colour}-badge" in words
+        assert f"{len(result.ids)} real retrainings" in words
 
 
 def test_the_slider_changes_forecast_and_address_but_not_the_truth(result):

@@ -52,6 +52,10 @@ def test_nothing_is_flipped_unasked_and_then_the_question_is_answered(result):
         assert f"{METHODS[method]} {percent(found[method])}" in words
     assert percent(result.clean_accuracy) in words
     assert "32 of 332 training labels in each of 5 repeats" in words
+    exact = result.fixed[:, result.methods.index("exact"), 1]
+    clear = exact.mean() - 2 * exact.std(ddof=1) / np.sqrt(len(exact)) > result.budgets[1]
+    assert (":green-badge" if clear else ":yellow-badge") in words
+    assert f"finds {percent(float(exact.mean()))} of the flips" in words
     assert sorted(charts(at)) == ["flips_found", "repaired_accuracy"]
     assert at.button(key="wrong_run").disabled
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
-from influence_core.trust import Colour, SpotCheck, judge
+from influence_core.trust import Badge, Colour, SpotCheck, judge
 from influence_core.words import nats, plain, ratio, seconds
 from pages._shared import access
 from pages._shared.jobs import job_status
@@ -27,9 +27,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     job = access.await_spot_check(study, view, explanation) if view.spot else None
     spot = job.result if job is not None else None
     badge = judge(explanation.provenance, spot)
-    colour, icon, title = LOOKS[badge.colour]
     with st.container(key="badge", gap=None):
-        st.markdown(f":{colour}-badge[{icon} {title}] {badge.reason}")
+        show_judged(badge)
         if job is not None and spot is None:
             job_status(job)
         elif spot is None and badge.colour != "red":
@@ -37,6 +36,12 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             st.button(label, key="spot_check", type="tertiary", on_click=lambda: go_to(spot="1"))
     if spot is not None:
         _evidence(spot, study.data.kind)
+
+
+def show_judged(badge: Badge) -> None:
+    """A colour, and why."""
+    colour, icon, title = LOOKS[badge.colour]
+    st.markdown(f":{colour}-badge[{icon} {title}] {badge.reason}")
 
 
 def _evidence(spot: SpotCheck, kind: str) -> None:

@@ -13,8 +13,9 @@ from influence_core.experiments import smooth_hinge
 from influence_core.experiments.smooth_hinge import CURVES, SVM_STUDIES, TEMPERATURES, SmoothHinge
 from influence_core.figures.smooth_hinge import agreement, loss_curves, scatters
 from influence_core.studies import Study
+from influence_core.trust import SpotCheck, judge_by_truth
 from influence_core.words import plain, ratio, seconds, sign_rule, signed
-from pages._shared import access
+from pages._shared import access, badge
 from pages._shared.picture_grid import Picture, picture_grid
 from pages._shared.ranking import as_csv
 from pages._shared.shown import card_face, show_large
@@ -78,6 +79,20 @@ def show_answer(result: SmoothHinge, temperature: float) -> None:
         f"t = {temperature:g} it is **{size[at]} times**, with **r = {r[at]}**."
         + (f" Here t = {result.temperatures[best]:g} does best (r = {r[best]})." if best != at else "")
     )
+
+
+def show_trust(result: SmoothHinge, temperature: float) -> None:
+    """The badge: these forecasts have been held against the truth."""
+    forecasts = result.predicted[result.index(temperature)]
+    checked = SpotCheck(
+        tuple(result.ids.tolist()),
+        tuple(forecasts.tolist()),
+        tuple(result.actual.tolist()),
+        result.seconds,
+        result.proved,
+    )
+    with st.container(key="badge", gap=None):
+        badge.show_judged(judge_by_truth(checked))
 
 
 def show_test(study: Study, view: View, result: SmoothHinge) -> None:

@@ -7,11 +7,12 @@ import streamlit as st
 from influence_core import studies
 from influence_core.errors import DataError
 from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels
+from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels, standard_error
 from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
+from influence_core.trust import Badge
 from influence_core.words import percent, plain, seconds
-from pages._shared import access
+from pages._shared import access, badge
 from pages._shared.ranking import as_csv
 from pages._shared.view import View, go_to
 
@@ -119,6 +120,20 @@ def show_answer(study: Study, chosen: Settings, result: WrongLabels | None) -> N
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )
+
+
+def show_trust(result: WrongLabels) -> None:
+    """The badge: whether the ranking finds clearly more than chance, measured over the repeats."""
+    found = result.fixed[:, result.methods.index(result.methods[0]), HEADLINE]
+    margin = float(standard_error(found[:, None])[0])
+    share, chance = float(found.mean()), float(result.budgets[HEADLINE])
+    clear = share - 2 * margin > chance
+    words = (
+        f"Measured over {len(found)} repeats: {METHODS[result.methods[0]]} finds {percent(share)} of the flips (standard "
+        f"error {percent(margin)}) among the first {percent(chance)}; chance would find {percent(chance)}."
+    )
+    with st.container(key="badge", gap=None):
+        badge.show_judged(Badge("green" if clear else "amber", words))
 
 
 def show_curves(view: View, result: WrongLabels) -> None:
