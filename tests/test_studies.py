@@ -268,7 +268,7 @@ def test_the_packaged_network_is_what_its_spec_trains_to():
 def test_a_study_module_of_ones_own_is_the_one_in_the_readme(tmp_path, monkeypatch):
     """The README's module, verbatim: its study opens with its own network's features."""
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    code = readme.split("### A model of your own")[1].split("```python")[1].split("```")[0]
+    code = readme.split("### Pictures and a model of your own")[1].split("```python")[1].split("```")[0]
     file = tmp_path / "my_study.py"
     file.write_text(code, encoding="utf-8")
     monkeypatch.setattr(studies, "CATALOGUE", dict(studies.CATALOGUE))

@@ -89,7 +89,7 @@ def _name_axes(figure: go.Figure, title: str, at: dict[str, int]) -> None:
         ticks="outside",
         **at,
     )
-    figure.update_yaxes(title=title, zeroline=False, ticks="outside", tickformat=".0%", **at)
+    figure.update_yaxes(title=title, zeroline=False, ticks="outside", tickformat=".1~%", **at)
 
 
 def _looks(method: str, paper: bool) -> dict[str, Any]:
