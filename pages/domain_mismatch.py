@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._shared import domain_mismatch, footer, question, sidebar, upload
+from pages._shared import domain_mismatch, footer, question, ranking, sidebar, upload
 from pages._shared.front import enter, errors_shown
 from pages._shared.view import read_view
 
@@ -25,4 +25,5 @@ with errors_shown():
     domain_mismatch.rows(view, told)
     domain_mismatch.reasons(view, told)
     domain_mismatch.proof(view, told)
+    ranking.download(told.study, told.explanation)
     footer.show(told.study, view, told.explanation)

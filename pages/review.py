@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._shared import question, review, sidebar, wrong_labels
+from pages._shared import badge, question, review, sidebar, wrong_labels
 from pages._shared.front import enter, errors_shown
 from pages._shared.view import read_view
 
@@ -19,6 +19,7 @@ with errors_shown():
         st.stop()
     now = review.load(study, view)
     review.show_answer(study, now)
+    badge.show_judged(review.TRUST)
     suspect, progress = st.columns([2, 1], gap="medium")
     with suspect:
         review.show_suspect(study, view, now)

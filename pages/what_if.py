@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._shared import footer, question, sidebar, what_if
+from pages._shared import footer, question, ranking, sidebar, what_if
 from pages._shared.front import enter, errors_shown
 from pages._shared.view import read_view
 
@@ -26,4 +26,5 @@ with errors_shown():
     else:
         what_if.show_group(study, view, explanation, at)
         what_if.show_forecast(study, view, explanation, at, change)
+    ranking.download(study, explanation)
     footer.show(study, view, explanation)

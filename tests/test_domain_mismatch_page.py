@@ -37,6 +37,7 @@ def choose(at, key, value):
 def test_the_embedded_story(story):
     at = visit_page(PAGE, "diabetes-thinned")
     assert title(at) == "Why does it fail on this group?"
+    assert [one.key for one in at.get("download_button")] == ["download_csv"]
     words = said(at)
     assert "**age group = \\[20-30\\)**" in words
     for fact in (

@@ -79,6 +79,7 @@ def test_a_review_is_begun_by_name():
 
 def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     at = visit(**MINE)
+    assert ":yellow-badge" in said(at), "a ranking is no verdict"
     first = review.suspect(study, begun)
     names = study.data.class_names
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)

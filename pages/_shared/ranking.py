@@ -42,20 +42,25 @@ def _table(study: Study, explanation: Explanation) -> None:
         column_config=_columns(explanation, study.data.pictured),
     )
     _open_row(event.selection.rows, rows["training_id"])
-    st.download_button(
-        f"Ranking of all {explanation.examples} (CSV)",
-        lambda: as_csv(ranking),
-        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-    )
+    download(study, explanation)
     st.download_button(
         "The chart (HTML)",
         lambda: influence_against_distance(explanation).to_html(include_plotlyjs=True),
         file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
         mime="text/html",
         key="download_chart",
+        on_click="ignore",
+    )
+
+
+def download(study: Study, explanation: Explanation) -> None:
+    """The ranking of all training examples as a file."""
+    st.download_button(
+        f"Ranking of all {explanation.examples} (CSV)",
+        lambda: as_csv(table(explanation)),
+        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
+        mime="text/csv",
+        key="download_csv",
         on_click="ignore",
     )
 

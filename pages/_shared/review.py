@@ -14,6 +14,7 @@ from influence_core.experiments.wrong_labels import METHODS, Settings
 from influence_core.figures.review import accuracy
 from influence_core.progress import Progress
 from influence_core.studies import Study
+from influence_core.trust import Badge
 from influence_core.words import percent, plain, points, seconds
 from pages._shared import access, messages
 from pages._shared.jobs import background, get_jobs, job_status
@@ -32,6 +33,13 @@ MOST_KEYS = 9
 ROW_PIXELS = 35
 LAST = 8
 """Verdicts in the table."""
+
+TRUST = Badge(
+    "amber",
+    "A ranking says where to look first, not what is wrong: that is for you to see. How many wrong labels such rankings "
+    "find is measured on the page Wrong labels.",
+)
+"""Of every queue, because nobody knows the true labels."""
 
 
 def check(view: View) -> None:
