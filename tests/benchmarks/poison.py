@@ -1,0 +1,50 @@
+"""How many answers turn when 1, 2 or 10 training pictures are poisoned: ``python -m tests.benchmarks.poison --data FOLDER``.
+
+The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
+file is written anew after each. ``poisoned_springers.json`` beside this file is such a run, with its protocol.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from influence_core import studies
+from influence_core.experiments import poison_batch
+from influence_core.experiments.poison import BOX, Attack
+from influence_core.store import Store
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Attack, keep, and print the shares."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="FOLDER", help="folder that holds Imagenette's train and val")
+    parser.add_argument(
+        "--count", type=int, default=120, help="test images, the first that are answered rightly"
+    )
+    parser.add_argument(
+        "--box", type=float, default=BOX, help="how far each brightness may move, of 255 steps"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 10], help="poisoned pictures at once")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="where the outcomes are written (JSON)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    store = Store()
+    name = "springer-or-tench" if options.data else "dog-or-frog"
+    study = studies.open_study(studies.find(name), store, options.data)
+    ids = poison_batch.answered_rightly(study)[: options.count]
+    shares = poison_batch.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
+    for size in options.sizes:
+        print(f"{size:3} poisoned: {shares.flipped(size):.1%} of {len(ids)} answers turned")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
