@@ -5,6 +5,7 @@ import os
 import random
 import re
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 # Read when the libraries load: with more than one thread, small products are slower and tests disturb others.
@@ -45,6 +46,15 @@ def pytest_report_header() -> list[str]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("shared_data") is not None:
         _require_shared_data()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where nothing may be missing, in CI, a skipped test is a failed one."""
+    report = yield
+    if report.skipped and os.environ.get("REQUIRE_ALL") == "1":
+        report.outcome, report.longrepr = "failed", f"skipped, where REQUIRE_ALL is set: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True)

@@ -122,7 +122,7 @@ UNUSABLE = "names that cannot be used as file names"
 ATTACKS = {
     "..": (plain("../evil.txt", "cats/../../evil.txt", "..", "cats/.."), {LEADS_OUT: 4}),
     "Windows' ..": (plain("..\\evil.txt", "cats\\..\\..\\evil.txt"), {LEADS_OUT: 2}),
-    "absolute": (plain("/tmp/evil.txt", "//host/evil.txt", "\\\\host\\evil.txt"), {LEADS_OUT: 3}),
+    "absolute": (plain("/evil.txt", "//host/evil.txt", "\\\\host\\evil.txt"), {LEADS_OUT: 3}),
     "drives": (plain("C:\\evil.txt", "c:/evil.txt", "C:evil.txt"), {LEADS_OUT: 3}),
     "links": (
         [link("cats/etc", "/etc"), link("cats/up.png", "../../../secret.txt"), *plain("cats/etc/passwd")],

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from influence_core.data import own, recipes
+from influence_core.models import backbones
 from pages._shared import access, build, downloads
 from pages._shared.jobs import get_jobs
 from tests import test_text_folder
@@ -298,3 +299,27 @@ def test_the_list_survives_a_recipe_that_names_a_removed_upload():
     assert "Lost" in said(visit_page(PAGE))
     at = visit_page("explain", name)
     assert "no longer has those pictures" in said(at)
+
+
+# ----------------------------------------------------------------------------------------------- other networks
+
+
+def test_weights_are_downloaded_only_when_asked_to_and_then_offered(folder, monkeypatch):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    fetched = []
+
+    def fetch(name, where, progress):
+        fetched.append((name, where))
+        file = backbones.weights_path(name, where)
+        file.parent.mkdir()
+        file.write_bytes(b"weights")
+
+    monkeypatch.setattr(backbones, "download", fetch)
+    at = from_folder(path)
+    assert "inception_v3" in at.selectbox(key="weights_name").options
+    assert "104 MB, are fetched from PyTorch's site" in said(at) and not fetched
+    assert "inception_v3" not in at.selectbox(key="build_backbone").options
+    press(at, "download_weights")
+    assert fetched == [("inception_v3", str(folder))]
+    assert "inception_v3 (torchvision)" in at.selectbox(key="build_backbone").options
+    assert "inception_v3" not in at.selectbox(key="weights_name").options

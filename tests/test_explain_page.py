@@ -9,13 +9,13 @@ import streamlit as st
 from numpy.testing import assert_array_equal
 from streamlit.testing.v1 import AppTest
 
-from influence_core import devices
+from influence_core import devices, studies
 from influence_core.experiments import explain, predictions
 from influence_core.experiments.explain import Settings
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, sign_rule
-from pages._shared import access, downloads
+from pages._shared import access, downloads, front
 from pages._shared.ranking import as_csv
 from pages._shared.view import View
 from tests.test_view import PAGES_OWN
@@ -386,9 +386,8 @@ def test_a_harmless_slip_in_the_address_is_overlooked(query):
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_device_that_is_not_there_is_said(device):
-    if device in devices.available():
-        pytest.skip(f"this machine has {device}")
+def test_a_device_that_is_not_there_is_said(device, monkeypatch):
+    monkeypatch.setattr(devices, "available", lambda: ("auto", "cpu"))
     at = visit(device=device)
     assert f"This machine has no {device} device; choose one of auto, cpu" in at.error[0].value
 
@@ -451,3 +450,17 @@ def test_a_store_that_is_a_file_costs_time_only(restart, monkeypatch, tmp_path, 
     at = at_mistake(answer)
     assert "computed since the app was started" in said(at)
     assert "could not be" in said(at)
+
+
+def test_a_study_module_that_fails_is_said_on_the_page_and_run_once(tmp_path, monkeypatch):
+    file, runs = tmp_path / "mine.py", tmp_path / "runs"
+    file.write_text(f"open({str(runs)!r}, 'a').write('x'); 1 / 0")
+    monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
+    front._load_module.clear()
+    try:
+        for _ in range(2):
+            at = visit(study="nothing")
+            assert ["could not be run: ZeroDivisionError" in one.value for one in at.error] == [True, False]
+        assert runs.read_text() == "x"
+    finally:
+        front._load_module.clear()

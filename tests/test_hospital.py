@@ -12,7 +12,7 @@ import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_diabetes
 
-from influence_core.data import hospital, load
+from influence_core.data import fetching, hospital, load
 from influence_core.errors import Cancelled, DataError
 
 LINE = dict.fromkeys(hospital.COUNTS, "0") | dict.fromkeys(hospital.CATEGORIES, "No")
@@ -179,7 +179,7 @@ def served(monkeypatch):
         asked["urls"].append(url)
         return io.BytesIO(asked["content"])
 
-    monkeypatch.setattr(hospital, "urlopen", answer)
+    monkeypatch.setattr(fetching, "urlopen", answer)
     return asked
 
 
@@ -227,7 +227,7 @@ def test_a_download_explains_a_failure_and_can_be_cancelled(tmp_path, served, mo
     def unreachable(url, timeout):
         raise URLError("no route to host")
 
-    monkeypatch.setattr(hospital, "urlopen", unreachable)
+    monkeypatch.setattr(fetching, "urlopen", unreachable)
     with pytest.raises(DataError, match="no route to host.*\n.*internet connection"):
         hospital.download(str(tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -188,7 +188,7 @@ def test_a_picture_that_went_away_is_named(folder):
     with pytest.raises(DataError, match="cats/003.png was there and can no longer be used.*No such file"):
         found.pictures.read(3, 32)
     (folder / "cats" / "004.png").write_text("<html>")
-    with pytest.raises(DataError, match="cats/004.png.*not a readable picture"):
+    with pytest.raises(DataError, match="cats/004.png was there.*not a readable picture"):
         found.pictures.read(4, 32)
 
 

@@ -159,6 +159,11 @@ def test_a_photo_of_ones_own_is_asked_about_like_a_test_photo(study, answer):
     assert_allclose(own.distance, answer.distance, rtol=1e-6)
 
 
+def test_a_study_of_photos_is_asked_by_the_picture(study):
+    with pytest.raises(DataError, match="ask about one by its picture"):
+        explain.ask_about(study, torch.zeros(6))
+
+
 def test_a_study_of_drawings_takes_no_photo(one_or_seven):
     with pytest.raises(UnsupportedError, match="does not look at photographs"):
         explain.ask_about_photo(one_or_seven, np.zeros((8, 8, 3), np.uint8))

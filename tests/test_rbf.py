@@ -148,3 +148,11 @@ def test_more_pictures_than_fit_are_refused(sheet, monkeypatch):
     monkeypatch.setattr(rbf, "MOST", N + T - 1)
     with pytest.raises(UnsupportedError, match="at most 41, got 42"):
         made(sheet)
+
+
+def test_one_more_picture_has_the_features_of_a_test_picture(sheet):
+    """A test picture given as a photo, at the side at which it was compared."""
+    found = made(sheet)
+    for one in (N, N + T - 1):
+        mine = rbf.features_of(sheet.read(one, SIDE), sheet, list(range(N)), found.train)
+        assert_allclose(mine, found.test[one - N], rtol=1e-9, atol=1e-12)

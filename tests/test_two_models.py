@@ -53,6 +53,18 @@ def asked(both, test_id, label=None, **options):
     return run(deep, kernel, explain.run(deep, explain.ask(deep, test_id, label)), **options)
 
 
+def test_a_photo_of_ones_own_is_asked_like_the_test_picture_that_it_is(both, result):
+    """Shown again as an upload, a test picture gets the same reasons of both models."""
+    deep, kernel = both
+    test_id = result.kernel.test_id
+    photo = deep.data.pictures.read(test_id, rbf.SIDE)
+    mine = run(deep, kernel, explain.run(deep, explain.ask_about_photo(deep, photo, result.deep.label)))
+    assert_allclose(mine.kernel.scores, result.kernel.scores, rtol=1e-7)
+    assert_allclose(mine.kernel.certainty, result.kernel.certainty)
+    assert_allclose(mine.kernel.distance, result.kernel.distance)
+    assert mine.kernel.test_id is None and mine.true_label is None
+
+
 @pytest.fixture(scope="module")
 def result(both):
     return asked(both, two_models.default_test(*both))
@@ -174,7 +186,7 @@ def test_what_cannot_be_compared_is_said(both):
     answer = explain.run(deep, explain.ask(deep, TRAIN))
     with pytest.raises(UnsupportedError, match="support vector machine on the pixels of the same pictures"):
         run(deep, deep, answer)
-    with pytest.raises(DataError, match="test picture of the study"):
+    with pytest.raises(DataError, match="takes a picture: choose a test image or upload one"):
         run(deep, kernel, replace(answer, test_id=None, true_label=None))
 
 

@@ -15,6 +15,7 @@ from influence_core.figures.two_models import PAPER_OTHER, PAPER_SAME, paper_fig
 from influence_core.models import backbones
 from influence_core.studies import open_study
 from influence_core.words import ratio, sign_rule, signed
+from pages._shared import access
 from pages._shared import two_models as parts
 from tests.test_two_models import TOY, toy_data
 from tests.toy_photos import toy_backbone
@@ -127,11 +128,19 @@ def test_the_table_and_its_download():
     assert len(at.get("download_button")) == 1
 
 
-def test_a_picture_of_ones_own_is_refused_in_words():
-    at = visit(picture="0" * 64)
-    (error,) = at.error
-    assert "choose a test image" in error.value
-    assert "start_over" in keys(at)
+def test_a_picture_of_ones_own_is_asked_of_both_models(result):
+    deep = open_study(TOY)
+    key = access.keep_picture(deep.data.pictures.read(result.deep.test_id, 300))
+    at = visit(picture=key)
+    assert len(at.error) == 0
+    assert "rank correlation of" in said(at) and "**Your picture**" in said(at)
+    assert {"scatter_deep"} <= set(charts(at))
+    assert "pin" not in keys(at), "the address of an upload ends with the server's memory of it"
+
+
+def test_a_picture_that_is_gone_is_said():
+    (error,) = visit(picture="0" * 64).error
+    assert "not on the server" in error.value
 
 
 # ------------------------------------------------------------------------------------------------- the pin

@@ -15,12 +15,12 @@ from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
-from urllib.request import urlopen
 
 import numpy as np
 import torch
 
 from influence_core.data.examples import DataSet, Examples
+from influence_core.data.fetching import fetch
 from influence_core.data.tables import TableRecords, encode, sorted_levels, thin
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -37,7 +37,7 @@ URL = (
     "diabetes%2B130-us%2Bhospitals%2Bfor%2Byears%2B1999-2008.zip"
 )
 MOST_BYTES = 100 * 10**6
-PATIENCE_SECONDS = 60
+USUAL_BYTES = 3.5e6
 
 COUNTS = (
     "time_in_hospital",
@@ -122,7 +122,7 @@ def download(folder: str, progress: Progress | None = None) -> None:
     report(progress, 0.0, "Downloading the hospital stays, about 3 MB")
     try:
         with tempfile.TemporaryFile() as archive:
-            _fetch(archive, progress)
+            fetch(URL, archive, USUAL_BYTES, MOST_BYTES, progress)
             _unpack(archive, Path(folder))
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(
@@ -237,18 +237,6 @@ def _thinned_numbers(candidates: np.ndarray) -> np.ndarray:
     gone = np.zeros(len(candidates), dtype=bool)
     gone[np.flatnonzero(candidates)[:-1]] = True
     return np.where(gone, len(gone) - gone.sum() + np.cumsum(gone) - 1, np.cumsum(~gone) - 1)
-
-
-def _fetch(archive: IO[bytes], progress: Progress | None) -> None:
-    """The archive, piece by piece, and never more than `MOST_BYTES` of it."""
-    with urlopen(URL, timeout=PATIENCE_SECONDS) as answer:
-        size = 0
-        while piece := answer.read(2**16):
-            size += len(piece)
-            if size > MOST_BYTES:
-                raise OSError(f"more than {MOST_BYTES // 10**6} MB came")
-            archive.write(piece)
-            report(progress, min(0.9, size / 3.5e6), f"{size / 1e6:.1f} MB downloaded")
 
 
 def _unpack(archive: IO[bytes], folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from influence_core.data.digest import digest
 from influence_core.data.photographs import read_file, read_photo
+from influence_core.data.photos import THUMB, FilePictures
 from influence_core.data.picture_files import PictureError
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -23,7 +24,6 @@ from influence_core.store import Store
 
 FORMAT = 1
 """Raised when pictures come to be read in another way."""
-THUMB = 64
 TRAIN_SHARE = 0.8
 SEED = 0
 TRAIN = "train"
@@ -74,39 +74,6 @@ class SkipReport:
 
 
 @dataclass(frozen=True, eq=False)
-class FolderPictures:
-    """The pictures of a folder; an id is the position of its file in the order of the names.
-
-    Attributes:
-        root: The folder.
-        files: (m,) names inside it.
-        small: (m, 64, 64, 3) uint8, every picture as a thumbnail.
-        digest: Of names, sizes and content.
-    """
-
-    root: Path
-    files: tuple[str, ...]
-    small: np.ndarray
-    digest: str
-
-    def read(self, id: int, side: int) -> np.ndarray:
-        """The picture called `id`, (side, side, 3) uint8.
-
-        Raises:
-            DataError: its file is gone, or was changed into something that is no picture.
-        """
-        try:
-            return read_photo(self.root / self.files[id], side)
-        except DataError as error:
-            name = shown(self.files[id])
-            raise DataError(f"{name} was there and can no longer be used. {error}") from error
-
-    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
-        """Thumbnails (m, 64, 64, 3) uint8 of the pictures called `ids`."""
-        return self.small[np.asarray(ids)]
-
-
-@dataclass(frozen=True, eq=False)
 class PhotoFolder:
     """What a folder of photographs holds.
 
@@ -128,7 +95,7 @@ class PhotoFolder:
     thumbs: np.ndarray
     is_train: np.ndarray
     skipped: tuple[Skipped, ...]
-    pictures: FolderPictures
+    pictures: FilePictures
 
 
 @dataclass(frozen=True)
@@ -195,7 +162,7 @@ def survey(
         thumbs=thumbs,
         is_train=_split(used, labels, seed),
         skipped=skipped.rows(),
-        pictures=FolderPictures(root, files, thumbs, content),
+        pictures=FilePictures(tuple(root / name for name in files), thumbs, content),
     )
 
 

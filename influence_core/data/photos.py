@@ -76,7 +76,10 @@ class FilePictures:
             if at % 20 == 0:
                 report(progress, at / len(files), f"{at:,} of {len(files):,} pictures are read")
             content = read_file(path)
-            small[at] = _of_file(path, content, THUMB)
+            try:
+                small[at] = read_photo(content, THUMB)
+            except DataError as error:
+                raise DataError(f"{path.name}: {error}") from error
             hasher.update(f"{len(content)} ".encode() + content)
         return cls(tuple(files), small, hasher.hexdigest())
 
@@ -84,20 +87,17 @@ class FilePictures:
         """The picture called `id`, ``(side, side, 3)`` uint8: upright, its middle square.
 
         Raises:
-            DataError: the file has gone or is damaged.
+            DataError: its file is gone, or was changed into something that is no picture.
         """
-        return _of_file(self.files[id], read_file(self.files[id]), side)
+        try:
+            return read_photo(self.files[id], side)
+        except DataError as error:
+            name = "/".join(self.files[id].parts[-2:]).encode("utf-8", "replace").decode()
+            raise DataError(f"{name} was there and can no longer be used. {error}") from error
 
     def thumbs(self, ids: Sequence[int]) -> np.ndarray:
         """The thumbnails of the pictures called `ids`."""
         return self.small[np.asarray(ids)]
-
-
-def _of_file(path: Path, content: bytes, side: int) -> np.ndarray:
-    try:
-        return read_photo(content, side)
-    except DataError as error:
-        raise DataError(f"{path.name}: {error}") from error
 
 
 def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:

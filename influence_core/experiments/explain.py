@@ -71,8 +71,10 @@ def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
     """A question about a picture of the reader's own, ``x (d,)`` in 0..1.
 
     Raises:
-        DataError: If the pixels or the label do not fit.
+        DataError: If the pixels or the label do not fit, or the study looks at photographs (``ask_about_photo``).
     """
+    if study.data.pictures is not None:
+        raise DataError("This study looks at photographs: ask about one by its picture, not by its features.")
     check_pixels(x, study.data.train.x.shape[1])
     return _question(study, x, label, None, None)
 

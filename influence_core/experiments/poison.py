@@ -37,6 +37,9 @@ BOXES = (BOX, 1.0, 2.0, 4.0, 8.0)
 STEPS = 25
 STRIDE = 0.1
 """A step is this share of the box; 25 of them go from one side of the box to the other and back."""
+LOSS, ANSWERS = "loss", "answers"
+"""Goals: raise the mean loss, as in the paper, or lower the mean probability, of which no one test image can take all."""
+GOALS = (LOSS, ANSWERS)
 SHORTLIST = 30
 GRADIENT_NORM = 1e-9
 """Every model on the way is trained to this."""
@@ -59,6 +62,7 @@ class Attack:
         steps: Steps at most.
         stop: Whether to stop once the answer of every test image has turned.
         seed: Of the control's random signs.
+        goal: What every step raises, ``LOSS`` or ``ANSWERS``; for one test image both are the same attack.
     """
 
     box: float = BOX
@@ -66,6 +70,7 @@ class Attack:
     steps: int = STEPS
     stop: bool = True
     seed: int = 0
+    goal: str = LOSS
 
     def __post_init__(self) -> None:
         if not (0 < self.box <= 255 and 0 < self.stride <= 255 and 1 <= self.steps <= 10_000):
@@ -73,6 +78,8 @@ class Attack:
                 f"The box and the step must lie between 0 and 255 and there must be 1 to 10,000 steps, but they are "
                 f"{self.box:g}, {self.stride:g} and {self.steps:,}."
             )
+        if self.goal not in GOALS:
+            raise DataError(f"There is no goal {self.goal[:40]!r}; choose one of {', '.join(GOALS)}.")
 
     @property
     def stride(self) -> float:
@@ -100,8 +107,9 @@ class Poisoned:
         gradient_norms: ``(k + 1,)`` of each of these models, recomputed: the proof of the training.
         control: ``(t,)`` the probability after retraining with random signs of the same size instead.
         control_change: Mean change of the loss with these, nats.
-        predicted: Predicted change of the mean test loss by the first step, ``sum_i w_i I_pert,i . delta_i``, nats.
-        actual: The change by the first step after real retraining, nats.
+        predicted: Predicted change of the goal by the first step, ``sum_i w_i I_pert,i . delta_i``: nats of the mean
+            loss, or the fall of the mean probability.
+        actual: The change by the first step after real retraining, in the same unit.
         feature_change: ``(m,)`` Euclidean length of each picture's way in feature space.
         attack: The settings.
         seconds: Time taken.
@@ -213,27 +221,23 @@ class Saved:
     gone: bool
 
 
-def fits(study: Study) -> bool:
-    """Whether a study can be attacked: photographs, a frozen backbone, and a smooth linear model on top."""
-    o = study.objective
-    return study.backbone is not None and isinstance(o, LinearObjective) and o.loss.smooth
-
-
 def shortlist(
     study: Study,
     questions: Sequence[Question],
     k: int = SHORTLIST,
     store: Store | None = None,
     progress: Progress | None = None,
+    goal: str = LOSS,
 ) -> Candidates:
     """The ``k`` training pictures of largest feature-space gradient, ranked by their pixel gradient.
 
     Args:
         study: A model on a frozen backbone.
-        questions: The test examples; their mean loss is attacked.
+        questions: The test examples that are attacked together.
         k: How many get a pass through the backbone; ``n`` is the full ranking.
         store: Where results are kept.
         progress: Called after every picture.
+        goal: As in ``Attack``.
 
     Raises:
         UnsupportedError: The study has no backbone.
@@ -241,11 +245,11 @@ def shortlist(
     """
     o, train = _linear(study), study.data.train
     x, y = _asked(study, questions)
-    key = digest("poison shortlist", FORMAT, study.key, str(o.x.device), x, y, k)
+    key = digest("poison shortlist", FORMAT, study.key, str(o.x.device), x, y, k, goal)
     kept = store.get(key) if store else None
     if kept is not None:
         return Candidates(**kept.arrays)
-    s = _mean_inverse_gradient(o, study.theta, x, y)
+    s = _inverse_gradient(o, study.theta, x, y, goal)
     norms = feature_norms(o, study.theta, s[:, None])[:, 0]
     at = norms.topk(min(k, len(norms))).indices
     pixels = pixel_norms(study, s[:, None], at.tolist(), progress)[:, 0]
@@ -356,7 +360,7 @@ def run(
 
     Args:
         study: A model on a frozen backbone.
-        questions: ``t`` test examples and the labels asked about; their mean loss is attacked.
+        questions: ``t`` test examples and the labels asked about, attacked together.
         train_ids: ``m`` training pictures, at most ten.
         attack: The settings.
         store: Where results are kept.
@@ -466,7 +470,7 @@ def _attack(
     low, high = ([(one + sign * attack.box).clamp(0, 255) for one in originals] for sign in (-1, 1))
     pixels, edited = originals, o
     probabilities: list[np.ndarray] = []
-    norms, losses, predicted = [], [], 0.0
+    norms, losses, goals, predicted = [], [], [], 0.0
     for step in range(attack.steps + 1):
         told = part(progress, 0.95 * step / (attack.steps + 1), 0.95 * (step + 1) / (attack.steps + 1))
         words = f"step {step} of {attack.steps}"
@@ -482,11 +486,12 @@ def _attack(
         found = edited.probabilities(theta, x)
         probabilities.append(found.gather(1, y[:, None])[:, 0].cpu().numpy())
         losses.append(float(edited.losses(theta, x, y).mean()))
+        goals.append(losses[-1] if attack.goal == LOSS else -float(probabilities[-1].mean()))
         norms.append(float(edited.risk_gradient(theta).norm()))
         turned = found.argmax(1) != y
         if step == attack.steps or (attack.stop and step and bool(turned.all())):
             break
-        s = _mean_inverse_gradient(edited, theta, x, y)
+        s = _inverse_gradient(edited, theta, x, y, attack.goal)
         slopes = [one.pixel_influence(edited, theta, s) for one in seen]
         there = [
             torch.clamp(now + attack.stride * slope.sign(), a, b)
@@ -510,7 +515,7 @@ def _attack(
     facts = {
         "control_change": control_loss - losses[0],
         "predicted": predicted,
-        "actual": losses[1] - losses[0],
+        "actual": goals[1] - goals[0],
         "seconds": time.perf_counter() - started,
     }
     return arrays, facts
@@ -570,9 +575,12 @@ def _inverse(objective: LinearObjective, theta: Tensor) -> Any:
     return ConjugateGradient(SOLVED).prepare(Hessian(objective, theta))
 
 
-def _mean_inverse_gradient(objective: LinearObjective, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """``s (p,)`` of the mean loss of the test examples."""
-    return _inverse(objective, theta).solve(objective.gradients(theta, x, y).mean(0)).require()
+def _inverse_gradient(objective: LinearObjective, theta: Tensor, x: Tensor, y: Tensor, goal: str) -> Tensor:
+    """``s (p,)`` of the goal's mean over the test examples: ``grad(-p) = p grad(-log p)``."""
+    gradients = objective.gradients(theta, x, y)
+    if goal == ANSWERS:
+        gradients = gradients * objective.probabilities(theta, x).gather(1, y[:, None])
+    return _inverse(objective, theta).solve(gradients.mean(0)).require()
 
 
 def _own_probability(study: Study) -> Tensor:

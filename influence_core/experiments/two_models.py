@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.stats import spearmanr
+from torch import Tensor
 
 from influence_core.data.digest import digest
 from influence_core.errors import DataError, UnsupportedError
@@ -148,7 +149,7 @@ class TwoModels:
         deep: The frozen network's features with logistic regression; distances are those of the pixels.
         kernel: The support vector machine with a Gaussian kernel on pixels.
         accuracies: Shares of the test pictures that deep features and kernel get right.
-        true_label: The test picture's.
+        true_label: The test picture's; ``None`` for a picture of the reader's own.
         residual: True relative residual of the kernel machine's solve.
         gradient_norm: Smallest subgradient of the kernel machine's risk at its optimum.
         jitter: Added to the kernel's diagonal; 0 unless two training pictures are alike.
@@ -158,7 +159,7 @@ class TwoModels:
     deep: Reasons
     kernel: Reasons
     accuracies: tuple[float, float]
-    true_label: int
+    true_label: int | None
     residual: float
     gradient_norm: float
     jitter: float
@@ -228,17 +229,16 @@ def run(
 
     Raises:
         UnsupportedError: If ``kernel`` is no kernel machine on the same pictures.
-        DataError: If the question is about no test picture of theirs.
+        DataError: If the question is about no picture.
     """
-    train, test = kernel.data.train, kernel.data.test
+    train = kernel.data.train
     if not isinstance(kernel.objective.loss, HingeLoss) or not torch.equal(train.ids, deep.data.train.ids):
         raise UnsupportedError("Expected a support vector machine on the pixels of the same pictures.")
-    if explanation.test_id is None or explanation.true_label is None:
-        raise DataError("This comparison takes a test picture of the study: choose one.")
-    started = time.perf_counter()
-    place, label = test.position(explanation.test_id), explanation.label
-    x, y = kernel.inputs(test.x[place])[None], torch.tensor([label], device=kernel.theta.device)
-    key = digest("two models", FORMAT, kernel.key, kernel.theta.device.type, explanation.test_id, label)
+    started, label = time.perf_counter(), explanation.label
+    report(progress, 0.0, "comparing pixels")
+    seen = _seen(kernel, explanation)
+    x, y = kernel.inputs(seen)[None], torch.tensor([label], device=kernel.theta.device)
+    key = digest("two models", FORMAT, kernel.key, kernel.theta.device.type, seen, label)
     kept = store.get(key) if store else None
     if kept is not None:
         scores, facts = kept.arrays["scores"], kept.meta
@@ -251,7 +251,7 @@ def run(
             store.put(key, {"scores": scores}, facts)
     output = float(kernel.objective.outputs(kernel.theta, x)[0, 0])
     by_deep = of_explanation(explanation, "Deep features")
-    distance = rbf.distances(train.x, test.x[place])
+    distance = rbf.distances(train.x, seen)
     by_kernel = replace(
         by_deep,
         model="Kernel on pixels",
@@ -271,6 +271,15 @@ def run(
         jitter=rbf.jitter_of(train.x),
         seconds=float(facts["seconds"]),
     )
+
+
+def _seen(kernel: Study, explanation: Explanation) -> Tensor:
+    """``(n,)`` the kernel's features of the picture that an explanation is about."""
+    if explanation.photo is not None:
+        return kernel.features(explanation.photo)
+    if explanation.test_id is None:
+        raise DataError("This comparison takes a picture: choose a test image or upload one.")
+    return kernel.data.test.x[kernel.data.test.position(explanation.test_id)]
 
 
 def accuracy(study: Study) -> float:

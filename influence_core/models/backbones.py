@@ -6,10 +6,14 @@ own network expects: so one unit is one step of an 8-bit picture everywhere, and
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import os
+import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from influence_core.data.examples import Pictures
+from influence_core.data.fetching import fetch
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.progress import Progress, report
@@ -28,8 +33,8 @@ WEIGHTS_FOLDER = "weights"
 """Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
 BATCH = 4
 """Small enough for a processor's cache: sixteen at a time take half as long again."""
-SIDES = {"inception_v3": 299}
-"""Sides of the pictures that a network expects, where it is not 224."""
+MOST_OVER = 1.2
+"""A download may be larger than announced by this factor, and no more."""
 OUTPUT_LAYERS = ("fc", "classifier", "head", "heads")
 """What torchvision calls the layer that turns features into classes; it is taken off."""
 
@@ -66,9 +71,10 @@ class Backbone:
         return self.network((pixels - mean) / scale)
 
     def to(self, device: str | torch.device) -> Backbone:
-        """The same on a device; its network moves there."""
-        self.network.to(device)
-        return self
+        """The same on a device; one that is there already is itself, another is a copy that nobody else uses."""
+        if self.like.device == torch.device(device):
+            return self
+        return replace(self, network=copy.deepcopy(self.network).to(device))
 
     @property
     def like(self) -> Tensor:
@@ -110,6 +116,45 @@ def build(name: str, folder: str | None = None, random_seed: int | None = None) 
 def weights_path(name: str, folder: str | None) -> Path:
     """Where the weights of a torchvision classifier are looked for."""
     return Path(folder or ".") / WEIGHTS_FOLDER / f"{name}.pth"
+
+
+def download_size(name: str) -> float:
+    """Megabytes that the weights of a torchvision classifier take."""
+    return float(_weights(name).meta["_file_size"])
+
+
+def download(name: str, folder: str, progress: Progress | None = None) -> None:
+    """Fetch the weights of a torchvision classifier into the data folder; only ever called because a person asked for it.
+
+    Nothing is left behind unless the file is whole: the start of its sha256 is part of its address.
+
+    Raises:
+        DataError: The network or the disk failed, or the file is not the one that was meant.
+    """
+    address, path, size = _weights(name).url, weights_path(name, folder), 1e6 * download_size(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                fetch(address, file, size, int(MOST_OVER * size), progress)
+                file.seek(0)
+                _require_checksum(hashlib.file_digest(file, "sha256").hexdigest(), address)
+                file.close()
+                os.replace(file.name, path)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+    except (OSError, HTTPException) as error:
+        raise DataError(
+            f"The weights of {name} could not be downloaded: {error}\n"
+            f"Check the internet connection and the disk, or put the file of {address} at {path} yourself."
+        ) from error
+    report(progress, 1.0, f"The weights of {name} are downloaded")
+
+
+def _require_checksum(content: str, address: str) -> None:
+    expected = address.rsplit("-", 1)[1].removesuffix(".pth")
+    if not content.startswith(expected):
+        raise OSError(f"the file that came begins with {content[:10]} as its sha256, expected {expected}")
 
 
 def extract(
@@ -160,41 +205,52 @@ def _packaged(random_seed: int | None) -> Backbone:
         224,
         torch.full((3,), 127.0),
         torch.full((3,), 128.0),
-        _Pooled(network.extract_features, network),
+        _Maps(network.extract_features, network),
     )
 
 
-class _Pooled(nn.Module):
-    """The mean over the places of a network's last maps."""
+class _Maps(nn.Module):
+    """A network whose last maps are what counts."""
 
     def __init__(self, maps: Callable[[Tensor], Tensor], network: nn.Module) -> None:
         super().__init__()
         self.maps, self.network = maps, network
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.maps(x).mean((2, 3))
+        return self.maps(x)
 
 
 def _of_torchvision(name: str, folder: str | None, random_seed: int | None) -> Backbone:
-    models = import_torchvision().models
-    options: dict[str, Any] = {"aux_logits": True, "transform_input": False} if name == "inception_v3" else {}
+    weights = _weights(name)
+    made_for = weights.transforms()
+    side = made_for.crop_size[0]
+    options: dict[str, Any] = {}
     if name in ("inception_v3", "googlenet"):
-        options |= {"aux_logits": True, "init_weights": False}
-    network = models.get_model(name, weights=None, **options)
+        # Their weights expect -1..1, which `transform_input` makes of the others' scale. Their own initialisation is
+        # not kept, and takes half a minute.
+        options = {"aux_logits": True, "transform_input": True, "init_weights": False}
+    elif name.startswith("vit_"):
+        options = {"image_size": side}
+    network = import_torchvision().models.get_model(name, weights=None, **options)
     if random_seed is None:
         _load_weights(network, name, folder)
     else:
         _draw(network, random_seed)
     _take_off_output(network)
-    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-    return frozen(name, SIDES.get(name, 224), 255 * mean, 255 * std, network)
+    mean, std = torch.tensor(made_for.mean), torch.tensor(made_for.std)
+    return frozen(name, side, 255 * mean, 255 * std, network)
+
+
+def _weights(name: str) -> Any:
+    """What torchvision knows of the weights that it would choose: their address, their size, their pictures."""
+    return import_torchvision().models.get_model_weights(name).DEFAULT
 
 
 def _load_weights(network: nn.Module, name: str, folder: str | None) -> None:
     path = weights_path(name, folder)
     remedy = (
-        f"Put torchvision's weights for {name} there (a .pth file with a state dict), or choose {PACKAGED}, "
-        "which ships with the app."
+        f"Put torchvision's weights for {name} there (a .pth file with a state dict), download them on the page Build "
+        f"your own, or choose {PACKAGED}, which ships with the app."
     )
     if not path.is_file():
         raise DataError(f"The weights of {name} are not on this machine: expected the file {path}. {remedy}")
@@ -207,11 +263,14 @@ def _load_weights(network: nn.Module, name: str, folder: str | None) -> None:
 
 
 def _take_off_output(network: nn.Module) -> None:
-    """What turns features into classes becomes the identity; a stack of layers loses its last linear one."""
+    """What turns features into classes becomes the identity; of a stack of layers, the last one."""
     for name in OUTPUT_LAYERS:
         layer = getattr(network, name, None)
-        if isinstance(layer, nn.Sequential) and isinstance(layer[-1], nn.Linear):
-            layer[-1] = nn.Identity()
+        if isinstance(layer, nn.Sequential):
+            if isinstance(layer[-1], nn.Linear):
+                layer[-1] = nn.Identity()
+            else:  # a convolution that is averaged over its places: SqueezeNet
+                setattr(network, name, nn.AdaptiveAvgPool2d(1))
             return
         if isinstance(layer, nn.Module):
             setattr(network, name, nn.Identity())
@@ -229,7 +288,7 @@ def frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module
         side: Rows and columns of its pictures.
         mean: ``(3,)`` subtracted from brightness in 0..255 ...
         scale: ``(3,)`` ... before it is divided by this.
-        network: ``(b, 3, side, side)`` to one row, or a stack of maps, a picture.
+        network: ``(b, 3, side, side)`` to one row a picture, or to maps, of which the mean over all places is taken.
     """
     flat = _Flat(network).eval().requires_grad_(False)
     with torch.no_grad():
@@ -245,7 +304,8 @@ class _Flat(nn.Module):
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(x).flatten(1)
+        found = self.network(x)
+        return found.mean((2, 3)) if found.ndim == 4 else found.flatten(1)
 
 
 def _content(network: nn.Module) -> str:

@@ -111,6 +111,37 @@ def from_kernel(kernel: Tensor, n: int) -> KernelFeatures:
     return KernelFeatures(train, test.contiguous(), jitter)
 
 
+def features_of(
+    photo: np.ndarray,
+    pictures: Pictures,
+    train_ids: Sequence[int],
+    train: Tensor,
+    gamma: float = GAMMA,
+    progress: Progress | None = None,
+) -> Tensor:
+    """Features ``(n,)`` of one more picture: ``L^-1 k``, with its kernel ``k`` against the training pictures.
+
+    Args:
+        photo: ``(side, side, 3)`` uint8, at the side at which all are compared.
+        pictures: The photographs.
+        train_ids: ``n`` of them, the training pictures.
+        train: ``(n, n)`` their features ``L``.
+        gamma: As in ``features``.
+        progress: Called while they are read.
+
+    Raises:
+        DataError: A picture can no longer be read.
+    """
+    side, mine = photo.shape[0], photo.reshape(-1).astype(np.float64)
+    squared = torch.empty(len(train_ids), 1, dtype=torch.float64)
+    for at, one in enumerate(train_ids):
+        report(progress, at / len(train_ids), f"{at:,} of {len(train_ids):,} pictures compared")
+        apart = pictures.read(one, side).reshape(-1) - mine
+        squared[at] = float(apart @ apart)
+    kernel = torch.exp(-gamma * (PAPER_SIDE / side / HALF) ** 2 * squared)
+    return torch.linalg.solve_triangular(train, kernel, upper=False)[:, 0]
+
+
 def distances(train: Tensor, one: Tensor, gamma: float = GAMMA) -> np.ndarray:
     """Euclidean pixel distances ``(n,)`` that the features remember, ``d^2 = -log(k) / gamma``, as at the paper's side.
 

@@ -19,7 +19,7 @@ from influence_core.errors import DataError
 from influence_core.models import backbones
 from influence_core.studies import StudySpec, of_recipe
 from influence_core.words import percent
-from pages._shared import access, upload
+from pages._shared import access, downloads, upload
 from pages._shared.jobs import await_job, get_jobs
 from pages._shared.messages import plain
 from pages._shared.view import DEFAULT_STUDY, View, go_to
@@ -77,6 +77,7 @@ def show_form(view: View) -> None:
             seen = _look(source)
             _show_seen(seen, skipped)
             _choose_model(own.PHOTOS, source, title, len(seen.class_names), view.device)
+            downloads.offer_weights(access.data_folder())
 
 
 def _choose_zip() -> tuple[str, str, tuple[Skipped, ...]]:
@@ -260,8 +261,8 @@ def _choose_model(data: str, source: str, title: str, classes: int, device: str)
             f"{head.capitalize()} regression{'' if classes == 2 else f' with {classes} classes'}, trained to its optimum. "
             + (
                 "EfficientNet-Lite0 learned to see on ImageNet; its view of a picture takes about 0.05 s, once. Other networks "
-                "of torchvision are offered once their weights lie in "
-                f"{_code(str(backbones.weights_path('NAME', access.data_folder())))}."
+                "of torchvision are offered once their weights are in "
+                f"{_code(str(backbones.weights_path('NAME', access.data_folder()).parent))}."
                 if data == own.PHOTOS
                 else ""
             )

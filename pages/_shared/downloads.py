@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from influence_core.data import hospital, imagenette, mnist
+from influence_core.models import backbones
 from influence_core.progress import Progress
 from pages._shared.jobs import await_job, get_jobs
 
@@ -79,10 +80,39 @@ def offer(data: str, folder: str) -> None:
     )
     if st.button(f"Download {known.name}", key=f"download_{data}", type="primary"):
         st.session_state["downloading"] = data
-    if st.session_state.get("downloading") == data:
-        key = f"download/{data}"
-        await_job(key, f"Downloading {known.name}", lambda progress: known.fetch(folder, progress))
-        st.session_state["downloading"] = ""
-        get_jobs().forget(key)
-        st.rerun()
+    _fetch(data, known.name, lambda progress: known.fetch(folder, progress))
     st.stop()
+
+
+def offer_weights(folder: str) -> None:
+    """Networks of torchvision whose weights are not there yet: their size, and the download, only when asked to."""
+    with st.popover("Another network …"):
+        missing = [
+            name
+            for name in backbones.names()
+            if name != backbones.PACKAGED
+            and name not in backbones.OWN
+            and not backbones.weights_path(name, folder).is_file()
+        ]
+        name: str | None = st.selectbox("A network of torchvision", missing, key="weights_name")
+        if name is None:
+            return
+        where = backbones.weights_path(name, folder)
+        st.caption(
+            f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into {where}; you can "
+            "also put the file there yourself. It is the only request that this makes, and only when you press the button."
+        )
+        if st.button(f"Download {name}", key="download_weights"):
+            st.session_state["downloading"] = name
+    _fetch(name, f"the weights of {name}", lambda progress: backbones.download(name, folder, progress))
+
+
+def _fetch(what: str, title: str, work: Callable[[Progress], None]) -> None:
+    """The download that was asked for, if it was this one."""
+    if st.session_state.get("downloading") != what:
+        return
+    key = f"download/{what}"
+    await_job(key, f"Downloading {title}", work)
+    st.session_state["downloading"] = ""
+    get_jobs().forget(key)
+    st.rerun()

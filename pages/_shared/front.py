@@ -45,13 +45,19 @@ def enter() -> None:
 
 def load_own_studies() -> None:
     """The studies of a Python module that the person who started the server named; what fails is said on every page."""
-    with errors_shown():
-        _load_module()
+    failed = _load_module()
+    if failed is not None:
+        show_error(failed)
 
 
 @st.cache_resource(show_spinner=False)
-def _load_module() -> None:
-    studies.load_module()
+def _load_module() -> InfluenceError | None:
+    """What went wrong, if anything did; the module runs once a server, well or badly."""
+    try:
+        studies.load_module()
+    except InfluenceError as error:
+        return error
+    return None
 
 
 @contextmanager

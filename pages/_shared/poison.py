@@ -11,7 +11,18 @@ from influence_core import studies
 from influence_core.errors import DataError
 from influence_core.experiments import poison, poison_batch
 from influence_core.experiments.explain import Question
-from influence_core.experiments.poison import BOX, BOXES, MOST_POISONED, Attack, Candidates, Poisoned, Saved
+from influence_core.experiments.poison import (
+    ANSWERS,
+    BOX,
+    BOXES,
+    LOSS,
+    MOST_POISONED,
+    STEPS,
+    Attack,
+    Candidates,
+    Poisoned,
+    Saved,
+)
 from influence_core.experiments.poison_batch import Shares
 from influence_core.figures.poison import TITLES, flips, steps, triptych_pictures
 from influence_core.studies import Study
@@ -37,6 +48,8 @@ HOW_MANY = (1, 2, 3, 5, 10)
 TESTS = (5, 10, 25, 50, 100)
 SIZES = (1, 2, 10)
 TOGETHER = 30
+TOGETHER_STEPS = 60
+"""Many answers turn one after the other."""
 SHOWN = 12
 
 
@@ -123,16 +136,20 @@ def _questions(asked: Asked, panel: str) -> list[Question]:
     return poison.similar_tests(study, answer.test_id, TOGETHER)
 
 
+def _goal(panel: str) -> str:
+    return ANSWERS if panel == "together" else LOSS
+
+
 def load_candidates(view: View, asked: Asked, panel: str) -> Candidates:
     """The training pictures through which the answer is moved most easily."""
     study, questions, store = asked.study, _questions(asked, panel), access.get_store()
-    parts = [one.x for one in questions] + [asked.explanation.label]
+    parts = [*(one.x for one in questions), asked.explanation.label, _goal(panel)]
     return access.ask(
         study,
         "poison candidates",
         parts,
         "Asking training images for their pixels",
-        lambda told: poison.shortlist(study, questions, store=store, progress=told),
+        lambda told: poison.shortlist(study, questions, store=store, progress=told, goal=_goal(panel)),
     )
 
 
@@ -192,7 +209,7 @@ def show_run(view: View, asked: Asked, panel: str, chosen: list[int], answer: An
     if not view.retrain:
         return
     study, questions, store = asked.study, _questions(asked, panel), access.get_store()
-    attack = Attack(box=box(view))
+    attack = Attack(box=box(view), steps=TOGETHER_STEPS if panel == "together" else STEPS, goal=_goal(panel))
 
     def work(told: Any) -> tuple[Poisoned, Saved]:
         result = poison.run(study, questions, chosen, attack, store, told)
@@ -312,12 +329,27 @@ def _origin(study: Study, result: Poisoned, saved: Saved) -> None:
     moved, usual = float(result.feature_change.mean()), float(study.data.train.x.norm(dim=1).mean())
     st.caption(
         f"{rounding}  \n**Sign.** A loss change with plus: the loss of the asked label rises, the answer gets less likely. "
-        f"Unit: nats.  \n**Attack.** {taken} of {result.attack.stride:.3g} along sign(I_pert,loss), in the box of "
+        f"Unit: nats.  \n**Attack.** {taken} of {result.attack.stride:.3g} along {_way(result)}, in the box of "
         f"± {result.attack.box:g}; after each the model was trained again, to a gradient norm of at most "
-        f"{result.gradient_norms.max():.1e}. First step: forecast {nats(result.predicted)}, truth {nats(result.actual)}. In "
+        f"{result.gradient_norms.max():.1e}. First step: {_first_step(result)}. In "
         f"feature space the images moved by {plain(moved)} (mean length of a training image's features: {plain(usual)}).  \n"
         f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
     )
+
+
+def _way(result: Poisoned) -> str:
+    if result.attack.goal == LOSS:
+        return "sign(I_pert,loss)"
+    return (
+        "the sign of I_pert, here of the mean probability: of the mean loss, which the paper takes, one test image that has "
+        "already turned may take everything"
+    )
+
+
+def _first_step(result: Poisoned) -> str:
+    if result.attack.goal == LOSS:
+        return f"forecast {nats(result.predicted)}, truth {nats(result.actual)}"
+    return f"the probability was to fall by {percent(result.predicted)}, and fell by {percent(result.actual)}"
 
 
 def show_share(view: View, asked: Asked) -> None:

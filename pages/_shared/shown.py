@@ -26,11 +26,6 @@ def ink(study: Study, x: np.ndarray) -> np.ndarray:
     return np.rint(255 * (1 - x.reshape(study.data.image_shape))).astype(np.uint8)
 
 
-def is_crisp(study: Study) -> bool:
-    """Whether pictures are enlarged pixel by pixel: drawings are, photographs are not."""
-    return study.data.pictures is None
-
-
 class Face(TypedDict):
     """The upper half of a card: a picture, or a few words where there is none."""
 

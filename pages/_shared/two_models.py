@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import streamlit as st
 
-from influence_core.errors import UnsupportedError
 from influence_core.experiments import two_models
 from influence_core.experiments.two_models import NEAREST, SHARED, Reasons, TwoModels, kernel_spec, table
 from influence_core.figures.two_models import PIXEL_DISTANCE, reach, scatter
@@ -49,12 +48,10 @@ def offer(view: View) -> None:
 def choose_test(view: View) -> tuple[View, Study]:
     """The kernel machine, and the view with a test picture: the one most like the paper's where none is named."""
     view.check()
-    if view.picture:
-        raise UnsupportedError(
-            "The kernel on pixels knows the study's own pictures only: choose a test image."
-        )
     deep, kernel = access.load_study(view), access.load_spec(kernel_spec(view.spec), view.device)
-    return view if view.test else replace(view, test=str(two_models.default_test(deep, kernel))), kernel
+    return view if view.test or view.picture else replace(
+        view, test=str(two_models.default_test(deep, kernel))
+    ), kernel
 
 
 def load(asked: Asked, kernel: Study) -> TwoModels:
@@ -63,7 +60,7 @@ def load(asked: Asked, kernel: Study) -> TwoModels:
     return access.ask(
         kernel,
         "two models",
-        (asked.study.key, asked.explanation.test_id, asked.explanation.label, asked.explanation.scores),
+        (asked.study.key, asked.explanation.x, asked.explanation.label, asked.explanation.scores),
         "Asking the kernel machine",
         lambda told: two_models.run(asked.study, kernel, asked.explanation, store, told),
     )
@@ -207,11 +204,15 @@ def show_table(study: Study, result: TwoModels) -> None:
         st.download_button(
             f"Both forecasts for all training {study.data.kind}s (CSV)",
             lambda: as_csv(columns),
-            file_name=f"two-models-{study.spec.name}-{result.deep.test_id}.csv",
+            file_name=f"two-models-{study.spec.name}-{_name(result.deep.test_id)}.csv",
             mime="text/csv",
             key="download_csv",
             on_click="ignore",
         )
+
+
+def _name(test_id: int | None) -> str:
+    return "own-picture" if test_id is None else str(test_id)
 
 
 def show_pinned(view: View, asked: Asked) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from influence_core import studies
 from influence_core.experiments import poison, poison_batch
 from influence_core.experiments.explain import ask
-from influence_core.experiments.poison import PAPER, Attack, Poisoned, Saved
+from influence_core.experiments.poison import ANSWERS, PAPER, Attack, Poisoned, Saved
 from influence_core.experiments.poison_batch import PAPER_SHARES, Shares
 from influence_core.experiments.reproduce.base import Check, Reproduction
 from influence_core.progress import Progress, part
@@ -25,7 +25,9 @@ SIZES = (1, 2, 10)
 WIDE = Attack(box=4.0, alpha=0.2, steps=60)
 """With this backbone and the springers and tench, of which it is very sure, half a step is too little for one or two pictures."""
 FORECAST = 0.2
-"""The first step's forecast must be this close to the truth, as a share of it, with the paper's step."""
+"""The first step's forecast must be this close to the truth, as a share of it, with the paper's step ..."""
+OFTEN = 0.9
+"""... for this share of the test images."""
 TEN = 0.9
 """Ten pictures in the paper's box must turn this share of the answers on the paper's kind of data."""
 CONTROL = 0.05
@@ -40,7 +42,7 @@ class Figure5:
         example: One test image, turned by ten pictures in the paper's box (or the last try).
         saved: What is left of it after saving with 8 bits.
         shares: The paper's box, and the wide one.
-        together: One picture against many test images, in the wide box.
+        together: One picture against many test images, in the wide box: the mean probability is attacked.
     """
 
     example: Poisoned
@@ -85,12 +87,14 @@ def of_study(
     larger = poison_batch.run(study, ids, wide, SIZES[:2], store, progress=part(progress, 0.4, 0.7))
     steps = _first_steps(study, ids, store, part(progress, 0.7, 0.75))
     example, saved = _example(study, narrow, store, part(progress, 0.75, 0.85))
-    together = _together(study, ids[0], wide, store, part(progress, 0.85, 1.0))
+    as_paper = _together(study, ids[0], wide, store, part(progress, 0.85, 0.92))
+    together = _together(study, ids[0], replace(wide, goal=ANSWERS), store, part(progress, 0.92, 1.0))
     shares = {"the paper's box": narrow, f"box ± {wide.box:g}": larger}
     checks = (
         *_required(narrow, larger, steps, example, saved, not study.data.stand_in),
         *_shares(narrow, larger, wide),
-        *_many(together, wide),
+        *_many(as_paper, "mean loss", wide),
+        *_many(together, "mean probability", wide),
         Check("accuracy on the test images", _accuracy(study), paper="0.985"),
     )
     return Reproduction(
@@ -133,14 +137,15 @@ def _together(
 ) -> Poisoned:
     """The best picture against a test image and those most like it."""
     questions = poison.similar_tests(study, test_id, TOGETHER)
-    best = poison.shortlist(study, questions, store=store).ids[:1].tolist()
+    best = poison.shortlist(study, questions, store=store, goal=attack.goal).ids[:1].tolist()
     return poison.run(study, questions, best, attack, store, progress)
 
 
 def _required(
     narrow: Shares, larger: Shares, steps: list[float], example: Poisoned, saved: Saved, original: bool
 ) -> list[Check]:
-    ratio, worst = median(steps), max(one.gradient_norm for one in (*narrow.tries, *larger.tries))
+    near = float(np.mean([abs(one - 1) <= FORECAST for one in steps]))
+    worst = max(one.gradient_norm for one in (*narrow.tries, *larger.tries))
     turned = [one for one in (*narrow.tries, *larger.tries) if one.turned]
     control = median(abs(one.control_change / one.loss_change) for one in turned or narrow.tries)
     invisible = sum(one.invisible for one in narrow.tries)
@@ -149,11 +154,12 @@ def _required(
     asked = f"at least {TEN}" if original else ""
     return [
         Check(
-            "first step of 0.02: truth over forecast (median)",
-            ratio,
-            f"within {FORECAST:.0%} of 1",
-            abs(ratio - 1) <= FORECAST,
+            f"first steps of 0.02 whose truth is within {FORECAST:.0%} of the forecast",
+            near,
+            f"at least {OFTEN}",
+            near >= OFTEN,
         ),
+        Check("truth over forecast of the first step (median)", median(steps)),
         Check(
             "random signs over attack, loss change (median)", control, f"below {CONTROL}", control < CONTROL
         ),
@@ -189,15 +195,19 @@ def _shares(narrow: Shares, larger: Shares, wide: Attack) -> list[Check]:
     return found
 
 
-def _many(together: Poisoned, wide: Attack) -> list[Check]:
+def _many(together: Poisoned, goal: str, wide: Attack) -> list[Check]:
     tests = len(together.turned)
     return [
         Check(
-            f"of {tests} at once turned by one, box ± {wide.box:g}",
+            f"of {tests} at once turned by one, box ± {wide.box:g}, {goal} attacked",
             int(together.turned.sum()),
             paper="16 of 30",
         ),
-        Check("their mean loss afterwards, nats", float(-np.log(together.after).mean()), paper="1.360"),
+        Check(
+            f"their mean loss afterwards, {goal} attacked",
+            float(-np.log(together.after).mean()),
+            paper="1.360",
+        ),
     ]
 
 
