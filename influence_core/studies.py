@@ -125,10 +125,7 @@ class Study:
         return backbones.build(self.spec.backbone, self.folder).to(self.theta.device)
 
     def features(self, photo: np.ndarray) -> Tensor:
-        """``(d,)`` what the model sees of a photograph ``(side, side, 3)`` uint8: features, of a kernel too, or pixels."""
-        if self.spec.backbone == rbf.NAME and self.data.pictures is not None:
-            train = self.data.train
-            return rbf.features_of(resized(photo, rbf.SIDE), self.data.pictures, train.ids.tolist(), train.x)
+        """``(d,)`` what the model sees of a photograph ``(side, side, 3)`` uint8: the backbone's features, or pixels."""
         if self.backbone is None:
             shape = self.data.image_shape
             if shape is None or len(shape) != 3:

@@ -25,7 +25,7 @@ with errors_shown():
             poison.show_share(view, asked)
         else:
             known = poison.load_candidates(view, asked, panel)
-            chosen = poison.choose_pictures(view, asked, known)
+            chosen = poison.choose_pictures(view, asked, panel, known)
             poison.show_run(view, asked, panel, chosen, answer)
     poison.show_purpose(answer, view)
     footer.show(asked.study, view, asked.explanation)

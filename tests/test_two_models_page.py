@@ -135,7 +135,7 @@ def test_a_picture_of_ones_own_is_asked_of_both_models(result):
     assert len(at.error) == 0
     assert "rank correlation of" in said(at) and "**Your picture**" in said(at)
     assert {"scatter_deep"} <= set(charts(at))
-    assert "pin" not in keys(at), "the address of an upload ends with the server's memory of it"
+    assert "a picture of your own cannot" in said(at) and "pin" not in keys(at)
 
 
 def test_a_picture_that_is_gone_is_said():

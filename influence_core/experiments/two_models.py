@@ -18,12 +18,13 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from influence_core.data.digest import digest
+from influence_core.data.photos import resized
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.explain import Explanation
 from influence_core.losses import HingeLoss
 from influence_core.models import rbf
-from influence_core.progress import Progress, report
+from influence_core.progress import Progress, part, report
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, FORMAT, Study, StudySpec
 from influence_core.words import UNIT
@@ -235,15 +236,14 @@ def run(
     if not isinstance(kernel.objective.loss, HingeLoss) or not torch.equal(train.ids, deep.data.train.ids):
         raise UnsupportedError("Expected a support vector machine on the pixels of the same pictures.")
     started, label = time.perf_counter(), explanation.label
-    report(progress, 0.0, "comparing pixels")
-    seen = _seen(kernel, explanation)
+    seen = _seen(kernel, explanation, part(progress, 0.0, 0.7))
     x, y = kernel.inputs(seen)[None], torch.tensor([label], device=kernel.theta.device)
     key = digest("two models", FORMAT, kernel.key, kernel.theta.device.type, seen, label)
     kept = store.get(key) if store else None
     if kept is not None:
         scores, facts = kept.arrays["scores"], kept.meta
     else:
-        report(progress, 0.1, "asking the kernel machine")
+        report(progress, 0.7, "asking the kernel machine")
         found = smooth_hinge.forecast(kernel, TEMPERATURE, x, y)
         scores = found.values[0].cpu().numpy()
         facts = {"residual": found.solve.residual, "seconds": time.perf_counter() - started}
@@ -273,10 +273,12 @@ def run(
     )
 
 
-def _seen(kernel: Study, explanation: Explanation) -> Tensor:
+def _seen(kernel: Study, explanation: Explanation, progress: Progress | None) -> Tensor:
     """``(n,)`` the kernel's features of the picture that an explanation is about."""
-    if explanation.photo is not None:
-        return kernel.features(explanation.photo)
+    train, pictures = kernel.data.train, kernel.data.pictures
+    if explanation.photo is not None and pictures is not None:
+        photo = resized(explanation.photo, rbf.SIDE)
+        return rbf.features_of(photo, pictures, train.ids.tolist(), train.x, progress=progress)
     if explanation.test_id is None:
         raise DataError("This comparison takes a picture: choose a test image or upload one.")
     return kernel.data.test.x[kernel.data.test.position(explanation.test_id)]

@@ -17,7 +17,6 @@ from influence_core.experiments.poison import (
     BOXES,
     LOSS,
     MOST_POISONED,
-    STEPS,
     Attack,
     Candidates,
     Poisoned,
@@ -48,8 +47,8 @@ HOW_MANY = (1, 2, 3, 5, 10)
 TESTS = (5, 10, 25, 50, 100)
 SIZES = (1, 2, 10)
 TOGETHER = 30
-TOGETHER_STEPS = 60
-"""Many answers turn one after the other."""
+TOGETHER_STEPS, TOGETHER_STRIDE = 60, 0.05
+"""Many answers turn one after the other; in larger steps, of a share of the box, they turn back and forth."""
 SHOWN = 12
 
 
@@ -140,6 +139,12 @@ def _goal(panel: str) -> str:
     return ANSWERS if panel == "together" else LOSS
 
 
+def _attack(size: float, panel: str) -> Attack:
+    if panel != "together":
+        return Attack(box=size)
+    return Attack(box=size, alpha=TOGETHER_STRIDE * size, steps=TOGETHER_STEPS, goal=_goal(panel))
+
+
 def load_candidates(view: View, asked: Asked, panel: str) -> Candidates:
     """The training pictures through which the answer is moved most easily."""
     study, questions, store = asked.study, _questions(asked, panel), access.get_store()
@@ -153,12 +158,12 @@ def load_candidates(view: View, asked: Asked, panel: str) -> Candidates:
     )
 
 
-def choose_pictures(view: View, asked: Asked, known: Candidates) -> list[int]:
+def choose_pictures(view: View, asked: Asked, panel: str, known: Candidates) -> list[int]:
     """The pictures to change: the most dangerous ones, or those that were ticked."""
     names, study = [messages.plain(one) for one in asked.study.data.class_names], asked.study
     st.subheader("Through which training images?")
     st.caption(
-        f"The training images whose smallest change moves the loss of “{messages.plain(asked.explanation.label_name)}” most: the "
+        f"The training images whose smallest change moves {_moved(asked, panel)} most: the "
         f"{len(known.ids)} of largest gradient in feature space, ranked by that of their pixels, ‖I_pert‖. They are changed from "
         "the first on; tick some to choose yourself. Labels are never changed."
     )
@@ -181,6 +186,14 @@ def choose_pictures(view: View, asked: Asked, known: Candidates) -> list[int]:
         on_change=lambda: go_to(poisons=str(st.session_state["poison_count"]), retrain=""),
     )
     return list(view.chosen) or known.ids[: how_many(view)].tolist()
+
+
+def _moved(asked: Asked, panel: str) -> str:
+    names, questions = asked.study.data.class_names, _questions(asked, panel)
+    name = messages.plain(names[questions[0].label])
+    if panel == "together":
+        return f"the mean probability of “{name}” for {len(questions)} test images that are {name}"
+    return f"the loss of “{name}”"
 
 
 def _card(study: Study, names: list[str], known: Candidates, at: int) -> Picture:
@@ -209,7 +222,7 @@ def show_run(view: View, asked: Asked, panel: str, chosen: list[int], answer: An
     if not view.retrain:
         return
     study, questions, store = asked.study, _questions(asked, panel), access.get_store()
-    attack = Attack(box=box(view), steps=TOGETHER_STEPS if panel == "together" else STEPS, goal=_goal(panel))
+    attack = _attack(box(view), panel)
 
     def work(told: Any) -> tuple[Poisoned, Saved]:
         result = poison.run(study, questions, chosen, attack, store, told)

@@ -220,6 +220,9 @@ def show_pinned(view: View, asked: Asked) -> None:
     st.subheader("Any two explanations side by side")
     here = f"{view.study}:{asked.explanation.test_id}"
     kind = asked.study.data.kind
+    if asked.explanation.test_id is None and not view.beside:
+        st.markdown(f"A test {kind} of the study can be pinned here; a picture of your own cannot.")
+        return
     if view.pinned is None or view.beside == here:
         words, button = st.columns([4, 1.3], vertical_alignment="center", gap="medium")
         with words:

@@ -1,7 +1,8 @@
 """How many answers turn when 1, 2 or 10 training pictures are poisoned: ``python -m tests.benchmarks.poison --data FOLDER``.
 
 The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
-file is written anew after each. ``poisoned_springers.json`` beside this file is such a run, with its protocol.
+file is written anew after each. ``poisoned_springers.json`` beside this file is such a run in the paper's box, with its protocol,
+and ``poisoned_springers_box4.json`` is one in a box of 4 steps of brightness (``--box 4``).
 """
 
 from __future__ import annotations
