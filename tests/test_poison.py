@@ -283,6 +283,16 @@ def test_the_mean_probability_is_lowered_as_forecast(study):
     assert found.actual >= (by_loss.before - by_loss.after).mean()
 
 
+def test_the_least_sure_come_first(study):
+    asked = poison.least_sure_tests(study, 1, 5)
+    sure = [float(study.probabilities(one.x[None])[0, 1]) for one in asked]
+    assert sure == sorted(sure) and sure[0] > 0.5
+    assert {one.label for one in asked} == {1} == {one.true_label for one in asked}
+    assert asked[0].test_id == least_sure(study).test_id or least_sure(study).label == 0
+    with pytest.raises(DataError, match="nothing to turn"):
+        poison.least_sure_tests(study, 7)
+
+
 def test_the_float_file_keeps_what_eight_bits_lose(tmp_path, result):
     path = tmp_path / "picture.npy"
     path.write_bytes(poison.as_float_file(result.poisoned[0]))

@@ -434,12 +434,28 @@ def similar_tests(study: Study, test_id: int, count: int = 30) -> list[Question]
         DataError: There is no such test image, or none of its label is answered rightly.
     """
     test, first = study.data.test, study.data.test.position(test_id)
-    right = torch.as_tensor(study.probabilities(test.x).argmax(1)) == test.y
-    mine = (right & (test.y == test.y[first])).nonzero()[:, 0]
-    if not len(mine):
-        raise DataError("No test image of this label is answered rightly: there is nothing to turn.")
+    mine, _ = _answered_rightly(study, int(test.y[first]))
     near = mine[torch.cdist(test.x[first][None], test.x[mine])[0].argsort()][:count]
     return [ask(study, int(test.ids[i]), int(test.y[i])) for i in near]
+
+
+def least_sure_tests(study: Study, label: int, count: int = 30) -> list[Question]:
+    """At most ``count`` test images of a label that are answered rightly, those first that the model is least sure of.
+
+    Raises:
+        DataError: No test image of the label is answered rightly.
+    """
+    mine, sure = _answered_rightly(study, label)
+    return [ask(study, int(study.data.test.ids[i]), label) for i in mine[sure.argsort()][:count]]
+
+
+def _answered_rightly(study: Study, label: int) -> tuple[Tensor, Tensor]:
+    """Test positions of a label that are answered rightly, and the probabilities of these answers."""
+    found = torch.as_tensor(study.probabilities(study.data.test.x))
+    mine = ((found.argmax(1) == study.data.test.y) & (study.data.test.y == label)).nonzero()[:, 0]
+    if not len(mine):
+        raise DataError("No test image of this label is answered rightly: there is nothing to turn.")
+    return mine, found[mine, label]
 
 
 # ---------------------------------------------------------------------------------------------- the attack
