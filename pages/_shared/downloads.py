@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from influence_core.data import hospital, imagenette, mnist
+from influence_core.errors import InfluenceError
 from influence_core.models import backbones
 from influence_core.progress import Progress
 from pages._shared.jobs import await_job, get_jobs
@@ -86,7 +87,7 @@ def offer(data: str, folder: str) -> None:
 
 def offer_weights(folder: str) -> None:
     """Networks of torchvision whose weights are not there yet: their size, and the download, only when asked to."""
-    with st.popover("Another network …"):
+    with st.expander("Another network of torchvision"):
         missing = [
             name
             for name in backbones.names()
@@ -94,7 +95,7 @@ def offer_weights(folder: str) -> None:
             and name not in backbones.OWN
             and not backbones.weights_path(name, folder).is_file()
         ]
-        name: str | None = st.selectbox("A network of torchvision", missing, key="weights_name")
+        name: str | None = st.selectbox("Its name", missing, key="weights_name")
         if name is None:
             return
         where = backbones.weights_path(name, folder)
@@ -112,7 +113,15 @@ def _fetch(what: str, title: str, work: Callable[[Progress], None]) -> None:
     if st.session_state.get("downloading") != what:
         return
     key = f"download/{what}"
-    await_job(key, f"Downloading {title}", work)
+    try:
+        await_job(key, f"Downloading {title}", work)
+    except InfluenceError:
+        _forget(key)
+        raise
+    _forget(key)
+    st.rerun()
+
+
+def _forget(key: str) -> None:
     st.session_state["downloading"] = ""
     get_jobs().forget(key)
-    st.rerun()

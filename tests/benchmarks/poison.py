@@ -2,21 +2,24 @@
 
 The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
 file is written anew after each. ``poisoned_springers.json`` beside this file is such a run in the paper's box, with its protocol,
-and ``poisoned_springers_box4.json`` is one in a box of 4 steps of brightness (``--box 4``).
+``poisoned_springers_box4.json`` is one in a box of 4 steps of brightness (``--box 4``), and ``poisoned_thirty_box4.json`` one picture
+against thirty test images at once (``--box 4 --together 300``).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from influence_core import studies
-from influence_core.experiments import poison_batch
-from influence_core.experiments.poison import BOX, Attack
+from influence_core.experiments import poison, poison_batch
+from influence_core.experiments.poison import ANSWERS, BOX, Attack
 from influence_core.store import Store
 
 
@@ -33,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--box", type=float, default=BOX, help="how far each brightness may move, of 255 steps"
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 10], help="poisoned pictures at once")
+    parser.add_argument(
+        "--together",
+        type=int,
+        metavar="STEPS",
+        help="instead: one picture against the 30 test images of each label that the model is least sure of",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the outcomes are written (JSON)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
@@ -40,10 +49,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     store = Store()
     name = "springer-or-tench" if options.data else "dog-or-frog"
     study = studies.open_study(studies.find(name), store, options.data)
+    if options.together:
+        return _together(
+            study, Attack(options.box, 0.05 * options.box, options.together, goal=ANSWERS), options.out
+        )
     ids = poison_batch.answered_rightly(study)[: options.count]
     shares = poison_batch.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
     for size in options.sizes:
         print(f"{size:3} poisoned: {shares.flipped(size):.1%} of {len(ids)} answers turned")
+    return 0
+
+
+def _together(study: studies.Study, attack: Attack, out: Path | None) -> int:
+    """One picture against 30 test images at once, for each label; their mean probability is attacked."""
+    found = []
+    for label, name in enumerate(study.data.class_names):
+        questions = poison.least_sure_tests(study, label)
+        best = poison.shortlist(study, questions, goal=attack.goal).ids[:1].tolist()
+        result = poison.run(study, questions, best, attack)
+        turned = int(result.turned.sum())
+        print(f"{turned} of {len(questions)} images of {name} turned by training picture {best[0]}")
+        found.append(
+            {
+                "label": name,
+                "training_id": best[0],
+                "turned": turned,
+                "test_ids": result.test_ids.tolist(),
+                "before": result.before.tolist(),
+                "after": result.after.tolist(),
+                "control": result.control.tolist(),
+                "largest_gradient_norm": float(result.gradient_norms.max()),
+                "predicted_first_step": result.predicted,
+                "actual_first_step": result.actual,
+                "seconds": result.seconds,
+            }
+        )
+    if out:
+        kept = {"study": study.spec.name, "protocol": asdict(attack), "paper": "16 of 30", "together": found}
+        out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

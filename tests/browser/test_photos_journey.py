@@ -11,10 +11,9 @@ from tests.browser.helpers import shot, wait_idle
 from tests.browser.test_explain_journey import click, query, settle, title
 from tests.browser.test_proof_pages_journey import chart
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_photographs_from_the_menu_to_the_pixels(page, theme):
@@ -29,7 +28,6 @@ def test_photographs_from_the_menu_to_the_pixels(page, theme):
     shot(opened, f"{theme}-photos")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_two_models_and_a_poisoned_picture(page):
     """After the visit above, whose features the server has kept."""

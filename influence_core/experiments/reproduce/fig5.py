@@ -30,6 +30,8 @@ FORECAST = 0.2
 """The first step's forecast must be this close to the truth, as a share of it, with the paper's step ..."""
 OFTEN = 0.9
 """... for this share of the test images."""
+TOGETHER_TURNED = 10
+"""Of the thirty least sure test images, one picture must turn so many on the paper's kind of data (16 in the paper)."""
 TEN = 0.9
 """Ten pictures in the paper's box must turn this share of the answers on the paper's kind of data."""
 CONTROL = 0.05
@@ -99,8 +101,12 @@ def of_study(
     checks = (
         *_required(narrow, larger, steps, example, saved, not study.data.stand_in),
         *_shares(narrow, larger, wide),
-        *_many(as_paper, "alike, their mean loss attacked"),
-        *_many(together, "least sure, their mean probability attacked"),
+        *_many(as_paper, "alike, their mean loss attacked", 0),
+        *_many(
+            together,
+            "least sure, their mean probability attacked",
+            0 if study.data.stand_in else TOGETHER_TURNED,
+        ),
         Check("accuracy on the test images", _accuracy(study), paper="0.985"),
     )
     return Reproduction(
@@ -200,12 +206,18 @@ def _shares(narrow: Shares, larger: Shares, wide: Attack) -> list[Check]:
     return found
 
 
-def _many(together: Poisoned, which: str) -> list[Check]:
+def _many(together: Poisoned, which: str, fewest: int) -> list[Check]:
     turned, tests = int(together.turned.sum()), len(together.turned)
     before, after = (float(-np.log(one).mean()) for one in (together.before, together.after))
     where = f"box ± {together.attack.box:g}"
     return [
-        Check(f"of {tests} {which}, turned by one, {where}", turned, paper="16 of 30"),
+        Check(
+            f"of {tests} {which}, turned by one, {where}",
+            turned,
+            f"at least {fewest}" if fewest else "",
+            turned >= fewest,
+            "16 of 30",
+        ),
         Check(f"their mean loss before ({which})", before, paper="0.035"),
         Check(f"their mean loss afterwards ({which})", after, paper="1.360"),
     ]
