@@ -454,8 +454,11 @@ def _draw_fig5(found: Reproduction) -> dict[str, Any]:
     return {
         "fig5-picture": drawn.triptych(result.example, 0),
         "fig5-steps": drawn.steps(result.example, setting["class_names"]),
-        "fig5-together": drawn.steps(result.together, setting["class_names"]),
         "fig5-shares": drawn.flips(result.shares, paper=True),
+        **{
+            f"fig5-together-{name}": drawn.steps(one, setting["class_names"])
+            for name, one in result.together.items()
+        },
     }
 
 

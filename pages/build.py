@@ -19,3 +19,4 @@ with errors_shown():
     if not build.training(view):
         build.show_form(view)
     build.show_list(view)
+    build.offer_networks()

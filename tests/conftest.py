@@ -57,6 +57,15 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file."""
+    report = yield
+    if report.outcome == "skipped" and os.environ.get("REQUIRE_ALL") == "1":
+        report.outcome, report.longrepr = "failed", f"skipped, where REQUIRE_ALL is set: {report.longrepr}"
+    return report
+
+
 @pytest.fixture(autouse=True)
 def _seeds() -> None:
     random.seed(0)

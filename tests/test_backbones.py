@@ -175,6 +175,21 @@ def _small(name, monkeypatch, content):
     return asked
 
 
+def test_the_same_weights_that_see_other_pictures_have_other_features():
+    network = torch.nn.Conv2d(3, 2, 1)
+    of = [
+        backbones.frozen("mine", side, torch.full((3,), mean), torch.full((3,), 64.0), network).content
+        for side, mean in ((8, 127.0), (8, 127.0), (16, 127.0), (8, 0.0))
+    ]
+    assert of[0] == of[1] and len(set(of)) == 3
+
+
+def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
+    monkeypatch.setattr(backbones.shutil, "disk_usage", lambda _: SimpleNamespace(free=90e6))
+    with pytest.raises(DataError, match="less than 94 MB free"):
+        backbones.download("resnet18", str(tmp_path))
+
+
 def test_a_download_is_whole_or_not_there(tmp_path, monkeypatch):
     content = b"weights" * 20_000
     asked, told = _small("resnet18", monkeypatch, content), []

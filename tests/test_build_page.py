@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from influence_core.data import own, recipes
+from influence_core.errors import DataError
 from influence_core.models import backbones
 from pages._shared import access, build, downloads
 from pages._shared.jobs import get_jobs
@@ -317,9 +318,21 @@ def test_weights_are_downloaded_only_when_asked_to_and_then_offered(folder, monk
     monkeypatch.setattr(backbones, "download", fetch)
     at = from_folder(path)
     assert "inception_v3" in at.selectbox(key="weights_name").options
-    assert "104 MB, are fetched from PyTorch's site" in said(at) and not fetched
+    assert "109 MB, are fetched from PyTorch's site" in said(at) and not fetched
     assert "inception_v3" not in at.selectbox(key="build_backbone").options
     press(at, "download_weights")
     assert fetched == [("inception_v3", str(folder))]
     assert "inception_v3 (torchvision)" in at.selectbox(key="build_backbone").options
     assert "inception_v3" not in at.selectbox(key="weights_name").options
+
+
+def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
+    def fail(name, where, progress):
+        raise DataError("The weights of inception_v3 could not be downloaded: no network")
+
+    monkeypatch.setattr(backbones, "download", fail)
+    at = press(visit_page(PAGE), "download_weights")
+    assert any("no network" in one.value for one in at.error)
+    assert any("Studies that were built here" in one.value for one in at.subheader)
+    monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
+    assert not press(at, "job_start_again").error

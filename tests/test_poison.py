@@ -288,7 +288,9 @@ def test_the_least_sure_come_first(study):
     sure = [float(study.probabilities(one.x[None])[0, 1]) for one in asked]
     assert sure == sorted(sure) and sure[0] > 0.5
     assert {one.label for one in asked} == {1} == {one.true_label for one in asked}
-    assert asked[0].test_id == least_sure(study).test_id or least_sure(study).label == 0
+    right = [ask(study, one) for one in poison_batch.answered_rightly(study)]
+    ones = [float(study.probabilities(one.x[None])[0, 1]) for one in right if one.label == 1]
+    assert sure == sorted(ones)[:5]
     with pytest.raises(DataError, match="nothing to turn"):
         poison.least_sure_tests(study, 7)
 
@@ -422,7 +424,16 @@ def test_figure_5_on_a_toy(study, tmp_path):
     assert passed["first steps of 0.02 whose truth is within 20% of the forecast"]
     from influence_core.__main__ import DRAWINGS
 
-    assert set(DRAWINGS["fig5"](found)) == {"fig5-picture", "fig5-steps", "fig5-together", "fig5-shares"}
+    assert set(DRAWINGS["fig5"](found)) == {
+        "fig5-picture",
+        "fig5-steps",
+        "fig5-shares",
+        "fig5-together-blue",
+        "fig5-together-red",
+    }
+    turned = int(found.result.together["red"].turned.sum())
+    for fewest, passed in ((turned, True), (turned + 1, False)):
+        assert fig5._many(found.result.together["red"], "", fewest)[0].passed is passed
 
 
 # ---------------------------------------------------------------------------------------------- the figures

@@ -138,6 +138,12 @@ def test_a_picture_of_ones_own_is_asked_of_both_models(result):
     assert "a picture of your own cannot" in said(at) and "pin" not in keys(at)
 
 
+def test_a_picture_of_ones_own_stands_beside_a_pinned_one(result):
+    key = access.keep_picture(open_study(TOY).data.pictures.read(result.deep.test_id, 300))
+    at = visit(picture=key, beside=f"toy-photos:{result.deep.test_id}")
+    assert "**Toy photos, deep features**, your picture" in said(at) and "None" not in said(at)
+
+
 def test_a_picture_that_is_gone_is_said():
     (error,) = visit(picture="0" * 64).error
     assert "not on the server" in error.value

@@ -170,14 +170,14 @@ class Poisoned:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Training pictures by how much a tiny change of theirs would move the test loss, the most dangerous first.
+    """Training pictures by how much a tiny change of theirs would move the goal, the most dangerous first.
 
     Attributes:
         ids: ``(k,)`` training ids.
         labels: ``(k,)`` their labels.
         own_probability: ``(k,)`` the model's probability for their own label.
-        feature_norms: ``(k,)`` ``||I_pert||`` in feature space, nats per unit: the closed form that made the shortlist.
-        pixel_norms: ``(k,)`` ``sum_j |I_pert,j|`` over the pixels, nats per step of brightness, without the ``1/n``.
+        feature_norms: ``(k,)`` ``||I_pert||`` in feature space, nats (or probability) per unit: it made the shortlist.
+        pixel_norms: ``(k,)`` ``sum_j |I_pert,j|`` over the pixels, per step of brightness, without the ``1/n``.
     """
 
     ids: np.ndarray

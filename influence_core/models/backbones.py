@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence_core.data.digest import digest
 from influence_core.data.examples import Pictures
 from influence_core.data.fetching import fetch
 from influence_core.data.torchvision_import import import_torchvision
@@ -31,10 +33,16 @@ PACKAGED = "efficientnet-lite0"
 """Its weights come with its package: the default, and the only one that needs no download."""
 WEIGHTS_FOLDER = "weights"
 """Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
+FORMAT = 2
+"""Raised when networks are cut, scaled or pooled in another way: features that were kept are then computed again."""
 BATCH = 4
 """Small enough for a processor's cache: sixteen at a time take half as long again."""
 MOST_OVER = 1.2
 """A download may be larger than announced by this factor, and no more."""
+ROOM = 2
+"""A download needs so many times its size on the disk, so that it never fills it."""
+MEBIBYTE = 2**20
+"""torchvision counts in these."""
 OUTPUT_LAYERS = ("fc", "classifier", "head", "heads")
 """What torchvision calls the layer that turns features into classes; it is taken off."""
 
@@ -54,7 +62,7 @@ class Backbone:
         mean: ``(3,)`` subtracted from the brightness of red, green, blue in 0..255 ...
         scale: ``(3,)`` ... before it is divided by this.
         network: ``(b, 3, side, side) -> (b, d)``, in evaluation mode, its weights without gradients.
-        content: Hex digest of the weights: equal digests give equal features.
+        content: Hex digest of the weights and of what is done to the pictures: equal digests give equal features.
     """
 
     name: str
@@ -120,7 +128,7 @@ def weights_path(name: str, folder: str | None) -> Path:
 
 def download_size(name: str) -> float:
     """Megabytes that the weights of a torchvision classifier take."""
-    return float(_weights(name).meta["_file_size"])
+    return float(_weights(name).meta["_file_size"]) * MEBIBYTE / 1e6
 
 
 def download(name: str, folder: str, progress: Progress | None = None) -> None:
@@ -132,22 +140,26 @@ def download(name: str, folder: str, progress: Progress | None = None) -> None:
         DataError: The network or the disk failed, or the file is not the one that was meant.
     """
     address, path, size = _weights(name).url, weights_path(name, folder), 1e6 * download_size(name)
+    held: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(path.parent).free < ROOM * size:
+            raise OSError(f"the disk has less than {ROOM * size / 1e6:,.0f} MB free")
         with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            try:
-                fetch(address, file, size, int(MOST_OVER * size), progress)
-                file.seek(0)
-                _require_checksum(hashlib.file_digest(file, "sha256").hexdigest(), address)
-                file.close()
-                os.replace(file.name, path)
-            finally:
-                Path(file.name).unlink(missing_ok=True)
+            held = Path(file.name)
+            fetch(address, file, size, int(MOST_OVER * size), progress)
+            file.seek(0)
+            _require_checksum(hashlib.file_digest(file, "sha256").hexdigest(), address)
+        held.chmod(0o644)
+        os.replace(held, path)
     except (OSError, HTTPException) as error:
         raise DataError(
             f"The weights of {name} could not be downloaded: {error}\n"
             f"Check the internet connection and the disk, or put the file of {address} at {path} yourself."
         ) from error
+    finally:
+        if held is not None:
+            held.unlink(missing_ok=True)
     report(progress, 1.0, f"The weights of {name} are downloaded")
 
 
@@ -293,7 +305,9 @@ def frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module
     flat = _Flat(network).eval().requires_grad_(False)
     with torch.no_grad():
         width = flat(torch.zeros(1, 3, side, side)).shape[1]
-    return Backbone(name, side, width, mean, scale, flat, _content(network))
+    return Backbone(
+        name, side, width, mean, scale, flat, digest(FORMAT, side, mean, scale, _content(network))
+    )
 
 
 class _Flat(nn.Module):

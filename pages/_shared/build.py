@@ -77,7 +77,12 @@ def show_form(view: View) -> None:
             seen = _look(source)
             _show_seen(seen, skipped)
             _choose_model(own.PHOTOS, source, title, len(seen.class_names), view.device)
-            downloads.offer_weights(access.data_folder())
+
+
+def offer_networks() -> None:
+    """Where photos are brought, the download of another network's weights."""
+    if st.session_state.get("build_kind") in (ZIP, FOLDER) and not st.session_state.get("building"):
+        downloads.offer_weights(access.data_folder())
 
 
 def _choose_zip() -> tuple[str, str, tuple[Skipped, ...]]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from influence_core.data import hospital, imagenette, mnist
-from influence_core.errors import InfluenceError
 from influence_core.models import backbones
 from influence_core.progress import Progress
-from pages._shared.jobs import await_job, get_jobs
+from pages._shared.jobs import JobManager, await_job
 
 DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
 
@@ -86,7 +85,10 @@ def offer(data: str, folder: str) -> None:
 
 
 def offer_weights(folder: str) -> None:
-    """Networks of torchvision whose weights are not there yet: their size, and the download, only when asked to."""
+    """Networks of torchvision whose weights are not there yet: their size, and the download, only when asked to.
+
+    It ends the page while a download goes on or has failed, and so belongs at a page's end.
+    """
     with st.expander("Another network of torchvision"):
         missing = [
             name
@@ -108,20 +110,18 @@ def offer_weights(folder: str) -> None:
     _fetch(name, f"the weights of {name}", lambda progress: backbones.download(name, folder, progress))
 
 
+@st.cache_resource(show_spinner=False)
+def _get_line() -> JobManager:
+    """Downloads wait for each other, so that nobody's computing waits for them."""
+    return JobManager(workers=1)
+
+
 def _fetch(what: str, title: str, work: Callable[[Progress], None]) -> None:
     """The download that was asked for, if it was this one."""
     if st.session_state.get("downloading") != what:
         return
     key = f"download/{what}"
-    try:
-        await_job(key, f"Downloading {title}", work)
-    except InfluenceError:
-        _forget(key)
-        raise
-    _forget(key)
-    st.rerun()
-
-
-def _forget(key: str) -> None:
+    await_job(key, f"Downloading {title}", work, manager=_get_line())
     st.session_state["downloading"] = ""
-    get_jobs().forget(key)
+    _get_line().forget(key)
+    st.rerun()

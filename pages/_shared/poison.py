@@ -354,8 +354,8 @@ def _way(result: Poisoned) -> str:
     if result.attack.goal == LOSS:
         return "sign(I_pert,loss)"
     return (
-        "the sign of I_pert, here of the mean probability: of the mean loss, which the paper takes, one test image that has "
-        "already turned may take everything"
+        "the sign of I_pert, here of minus the mean probability: of the mean loss, which the paper takes, one test image "
+        "that has already turned may take everything"
     )
 
 

@@ -13,6 +13,7 @@ from influence_core.studies import CATALOGUE, Study, find
 from influence_core.trust import judge
 from influence_core.words import UNIT, percent, ratio, seconds, sign_rule, signed
 from pages._shared import access, badge, question
+from pages._shared.answer import name_of
 from pages._shared.messages import plain
 from pages._shared.picture_grid import Picture, picture_grid
 from pages._shared.question import Asked
@@ -258,8 +259,9 @@ def _show_explanation(asked: Asked, view: View, key: str) -> None:
     """One whole explanation in a column: the test example, the answer, the scatter, and the strongest."""
     study, explanation = asked.study, asked.explanation
     one = two_models.of_explanation(explanation, study.spec.title)
-    st.markdown(f"**{plain(one.model)}**, test {one.kind} {one.test_id}")
-    show_large(study, explanation.x, one.test_id, f"test {one.kind} {one.test_id}", 130, explanation.photo)
+    name = name_of(explanation)
+    st.markdown(f"**{plain(one.model)}**, {name}")
+    show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(_says(one))
     trust = judge(explanation.provenance)
     colour, icon, title = badge.LOOKS[trust.colour]
