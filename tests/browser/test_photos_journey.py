@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 def test_photographs_from_the_menu_to_the_pixels(page, theme):
     """The first visit computes the features of 2,400 photos, with progress; the second theme finds them stored."""
     opened = page("/?study=dog-or-frog", color_scheme=theme)
-    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=280)
+    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=600)
     cards = opened.locator(".st-key-tests button")
     click(opened, cards.last, lambda: "test" in query(opened))
     click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
