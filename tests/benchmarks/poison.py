@@ -3,7 +3,7 @@
 The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
 file is written anew after each. ``poisoned_springers.json`` beside this file is such a run in the paper's box, with its protocol,
 ``poisoned_springers_box4.json`` is one in a box of 4 steps of brightness (``--box 4``), and ``poisoned_thirty_box4.json`` is one
-picture against thirty test images at once (``--box 4 --together 300``).
+picture against thirty test images at once (``--box 4 --together 300``; ``poisoned_thirty.json`` in the paper's box, with 100 steps).
 """
 
 from __future__ import annotations
