@@ -1,9 +1,9 @@
 """How many answers turn when 1, 2 or 10 training pictures are poisoned: ``python -m tests.benchmarks.poison --data FOLDER``.
 
 The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
-file is written anew after each. ``poisoned_springers.json`` beside this file is such a run in the paper's box, with its protocol,
-``poisoned_springers_box4.json`` is one in a box of 4 steps of brightness (``--box 4``), and ``poisoned_thirty_box4.json`` is one
-picture against thirty test images at once (``--box 4 --together 300``; ``poisoned_thirty.json`` in the paper's box, with 100 steps).
+file is written anew after each. Beside this file lie such runs, with their protocols: ``poisoned_springers.json`` in the paper's
+box, ``poisoned_springers_box4.json`` in a box of 4 steps of brightness (``--box 4``), and one picture against thirty test images
+at once in either box (``poisoned_thirty.json``, ``--together 100``; ``poisoned_thirty_box4.json``, ``--box 4 --together 300``).
 """
 
 from __future__ import annotations
