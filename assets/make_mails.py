@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from influence_core.data import bag_of_words
+from influence_core.data.readers import bag_of_words
 
 TRAIN, TEST = 4137, 1035
 """As many as the paper has."""

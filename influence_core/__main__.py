@@ -18,8 +18,8 @@ from influence_core import devices, solvers, studies
 from influence_core.errors import DataError, InfluenceError, UnsupportedError
 from influence_core.experiments import explain, predictions
 from influence_core.experiments.explain import CURVATURES, NOTICEABLE, Explanation, Question, Settings
-from influence_core.experiments.reproduce import FIGURES, Check, Reproduction
 from influence_core.progress import Progress
+from influence_core.reproduce import FIGURES, Check, Reproduction
 from influence_core.store import Store
 from influence_core.studies import Study, StudySpec
 from influence_core.words import nats, percent, plain, points, seconds, sign_rule, signed
@@ -416,7 +416,7 @@ def _draw_fig2(found: Reproduction) -> dict[str, Any]:
 
 
 def _draw_fig2_network(found: Reproduction) -> dict[str, Any]:
-    from influence_core.experiments.network_check import WAYS
+    from influence_core.experiments.network_leave_one_out import WAYS
     from influence_core.figures.leave_one_out import Panel, paper_panels
 
     setting, result = found.setting, found.result

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from influence_core import data, devices
-from influence_core.data import DataSet, Examples, own, recipes, uploads
-from influence_core.data.digest import digest
+from influence_core.data import DataSet, Examples
+from influence_core.data.brought import own, recipes, uploads
 from influence_core.data.examples import Pictures
-from influence_core.data.photos import resized
+from influence_core.data.readers.photos import resized
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
 from influence_core.models import all_convolutional, backbones, rbf
@@ -27,6 +27,7 @@ from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store, read_only
+from influence_core.store.digest import digest
 from influence_core.training import AdamSchedule, Trained, gradient_norm, minimise, train_network
 
 PACKAGED = Path(__file__).resolve().parents[1] / "assets" / "studies"

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages._shared import build, sidebar
-from pages._shared.front import enter, errors_shown
-from pages._shared.view import read_view
+from pages._parts import build
+from pages._shell import sidebar
+from pages._shell.address import read_view
+from pages._shell.page import enter, errors_shown
 
 enter()
 view = read_view()

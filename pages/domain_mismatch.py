@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages._shared import domain_mismatch, footer, question, ranking, sidebar, upload
-from pages._shared.front import enter, errors_shown
-from pages._shared.view import read_view
+from pages._common import footer, question, table, upload
+from pages._parts import domain_mismatch
+from pages._shell import sidebar
+from pages._shell.address import read_view
+from pages._shell.page import enter, errors_shown
 
 enter()
 view = read_view()
@@ -25,5 +27,5 @@ with errors_shown():
     domain_mismatch.rows(view, told)
     domain_mismatch.reasons(view, told)
     domain_mismatch.proof(view, told)
-    ranking.download(told.study, told.explanation)
+    table.download(told.study, told.explanation)
     footer.show(told.study, view, told.explanation)

@@ -1,21 +1,10 @@
 """Which training images made the model say that?"""
 
-from pages._shared import (
-    answer,
-    badge,
-    charts,
-    chooser,
-    evidence,
-    example,
-    footer,
-    intro,
-    question,
-    ranking,
-    retraining,
-    sidebar,
-)
-from pages._shared.front import enter, errors_shown
-from pages._shared.view import read_view
+from pages._common import badge, chooser, footer, question, retraining, scatter, table
+from pages._parts.explain import answer, evidence, intro, opened
+from pages._shell import sidebar
+from pages._shell.address import read_view
+from pages._shell.page import enter, errors_shown
 
 enter()
 view = read_view()
@@ -29,11 +18,11 @@ with errors_shown():
     chooser.show(study, view, asked.known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
-    chart, opened = charts.places(view)
+    chart, beside = scatter.places(view)
     with chart:
-        charts.show(study, view, explanation)
-    with opened:
-        example.show(study, view, explanation)
+        scatter.show(study, view, explanation)
+    with beside:
+        opened.show(study, view, explanation)
     retraining.show(study, view, explanation)
-    ranking.show(study, explanation)
+    table.show(study, explanation)
     footer.show(study, view, explanation)

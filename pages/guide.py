@@ -3,8 +3,8 @@
 import streamlit as st
 
 from influence_core.words import sign_rule
-from pages._shared.front import enter
-from pages._shared.glossary import DIAGRAM, PAGES, TRUST, WORDS
+from pages._parts.glossary import DIAGRAM, PAGES, TRUST, WORDS
+from pages._shell.page import enter
 
 enter()
 st.title("How do I read an influence?")

@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages._shared import footer, question, sidebar, two_models
-from pages._shared.front import enter, errors_shown
-from pages._shared.view import read_view
+from pages._common import footer, question
+from pages._parts import two_models
+from pages._shell import sidebar
+from pages._shell.address import read_view
+from pages._shell.page import enter, errors_shown
 
 enter()
 view = read_view()

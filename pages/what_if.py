@@ -2,9 +2,11 @@
 
 import streamlit as st
 
-from pages._shared import footer, question, ranking, sidebar, what_if
-from pages._shared.front import enter, errors_shown
-from pages._shared.view import read_view
+from pages._common import footer, question, table
+from pages._parts import what_if
+from pages._shell import sidebar
+from pages._shell.address import read_view
+from pages._shell.page import enter, errors_shown
 
 enter()
 view = read_view()
@@ -26,5 +28,5 @@ with errors_shown():
     else:
         what_if.show_group(study, view, explanation, at)
         what_if.show_forecast(study, view, explanation, at, change)
-    ranking.download(study, explanation)
+    table.download(study, explanation)
     footer.show(study, view, explanation)

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.data.digest import digest
 from influence_core.errors import DataError, ShapeError
+from influence_core.store.digest import digest
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from influence_core.data.tables import EMPTY, TableRecords, sorted_levels
+from influence_core.data.readers.tables import EMPTY, TableRecords, sorted_levels
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import predictions, take_out
 from influence_core.experiments.explain import Explanation, Prepared

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 
 from influence_core import solvers
-from influence_core.data.digest import digest
-from influence_core.data.photos import pixel_distances
-from influence_core.data.pictures import check_pixels
+from influence_core.data.readers.photos import pixel_distances
+from influence_core.data.readers.pictures import check_pixels
 from influence_core.errors import DataError, SolveError
 from influence_core.influence import InfluenceEngine
 from influence_core.objective import LinearObjective
@@ -23,6 +22,7 @@ from influence_core.operators import GaussNewton, Hessian
 from influence_core.progress import Progress, part
 from influence_core.solvers.cholesky import DenseFactor
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 from influence_core.trust import Provenance
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from influence_core.edits import pixel_influence
 from influence_core.experiments.explain import Explanation
+from influence_core.retraining.edits import pixel_influence
 from influence_core.studies import Study
 
 

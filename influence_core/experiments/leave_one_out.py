@@ -10,15 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from influence_core.data.digest import digest
-from influence_core.edits import Edit
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain
 from influence_core.experiments.explain import Explanation, Prepared, Settings
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part, report
-from influence_core.retraining import BLOCK_MODELS, retrain, retrain_cold
+from influence_core.retraining.edits import Edit
+from influence_core.retraining.linear import BLOCK_MODELS, retrain, retrain_cold
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 from influence_core.trust import rank_agreement
 

@@ -18,16 +18,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from influence_core.data.digest import digest
-from influence_core.edits import Edit
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments.explain import Question, ask
 from influence_core.models.backbones import Backbone
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.progress import Progress, part, report
+from influence_core.retraining.edits import Edit
 from influence_core.solvers import ConjugateGradient
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 from influence_core.training import minimise
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from influence_core.data.digest import digest
 from influence_core.errors import DataError, StoreError
 from influence_core.experiments import wrong_labels
 from influence_core.experiments.wrong_labels import Fitter, Settings
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 
 LONGEST_NAME = 40

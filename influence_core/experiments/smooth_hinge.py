@@ -18,16 +18,16 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from influence_core.data.digest import digest
-from influence_core.edits import Edit
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.influence import InfluenceEngine, InfluenceScores
 from influence_core.losses import HingeLoss, Loss, SmoothHingeLoss
 from influence_core.operators import Hessian
 from influence_core.progress import Progress, part, report
-from influence_core.retraining import retrain
+from influence_core.retraining.edits import Edit
+from influence_core.retraining.linear import retrain
 from influence_core.solvers import Cholesky
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study, StudySpec
 from influence_core.training import MARGIN, hinge_slopes
 

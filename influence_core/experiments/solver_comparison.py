@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from influence_core import solvers
-from influence_core.data.digest import digest
 from influence_core.errors import DataError, SolveError, UnsupportedError
 from influence_core.experiments.explain import Prepared, Question, Settings
 from influence_core.influence import InfluenceEngine
@@ -22,6 +21,7 @@ from influence_core.solvers import Inverse, LiSSA, Solution, Solver
 from influence_core.solvers.base import REMEDIES
 from influence_core.solvers.lissa import LiSSAInverse
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 from influence_core.trust import CLOSE, EXACT_RESIDUAL, ORDERED, rank_agreement
 

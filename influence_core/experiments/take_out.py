@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.data.digest import digest
-from influence_core.edits import Edit, predict
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation, Prepared
 from influence_core.network import NetworkObjective
-from influence_core.network_retraining import retrain_damped
 from influence_core.objective import Objective
 from influence_core.operators import GaussNewton
 from influence_core.progress import Progress, part
-from influence_core.retraining import Retrained, retrain
+from influence_core.retraining.edits import Edit, predict
+from influence_core.retraining.linear import Retrained, retrain
+from influence_core.retraining.networks import retrain_damped
 from influence_core.solvers.cholesky import Cholesky
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 
 CERTAIN = 1e-6

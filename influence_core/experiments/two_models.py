@@ -17,8 +17,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from influence_core.data.digest import digest
-from influence_core.data.photos import resized
+from influence_core.data.readers.photos import resized
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.explain import Explanation
@@ -26,6 +25,7 @@ from influence_core.losses import HingeLoss
 from influence_core.models import rbf
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import CATALOGUE, FORMAT, Study, StudySpec
 from influence_core.words import UNIT
 

@@ -9,12 +9,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from influence_core.edits import Edit, predict
 from influence_core.errors import DataError
 from influence_core.experiments import take_out
 from influence_core.experiments.explain import Explanation, Prepared
 from influence_core.experiments.take_out import TakeOut
 from influence_core.progress import Progress, part
+from influence_core.retraining.edits import Edit, predict
 from influence_core.store import Store
 from influence_core.studies import Study
 from influence_core.trust import rank_agreement

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.data import bag_of_words
-from influence_core.edits import Edit, pixel_influence, predict
+from influence_core.data.readers import bag_of_words
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import take_out
 from influence_core.experiments.explain import Explanation, Prepared
 from influence_core.experiments.take_out import TakeOut
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress
+from influence_core.retraining.edits import Edit, pixel_influence, predict
 from influence_core.store import Store
 from influence_core.studies import Study
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.data.digest import digest
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.influence import self_influence
 from influence_core.losses import LogisticLoss, SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
 from influence_core.training import minimise
 

@@ -13,7 +13,7 @@ from PIL import Image
 from plotly.subplots import make_subplots
 
 from influence_core.experiments.poison import Poisoned
-from influence_core.experiments.poison_batch import PAPER_SHARES, Shares
+from influence_core.experiments.poison_many import PAPER_SHARES, Shares
 from influence_core.figures.bars import plain
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import percent

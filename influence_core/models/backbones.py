@@ -22,12 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from influence_core.data.digest import digest
 from influence_core.data.examples import Pictures
 from influence_core.data.fetching import fetch
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.progress import Progress, report
+from influence_core.store.digest import digest
 
 PACKAGED = "efficientnet-lite0"
 """Its weights come with its package: the default, and the only one that needs no download."""

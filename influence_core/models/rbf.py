@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.data.digest import digest
 from influence_core.data.examples import Pictures
 from influence_core.errors import UnsupportedError
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
+from influence_core.store.digest import digest
 
 NAME = "rbf"
 """What a study names as its backbone to get these features."""

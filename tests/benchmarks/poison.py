@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from influence_core import studies
-from influence_core.experiments import poison, poison_batch
+from influence_core.experiments import poison, poison_many
 from influence_core.experiments.poison import ANSWERS, BOX, Attack
 from influence_core.store import Store
 
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _together(
             study, Attack(options.box, 0.05 * options.box, options.together, goal=ANSWERS), options.out
         )
-    ids = poison_batch.answered_rightly(study)[: options.count]
-    shares = poison_batch.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
+    ids = poison_many.answered_rightly(study)[: options.count]
+    shares = poison_many.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
     for size in options.sizes:
         print(f"{size:3} poisoned: {shares.flipped(size):.1%} of {len(ids)} answers turned")
     return 0

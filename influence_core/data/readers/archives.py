@@ -1,0 +1,267 @@
+"""A zip that anybody may have sent, unpacked into a folder of its own.
+
+Nothing that the archive says about itself is believed: names are cleaned and kept inside the folder, bytes are counted
+while they are unpacked, links and special files are never made, and the list of files is not read before its length is
+known to be safe.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+import stat
+import tempfile
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from influence_core.data.readers.image_folder import Skipped, SkipReport
+from influence_core.data.readers.photographs import MOST_BYTES as MOST_BYTES_A_FILE
+from influence_core.errors import DataError
+from influence_core.progress import Progress, report
+
+MOST_FILES = 25_000
+MOST_BYTES = 2 * 10**9
+"""Unpacked, together; what is unpacked only to be thrown away counts too."""
+MOST_LIST_BYTES = 4 * 2**20
+"""Of the archive's list of files: 160 bytes for each of the most files."""
+LONGEST_PART = 200
+LONGEST_NAME = 500
+"""In bytes of UTF-8: of one folder or file, and of the whole name."""
+DEEPEST = 8
+CHUNK = 2**20
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
+ABANDONED = ".tmp"
+"""What the names of folders end with while they are filled."""
+_ENCRYPTED, _UTF8 = 0x1, 0x800
+_UNUSABLE = re.compile(
+    r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE
+)
+"""No file name on some computer."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What came out of an archive.
+
+    Attributes:
+        folder: The folder that holds the classes: `into`, or the only folder in it.
+        files: How many files were unpacked.
+        size: Their bytes.
+        skipped: What was not, and why.
+    """
+
+    folder: Path
+    files: int
+    size: int
+    skipped: tuple[Skipped, ...]
+
+
+def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = None) -> Unpacked:
+    """Unpack a zip into a new folder; one top folder that wraps everything is stepped into.
+
+    Hidden files are ignored. Names that differ only in capital letters are one name, as on most computers.
+
+    Args:
+        archive: the zip.
+        into: the folder to make; it appears whole or, whatever goes wrong, not at all.
+        progress: told while unpacking.
+
+    Raises:
+        DataError: no zip that can be read, too many files or bytes, no file that can be used, no room on the disk, or
+            `into` is there already.
+    """
+    try:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{into.name}-", suffix=ABANDONED, dir=into.parent))
+        try:
+            files, size, skipped = _unpack_all(archive, scratch, progress)
+            os.rename(scratch, into)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except OSError as error:
+        raise _no_room(error) from error
+    return Unpacked(_step_in(into), files, size, skipped)
+
+
+def _unpack_all(
+    archive: Path | BinaryIO, folder: Path, progress: Progress | None
+) -> tuple[int, int, tuple[Skipped, ...]]:
+    """Files, bytes, and what was skipped."""
+    with archive.open("rb") if isinstance(archive, Path) else nullcontext(archive) as file:
+        run = _Run(_open(file), folder)
+        entries = run.opened.infolist()
+        for at, entry in enumerate(entries):
+            report(progress, at / len(entries), f"{at:,} of {len(entries):,} files are unpacked")
+            run.take(entry)
+    if not run.files:
+        why = "; ".join(f"{one.count:,} × {one.reason}" for one in run.skipped.rows())
+        raise DataError(f"No file could be unpacked from the zip: {why or 'it is empty'}. Pack it again.")
+    report(progress, 1.0, f"{run.files:,} files are unpacked")
+    return run.files, run.size, run.skipped.rows()
+
+
+class _Guarded:
+    """A file of which no single read is longer than an archive's list of files may be."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """As of any file; zipfile reads the whole list of files at once, so a longer one ends here."""
+        content = self._file.read(min(size, MOST_LIST_BYTES + 1) if size >= 0 else MOST_LIST_BYTES + 1)
+        if len(content) > MOST_LIST_BYTES:
+            raise _too_many_files()
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _open(file: BinaryIO) -> zipfile.ZipFile:
+    """The archive, once its list of files is known to be short enough."""
+    try:
+        opened = zipfile.ZipFile(_Guarded(file))  # type: ignore[arg-type]  # a file as far as zipfile needs one
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive makes zipfile raise nearly anything
+        raise DataError(
+            "The file is not a zip that can be read, or it is incomplete. Pack it again."
+        ) from error
+    if len(opened.infolist()) > MOST_FILES:
+        raise _too_many_files()
+    return opened
+
+
+@dataclass
+class _Run:
+    """One archive being unpacked into one folder."""
+
+    opened: zipfile.ZipFile
+    folder: Path
+    skipped: SkipReport = field(default_factory=SkipReport)
+    files: int = 0
+    size: int = 0
+    unpacked: int = 0
+    """Bytes, those thrown away too."""
+    _spelling: dict[str, str] = field(default_factory=dict)
+    """Of each folder, by its name without regard to capitals."""
+    _taken: set[str] = field(default_factory=set)
+    """Files, by their name without regard to capitals."""
+
+    def take(self, entry: zipfile.ZipInfo) -> None:
+        """Unpack one entry, or count why not."""
+        name = _name(entry)
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.endswith("/") or any(part.startswith(".") and part != ".." for part in parts):
+            return
+        reason = _refusal(entry, name, parts)
+        place = "" if reason else self._place(parts)
+        if not reason:
+            reason = self._write(entry, self.folder / place) if place else "names that were there before"
+        if reason:
+            self.skipped.add(reason, name)
+
+    def _place(self, parts: list[str]) -> str:
+        """Where a file goes, its folders spelled as they were at first; "" where something is already there."""
+        folder = ""
+        for part in parts[:-1]:
+            folder = self._spelling.setdefault(f"{folder}{part}/".casefold(), f"{folder}{part}/")
+            if folder.rstrip("/").casefold() in self._taken:
+                return ""
+        key = f"{folder}{parts[-1]}".casefold()
+        if key in self._taken or f"{key}/" in self._spelling:
+            return ""
+        self._taken.add(key)
+        return folder + parts[-1]
+
+    def _write(self, entry: zipfile.ZipInfo, path: Path) -> str:
+        """Unpack into a new file; why it was thrown away, or ""."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        reason, size = "", 0
+        with path.open("xb") as file:
+            try:
+                for chunk in self._chunks(entry):
+                    size += len(chunk)
+                    if size > MOST_BYTES_A_FILE:
+                        reason = f"files of more than {MOST_BYTES_A_FILE // 10**6} MB"
+                        break
+                    file.write(chunk)
+            except (DataError, OSError):
+                raise
+            except Exception:  # a damaged archive makes zipfile raise nearly anything
+                reason = "damaged files"
+        if reason:
+            path.unlink()
+        else:
+            self.files, self.size = self.files + 1, self.size + size
+        return reason
+
+    def _chunks(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        """What the entry holds, counted; never more than a chunk in memory."""
+        with self.opened.open(entry) as packed:
+            while chunk := packed.read(CHUNK):
+                self.unpacked += len(chunk)
+                if self.unpacked > MOST_BYTES:
+                    raise DataError(
+                        f"Unpacked, the files have more than {MOST_BYTES / 10**9:.3g} GB. Send fewer or smaller pictures."
+                    )
+                yield chunk
+
+
+def _name(entry: zipfile.ZipInfo) -> str:
+    """The name with slashes, in one form of Unicode; some programs write UTF-8 without saying so."""
+    name = entry.filename
+    if not entry.flag_bits & _UTF8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
+def _refusal(entry: zipfile.ZipInfo, name: str, parts: list[str]) -> str:
+    """Why an entry is not unpacked, or ""."""
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
+        return "names that lead out of the folder"
+    if not parts or any(_UNUSABLE.search(part) for part in parts):
+        return "names that cannot be used as file names"
+    if max(map(_bytes, parts)) > LONGEST_PART or _bytes(name) > LONGEST_NAME:
+        return "names that are too long"
+    if len(parts) > DEEPEST:
+        return f"files more than {DEEPEST} folders deep"
+    if kind not in (0, stat.S_IFREG):
+        return "links and special files"
+    if entry.flag_bits & _ENCRYPTED:
+        return "encrypted files"
+    if name.lower().endswith(ARCHIVES):
+        return "archives inside the archive"
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "files packed in a rare way (use Deflate)"  # the others cannot be unpacked piece by piece
+    return ""
+
+
+def _bytes(name: str) -> int:
+    return len(name.encode())
+
+
+def _step_in(folder: Path) -> Path:
+    """The only folder inside, as long as it holds folders and nothing stands beside it."""
+    inside = list(folder.iterdir())
+    if len(inside) == 1 and inside[0].is_dir() and any(one.is_dir() for one in inside[0].iterdir()):
+        return _step_in(inside[0])
+    return folder
+
+
+def _too_many_files() -> DataError:
+    return DataError(f"The zip holds too many files; at most {MOST_FILES:,} can be unpacked. Send fewer.")
+
+
+def _no_room(error: OSError) -> DataError:
+    why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+    return DataError(f"The zip could not be unpacked on this machine's disk: {why}.")

@@ -1,0 +1,192 @@
+"""Photographs as data sets: the packaged dogs and frogs, and what every set of pictures is made of.
+
+The features of a photo data set are its pixels, shrunk to thumbnails; a backbone, where the study names one, puts its own
+features in their place. An example's id is its position among all pictures, those to train on and those to test on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from influence_core.data.examples import DataSet, Examples, Pictures
+from influence_core.data.readers.photographs import read_file, read_photo
+from influence_core.errors import DataError
+from influence_core.progress import Progress, report
+from influence_core.store.digest import digest
+
+PACKAGED = Path(__file__).resolve().parents[3] / "assets" / "photos.webp"
+TRAINED_ON = 1800
+SIDE = 32
+THUMB = 64
+"""Rows and columns of a thumbnail; pixel distances are measured on thumbnails."""
+
+
+@dataclass(frozen=True, eq=False)
+class SheetPictures:
+    """Pictures in memory, ``(m, s, s, 3)`` uint8; an id is a position."""
+
+    pictures: np.ndarray
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all their content."""
+        return digest("pictures", self.pictures)
+
+    def read(self, id: int, side: int) -> np.ndarray:
+        """The picture called `id`, ``(side, side, 3)`` uint8, enlarged or shrunk smoothly."""
+        return resized(self.pictures[id], side)
+
+    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
+        """As they are: they are small."""
+        return self.pictures[np.asarray(ids)]
+
+
+@dataclass(frozen=True, eq=False)
+class FilePictures:
+    """Pictures on disk, read again whenever they are needed large; an id is a position.
+
+    Attributes:
+        files: (m,) where they lie.
+        small: ``(m, THUMB, THUMB, 3)`` uint8, their thumbnails.
+        digest: Of the files' content.
+    """
+
+    files: Sequence[Path]
+    small: np.ndarray
+    digest: str
+
+    @classmethod
+    def open(cls, files: Sequence[Path], progress: Progress | None = None) -> FilePictures:
+        """Read every file once: for its thumbnail, and to know its content.
+
+        Raises:
+            DataError: a file is no picture.
+        """
+        small, hasher = np.empty((len(files), THUMB, THUMB, 3), np.uint8), sha256()
+        for at, path in enumerate(files):
+            if at % 20 == 0:
+                report(progress, at / len(files), f"{at:,} of {len(files):,} pictures are read")
+            content = read_file(path)
+            try:
+                small[at] = read_photo(content, THUMB)
+            except DataError as error:
+                raise DataError(f"{path.name}: {error}") from error
+            hasher.update(f"{len(content)} ".encode() + content)
+        return cls(tuple(files), small, hasher.hexdigest())
+
+    def read(self, id: int, side: int) -> np.ndarray:
+        """The picture called `id`, ``(side, side, 3)`` uint8: upright, its middle square.
+
+        Raises:
+            DataError: its file is gone, or was changed into something that is no picture.
+        """
+        try:
+            return read_photo(self.files[id], side)
+        except DataError as error:
+            name = "/".join(self.files[id].parts[-2:]).encode("utf-8", "replace").decode()
+            raise DataError(f"{name} was there and can no longer be used. {error}") from error
+
+    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
+        """The thumbnails of the pictures called `ids`."""
+        return self.small[np.asarray(ids)]
+
+
+def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:
+    """Ids 0..1799 to train on, 1800..2399 to test on; label 0 is a dog, 1 a frog; x (n, 3072) in 0..1.
+
+    Args:
+        folder: not needed; the files ship with the app.
+        progress: told before and after.
+
+    Raises:
+        DataError: a packaged file is missing or damaged.
+    """
+    report(progress, 0.0, "Reading the packaged photos")
+    pictures, labels, class_names = _read()
+    report(progress, 1.0, "The packaged photos are read")
+    return data_set(
+        "photos",
+        "2,400 packaged photos of dogs and frogs",
+        SheetPictures(pictures),
+        labels,
+        np.arange(len(labels)) < TRAINED_ON,
+        class_names,
+        "A stand-in for the paper's dogs and fish out of ImageNet: 2,400 small photos out of CIFAR-10, shipped with the app.",
+    )
+
+
+def data_set(
+    name: str,
+    title: str,
+    pictures: Pictures,
+    labels: np.ndarray,
+    is_train: np.ndarray,
+    class_names: tuple[str, ...],
+    stand_in: str = "",
+) -> DataSet:
+    """A data set of pictures called 0..m-1, with thumbnails as features.
+
+    Args:
+        name: in the catalogue.
+        title: on the screen.
+        pictures: m pictures.
+        labels: (m,) their labels.
+        is_train: (m,) whether each is trained on; the others are for testing.
+        class_names: what the labels mean.
+        stand_in: what they stand in for, or "".
+    """
+    thumbs = pictures.thumbs(range(len(labels)))
+    x = torch.from_numpy(thumbs.reshape(len(labels), -1)).float().div_(255)
+    y, ids = torch.from_numpy(np.asarray(labels, np.int64)), torch.arange(len(labels))
+    train, test = torch.from_numpy(is_train), torch.from_numpy(~is_train)
+    return DataSet(
+        name=name,
+        title=title,
+        train=Examples(x[train], y[train], ids[train]),
+        test=Examples(x[test], y[test], ids[test]),
+        class_names=class_names,
+        image_shape=thumbs.shape[1:],
+        stand_in=stand_in,
+        pictures=pictures,
+    )
+
+
+def resized(picture: np.ndarray, side: int) -> np.ndarray:
+    """A square picture ``(s, s, 3)`` uint8 as ``(side, side, 3)``."""
+    if picture.shape[0] == side:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def pixel_distances(pictures: Pictures, one: np.ndarray, ids: Sequence[int]) -> np.ndarray:
+    """Euclidean distance ``(m,)`` of the picture `one` to those called `ids`: of thumbnails with brightness in 0..1."""
+    thumbs = pictures.thumbs(ids)
+    mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
+    flat = thumbs.reshape(len(thumbs), -1)
+    return np.sqrt(((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)) / 255
+
+
+def _read() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Pictures (2400, 32, 32, 3) uint8, labels (2400,) and class names."""
+    try:
+        facts = json.loads(PACKAGED.with_suffix(".json").read_text())
+        labels = np.array([int(one) for one in facts["labels"]])
+        with Image.open(PACKAGED, formats=["WEBP"]) as image:
+            sheet = np.asarray(image.convert("RGB"))
+        rows, columns = sheet.shape[0] // SIDE, sheet.shape[1] // SIDE
+        cut = sheet.reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 3)
+        return np.ascontiguousarray(cut[: len(labels)]), labels, tuple(facts["classes"])
+    except Exception as error:  # a damaged file makes Pillow and numpy raise nearly anything
+        raise DataError(
+            f"The packaged photos could not be read from assets/{PACKAGED.name}: a file is missing or damaged. "
+            "Install the app again, or make the files as assets/README.md says."
+        ) from error

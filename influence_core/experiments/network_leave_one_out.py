@@ -1,0 +1,395 @@
+"""Do a network's forecasts come true? Three ways of training it again without an example (the paper's Figure 2, right)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from influence_core.errors import DataError, UnsupportedError
+from influence_core.experiments import explain
+from influence_core.experiments.explain import Explanation, Prepared, Settings
+from influence_core.experiments.leave_one_out import Fit, LeaveOneOut
+from influence_core.network import NetworkObjective
+from influence_core.operators import ExtremeEigenvalues, Hessian, extreme_eigenvalues
+from influence_core.progress import Progress, part, report
+from influence_core.retraining.edits import Edit
+from influence_core.retraining.linear import Retrained
+from influence_core.retraining.networks import respond, retrain_damped, retrain_with_adam
+from influence_core.solvers.base import Inverse
+from influence_core.store import Store
+from influence_core.store.digest import digest
+from influence_core.studies import FORMAT, Study, find
+from influence_core.training import AdamSchedule, train_network
+
+LIMIT = 200
+"""The most that are left out: a network takes seconds to minutes each."""
+NORM = 1e-4
+"""The gradient norm of the left-out risk at which the damped walk ends."""
+RESPONSE_NORM = 1e-5
+"""The same of the proximal Bregman response, which has no way to walk."""
+ADAM = AdamSchedule(steps=600, batch=100, rate=1e-4, drops=(0.8,))
+"""Warm-started Adam for a thousand examples: long enough for the directions in which the risk is steep."""
+PAPER_ADAM = AdamSchedule(steps=30_000, batch=500, rate=1e-6, drops=())
+"""The paper's retraining."""
+PAPER_STUDY = "mnist-network"
+"""Trained by the paper's schedule."""
+PAPER_LEFT_OUT = 100
+PRODUCTS = 80
+"""Curvature products for the extreme eigenvalues."""
+RANDOM_SCORES = 1_000
+"""Random forecasts that a correlation is held against."""
+OTHERS = 20
+"""Other test examples, the first wrongly classified ones, that the same models are asked about."""
+
+WAYS = {
+    "local": "Damped steps to a gradient norm",
+    "adam": "Adam with identical batches",
+    "pbrf": "Proximal Bregman response",
+    "cold": "Adam from scratch",
+}
+"""The ways of training again, by name."""
+WARM_WAYS = ("local", "adam", "pbrf")
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What one way of training again says of every left-out example.
+
+    Attributes:
+        way: A name of ``WAYS``.
+        actual: ``(k,)`` change of the test loss without the example, less the control's, nats.
+        control: The change of the test loss with nothing left out, nats: drift that is no example's doing.
+        gradient_norms: ``(k,)`` where each model stopped: of the left-out risk, for "pbrf" of its own objective.
+        target: The gradient norm asked for; ``None`` where a number of steps was.
+        moved: ``(k,)`` distance of each model's parameters from the trained ones.
+        control_moved: The same of the control.
+        others: ``(t,)`` Pearson's correlation of forecast and truth for the other test examples, over the same models.
+        seconds: Time for training all of them, whenever that was.
+    """
+
+    way: str
+    actual: np.ndarray
+    control: float
+    gradient_norms: np.ndarray
+    target: float | None
+    moved: np.ndarray
+    control_moved: float
+    others: np.ndarray
+    seconds: float
+
+    @property
+    def proved(self) -> bool:
+        """Whether every model reached the gradient norm that was asked for."""
+        return self.target is None or bool((self.gradient_norms <= self.target).all())
+
+    def random_pearson(self, draws: int = RANDOM_SCORES, seed: int = 0) -> np.ndarray:
+        """Correlations ``(draws,)`` of this truth with random forecasts: what no knowledge at all would reach."""
+        scores = np.random.default_rng(seed).normal(size=(draws, len(self.actual)))
+        return np.array([Fit.of(one, self.actual).pearson for one in scores])
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkCheck:
+    """``k`` examples, each left out on its own in every way; the most influential by ``|D|`` first.
+
+    Attributes:
+        train_ids: ``(k,)``.
+        predicted: ``(k,)`` ``D``, the predicted change of the test loss, nats.
+        truths: By way.
+        other_ids: ``(t,)`` the other test examples of ``Truth.others``.
+        eigenvalues: The ends of the Hessian's spectrum at the trained parameters, without damping.
+        damping: Of the forecasts.
+        p: Parameters.
+    """
+
+    train_ids: np.ndarray
+    predicted: np.ndarray
+    truths: dict[str, Truth]
+    other_ids: np.ndarray
+    eigenvalues: ExtremeEigenvalues
+    damping: float
+    p: int
+
+    def fit(self, way: str) -> Fit:
+        """The forecasts beside one truth."""
+        return Fit.of(self.predicted, self.truths[way].actual)
+
+    def pearson_without_strongest(self, way: str) -> float:
+        """The correlation of one way without the example that changes most: one example alone can make a correlation."""
+        actual = self.truths[way].actual
+        rest = np.arange(len(actual)) != np.abs(actual).argmax()
+        return Fit.of(self.predicted[rest], actual[rest]).pearson
+
+    def left_out(self, way: str) -> LeaveOneOut:
+        """One truth in the shape that the figure draws."""
+        truth = self.truths[way]
+        target = np.inf if truth.target is None else truth.target
+        return LeaveOneOut(
+            train_ids=self.train_ids,
+            predicted=self.predicted,
+            newton=None,
+            actual=truth.actual,
+            gradient_norms=truth.gradient_norms,
+            targets=np.full(len(self.train_ids), target),
+            control=truth.control,
+            seconds=truth.seconds,
+        )
+
+
+def run(
+    study: Study,
+    explanation: Explanation,
+    k: int = 40,
+    ways: Sequence[str] = WARM_WAYS,
+    prepared: Prepared | None = None,
+    store: Store | None = None,
+    progress: Progress | None = None,
+    adam: AdamSchedule = ADAM,
+) -> NetworkCheck:
+    """Leave out each of the ``k`` examples with the largest ``|D|``, and train the network again.
+
+    Args:
+        study: A trained network.
+        explanation: The question and its forecasts.
+        k: How many, up to 200.
+        ways: Names of ``WAYS``.
+        prepared: A prepared engine; it serves where it holds the study's damped Gauss-Newton factor.
+        store: Where the models are kept, one by one, for this and every other test example.
+        progress: Called often.
+        adam: The steps of the way "adam"; ``PAPER_ADAM`` are the paper's, at the paper's length.
+
+    Raises:
+        DataError: If ``k`` is not between 2 and 200, there are not so many examples, or a way is unknown.
+        UnsupportedError: If the study is no network.
+    """
+    o = _network(study)
+    most = min(LIMIT, len(explanation.ids))
+    if not 2 <= k <= most:
+        raise DataError(f"Leave out between 2 and {most} training examples, not {k}.")
+    if unknown := [way for way in ways if way not in WAYS]:
+        raise DataError(
+            f"There is no way '{unknown[0][:40]}' of training again; choose of {', '.join(WAYS)}."
+        )
+    at = np.argsort(-np.abs(explanation.scores), kind="stable")[:k]
+    ready = _prepared(study, prepared, part(progress, 0.0, 0.05))
+    eigenvalues = _eigenvalues(study, store, part(progress, 0.05, 0.1))
+    tests = _Tests.of(study, explanation, ready)
+    truths = {}
+    for step, way in enumerate(ways):
+        told = part(progress, 0.1 + 0.9 * step / len(ways), 0.1 + 0.9 * (step + 1) / len(ways))
+        trainer = _Trainer(study, o, way, ready.engine.inverse, ready.settings.damping or 0.0, adam)
+        models = _models(trainer, explanation.ids, at, store, told)
+        truths[way] = _truth(trainer, tests, at, models)
+    return NetworkCheck(
+        train_ids=explanation.ids[at],
+        predicted=explanation.scores[at],
+        truths=truths,
+        other_ids=tests.ids,
+        eigenvalues=eigenvalues,
+        damping=explanation.provenance.damping,
+        p=o.dim,
+    )
+
+
+def _network(study: Study) -> NetworkObjective:
+    if not isinstance(study.objective, NetworkObjective):
+        raise UnsupportedError(
+            "This check trains a network again; for a linear model leave examples out one by one."
+        )
+    return study.objective
+
+
+def _prepared(study: Study, prepared: Prepared | None, progress: Progress | None) -> Prepared:
+    """The damped Gauss-Newton factor at the trained parameters: the forecasts of other tests, and everybody's pace."""
+    settings = Settings("cholesky", study.spec.damping, "gauss-newton")
+    if prepared is not None and prepared.settings == settings:
+        return prepared
+    return explain.prepare(study, settings, progress)
+
+
+def _eigenvalues(study: Study, store: Store | None, progress: Progress | None) -> ExtremeEigenvalues:
+    key = digest("extreme eigenvalues", FORMAT, study.key, study.theta.device.type, PRODUCTS)
+    kept = store.get(key) if store else None
+    if kept is not None:
+        return ExtremeEigenvalues(floor=-np.inf, **kept.meta)
+    found = extreme_eigenvalues(Hessian(study.objective, study.theta), PRODUCTS, progress=progress)
+    if store:
+        store.put(key, {}, {name: value for name, value in asdict(found).items() if name != "floor"})
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ the models
+
+
+@dataclass(frozen=True, eq=False)
+class _Trainer:
+    """One way of training a study's network again."""
+
+    study: Study
+    objective: NetworkObjective
+    way: str
+    inverse: Inverse
+    damping: float
+    adam: AdamSchedule
+
+    @property
+    def has_control(self) -> bool:
+        """Whether a model with nothing left out moves too."""
+        return self.way in ("adam", "cold")
+
+    @property
+    def target(self) -> float | None:
+        return {"local": NORM, "pbrf": RESPONSE_NORM}.get(self.way)
+
+    @property
+    def key(self) -> str:
+        steps = {"adam": asdict(self.adam)}.get(self.way, {})
+        place = self.study.theta.device.type
+        settings = (self.way, self.damping, self.target or 0.0, steps)
+        return digest("network retraining", FORMAT, self.study.key, place, settings)
+
+    def train(self, edit: Edit, progress: Progress | None) -> Retrained:
+        o, theta, edits = self.objective, self.study.theta, [edit]
+        if self.way == "local":
+            return retrain_damped(o, theta, edits, self.inverse, self.damping, NORM, progress)
+        if self.way == "pbrf":
+            return respond(o, theta, edits, self.inverse, self.damping, RESPONSE_NORM, progress)
+        seed = self.study.spec.seed
+        if self.way == "adam":
+            return retrain_with_adam(o, theta, edits, self.adam, seed, progress)
+        schedule = self.study.spec.schedule
+        if schedule is None:
+            raise UnsupportedError("This study's network was not trained by Adam, so it has no cold start.")
+        return retrain_with_adam(o, o.theta(), edits, schedule, seed, progress)
+
+
+CONTROL = -1
+"""The id under which a way's control is kept."""
+
+
+def _models(
+    trainer: _Trainer, ids: np.ndarray, at: np.ndarray, store: Store | None, progress: Progress | None
+) -> dict[str, np.ndarray]:
+    """Columns of the models without ``at (k,)``, and of the control in front where there is one."""
+    wanted = [CONTROL] * trainer.has_control + ids[at].tolist()
+    kept = store.get(trainer.key) if store else None
+    known = dict(kept.arrays) if kept else {}
+    missing = [one for one in wanted if one not in known.get("ids", [])]
+    position = dict(zip(ids[at].tolist(), at.tolist(), strict=True))
+    for done, one in enumerate(missing):
+        told = part(progress, done / len(missing), (done + 1) / len(missing))
+        named = f"{WAYS[trainer.way]}: {len(wanted) - len(missing) + done} of {len(wanted)} models"
+        edit = Edit(torch.tensor([0])) if one == CONTROL else Edit.removal([position[one]])
+        started = time.perf_counter()
+        model = trainer.train(edit, _named(told, named))
+        found = {
+            "ids": np.array([one]),
+            "theta": model.theta.cpu().numpy(),
+            "gradient_norms": model.gradient_norms.numpy(),
+            "seconds": np.array([time.perf_counter() - started]),
+        }
+        known = {name: np.concatenate([known.get(name, value[:0]), value]) for name, value in found.items()}
+        if store:
+            store.put(trainer.key, known, {})
+    rows = [int(np.flatnonzero(known["ids"] == one)[0]) for one in wanted]
+    return {name: values[rows] for name, values in known.items()}
+
+
+def _named(progress: Progress | None, name: str) -> Progress | None:
+    return None if progress is None else lambda fraction, _: report(progress, fraction, name)
+
+
+# ----------------------------------------------------------------------------------------------- the answers
+
+
+@dataclass(frozen=True, eq=False)
+class _Tests:
+    """The test example asked about, in front, and others; with the forecasts of the others.
+
+    Attributes:
+        ids: ``(t,)`` of the others.
+        x: ``(1 + t, d)``.
+        y: ``(1 + t,)`` the label asked about; the true ones of the others.
+        predicted: ``(t, n)``.
+    """
+
+    ids: np.ndarray
+    x: Tensor
+    y: Tensor
+    predicted: np.ndarray
+
+    @classmethod
+    def of(cls, study: Study, explanation: Explanation, ready: Prepared) -> _Tests:
+        """The others are the first ones that the model gets wrong."""
+        test, device = study.data.test, study.theta.device
+        wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
+        others = np.flatnonzero(wrong & (test.ids.numpy() != explanation.test_id))[:OTHERS]
+        x, y = study.inputs(test.x[others]), test.y[others].to(device)
+        predicted = ready.engine.score(x, y).values.cpu().numpy() if len(others) else np.zeros((0, 0))
+        asked = study.inputs(torch.as_tensor(explanation.x))[None]
+        label = torch.tensor([explanation.label], device=device)
+        return cls(test.ids[others].numpy(), torch.cat([asked, x]), torch.cat([label, y]), predicted)
+
+
+def _truth(trainer: _Trainer, tests: _Tests, at: np.ndarray, models: dict[str, np.ndarray]) -> Truth:
+    o, theta = trainer.objective, trainer.study.theta
+    thetas = torch.as_tensor(models["theta"]).to(theta)
+    losses = torch.stack([o.losses(one, tests.x, tests.y) for one in (theta, *thetas)])
+    changes = (losses[1:] - losses[0]).cpu().numpy()
+    moved = (thetas - theta).norm(dim=1).cpu().numpy()
+    first = int(trainer.has_control)
+    drift = changes[0] if first else np.zeros(len(tests.y))
+    actual = changes[first:] - drift
+    others = [Fit.of(tests.predicted[j, at], actual[:, 1 + j]).pearson for j in range(len(tests.ids))]
+    return Truth(
+        way=trainer.way,
+        actual=actual[:, 0],
+        control=float(drift[0]),
+        gradient_norms=models["gradient_norms"][first:],
+        target=trainer.target,
+        moved=moved[first:],
+        control_moved=float(moved[0]) if first else 0.0,
+        others=np.array(others),
+        seconds=float(models["seconds"].sum()),
+    )
+
+
+# -------------------------------------------------------------------------------------------- how long it takes
+
+
+@dataclass(frozen=True)
+class PaperTime:
+    """How long the paper's own schedule takes here, from the speed of a few of its steps.
+
+    Attributes:
+        seconds_a_step: Of Adam, with the paper's batch.
+        training: Seconds for training once.
+        retraining: Seconds for retraining without each of the paper's 100 examples, and the control.
+    """
+
+    seconds_a_step: float
+    training: float
+    retraining: float
+
+
+def paper_time(study: Study, steps: int = 20) -> PaperTime:
+    """Measure a few of the paper's steps on a study's network and extrapolate; nothing is kept.
+
+    Raises:
+        UnsupportedError: If the study is no network.
+    """
+    o = _network(study).to(study.theta.device, torch.float32)
+    start, times = study.theta.float(), []
+    for count in (2, steps):
+        started = time.perf_counter()
+        train_network(o, start, AdamSchedule(count, PAPER_ADAM.batch, PAPER_ADAM.rate, ()), 0)
+        times.append(time.perf_counter() - started)
+    each = (times[1] - times[0]) / (steps - 2)
+    training = find(PAPER_STUDY).schedule
+    assert training is not None
+    return PaperTime(each, each * training.steps, each * PAPER_ADAM.steps * (PAPER_LEFT_OUT + 1))

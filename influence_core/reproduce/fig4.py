@@ -1,0 +1,191 @@
+"""The paper's Figure 4: two models, two reasons: deep features beside a support vector machine on pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from influence_core import studies
+from influence_core.experiments import explain, two_models
+from influence_core.experiments.two_models import RBF_STUDIES, Reasons, TwoModels
+from influence_core.models import rbf
+from influence_core.progress import Progress, part, report
+from influence_core.reproduce.base import Check, Reproduction, setting
+from influence_core.store import Store
+from influence_core.studies import Study
+
+PAPERS = "springer-or-tench"
+"""The study on the paper's classes, a dog and a fish."""
+ACCURATE = 0.98
+"""Share of the test images that deep features must get right."""
+TIMES = 2
+"""The kernel's rank correlation of strength and distance must be so many times that of deep features."""
+AGREEMENT = 0.9
+"""Of the nearest images, the share that must help or harm the kernel machine as their label says."""
+STRONGEST = 100
+"""So many of the most helpful and of the most harmful images are searched for both classes."""
+IDENTITY = 1e-8
+"""How far the products of the kernel features may be from the kernel of the pixels."""
+SAMPLE = 60
+"""Training images, and a third as many test images, whose kernel is computed again from their pixels."""
+
+
+def run(
+    folder: str | None = None,
+    store: Store | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Reproduction:
+    """Springers against tench, for one tench that both models get right; it is chosen by ``two_models.like_the_papers``.
+
+    Args:
+        folder: The folder that holds Imagenette's ``train`` and ``val``; the packaged photos stand in where none is named.
+        store: Where features, trained parameters and forecasts are kept.
+        device: A name of ``devices.NAMES``.
+        progress: Called while computing features, training and solving.
+
+    Raises:
+        DataError: If the folder does not hold Imagenette.
+    """
+    name = PAPERS if folder else "dog-or-frog"
+    deep = studies.open_study(studies.find(name), store, folder, device, part(progress, 0.0, 0.6))
+    kernel = studies.open_study(RBF_STUDIES[f"{name}-rbf"], store, folder, device, part(progress, 0.6, 0.9))
+    question = explain.ask(deep, two_models.default_test(deep, kernel))
+    answer = explain.run(deep, question, store=store, progress=part(progress, 0.9, 0.93))
+    result = two_models.run(deep, kernel, answer, store, part(progress, 0.93, 0.95))
+    checks = (
+        *_required(deep, result),
+        *_identities(kernel),
+        *_facts(deep, result),
+        *_across(deep, kernel, store, part(progress, 0.95, 1.0)),
+    )
+    title = "Figure 4: two models, two reasons"
+    return Reproduction("fig4", title, setting(deep, answer) | {"kernel": kernel.spec.name}, checks, result)
+
+
+def _required(study: Study, result: TwoModels) -> list[Check]:
+    """What the figure must show; of the packaged photos only what small, blurred pictures can show is asked."""
+    deep, kernel = result.deep, result.kernel
+    asked = study.spec.name == PAPERS
+    accuracy, other = result.accuracies
+    rho = [abs(one.rank_correlation) for one in (deep, kernel)]
+    near, classes = kernel.near_agreement, fewest_of_a_class(deep)
+    return [
+        Check(
+            "test accuracy of deep features",
+            accuracy,
+            f"at least {ACCURATE}" if asked else f"above the kernel's {other:.3f}",
+            accuracy >= ACCURATE if asked else accuracy > other,
+            "0.985",
+        ),
+        Check(
+            "kernel: rank correlation of |D| and pixel distance, times that of deep features",
+            rho[1] / rho[0],
+            f"at least {TIMES}",
+            rho[1] >= TIMES * rho[0],
+            "much larger",
+        ),
+        Check(
+            "kernel: sign is label's among the 5 % nearest",
+            near,
+            f"at least {AGREEMENT}" if asked else "",
+            near >= AGREEMENT or not asked,
+            "nearly all",
+        ),
+        Check(
+            f"deep features: fewest of a class among the {STRONGEST} strongest of a side",
+            classes,
+            "at least 1",
+            classes >= 1,
+            "both on both sides",
+        ),
+    ]
+
+
+def fewest_of_a_class(reasons: Reasons) -> int:
+    """The smaller number of the two classes among the strongest for and against, whichever side has less of one."""
+    sides = (reasons.speak_for(STRONGEST), reasons.speak_against(STRONGEST))
+    same = [int(reasons.same[at].sum()) for at in sides]
+    return min(min(one, len(at) - one) for one, at in zip(same, sides, strict=True))
+
+
+def _identities(kernel: Study) -> list[Check]:
+    """``L_tr L_tr' = K_tr,tr`` and ``L_te L_tr' = K_te,tr``, against the kernel of a sample's pixels, one by one."""
+    train, test = kernel.data.train, kernel.data.test
+    rows = torch.linspace(0, len(train) - 1, min(SAMPLE, len(train))).long()
+    asked = torch.linspace(0, len(test) - 1, min(SAMPLE // 3, len(test))).long()
+    pixels = _pixels(kernel, train.ids[rows].tolist())
+    checks = []
+    for name, x, ids, own in (
+        ("train", train.x[rows], train.ids[rows], pixels),
+        ("test", test.x[asked], test.ids[asked], None),
+    ):
+        other = _pixels(kernel, ids.tolist()) if own is None else own
+        squared = np.array([((one - pixels) ** 2).sum(1) for one in other])
+        expected = np.exp(-rbf.GAMMA * squared * (rbf.PAPER_SIDE / rbf.SIDE) ** 2)
+        error = float(np.abs((x @ train.x[rows].T).numpy() - expected).max())
+        checks.append(
+            Check(
+                f"largest error of the kernel, {name} by train",
+                error,
+                f"at most {IDENTITY:g}",
+                error <= IDENTITY,
+            )
+        )
+    return checks
+
+
+def _pixels(study: Study, ids: Sequence[int]) -> np.ndarray:
+    assert study.data.pictures is not None
+    bytes_ = np.stack([study.data.pictures.read(one, rbf.SIDE).reshape(-1) for one in ids])
+    return bytes_ / 127.5 - 1
+
+
+def _facts(study: Study, result: TwoModels) -> list[Check]:
+    deep, machine = result.deep, result.kernel
+    return [
+        Check("training images n", len(deep.ids), paper="1,800"),
+        Check("test images", len(study.data.test), paper="600"),
+        Check(
+            "deep features: rank of the first other-class image among the helpful",
+            deep.first_other,
+            paper="5 (release: 20)",
+        ),
+        Check("kernel: rank of the first other-class image among the helpful", machine.first_other),
+        Check("deep features: rank correlation of |D| and pixel distance", deep.rank_correlation),
+        Check("kernel: rank correlation of |D| and pixel distance", machine.rank_correlation),
+        Check("deep features: sign is label's among the 5 % nearest", deep.near_agreement),
+        Check(f"of the {two_models.SHARED} most helpful images, shared by both", result.shared),
+        Check("test accuracy of the kernel machine", result.accuracies[1]),
+        Check("probability by deep features", deep.certainty, paper="0.9966"),
+        Check("margin of the kernel machine", machine.certainty, paper="0.990"),
+        Check("deep features: largest D, nats", float(deep.scores.max()), paper="0.00040"),
+        Check("kernel: largest D, hinge units", float(machine.scores.max()), paper="0.0224"),
+        Check("largest relative residual of the solves", result.residual),
+        Check("subgradient norm of the kernel machine", result.gradient_norm),
+        Check("added to the kernel's diagonal", result.jitter),
+    ]
+
+
+def _across(study: Study, kernel: Study, store: Store | None, progress: Progress | None) -> list[Check]:
+    """The same figures for every test image such as the paper's: how much the choice of one matters."""
+    ids = two_models.like_the_papers(study, kernel).tolist()
+    prepared = explain.prepare(study, explain.Settings())
+    found = []
+    for done, one in enumerate(ids):
+        report(progress, done / len(ids), f"{done} of {len(ids)} more test images")
+        answer = explain.run(study, explain.ask(study, one), prepared=prepared, store=store)
+        found.append(two_models.run(study, kernel, answer, store))
+    if not found:
+        return []
+    checks = [Check("such test images (last class, both right, margin 0.9 to 1)", len(found))]
+    for words, name in (
+        ("|rank correlation|", "rank_correlation"),
+        ("agreement of the nearest", "near_agreement"),
+    ):
+        for model in ("kernel", "deep"):
+            values = [abs(getattr(getattr(one, model), name)) for one in found]
+            checks.append(Check(f"over them: median {words}, {model}", float(np.median(values))))
+    return checks

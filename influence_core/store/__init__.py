@@ -1,0 +1,5 @@
+"""Results kept on disk by what they were computed from."""
+
+from influence_core.store.store import ABANDONED_AFTER_SECONDS, Entry, Store, read_only
+
+__all__ = ["ABANDONED_AFTER_SECONDS", "Entry", "Store", "read_only"]

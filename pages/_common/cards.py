@@ -1,0 +1,101 @@
+"""How one example is shown: a digit as dark ink on white paper, a photo as it is, a row as a table, an e-mail as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+import numpy as np
+import streamlit as st
+
+from influence_core.data import Examples
+from influence_core.experiments.explain import Explanation
+from influence_core.studies import Study
+from pages._common.picture_grid import data_url, photo_url
+from pages._shell.escape import plain
+
+SNIPPET_COLUMNS = 6
+SNIPPET_LETTERS = 220
+CELL_LETTERS = 40
+CARD_SIDE = 160
+LARGE_SIDE = 448
+
+
+def ink(study: Study, x: np.ndarray) -> np.ndarray:
+    """Pixels ``(d,)`` in 0..1 as a uint8 picture ``(h, w)`` of dark ink on white."""
+    assert study.data.image_shape is not None
+    return np.rint(255 * (1 - x.reshape(study.data.image_shape))).astype(np.uint8)
+
+
+class Face(TypedDict):
+    """The upper half of a card: a picture, or a few words where there is none."""
+
+    src: str
+    snippet: str
+    crisp: bool
+
+
+def card_face(study: Study, examples: Examples, at: int) -> Face:
+    """The face of the card of ``examples[at]``."""
+    if study.data.pictures is not None:
+        picture = study.data.pictures.read(int(examples.ids[at]), CARD_SIDE)
+        return {"src": photo_url(picture), "snippet": "", "crisp": False}
+    if study.data.pictured:
+        return {"src": data_url(ink(study, examples.x[at].numpy())), "snippet": "", "crisp": True}
+    return {"src": "", "snippet": snippet(study, int(examples.ids[at])), "crisp": False}
+
+
+def snippet(study: Study, example_id: int) -> str:
+    """The first few columns of a row, or the first words of an e-mail."""
+    record = study.data.record(example_id)
+    if study.data.kind == "e-mail":
+        return " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
+    cells = list(record.items())[:SNIPPET_COLUMNS]
+    return "\n".join(f"{name} {value[:CELL_LETTERS]}" for name, value in cells)[:SNIPPET_LETTERS]
+
+
+def name_of(explanation: Explanation) -> str:
+    """What the test input is called in a sentence."""
+    return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
+
+
+def show_large(
+    study: Study,
+    x: np.ndarray,
+    example_id: int | None,
+    alt: str,
+    width: int = 220,
+    photo: np.ndarray | None = None,
+) -> None:
+    """One example, large; ``photo`` is a photograph of the reader's own, which no data set holds."""
+    if study.data.pictured:
+        source = _large_source(study, x, example_id, photo)
+        st.html(f'<img src="{source}" alt="{alt}" style="width:100%;max-width:{width}px;border-radius:6px">')
+    elif example_id is not None:
+        show_record(study.data.record(example_id), study.data.kind)
+
+
+def _large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np.ndarray | None) -> str:
+    if study.data.pictures is None:
+        return data_url(ink(study, x), 8)
+    if photo is None:
+        assert example_id is not None
+        photo = study.data.pictures.read(example_id, LARGE_SIDE)
+    return photo_url(photo)
+
+
+def show_record(record: Mapping[str, str], kind: str) -> None:
+    """The original of an example: an e-mail's subject and text, or a row's columns and values."""
+    if kind == "e-mail":
+        subject, *texts = record.values()
+        with st.container(height=220, border=False):
+            st.markdown(f"**{plain(subject) or 'no subject'}**")
+            for text in texts:
+                st.text(text)
+    else:
+        st.dataframe(
+            {"column": list(record), "value": list(record.values())},
+            hide_index=True,
+            height=220,
+            width="stretch",
+        )

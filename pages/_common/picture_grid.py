@@ -1,0 +1,184 @@
+"""A grid of small pictures that a person can click, tick and walk through with the keyboard."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from influence_core.errors import ShapeError
+from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+
+_FOLDER = Path(__file__).parent
+
+# .streamlit/config.toml gives the theme's text colours the same blue and orange, and they follow the theme.
+_COLOURS = f"""
+:host {{
+  --helpful: var(--st-blue-text-color, {HELPFUL.light});
+  --harmful: var(--st-orange-text-color, {HARMFUL.light});
+  --quiet: var(--st-gray-text-color, {GREY.light});
+}}
+"""
+
+_component = st.components.v2.component(
+    "picture_grid",
+    html='<div class="grid" role="list"></div>',
+    css=_COLOURS + (_FOLDER / "picture_grid.css").read_text(encoding="utf-8"),
+    js=(_FOLDER / "picture_grid.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One card: a picture, a bold title and small lines under it.
+
+    Args:
+        id: What the callbacks receive; unique within one grid.
+        src: The picture as a data URL, see `data_url`.
+        alt: What a screen reader says instead of the picture; also the button's name.
+        title: Bold text under the picture.
+        lines: Small grey lines; the first takes the colour of the tone.
+        tone: "helpful" (blue), "harmful" (orange) or "" (none).
+        crisp: Whether to enlarge pixel by pixel (digits) instead of smoothly (photographs).
+        snippet: A few words in the place of the picture, for what is no picture; then `src` is "".
+    """
+
+    id: str
+    src: str
+    alt: str
+    title: str
+    lines: tuple[str, ...] = ()
+    tone: str = ""
+    crisp: bool = True
+    snippet: str = ""
+
+    def as_data(self) -> dict[str, Any]:
+        """Returns what the browser needs, as JSON values."""
+        return {
+            "id": self.id,
+            "src": self.src,
+            "alt": self.alt,
+            "title": self.title,
+            "lines": list(self.lines),
+            "tone": self.tone,
+            "crisp": self.crisp,
+            "snippet": self.snippet,
+        }
+
+
+def picture_grid(
+    pictures: Sequence[Picture],
+    *,
+    key: str,
+    chosen: Collection[str] = (),
+    on_click: Callable[[str], None],
+    columns_min_px: int = 84,
+    on_select: Callable[[str], None] | None = None,
+    selected: Collection[str] = (),
+    select_label: str = "choose for retraining",
+) -> None:
+    """Shows the pictures as a responsive grid of buttons.
+
+    The callbacks run before the page does, in the order of the clicks; none is lost when somebody clicks
+    faster than the page reruns. An id may be one that only the previous run showed. The caller keeps `chosen`
+    and `selected`.
+
+    Args:
+        pictures: The cards in reading order; their ids must differ.
+        key: Unique on the page; also the CSS class `st-key-<key>`.
+        chosen: Ids drawn with an outline.
+        on_click: Called with the id of a clicked card.
+        columns_min_px: The narrowest a column may become.
+        on_select: Called with the id whose checkbox was toggled; without it there are no checkboxes.
+        selected: Ids whose checkbox is ticked.
+        select_label: What ticking means, in words.
+
+    Raises:
+        ValueError: When two pictures have the same id.
+    """
+    ids = [picture.id for picture in pictures]
+    if len(set(ids)) != len(ids):
+        repeated = sorted({one for one in ids if ids.count(one) > 1})
+        raise ValueError(f"picture ids must differ within the grid {key!r}; repeated: {', '.join(repeated)}")
+    handlers = {"click": on_click} | ({"select": on_select} if on_select else {})
+    _component(
+        key=key,
+        data={
+            "pictures": [picture.as_data() for picture in pictures],
+            "chosen": list(chosen),
+            "selected": list(selected),
+            "selectable": on_select is not None,
+            "select_label": select_label,
+            "columns_min_px": columns_min_px,
+            "heard": list(_heard(key)),
+        },
+        on_log_change=lambda: _deliver(key, handlers),
+    )
+
+
+def _heard(key: str) -> tuple[str, int]:
+    """Which mounted grid was heard last under this key, and the number of its last event."""
+    return st.session_state.get(f"_{key}_heard", ("", 0))
+
+
+def _deliver(key: str, handlers: Mapping[str, Callable[[str], None]]) -> None:
+    """Calls the handlers for the events that came since the last time."""
+    log = st.session_state[key].get("log")
+    if not log:
+        return
+    instance, last = _heard(key)
+    fresh = [event for event in log["events"] if log["instance"] != instance or event["n"] > last]
+    if not fresh:
+        return
+    st.session_state[f"_{key}_heard"] = (log["instance"], fresh[-1]["n"])
+    for event in fresh:
+        handler = handlers.get(event["kind"])
+        if handler is not None:
+            handler(event["id"])
+
+
+def data_url(pixels: np.ndarray, scale: int = 1) -> str:
+    """Returns the picture as a PNG data URL.
+
+    Args:
+        pixels: (h, w) grey or (h, w, 3) colour, uint8.
+        scale: How many screen pixels each pixel becomes along each side.
+
+    Raises:
+        ShapeError: When the array is not a uint8 picture.
+    """
+    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    if pixels.dtype != np.uint8 or not grey_or_colour or pixels.size == 0:
+        raise ShapeError(
+            f"a picture must be uint8 with shape (h, w) or (h, w, 3); got {pixels.dtype} {pixels.shape}"
+        )
+    return _png(pixels.tobytes(), pixels.shape, scale)
+
+
+def photo_url(pixels: np.ndarray) -> str:
+    """Returns a photograph ``(h, w, 3)`` uint8 as a JPEG data URL: a tenth of what a PNG takes."""
+    return _jpeg(pixels.tobytes(), pixels.shape)
+
+
+@lru_cache(maxsize=512)
+def _jpeg(content: bytes, shape: tuple[int, ...]) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape)).save(buffer, format="JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+@lru_cache(maxsize=512)
+def _png(content: bytes, shape: tuple[int, ...], scale: int) -> str:
+    image = Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape))
+    enlarged = image.resize((shape[1] * scale, shape[0] * scale), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    enlarged.save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,101 @@
+"""The chosen training images taken out, with the forecast beside the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.take_out import TakeOut
+from influence_core.figures.take_out import before_and_after
+from influence_core.studies import Study
+from influence_core.words import nats, percent, plain, points, seconds
+from pages._common.cards import card_face
+from pages._common.picture_grid import Picture, picture_grid
+from pages._shell import escape, results
+from pages._shell.address import View, go_to, toggle_chosen
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """Choose, forecast, retrain, compare."""
+    chosen = view.chosen
+    with st.container(border=True, key="retraining"):
+        st.subheader("Take it out and train again")
+        if not chosen:
+            st.caption(
+                f"Tick {explanation.examples} above, or lasso some in the chart: then the forecast is checked by real training."
+            )
+            return
+        at = np.array([explanation.position(one) for one in chosen])
+        picture_grid(
+            [_chosen_card(study, explanation, int(one)) for one in at],
+            key="chosen",
+            on_click=lambda train_id: go_to(open=train_id),
+            on_select=toggle_chosen,
+            selected=[str(one) for one in chosen],
+            columns_min_px=92 if study.data.pictured else 170,
+        )
+        word = (
+            f"this {explanation.kind}"
+            if len(chosen) == 1
+            else f"these {len(chosen)} {explanation.kind}s together"
+        )
+        st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
+        run, clear = st.columns([1.6, 5])
+        label = "Take out and retrain"
+        run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
+        clear.button("Put all back", key="put_back", on_click=lambda: go_to(out=""))
+        if view.retrain:
+            outcome(study, explanation, results.load_take_out(study, view, explanation, chosen))
+
+
+def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
+    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
+    change = float(explanation.scores[at])
+    return Picture(
+        id=str(train_id),
+        **card_face(study, study.data.train, at),
+        alt=f"chosen training {explanation.kind} {train_id}, labelled {name}",
+        title=f"{train_id}: {name}",
+        lines=(nats(change),),
+        tone="helpful" if change > 0 else "harmful",
+    )
+
+
+def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
+    """Forecast and truth side by side, with the proof of the training."""
+    names, asked = study.data.class_names, escape.plain(explanation.label_name)
+    before, after = (escape.plain(names[int(one.argmax())]) for one in (result.before, result.after))
+    verdict = (
+        f"**The answer flips: the model now says {after} instead of {before}.**"
+        if result.flips
+        else f"The model still says **{after}**."
+    )
+    st.markdown(verdict)
+    forecast, truth, chance, error = st.columns(4)
+    forecast.metric("Forecast, nats", nats(result.predicted).removesuffix(" nats"))
+    truth.metric("After real training, nats", nats(result.actual).removesuffix(" nats"))
+    p_before, p_after = (float(one[explanation.label]) for one in (result.before, result.after))
+    chance.metric(
+        f"Probability of {asked}",
+        percent(p_after),
+        points(p_after - p_before),
+        delta_color="off",
+        delta_arrow="off",
+    )
+    off = abs(result.predicted - result.actual)
+    share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
+    error.metric("Forecast off by, nats", plain(off), share, delta_color="off", delta_arrow="off")
+    st.plotly_chart(
+        before_and_after(result, names, explanation.label),
+        key="before_after",
+    )
+    proof = "reached" if result.converged else "NOT reached: do not rely on this"
+    control = (
+        f" Control (nothing taken out): {nats(result.control)}, already subtracted." if result.control else ""
+    )
+    st.caption(
+        f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
+        f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}) in {seconds(result.seconds)}.{control} "
+        "The forecast of a group adds up its members, one at a time; for large groups it can be far off."
+    )

@@ -1,0 +1,76 @@
+"""All training images in one picture."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from influence_core.experiments.explain import Explanation
+from influence_core.figures.anatomy import anatomy as draw_anatomy
+from influence_core.figures.explain import influence_against_distance
+from influence_core.studies import Study
+from influence_core.words import percent
+from pages._shell import results
+from pages._shell.address import MOST_CHOSEN, View, choose_also, go_to
+from pages._shell.escape import plain
+
+
+def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Where the chart and the opened example stand: side by side, or below a chart that needs the whole width."""
+    if view.chart == "anatomy":
+        return st.container(), st.container()
+    chart, opened = st.columns([1.7, 1], gap="medium")
+    return chart, opened
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """Influence against distance, or the anatomy of the score."""
+    titles = {"distance": "Influence against distance", "anatomy": "Anatomy of the score"}
+    st.session_state["chart"] = view.chart if view.chart in titles else "distance"
+    st.segmented_control(
+        f"All {explanation.examples}",
+        list(titles),
+        key="chart",
+        required=True,
+        format_func=titles.__getitem__,
+        on_change=lambda: go_to(chart=st.session_state["chart"]),
+    )
+    if st.session_state["chart"] == "anatomy":
+        _anatomy(study, explanation)
+    else:
+        _distance(study, view, explanation)
+
+
+def _distance(study: Study, view: View, explanation: Explanation) -> None:
+    figure = influence_against_distance(explanation, view.opened, view.chosen)
+    st.plotly_chart(figure, key="scatter", on_select=on_points, alt="predicted loss change against distance")
+    asked = plain(explanation.label_name)
+    st.caption(
+        f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
+        f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
+        "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
+        f"for retraining as well (at most {MOST_CHOSEN} in all, the strongest first)."
+    )
+
+
+def on_points() -> None:
+    """A click opens one example; a lasso or a box chooses all that it holds."""
+    selection = st.session_state["scatter"].selection
+    ids = [str(point["customdata"][0]) for point in selection.points if point.get("customdata")]
+    if selection.box or selection.lasso:
+        choose_also(ids)
+    elif ids:
+        go_to(open=ids[0])
+
+
+def _anatomy(study: Study, explanation: Explanation) -> None:
+    result = results.load_anatomy(study, explanation)
+    st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
+    helps, harms = result.agreement()
+    same, eye = plain(explanation.label_name), f"likeness of the {explanation.kind}s to the model's eye"
+    st.caption(
+        f"The score of every training {explanation.kind} (upward) against what is left of it when a factor is dropped. "
+        "**Without the training loss**, examples that the model already fits well would seem to matter. **Without the "
+        f"curvature**, {percent(helps)} of those labelled {same} would help and {percent(harms)} of the others would harm: "
+        f"little but the label is left. **Without both**, only the {eye}. Filled: the label asked about."
+    )

@@ -1,0 +1,136 @@
+"""The words of an opened training e-mail: which carry its influence, and what if one were not there?"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from influence_core.experiments import word_edit
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.take_out import TakeOut
+from influence_core.experiments.word_edit import WordShares
+from influence_core.figures.palette import HARMFUL, HELPFUL
+from influence_core.figures.word_edit import asked_words, word_shares
+from influence_core.store.digest import digest
+from influence_core.studies import Study
+from influence_core.words import nats, percent, points
+from pages._shell import results
+from pages._shell.address import View, go_to
+from pages._shell.escape import plain
+
+FAINTEST = 0.03
+"""Words with a smaller share of the largest one are left unmarked ..."""
+STRONGEST = 0.55
+"""... and the largest is this opaque, so that its letters stay readable."""
+LONG = 400
+"""Letters, markup included, from which on a text scrolls."""
+
+
+def show(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
+    """The text with its words marked, their shares as bars, and one word changed."""
+    found = word_edit.shares(study, explanation, train_id)
+    asked = plain(explanation.label_name)
+    _marked_text(study, found)
+    st.caption(
+        f":blue[Blue words] make this e-mail speak for {asked}, :orange[orange words] against it. Together they are its "
+        "forecast, exactly."
+    )
+    st.plotly_chart(word_shares(found, chosen=view.word), key="word_shares")
+    if found.words:
+        _one_word(study, view, explanation, found)
+
+
+def show_asked(study: Study, explanation: Explanation) -> None:
+    """The test e-mail's own words, each left out in turn; nothing is trained for that."""
+    if explanation.test_id is None or not word_edit.answers(study):
+        return
+    folded = st.expander("Which of its own words make it so?", key="own_words", on_change="rerun")
+    if not folded.open:
+        return
+    asked = plain(explanation.label_name)
+    with folded:
+        st.plotly_chart(asked_words(word_edit.asked_words(study, explanation)), key="asked_words")
+        st.caption(
+            f"What the same model would say without one of the words, as often as it stands there. :blue[Blue words] speak "
+            f"for {asked}: without them its loss would rise. :orange[Orange words] speak against it. No training is needed."
+        )
+
+
+def _marked_text(study: Study, found: WordShares) -> None:
+    """The e-mail, every letter escaped; the stronger a word, the fuller its colour."""
+    record, share = study.data.record(found.train_id), dict(zip(found.words, found.shares, strict=True))
+    largest = max(map(abs, share.values()), default=0.0) or 1.0
+
+    def piece(text: str, word: str) -> str:
+        part = float(share.get(word, 0.0)) / largest
+        if abs(part) < FAINTEST:
+            return html.escape(text)
+        colour = (HELPFUL if part > 0 else HARMFUL).both
+        opaque = round(255 * STRONGEST * abs(part))
+        title = f"{word}: {nats(float(share[word]))}"
+        return (
+            f'<mark style="background:{colour}{opaque:02x};color:inherit;border-radius:3px;padding:0 2px" '
+            f'title="{html.escape(title)}">{html.escape(text)}</mark>'
+        )
+
+    subject, text = (
+        "".join(piece(*one) for one in word_edit.marked(study, record.get(part, "")))
+        for part in ("subject", "text")
+    )
+    with st.container(height=260 if len(text) > LONG else "content", border=False, key="marked_text"):
+        st.html(
+            f'<div style="font-weight:600;margin-bottom:.6em">{subject or "no subject"}</div>'
+            f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{text}</div>'
+        )
+
+
+def _one_word(study: Study, view: View, explanation: Explanation, found: WordShares) -> None:
+    """A word taken out or replaced: forecast at once, truth when asked for."""
+    word, _, other = view.word.partition("=")
+    word = word if word in found.words else found.words[0]
+    goes, comes = st.columns(2)
+    with goes:
+        _choice("word_goes", "Take out the word", found.words, word, lambda one: f"{one}={other}")
+    with comes:
+        others = ("", *(one for one in study.data.feature_names if one != word))
+        _choice("word_comes", "Put in its place", others, other, lambda one: f"{word}={one}")
+    other = st.session_state["word_comes"]
+    told = word_edit.forecast(study, explanation, found.train_id, word, other)
+    times = f" ({told.count} times)" if told.count > 1 else ""
+    st.markdown(
+        f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: the loss of "
+        f"“{plain(explanation.label_name)}” changes by **{nats(told.predicted)}**."
+    )
+    if view.panel != "word":
+        st.button("Train again and compare", key="word_run", on_click=lambda: go_to(panel="word"))
+        return
+    parts = (digest(explanation.x), explanation.label, str(view.settings), found.train_id, word, other)
+    ready, store = results.engine_if_ready(study, view), results.get_store()
+    work = partial(word_edit.run, study, explanation, found.train_id, word, other, ready, store)
+    _outcome(explanation, results.ask(study, "word edit", parts, "Training again without the word", work))
+
+
+def _choice(
+    key: str, label: str, options: tuple[str, ...], value: str, address: Callable[[str], str]
+) -> None:
+    st.session_state[key] = value if value in options else options[0]
+    st.selectbox(
+        label,
+        options,
+        key=key,
+        format_func=lambda one: one or "nothing",
+        on_change=lambda: go_to(word=address(st.session_state[key]), panel=""),
+    )
+
+
+def _outcome(explanation: Explanation, result: TakeOut) -> None:
+    change = float(result.after[explanation.label] - result.before[explanation.label])
+    proof = "reached" if result.converged else "NOT reached: do not rely on this"
+    st.markdown(
+        f"After training again it changes by **{nats(result.actual)}**; the probability of {plain(explanation.label_name)} goes "
+        f"to {percent(float(result.after[explanation.label]))} ({points(change)})."
+    )
+    st.caption(f"Gradient norm {result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}).")

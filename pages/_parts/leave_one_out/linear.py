@@ -1,0 +1,313 @@
+"""The parts of the page that leaves the most influential examples out, one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core import studies
+from influence_core.errors import DataError
+from influence_core.experiments import leave_one_out, lissa_estimate
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.leave_one_out import LIMIT, Fit, LeaveOneOut
+from influence_core.experiments.lissa_estimate import BUDGET, OURS, PAPER, TOP, Estimate
+from influence_core.figures.leave_one_out import forecast_and_truth
+from influence_core.studies import Study
+from influence_core.trust import CLOSE, ORDERED
+from influence_core.words import nats, percent, plain, seconds
+from pages._common.cards import card_face, show_large
+from pages._common.table import as_csv
+from pages._shell import results
+from pages._shell.address import View, go_to
+
+MODELS = ("softmax", "logistic", "all-convolutional")
+WHY = "This page trains many models again, which takes a linear model with a smooth loss, or a network."
+OFFERED = ("digits", "one-or-seven", "mnist")
+STEPS = (10, 20, 50, 100, 200, LIMIT)
+PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an estimate"}
+
+
+def fits(name: str) -> bool:
+    """Whether a study's model can be trained again often enough."""
+    return studies.find(name).model in MODELS
+
+
+def check(view: View) -> None:
+    """Raise `DataError` where the address asks for a panel that there is not."""
+    if view.panel not in PANELS:
+        known = ", ".join(name for name in PANELS if name)
+        raise DataError(f"There is no panel “{view.panel[:40]}”; choose one of {known}, or none.")
+
+
+def choose(view: View, explanation: Explanation) -> int:
+    """How many are left out."""
+    most = min(LIMIT, len(explanation.ids))
+    if not 2 <= view.how_many <= most:
+        raise DataError(f"Leave out between 2 and {most} {explanation.examples}, not {view.how_many}.")
+    st.session_state["left_out_k"] = view.how_many
+    st.select_slider(
+        f"How many of the most influential {explanation.examples} are left out, each on its own",
+        sorted({*(one for one in STEPS if one <= most), view.how_many}),
+        key="left_out_k",
+        on_change=lambda: go_to(k=str(st.session_state["left_out_k"])),
+    )
+    return int(st.session_state["left_out_k"])
+
+
+def offer(explanation: Explanation, k: int) -> None:
+    """Before anything is trained: what will happen, and the button."""
+    st.markdown(
+        f"Each of the {k} {explanation.examples} with the largest forecasts is left out in turn, the model is trained again "
+        "to its optimum on all the others, and the true change of the loss is laid beside the forecast."
+    )
+    st.button(
+        "Leave them out, one by one", key="leave_out", type="primary", on_click=lambda: go_to(retrain="1")
+    )
+
+
+def load(study: Study, view: View, explanation: Explanation, k: int) -> LeaveOneOut:
+    """The truth; what was trained before is kept."""
+    ready, store = results.engine_if_ready(study, view), results.get_store()
+    return results.ask(
+        study,
+        "leave one out",
+        (explanation.x, explanation.label, str(view.settings), k),
+        f"Training {k} models, each without one {explanation.kind}",
+        lambda told: leave_one_out.run(study, explanation, k, ready, store, told, results.prepare_engine),
+    )
+
+
+def show_answer(explanation: Explanation, left_out: LeaveOneOut) -> None:
+    """The page's question, answered in a sentence or two."""
+    fit, k = left_out.fit, len(left_out.train_ids)
+    if fit.worst <= CLOSE:
+        verdict = "**Yes.**"
+    elif fit.spearman >= ORDERED:
+        verdict = "**In their order, yes; in their sizes, not all.**"
+    else:
+        verdict = "**No.**"
+    st.markdown(
+        f"{verdict} Of the {k} most influential {explanation.examples}, each left out and the model trained again, forecast "
+        f"and truth correlate with **r = {_correlation(fit.pearson)}**. {_sizes(fit)} The forecast that is farthest off "
+        f"misses by {percent(fit.worst)} of the largest true change."
+    )
+    if not left_out.converged:
+        st.warning("Some of these models did NOT reach their optimum: do not rely on this.")
+
+
+def _sizes(fit: Fit) -> str:
+    if not np.isfinite(fit.slope) or abs(fit.slope - 1) < 0.005:
+        return "The sizes are right on average."
+    kind = "small" if fit.slope < 1 else "large"
+    return f"Forecasts are on average {percent(abs(1 - fit.slope))} too {kind}."
+
+
+def _correlation(r: float) -> str:
+    return f"{r:.5f}".replace("-", "\u2212") if np.isfinite(r) else "–"
+
+
+def show_forecasts(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+    """Forecast against truth, by the chosen way of forecasting."""
+    st.session_state["panel"] = view.panel
+    st.segmented_control(
+        "Forecast by",
+        list(PANELS),
+        key="panel",
+        required=True,
+        format_func=PANELS.__getitem__,
+        on_change=lambda: go_to(panel=st.session_state["panel"]),
+    )
+    if view.panel == "lissa":
+        _estimates(study, view, explanation, left_out)
+        return
+    newton = view.panel == "newton"
+    predicted, fit = left_out.predicted, left_out.fit
+    if newton and left_out.newton is not None and left_out.newton_fit is not None:
+        predicted, fit = left_out.newton, left_out.newton_fit
+    chart, beside = st.columns([1.5, 1], gap="large")
+    with chart:
+        _chart(view, explanation, left_out, predicted, "left_out")
+        explain_chart(explanation)
+    with beside:
+        _metrics(fit, left_out)
+        _opened(study, view, explanation, left_out)
+    st.caption(_WORDS["newton" if newton else ""])
+
+
+_WORDS = {
+    "": "D is linear in the example's weight: it takes the curvature to be the same without the example. The more an "
+    "example weighs, the more it bends the loss itself, and the more D falls short; so the slope is a little below 1.",
+    "newton": "One Newton step on the loss without the example counts its curvature out as well, exactly and without "
+    "training. What is left is how much the curvature of the others changes on the way.",
+}
+
+
+def _chart(
+    view: View,
+    explanation: Explanation,
+    left_out: LeaveOneOut,
+    predicted: np.ndarray,
+    key: str,
+    height: int = 520,
+) -> None:
+    figure = forecast_and_truth(left_out, explanation, predicted, view.opened, height)
+    st.plotly_chart(figure, key=key, on_select=lambda: _on_point(key), alt="forecast against truth")
+
+
+def _on_point(key: str) -> None:
+    """A click opens one example."""
+    points = st.session_state[key].selection.points
+    ids = [str(point["customdata"][0]) for point in points if point.get("customdata")]
+    if ids:
+        go_to(open=ids[0])
+
+
+def explain_chart(explanation: Explanation) -> None:
+    """How to read the chart."""
+    st.caption(
+        f"Each point is one left-out {explanation.kind}; on the dashed line the forecast came true. :blue[Blue]: forecast to "
+        f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {explanation.label_name}; open: "
+        "another label. Click a point to open it."
+    )
+
+
+def show_fit(fit: Fit) -> None:
+    """Agreement of forecast and truth in four numbers."""
+    one, two = st.columns(2)
+    one.metric("Pearson", _correlation(fit.pearson), help="Correlation of forecast and truth.")
+    two.metric("Spearman", _correlation(fit.spearman), help="Agreement of their order.")
+    slope = f"{fit.slope:.4f}" if np.isfinite(fit.slope) else "–"
+    one.metric(
+        "Slope", slope, help="Of the forecast on the truth: below 1, forecasts are too small on average."
+    )
+    two.metric(
+        "Worst error",
+        percent(fit.worst),
+        help="Largest error of a forecast, as a share of the largest truth.",
+    )
+
+
+def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
+    show_fit(fit)
+    worst = float((left_out.gradient_norms / left_out.targets).max()) * leave_one_out.CERTAIN
+    st.caption(
+        f"**Proof.** Every model was trained until its gradient was at most {plain(worst)} of what leaving its example out had "
+        f"put there. **Control.** Training on everything from scratch changes this loss by {nats(left_out.control)}. "
+        f"**Time.** {len(left_out.train_ids)} models in {seconds(left_out.seconds)}."
+    )
+
+
+def _opened(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+    rows = np.flatnonzero(left_out.train_ids == view.opened)
+    if not len(rows):
+        return
+    row, train_id = int(rows[0]), int(left_out.train_ids[rows[0]])
+    at = explanation.position(train_id)
+    with st.container(border=True, key="example"):
+        title, close = st.columns([3, 1], vertical_alignment="center")
+        name = study.data.class_names[explanation.labels[at]]
+        title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
+        close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
+        show_large(
+            study, study.data.train.x[at].numpy(), train_id, f"training {explanation.kind} {train_id}", 150
+        )
+        newton = (
+            "" if left_out.newton is None else f"| One Newton step | {nats(float(left_out.newton[row]))} |\n"
+        )
+        st.markdown(
+            f"| | |\n|---|---|\n| Influence, D | {nats(float(left_out.predicted[row]))} |\n{newton}"
+            f"| After training again without it | **{nats(float(left_out.actual[row]))}** |\n"
+            f"| Rank by size | {row + 1} of {len(left_out.train_ids)} |\n"
+        )
+
+
+def _estimates(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+    """LiSSA with the paper's settings and with ours, at the same cost."""
+    titles = {"The paper's settings": PAPER, "Ours, at the same cost": OURS}
+    found = {title: _estimate(study, view, explanation, left_out, solver) for title, solver in titles.items()}
+    for place, (title, estimate) in zip(st.columns(2, gap="large"), found.items(), strict=True):
+        with place:
+            st.markdown(f"**{title}**: r = {_correlation(estimate.fit.pearson)}")
+            _chart(view, explanation, left_out, estimate.predicted, f"lissa_{len(title)}", height=400)
+    explain_chart(explanation)
+    st.dataframe(_rows(found, left_out.fit), hide_index=True, key="lissa_table")
+    st.caption(
+        f"LiSSA never sees all examples at once: it adds up products with the curvature of a few random ones, here "
+        f"{BUDGET:,} in all. Its series is cut off, which "
+        "leaves the weakest directions short by (1 − l2 / scale) to the number of steps; and what it draws is noise. The "
+        "paper averages ten runs of single examples, which need a large scale. Ours draws ten examples a step, which allows a "
+        "smaller scale and so cuts less off, and averages the second half of one run, which takes out the noise."
+    )
+
+
+def _estimate(
+    study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut, solver: lissa_estimate.LiSSA
+) -> Estimate:
+    store = results.get_store()
+    return results.ask(
+        study,
+        "stochastic",
+        (explanation.x, explanation.label, explanation.s, left_out.actual, repr(solver)),
+        "Estimating with a few examples at a time",
+        lambda told: lissa_estimate.run(study, explanation, left_out, solver, store, told),
+    )
+
+
+def _rows(found: dict[str, Estimate], exact: Fit) -> dict[str, list[str]]:
+    """A row a way of forecasting, in words."""
+    fits_ = [exact, *(one.fit for one in found.values())]
+    estimates = list(found.values())
+    return {
+        "forecast": ["exact", *found],
+        "correlation with the truth": [_correlation(one.pearson) for one in fits_],
+        "slope": [f"{one.slope:.3f}" for one in fits_],
+        "error of s": ["0", *(percent(one.error) for one in estimates)],
+        f"of the {TOP} strongest": [str(TOP), *(str(one.top) for one in estimates)],
+        "cut off": ["0", *(percent(one.truncation) for one in estimates)],
+        "residual": ["0", *(plain(one.residual) for one in estimates)],
+        "time": ["", *(seconds(one.seconds) for one in estimates)],
+        "settings": ["", *(one.settings for one in estimates)],
+    }
+
+
+def show_table(study: Study, explanation: Explanation, left_out: LeaveOneOut) -> None:
+    """The left-out examples with forecasts and truth, and the download."""
+    k = len(left_out.train_ids)
+    folded = st.expander(
+        f"Table of the {k} {explanation.examples}, and download", key="table_folded", on_change="rerun"
+    )
+    if not folded.open:
+        return
+    columns = leave_one_out.table(left_out)
+    faces = [card_face(study, study.data.train, explanation.position(int(one))) for one in left_out.train_ids]
+    number = st.column_config.NumberColumn
+    pictured = study.data.pictured
+    names = [
+        explanation.class_names[explanation.labels[explanation.position(int(one))]]
+        for one in left_out.train_ids
+    ]
+    with folded:
+        st.dataframe(
+            {explanation.kind: [one["src"] or one["snippet"] for one in faces], "label": names} | columns,
+            key="left_out_table",
+            hide_index=True,
+            column_config={
+                explanation.kind: st.column_config.ImageColumn(width="small")
+                if pictured
+                else st.column_config.TextColumn(width="medium"),
+                "training_id": number("training id", format="%d"),
+                "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
+                "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
+                "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
+                "gradient_norm": number("gradient norm", format="%.1e"),
+                "gradient_norm_asked_for": number("asked for", format="%.1e"),
+            },
+        )
+        st.download_button(
+            "This table (CSV)",
+            lambda: as_csv(columns),
+            file_name=f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
+            mime="text/csv",
+            key="download_left_out",
+            on_click="ignore",
+        )

@@ -1,0 +1,137 @@
+"""The network's part of the page that leaves examples out: several ways of training again."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from influence_core.errors import DataError
+from influence_core.experiments import network_leave_one_out
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.network_leave_one_out import ADAM, PAPER_ADAM, WAYS, NetworkCheck
+from influence_core.figures.leave_one_out import forecast_and_truth
+from influence_core.studies import Study
+from influence_core.words import nats, seconds
+from pages._parts.leave_one_out import linear
+from pages._shell import results
+from pages._shell.address import View, go_to
+
+PAPER = "paper"
+TITLES = {**WAYS, PAPER: "The paper's schedule"}
+DEFAULT = "local"
+STEPS = (5, 10, 20, 40, 100, network_leave_one_out.LIMIT)
+WORDS = {
+    "local": "Damped steps downhill on the risk without the example, as far as the gradient norm asked for; the valleys are "
+    "flat, so going further would change the answer.",
+    "adam": "A few hundred Adam steps from the trained network, with the same batches for every model and for a control "
+    "with nothing left out, whose drift is subtracted.",
+    "pbrf": "The proximal Bregman response (Bae et al. 2022): what the damped Gauss-Newton forecast predicts to first order.",
+    "cold": "Training from the initial weights, with the same batches. It lands in another optimum each time: what is "
+    "measured is mostly where.",
+    PAPER: "30,000 further steps of the paper's Adam for every model.",
+}
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """Choose a way and how many; then forecast and truth."""
+    way = _choose_way(view)
+    k = _choose_count(view)
+    if not view.retrain:
+        _offer(study, explanation, way, k)
+        return
+    found = _load(study, view, explanation, way, k)
+    _show(view, explanation, found, "adam" if way == PAPER else way)
+    linear.show_table(study, explanation, found.left_out("adam" if way == PAPER else way))
+
+
+def check(view: View) -> None:
+    """Raise `DataError` where the address asks for a way that there is not."""
+    if view.panel and view.panel not in TITLES:
+        raise DataError(
+            f"There is no way “{view.panel[:40]}” of training again; choose one of {', '.join(TITLES)}."
+        )
+
+
+def _choose_way(view: View) -> str:
+    st.session_state["way"] = view.panel or DEFAULT
+    st.segmented_control(
+        "Train again by",
+        list(TITLES),
+        key="way",
+        required=True,
+        format_func=TITLES.__getitem__,
+        on_change=lambda: go_to(panel=st.session_state["way"], retrain=""),
+    )
+    st.caption(WORDS[st.session_state["way"]])
+    return str(st.session_state["way"])
+
+
+def _choose_count(view: View) -> int:
+    if not 2 <= view.how_many <= network_leave_one_out.LIMIT:
+        raise DataError(
+            f"Leave out between 2 and {network_leave_one_out.LIMIT} examples, not {view.how_many}."
+        )
+    st.session_state["left_out_k"] = view.how_many
+    st.select_slider(
+        "How many of the most influential are left out, each on its own",
+        sorted({*STEPS, view.how_many}),
+        key="left_out_k",
+        on_change=lambda: go_to(k=str(st.session_state["left_out_k"]), retrain=""),
+    )
+    return int(st.session_state["left_out_k"])
+
+
+def _offer(study: Study, explanation: Explanation, way: str, k: int) -> None:
+    if way == PAPER:
+        took = results.ask(
+            study, "paper's time", (), "Timing a few steps", lambda _: network_leave_one_out.paper_time(study)
+        )
+        hours = took.seconds_a_step * PAPER_ADAM.steps * (k + 1) / 3600
+        st.warning(
+            f"One step of the paper's takes {1000 * took.seconds_a_step:.0f} ms here: {k} models of 30,000 steps and the "
+            f"control take about {hours:.1f} hours."
+        )
+    else:
+        st.markdown(
+            f"Each of the {k} {explanation.examples} takes seconds up to half a minute. Every model is kept."
+        )
+    st.button(
+        "Leave them out, one by one", key="leave_out", type="primary", on_click=lambda: go_to(retrain="1")
+    )
+
+
+def _load(study: Study, view: View, explanation: Explanation, way: str, k: int) -> NetworkCheck:
+    ready, store = results.engine_if_ready(study, view), results.get_store()
+    ways, adam = (("adam",), PAPER_ADAM) if way == PAPER else ((way,), ADAM)
+    work = partial(network_leave_one_out.run, study, explanation, k, ways, ready, store, adam=adam)
+    parts = (explanation.x, explanation.label, str(view.settings), way, k)
+    title = f"Training {k} networks, each without one {explanation.kind}"
+    return results.ask(study, "network check", parts, title, lambda told: work(progress=told))
+
+
+def _show(view: View, explanation: Explanation, found: NetworkCheck, way: str) -> None:
+    truth, fit = found.truths[way], found.fit(way)
+    if not truth.proved:
+        st.warning("Some of these networks did NOT reach the gradient norm asked for: read them with care.")
+    chart, beside = st.columns([1.5, 1], gap="large")
+    with chart:
+        figure = forecast_and_truth(found.left_out(way), explanation, opened=view.opened)
+        st.plotly_chart(figure, key="left_out", alt="forecast against truth")
+        linear.explain_chart(explanation)
+    with beside:
+        linear.show_fit(fit)
+        chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
+        asked = "a set number of steps" if truth.target is None else f"a gradient norm of {truth.target:g}"
+        st.caption(
+            f"The paper has r = 0.86; without the one example that changes most it is "
+            f"{found.pearson_without_strongest(way):.2f} here. **Chance.** 95 % of random forecasts correlate less than "
+            f"{chance:.2f}. "
+            f"**Other tests.** For {len(found.other_ids)} other misclassified examples and the same models r is "
+            f"{np.median(truth.others):.2f} in the middle, {truth.others.min():.2f} at worst. "
+            f"**Proof.** Trained to {asked}; largest gradient norm "
+            f"{truth.gradient_norms.max():.1e}. **Control.** With nothing left out the loss changes by {nats(truth.control)}, "
+            f"already subtracted. **Curvature.** Eigenvalues of the Hessian from {found.eigenvalues.smallest:.2e} to "
+            f"{found.eigenvalues.largest:.3g}, against a damping of {found.damping:g}. **Time.** {seconds(truth.seconds)}."
+        )

@@ -1,0 +1,280 @@
+"""The parts of the page that puts one question to several solvers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from influence_core import solvers
+from influence_core.errors import DataError
+from influence_core.experiments import solver_comparison
+from influence_core.experiments.solver_comparison import MOST, TOP, Eigenvalues, Row, SolverComparison, table
+from influence_core.figures.solver_comparison import agreement, convergence
+from influence_core.solvers.lissa import DEPTH_LIMIT
+from influence_core.studies import Study
+from influence_core.words import percent, plain, ratio, seconds, sign_rule
+from pages._common import question
+from pages._common.question import Asked
+from pages._common.table import as_csv
+from pages._shell import escape, results
+from pages._shell.address import View, go_to
+from pages._shell.sidebar import SOLVERS
+
+QUICK = ("cholesky", "ekfac")
+"""What a page on a network begins with: its products take long."""
+MAY_BE_READ = {
+    "sizes": "sizes and order",
+    "order": "the order",
+    "strongest": "the strongest",
+    "nothing": "nothing",
+}
+PANELS = 3
+
+
+def names(view: View) -> tuple[str, ...]:
+    """The solvers compared, in the order of the catalogue.
+
+    Raises:
+        DataError: If the address names one that there is not.
+    """
+    asked = [one for one in view.with_.split(",") if one]
+    if not asked:
+        return QUICK if view.spec.is_network else tuple(one for one in solvers.CATALOGUE if one != "lissa")
+    unknown = [one for one in asked if one not in solvers.CATALOGUE]
+    if unknown:
+        raise DataError(
+            f"There is no solver “{unknown[0][:40]}” to compare; choose from {', '.join(solvers.CATALOGUE)}."
+        )
+    return tuple(one for one in solvers.CATALOGUE if one in asked)
+
+
+def load_question(view: View) -> Asked:
+    """The question with its answer by the study's own settings: those of the view may have none, which is the point."""
+    view.check()
+    return question.load(replace(view, solver="auto", damping="", curvature="auto"))
+
+
+def choose(view: View) -> None:
+    """Which solvers are compared."""
+    st.session_state["compared"] = list(names(view))
+    st.pills(
+        "Solvers to compare",
+        list(solvers.CATALOGUE),
+        selection_mode="multi",
+        key="compared",
+        format_func=lambda name: SOLVERS[name],
+        on_change=lambda: go_to(with_=",".join(st.session_state["compared"])),
+        help="The exact answer is always there to compare with: Cholesky's, or that of conjugate gradient where a dense "
+        "factor is too large or too slow. On a network a product takes long: conjugate gradient and Nyström take "
+        "minutes there, LiSSA an hour.",
+    )
+
+
+def load(view: View, asked: Asked) -> SolverComparison:
+    """All rows; those that were computed before are kept."""
+    study, chosen = asked.study, names(view)
+    put = results.find_question(study, view, asked.known)
+    ready, store = results.engine_if_ready(study, view), results.get_store()
+    return results.ask(
+        study,
+        "solver comparison",
+        (put.x, put.label, str(view.settings), chosen),
+        f"Asking {len(chosen)} solvers",
+        lambda told: solver_comparison.run(study, put, chosen, view.settings, ready, store, told),
+    )
+
+
+def show_answer(result: SolverComparison) -> None:
+    """The page's question, answered in a few sentences."""
+    exact = result.exact
+    if exact is None:
+        row = result.row(result.reference)
+        st.markdown(
+            f"**None, with these settings.** Even {row.title} has no answer: {escape.plain(row.words)}"
+        )
+        return
+    right = [row for row in result.rows if _trust(result, row) == "sizes"]
+    first = min(right, key=lambda row: row.preparation + row.solving)
+    words = (
+        f"The exact solution is met by **{len(right)} of {len(result.rows)}**; soonest is **{first.title}** "
+    )
+    words += f"({seconds(first.preparation + first.solving)} from nothing)."
+    for trust, said in (
+        ("order", "Only the order is right with"),
+        ("strongest", "Only the strongest are found by"),
+        ("nothing", "Do not rely on"),
+    ):
+        found = [row.title for row in result.rows if _trust(result, row) == trust]
+        words += f" {said} {_list(found)}." if found else ""
+    failed = [row.title for row in result.rows if not row.answered]
+    words += f" No answer came from {_list(failed)}." if failed else ""
+    st.markdown(words)
+
+
+def _list(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _trust(result: SolverComparison, row: Row) -> str:
+    found = result.agreement(row)
+    return found.trust if found else ""
+
+
+def show_table(study: Study, result: SolverComparison) -> None:
+    """A row a solver, and what to do about those that failed."""
+    number = st.column_config.NumberColumn
+    st.dataframe(
+        _columns(result),
+        hide_index=True,
+        key="solvers_table",
+        column_config={
+            "solver": st.column_config.TextColumn(width=235),
+            "top": number(f"of top {TOP}", format="%d"),
+            "error": number("error of s", format="%.1e", help="‖s − exact s‖ / ‖exact s‖"),
+            "residual": number(format="%.1e", help="True relative residual"),
+            "prepare": number("prepare, s", format="%.2f"),
+            "solve": number("solve, s", format="%.3f"),
+            "memory": number("MB", format="%.1f", help="Memory besides the data and one product"),
+        },
+    )
+    for row in result.rows:
+        if not row.answered:
+            st.warning(f"**{row.title}**: {row.status}. {escape.plain(row.words)}")
+    st.caption(
+        "May be read: the sizes where no example is off by more than a tenth of the largest; the order from a rank "
+        f"agreement (Spearman) of 0.8; the strongest where {MOST} of the top {TOP} are found. Preparing happens once a model, "
+        "solving once a question. Time was measured when the row was first computed; memory is a formula: what the "
+        "solver holds besides the data and one product. "
+        f"Curvature: {result.curvature.title()}, damping {result.damping:g}; n = {result.n:,}, p = {result.p:,}."
+    )
+    st.download_button(
+        "This table (CSV)",
+        lambda: as_csv(table(result)),
+        file_name=f"solvers-{study.spec.name}.csv",
+        mime="text/csv",
+        key="download_solvers",
+        on_click="ignore",
+    )
+
+
+def _columns(result: SolverComparison) -> dict[str, np.ndarray]:
+    told = table(result)
+    read = [
+        MAY_BE_READ.get(trust, "unknown" if status == "converged" else status)
+        for trust, status in zip(told["may_be_read"], told["status"], strict=True)
+    ]
+    once = [f" + {one} once" if one else "" for one in told["products_to_prepare"]]
+    return {
+        "solver": told["solver"],
+        "may be read": np.array(read),
+        "top": told["of_top_10"],
+        "error": told["error_of_s"],
+        "residual": told["relative_residual"],
+        "prepare": told["seconds_to_prepare"],
+        "solve": told["seconds_to_solve"],
+        "products": np.array([f"{one:.0f}{more}" for one, more in zip(told["products"], once, strict=True)]),
+        "memory": told["memory_bytes"] / 1e6,
+    }
+
+
+def show_convergence(result: SolverComparison) -> None:
+    """Residual over products, where any solver takes some."""
+    if not any(row.products for row in result.rows):
+        return
+    st.subheader("How soon they get there")
+    st.plotly_chart(convergence(result), key="convergence", alt="relative residual against products")
+    st.caption(
+        "Each product goes over all training examples once; those of preparing are not counted. Conjugate gradient "
+        "reports its own residual after every product. Of LiSSA four runs of growing depth are shown, because what it "
+        "reports itself, a norm, does not tell an answer from a wrong one. Filled: claims to be exact; open: an approximation."
+    )
+
+
+def show_agreement(study: Study, result: SolverComparison) -> None:
+    """Each approximation's scores over the exact ones."""
+    shown = [row for row in result.rows if not row.exact and result.agreement(row)]
+    if not shown:
+        return
+    st.subheader("What the approximations make of it")
+    for start in range(0, len(shown), PANELS):
+        for place, row in zip(st.columns(PANELS, gap="medium"), shown[start : start + PANELS], strict=False):
+            with place:
+                _panel(result, row)
+    kind = study.data.kind
+    st.caption(
+        f"Each point is a training {kind}: the exact D across, this solver's upward; dashed: the same. "
+        f":blue[Blue: helps]; :orange[orange: harms], by the exact D. {sign_rule(kind)} Unit: nats. "
+        "Exact solvers are not drawn: they lie on the line."
+    )
+
+
+def _panel(result: SolverComparison, row: Row) -> None:
+    found = result.agreement(row)
+    assert found is not None
+    st.markdown(f"**{row.title}**: {MAY_BE_READ[found.trust]}")
+    st.plotly_chart(agreement(result, row), key=f"agreement_{row.name}", alt=f"{row.title} against exact")
+    st.caption(
+        f"Pearson {ratio(found.pearson)}, Spearman {ratio(found.spearman)}, slope {ratio(found.slope)}, "
+        f"{found.top} of the top {TOP}. {escape.plain(row.words).capitalize()}."
+    )
+
+
+def show_eigenvalues(view: View, study: Study) -> None:
+    """Both ends of the spectrum, with the damping and the scale that they suggest."""
+    with st.container(border=True, key="eigenvalues"):
+        st.subheader("How much damping, and which scale for LiSSA?")
+        found = _eigenvalues(view, study)
+        ends = found.ends
+        spread = plain(ends.largest / ends.smallest) if ends.smallest > 0 else "–"
+        limit = ", its limit: too few" if found.lissa_depth == DEPTH_LIMIT else ""
+        for place, (label, value, below) in zip(
+            st.columns(4),
+            (
+                ("Smallest eigenvalue", _signed(ends.smallest), _within(ends.smallest, ends.smallest_error)),
+                ("Largest eigenvalue", _signed(ends.largest), _within(ends.largest, ends.largest_error)),
+                ("Largest / smallest", spread, None),
+                ("Scale for LiSSA", plain(found.lissa_scale), f"{found.lissa_depth:,} steps{limit}"),
+            ),
+            strict=True,
+        ):
+            place.metric(label, value, below, delta_color="off", delta_arrow="off")
+        _suggestion(found)
+        st.caption(
+            f"By Lanczos' method with {ends.steps} products, the damping of {found.damping:g} included: the smallest "
+            "found is never below the true one, the largest never above. LiSSA's scale is twice the largest "
+            "eigenvalue of a few batches; it is used unless another is set."
+        )
+
+
+def _eigenvalues(view: View, study: Study) -> Eigenvalues:
+    store = results.get_store()
+    return results.ask(
+        study,
+        "eigenvalues",
+        (str(view.settings),),
+        "Measuring the extreme eigenvalues",
+        lambda told: solver_comparison.eigenvalues(study, view.settings, store, told),
+    )
+
+
+def _suggestion(found: Eigenvalues) -> None:
+    if found.suggested_damping > found.damping:
+        st.markdown(
+            f"**The curvature is not positive definite**: a damping of **{plain(found.suggested_damping)}** makes it so, "
+            "and its most negative direction as positive as it was negative. The more damping, the smaller all numbers get."
+        )
+        label = f"Use a damping of {plain(found.suggested_damping)}"
+        value = f"{found.suggested_damping:.3g}"
+        st.button(label, key="use_damping", type="primary", on_click=lambda: go_to(damping=value))
+    else:
+        st.markdown("The curvature is positive definite: **no more damping is needed**.")
+
+
+def _within(value: float, error: float) -> str:
+    return f"± {percent(error / abs(value))}" if value else f"± {plain(error)}"
+
+
+def _signed(value: float) -> str:
+    return plain(value) if value >= 0 else "\u2212" + plain(-value)

@@ -1,0 +1,219 @@
+"""The parts of the page about flipped labels, and how to find them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core import studies
+from influence_core.errors import DataError
+from influence_core.experiments import wrong_labels
+from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels, standard_error
+from influence_core.figures.wrong_labels import Bars, accuracy, found
+from influence_core.studies import Study
+from influence_core.trust import Badge
+from influence_core.words import percent, plain, seconds
+from pages._common import badge
+from pages._common.table import as_csv
+from pages._shell import results
+from pages._shell.address import View, go_to
+
+WHY = "Wrong labels are looked for in logistic and softmax regressions. Networks are too slow to train so often."
+OFFERED = ("mails", "one-or-seven", "diabetes")
+SHARES = (5, 10, 20, 30)
+REPEATS = (5, 10, 40)
+HEADLINE = 1
+"""The budget of the headline: 10 % checked."""
+
+
+def fits(name: str) -> bool:
+    """Whether a study can be asked."""
+    return studies.find(name).model in ("softmax", "logistic")
+
+
+def settings(view: View) -> Settings:
+    """How labels are flipped.
+
+    Raises:
+        DataError: If the address asks for a share or a number of repeats that is not offered.
+    """
+    if view.flip not in map(str, SHARES):
+        offered = ", ".join(map(str, SHARES))
+        raise DataError(
+            f"There is no share of “{view.flip[:40]}” per cent of flipped labels; choose one of {offered}."
+        )
+    if view.repeats not in map(str, REPEATS):
+        offered = ", ".join(map(str, REPEATS))
+        raise DataError(f"There are no “{view.repeats[:40]}” repeats; choose one of {offered}.")
+    if view.panel not in ("", "deviation"):
+        raise DataError(f"There are no error bars “{view.panel[:40]}”; choose deviation, or leave it away.")
+    return Settings(int(view.flip) / 100, int(view.repeats))
+
+
+def load_study(view: View) -> Study:
+    """The trained study."""
+    view.check()
+    return results.load_study(view)
+
+
+def choose(view: View, asked: bool) -> None:
+    """Share, repeats, and the button that starts the work unless it was asked for."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="wrong_choices"):
+        _choice("flip", "Flip this share of the training labels", SHARES, view.flip, "%d %%")
+        _choice("repeats", "Repeat with other flips", REPEATS, view.repeats, "%d times")
+        st.button(
+            "Flip them and look",
+            key="wrong_run",
+            type="primary",
+            disabled=asked,
+            on_click=lambda: go_to(retrain="1"),
+            width="content",
+        )
+
+
+def _choice(field: str, label: str, options: tuple[int, ...], value: str, words: str) -> None:
+    key = f"wrong_{field}"
+    st.session_state[key] = int(value)
+    st.segmented_control(
+        label,
+        options,
+        key=key,
+        required=True,
+        format_func=lambda one: words % one,
+        on_change=lambda: go_to(**{field: str(st.session_state[key]), "retrain": ""}),
+    )
+
+
+def kept(study: Study, chosen: Settings) -> WrongLabels | None:
+    """The result, where the store has it."""
+    return wrong_labels.stored(study, chosen, results.get_store())
+
+
+def load(study: Study, view: View, chosen: Settings) -> WrongLabels:
+    """The result, after the work it takes."""
+    parts = (chosen.share, chosen.repeats, chosen.seed)
+    title, store = f"Flipping {view.flip} % of the labels, {chosen.repeats} times", results.get_store()
+    return results.ask(
+        study, "wrong labels", parts, title, lambda told: wrong_labels.run(study, chosen, store, told)
+    )
+
+
+def show_answer(study: Study, chosen: Settings, result: WrongLabels | None) -> None:
+    """The page's question, answered in two sentences; or what is going to be done."""
+    kind = study.data.kind
+    if result is None:
+        trainings = chosen.repeats * (1 + len(wrong_labels.BUDGETS) * len(wrong_labels.methods_for(study)))
+        st.markdown(
+            f"Flip some training labels on purpose, rank all training {kind}s by how suspect they are, give the first "
+            "ones their true labels back, train again: which ranking finds the flipped labels first?"
+        )
+        st.caption(
+            f"Nothing has been flipped yet. This trains the model {trainings} times on {study.objective.n:,} {kind}s with "
+            f"{study.objective.dim:,} parameters; the result is kept. The packaged e-mails take about two minutes."
+        )
+        return
+    found = {one: float(result.mean_fixed(one)[HEADLINE]) for one in result.methods}
+    best, *others = sorted(found, key=found.__getitem__, reverse=True)
+    right = float(result.accuracy[:, result.methods.index(best), HEADLINE].mean())
+    rest = ", ".join(f"{METHODS[one]} {percent(found[one])}" for one in others)
+    st.markdown(
+        f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
+        f"(10 %) hold **{percent(found[best])}** of the flipped labels (by comparison: {rest}). Set right, they change the test "
+        f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
+        f"{percent(result.clean_accuracy)}."
+    )
+
+
+def show_trust(result: WrongLabels) -> None:
+    """The badge: whether the ranking finds clearly more than chance, measured over the repeats."""
+    found = result.fixed[:, result.methods.index(result.methods[0]), HEADLINE]
+    margin = float(standard_error(found[:, None])[0])
+    share, chance = float(found.mean()), float(result.budgets[HEADLINE])
+    clear = share - 2 * margin > chance
+    words = (
+        f"Measured over {len(found)} repeats: {METHODS[result.methods[0]]} finds {percent(share)} of the flips (standard "
+        f"error {percent(margin)}) among the first {percent(chance)}; chance would find {percent(chance)}."
+    )
+    with st.container(key="badge", gap=None):
+        badge.show_judged(Badge("green" if clear else "amber", words))
+
+
+def show_curves(view: View, result: WrongLabels) -> None:
+    """The two panels of the paper's figure, with the choice of the error bars."""
+    bars: Bars = "deviation" if view.panel else "error"
+    left, right = st.columns(2, gap="medium")
+    left.plotly_chart(found(result, bars), key="flips_found")
+    right.plotly_chart(accuracy(result, bars), key="repaired_accuracy")
+    st.session_state["wrong_bars"] = view.panel
+    names = {"": "Standard error of the mean", "deviation": "Standard deviation of the repeats"}
+    st.segmented_control(
+        "Error bars",
+        list(names),
+        key="wrong_bars",
+        required=True,
+        format_func=names.__getitem__,
+        on_change=lambda: go_to(panel=st.session_state["wrong_bars"]),
+    )
+    words = "The two self-influence scores differ by a power: " if "published" in result.methods else ""
+    published = (
+        "the exact one (σ²) is the predicted rise of an example's own loss without it; the paper's figure was drawn with σ "
+        "to the power of one, which ranks quiet mistakes higher. "
+        if words
+        else ""
+    )
+    st.caption(
+        f"{words}{published}The standard error says how sure the mean of the repeats is, the standard deviation how far single "
+        "repeats lie apart (the paper's caption says deviation, its code draws the error). No test example is used to rank."
+    )
+
+
+def show_table(study: Study, result: WrongLabels) -> None:
+    """The curves as numbers, and the download."""
+    folded = st.expander("Table of the curves, and download", key="table_folded", on_change="rerun")
+    if not folded.open:
+        return
+    columns = wrong_labels.table(result)
+    number = st.column_config.NumberColumn
+    with folded:
+        st.dataframe(
+            columns,
+            hide_index=True,
+            column_config={
+                name: number(name.replace("_", " "), format="%d" if name == "examples_checked" else "percent")
+                for name in columns
+                if name != "ranked_by"
+            },
+        )
+        st.download_button(
+            "The curves (CSV)",
+            lambda: as_csv(columns),
+            file_name=f"wrong-labels-{study.spec.name}.csv",
+            mime="text/csv",
+            key="download_csv",
+            on_click="ignore",
+        )
+
+
+def show_origin(study: Study, result: WrongLabels) -> None:
+    """Data, model, ranking and proof."""
+    scores = "; ".join(METHODS[one] for one in result.methods)
+    with st.container(border=True, key="provenance"):
+        st.markdown("**Where these numbers come from**")
+        st.caption(
+            f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
+            f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
+            f"{study.data.stand_in}  \n"
+            f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
+            f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
+            f"repair to a gradient norm of at most {plain(result.gradient_norm)}.  \n"
+            f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+        )
+    st.caption("Koh & Liang 2017, section 5.4 and Figure 6.")
+
+
+def show_way_on(view: View) -> None:
+    """To the queue in which a person looks at the suspects."""
+    st.page_link(
+        "pages/review.py",
+        label="Review the suspects one by one",
+        query_params={"study": view.study},
+    )

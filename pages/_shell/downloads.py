@@ -1,0 +1,127 @@
+"""Data that do not ship with the app: where they are looked for, and the download that only a person starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import streamlit as st
+
+from influence_core.data.sets import hospital, imagenette, mnist
+from influence_core.models import backbones
+from influence_core.progress import Progress
+from pages._shell.jobs import JobManager, await_job
+
+DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
+
+
+@dataclass(frozen=True)
+class Download:
+    """A data set that can be fetched.
+
+    Args:
+        name: What it is called in a sentence.
+        what: What it holds.
+        where: Its place inside the data folder.
+        source: Where it comes from, and how large it is.
+        missing: The files that are not in a folder.
+        fetch: Puts them there.
+    """
+
+    name: str
+    what: str
+    where: str
+    source: str
+    missing: Callable[[str], list[str]]
+    fetch: Callable[[str, Progress | None], None]
+
+
+_HOSPITAL = Download(
+    "Hospital readmission data",
+    "the 101,766 stays of “Diabetes 130-US hospitals” (Strack et al. 2014, CC BY 4.0)",
+    hospital.FILE,
+    "3 MB, from the UCI repository",
+    hospital.missing_files,
+    hospital.download,
+)
+
+DOWNLOADS = {
+    "mnist": Download(
+        "Full MNIST",
+        "the 60,000 + 10,000 MNIST digits",
+        "MNIST/raw",
+        "11 MB, from MNIST's public mirrors",
+        mnist.missing_files,
+        mnist.download,
+    ),
+    "springer-or-tench": Download(
+        "Imagenette",
+        "the springers and tench of Imagenette",
+        imagenette.INSIDE,
+        "330 MB, from fast.ai",
+        imagenette.missing_files,
+        imagenette.download,
+    ),
+    **dict.fromkeys(("hospital", "hospital-thinned"), _HOSPITAL),
+}
+"""By the data set's name in `data.CATALOGUE`."""
+
+
+def offer(data: str, folder: str) -> None:
+    """Where files are missing: say so, and download them only when asked to."""
+    known = DOWNLOADS.get(data)
+    if known is None or not known.missing(folder):
+        return
+    st.title(f"{known.name} is not on this machine")
+    st.markdown(
+        f"This study needs {known.what} in `{folder}/{known.where}`. You can put the files there, start the app with "
+        f"the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
+        "only requests this app ever makes to the internet, and only when you press the button."
+    )
+    if st.button(f"Download {known.name}", key=f"download_{data}", type="primary"):
+        st.session_state["downloading"] = data
+    _fetch(data, known.name, lambda progress: known.fetch(folder, progress))
+    st.stop()
+
+
+def offer_weights(folder: str) -> None:
+    """Networks of torchvision whose weights are not there yet: their size, and the download, only when asked to.
+
+    It ends the page while a download goes on or has failed, and so belongs at a page's end.
+    """
+    with st.expander("Another network of torchvision"):
+        missing = [
+            name
+            for name in backbones.names()
+            if name != backbones.PACKAGED
+            and name not in backbones.OWN
+            and not backbones.weights_path(name, folder).is_file()
+        ]
+        name: str | None = st.selectbox("Its name", missing, key="weights_name")
+        if name is None:
+            return
+        where = backbones.weights_path(name, folder)
+        st.caption(
+            f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into `{where}`; you can "
+            "also put the file there yourself. It is the only request that this makes, and only when you press the button."
+        )
+        if st.button(f"Download {name}", key="download_weights"):
+            st.session_state["downloading"] = name
+    _fetch(name, f"the weights of {name}", lambda progress: backbones.download(name, folder, progress))
+
+
+@st.cache_resource(show_spinner=False)
+def _get_line() -> JobManager:
+    """Downloads wait for each other, so that nobody's computing waits for them."""
+    return JobManager(workers=1)
+
+
+def _fetch(what: str, title: str, work: Callable[[Progress], None]) -> None:
+    """The download that was asked for, if it was this one."""
+    if st.session_state.get("downloading") != what:
+        return
+    key = f"download/{what}"
+    await_job(key, f"Downloading {title}", work, manager=_get_line())
+    st.session_state["downloading"] = ""
+    _get_line().forget(key)
+    st.rerun()

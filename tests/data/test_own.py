@@ -1,0 +1,217 @@
+"""Data of somebody's own: uploads kept beside the store, recipes of studies, and which folders may be read."""
+
+import io
+import os
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from numpy.testing import assert_array_equal
+
+from influence_core import studies
+from influence_core.data.brought import own, picture_uploads, recipes
+from influence_core.errors import Cancelled, DataError
+from influence_core.store import Store
+from tests.data import test_text_folder
+from tests.data.test_archives import packed, pets
+from tests.data.test_image_folder import fill, skipped
+
+FIELDS = {
+    "title": "Cats and dogs",
+    "data": own.PHOTOS,
+    "model": "logistic",
+    "l2": 0.01,
+    "seed": 0,
+    "source": "",
+    "backbone": "",
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def uploads_of(store):
+    home = store.folder / picture_uploads.FOLDER
+    return sorted(one.name for one in home.iterdir()) if home.exists() else []
+
+
+# ---------------------------------------------------------------------------------------------------- uploads
+
+
+def test_an_upload_is_kept_once_under_its_content(store):
+    first = picture_uploads.keep(store, packed(pets() | {"../a": b"x"}), "my <pets>.zip")
+    again = picture_uploads.keep(store, packed(pets() | {"../a": b"x"}), "other.zip")
+    assert first == again == picture_uploads.recall(store, first.key)
+    assert first.title == "my _pets_.zip"
+    assert skipped(first) == {"names that lead out of the folder": (1, ("../a",))}
+    assert uploads_of(store) == [first.key]
+    assert sorted(one.name for one in first.folder.iterdir()) == ["cats", "dogs"]
+
+
+def test_two_people_may_send_the_same_at_once(store):
+    content = packed(pets(20)).getvalue()
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(lambda at: picture_uploads.keep(store, io.BytesIO(content), "a"), range(8)))
+    assert len({one.key for one in kept}) == 1
+    assert uploads_of(store) == [kept[0].key]
+
+
+def test_uploads_used_longest_ago_make_room(tmp_path):
+    store = Store(tmp_path, limit_bytes=100_000)
+    made = []
+    for at in range(3):
+        files = {f"{label}/{at}.png": os.urandom(20_000) for label in ("cats", "dogs")}
+        made.append(picture_uploads.keep(store, packed(files), f"{at}.zip"))
+        time.sleep(0.02)
+        if at == 1:
+            picture_uploads.recall(store, made[0].key)
+            time.sleep(0.02)
+    assert uploads_of(store) == sorted([made[0].key, made[2].key])
+    with pytest.raises(DataError, match="no longer has those pictures.*Upload the zip again"):
+        picture_uploads.recall(store, made[1].key)
+    with pytest.raises(DataError, match="keeps at most 0 MB"):
+        picture_uploads.keep(store, packed({"cats/1.png": os.urandom(150_000)}), "large.zip")
+    assert len(uploads_of(store)) == 2
+
+
+def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
+    def stop(fraction, message):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        picture_uploads.keep(store, packed(pets()), "a", stop)
+    with pytest.raises(DataError, match="not a zip"):
+        picture_uploads.keep(store, io.BytesIO(b"<html>"), "a")
+    monkeypatch.setattr(picture_uploads, "MOST_BYTES", 100)
+    with pytest.raises(DataError, match="zip has more than"):
+        picture_uploads.keep(store, packed(pets()), "a")
+    assert uploads_of(store) == []
+
+
+def test_what_killed_processes_left_is_removed(store):
+    home = store.folder / picture_uploads.FOLDER
+    for name in ("f" * 64 + "-x.tmp", "e" * 64 + "-x.tmp", "mine-x.tmp"):
+        (home / name).mkdir(parents=True)
+    for name in ("f" * 64 + "-x.tmp", "mine-x.tmp"):
+        os.utime(home / name, (0, 0))
+    kept = picture_uploads.keep(store, packed(pets()), "a")
+    assert uploads_of(store) == sorted([kept.key, "e" * 64 + "-x.tmp", "mine-x.tmp"])
+
+
+@pytest.mark.parametrize("key", ["", "..", "../../etc", "0" * 64, "A" * 64, "/etc"])
+def test_other_keys_are_not_there(store, key):
+    with pytest.raises(DataError, match="no longer has those pictures"):
+        picture_uploads.recall(store, key)
+
+
+# ---------------------------------------------------------------------------------------------------- recipes
+
+
+def test_a_recipe_is_kept_listed_and_removed(store):
+    first = recipes.keep(store, FIELDS)
+    time.sleep(0.02)
+    second = recipes.keep(store, FIELDS | {"seed": 1, "title": "Others"})
+    assert recipes.keep(store, FIELDS) == first == recipes.name_of(FIELDS) != second
+    assert {one.title for one in recipes.recipes(store)} == {"Cats and dogs", "Others"}
+    assert recipes.recall(store, first).fields == FIELDS
+    assert studies.find(first, store) == studies.StudySpec(name=first, **FIELDS)
+    recipes.remove(store, first)
+    recipes.remove(store, first)
+    assert [one.name for one in recipes.recipes(store)] == [second]
+    with pytest.raises(DataError, match="removed, or built elsewhere"):
+        studies.find(first, store)
+
+
+def test_many_people_keep_recipes_at_once(store):
+    with ThreadPoolExecutor(8) as pool:
+        names = list(pool.map(lambda seed: recipes.keep(store, FIELDS | {"seed": seed}), range(40)))
+    assert {one.name for one in recipes.recipes(store)} == set(names)
+
+
+def test_bad_recipes_are_refused_or_left_out(store, monkeypatch):
+    name = recipes.keep(store, FIELDS | {"unknown": 1})
+    with pytest.raises(DataError, match="another version"):
+        studies.find(name, store)
+    (store.folder / recipes.FOLDER / f"{name}.json").write_text("{")
+    (store.folder / recipes.FOLDER / "own-x.json").write_text("{}")
+    assert recipes.recipes(store) == ()
+    for bad in ("own-x", "../own", "own-" + "0" * 31, "own-" + "0" * 32 + "/../../x"):
+        with pytest.raises(DataError):
+            recipes.recall(store, bad)
+        with pytest.raises(DataError):
+            recipes.remove(store, bad)
+    monkeypatch.setattr(recipes, "MOST_RECIPES", 1)
+    recipes.keep(store, FIELDS)
+    with pytest.raises(DataError, match="1 own studies at most"):
+        recipes.keep(store, FIELDS | {"seed": 5})
+    assert recipes.keep(store, FIELDS) == recipes.name_of(FIELDS)  # it is there already
+
+
+# ---------------------------------------------------------------------------------------------------- which folders
+
+
+@pytest.fixture
+def allowed(tmp_path, monkeypatch):
+    root = tmp_path / "allowed"
+    fill(root / "pets", {"cats": 8, "dogs": 8})
+    fill(root / "deep" / "er", {"a": 1, "b": 1})
+    monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
+    return root
+
+
+def test_only_folders_that_were_allowed_are_read(allowed, store, tmp_path, monkeypatch):
+    elsewhere = fill(tmp_path / "elsewhere", {"cats": 8, "dogs": 8})
+    (allowed / "link").symlink_to(elsewhere)
+    folder = str(allowed)
+    assert own.place(f"{own.IN_FOLDER}{allowed}/pets", store, folder) == allowed / "pets"
+    for bad in (
+        elsewhere,
+        allowed / "link",
+        allowed / ".." / "elsewhere",
+        "pets",
+        "",
+        "/",
+        tmp_path / "allowed2",
+    ):
+        with pytest.raises(DataError, match="may not be read.*INFLUENCE_EXPLORER_FOLDERS"):
+            own.place(f"{own.IN_FOLDER}{bad}", store, folder)
+    monkeypatch.setenv(own.FOLDERS_VARIABLE, f"{tmp_path / 'none'}{os.pathsep}{elsewhere}")
+    assert own.place(f"{own.IN_FOLDER}{allowed / 'link'}", store, folder) == elsewhere
+    assert own.offered(folder) == (allowed, allowed / "deep/er", allowed / "pets", elsewhere)
+
+
+def test_no_data_folder_allows_nothing(store):
+    with pytest.raises(DataError, match="may not be read"):
+        own.place(f"{own.IN_FOLDER}{os.getcwd()}", store, None)
+
+
+# ---------------------------------------------------------------------------------------------------- the studies
+
+
+def test_a_folder_becomes_a_study(allowed, store):
+    fields = FIELDS | {"source": f"{own.IN_FOLDER}{allowed / 'pets'}", "backbone": "efficientnet-lite0"}
+    spec = studies.StudySpec(name="own-x", **fields)
+    study = studies.open_study(spec, store, str(allowed), "cpu")
+    found = own.survey(spec.source, store, str(allowed))
+    assert study.gradient_norm <= 1e-10
+    assert study.data.class_names == ("cats", "dogs")
+    ids = study.data.train.ids.numpy()
+    assert_array_equal(found.is_train[ids], True)
+    assert_array_equal(study.data.train.y.numpy(), found.labels[ids])
+    assert_array_equal(study.data.pictures.read(int(ids[3]), 64), found.thumbs[ids[3]])
+    assert study.data.record(int(ids[3])) == {"file": found.files[ids[3]]}
+    other = own.load(own.PHOTOS, spec.source, store, str(allowed), seed=1)
+    assert set(other.train.ids.tolist()) != set(ids.tolist())
+    shutil.rmtree(allowed / "pets")
+    with pytest.raises(DataError, match="could not be opened"):
+        studies.open_study(spec, store, str(allowed), "cpu")
+
+
+def test_texts_become_a_study(store, tmp_path):
+    root = test_text_folder.write(tmp_path)
+    fields = FIELDS | {"data": own.TEXTS, "source": f"{own.IN_FOLDER}{root / 'texts'}", "l2": 1e-4}
+    study = studies.open_study(studies.find(recipes.keep(store, fields), store), store, str(tmp_path), "cpu")
+    assert (study.data.kind, study.data.class_names) == ("e-mail", ("ham", "spam"))

@@ -1,0 +1,322 @@
+"""The whole view in the address: there and back, what it forgets, what it refuses, and clicks that overtake it."""
+
+from dataclasses import fields
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from influence_core.errors import DataError
+from influence_core.experiments.explain import Settings
+from pages._shell import address as views
+from pages._shell.address import DEFAULT_STUDY, MOST_CHOSEN, View, from_query
+
+LONG = "9" * 5_000
+FULL = View(
+    study="one-or-seven",
+    test="5040",
+    picture="",
+    ask="true",
+    solver="cg",
+    damping="0.25",
+    curvature="hessian",
+    device="cpu",
+    show="unsure",
+    of="1",
+    page="3",
+    open="12",
+    out="12,40",
+    retrain="1",
+    chart="anatomy",
+    k="100",
+    panel="lissa",
+    edit="relabel",
+    to="1",
+    weight="0.5",
+    with_="cg,lissa",
+    t="0.1",
+    group="age=40s",
+    flip="20",
+    repeats="10",
+    score="loss",
+    review="mine",
+    word="free",
+    spot="1",
+    beside="one-or-seven:5041",
+    box="4",
+    poisons="2",
+)
+
+
+PAGES_OWN = {
+    "spot",
+    "word",
+    "k",
+    "panel",
+    "edit",
+    "to",
+    "weight",
+    "with_",
+    "t",
+    "group",
+    "flip",
+    "score",
+    "review",
+    "repeats",
+    "beside",
+    "box",
+    "poisons",
+}
+KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
+    "study",
+    "solver",
+    "damping",
+    "curvature",
+    "device",
+    "show",
+    "of",
+    "page",
+    "chart",
+}
+KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "repeats", "score", "beside"}
+
+
+# ------------------------------------------------------------------------------------------ there and back
+
+
+@pytest.mark.parametrize(
+    "view", [View(), FULL, View(picture="ab" * 32, ask="7"), View(out="1,2,3", page="2"), View(with_="cg")]
+)
+def test_there_and_back(view):
+    assert from_query(view.query()) == view
+
+
+def test_defaults_are_not_in_the_address():
+    assert View().query() == {}
+    assert View(test="5", chart="distance", ask="model").query() == {"test": "5"}
+    assert set(FULL.query()) == {one.name for one in fields(View)} - {"picture", "with_"} | {"with"}
+
+
+def test_what_the_address_does_not_know_is_ignored():
+    assert from_query({"test": "5", "utm_source": "mail", "embed": "true"}) == View(test="5")
+
+
+def test_what_the_full_view_means():
+    FULL.check()
+    assert FULL.spec.name == "one-or-seven"
+    assert FULL.settings == Settings("cg", 0.25, "hessian")
+    assert (FULL.test_id, FULL.opened, FULL.chosen) == (5040, 12, (12, 40))
+    assert (FULL.only_label, FULL.page_number) == (1, 3)
+    assert FULL.settings_changed
+    assert FULL.pinned == ("one-or-seven", 5041)
+
+
+def test_what_the_empty_view_means():
+    empty = View()
+    empty.check()
+    assert empty.spec.name == DEFAULT_STUDY == "digits"
+    assert empty.settings == Settings()
+    assert (empty.test_id, empty.opened, empty.chosen, empty.only_label) == (None, None, (), None)
+    assert empty.page_number == 1
+    assert not empty.settings_changed
+
+
+@pytest.mark.parametrize(
+    ("out", "chosen"),
+    [
+        ("", ()),
+        (",", ()),
+        ("3", (3,)),
+        ("3,1,3,1", (3, 1)),
+        (",3,,1,", (3, 1)),
+        (",".join(map(str, range(200))), tuple(range(MOST_CHOSEN))),
+    ],
+)
+def test_chosen_examples(out, chosen):
+    assert View(out=out).chosen == chosen
+
+
+@pytest.mark.parametrize(("page", "number"), [("1", 1), ("0", 1), ("007", 7)])
+def test_pages_count_from_one(page, number):
+    assert View(page=page).page_number == number
+
+
+# -------------------------------------------------------------------------------------------------- changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"study": "digits"}, KEPT_FOR_ANOTHER_STUDY),
+        (
+            {"test": "5041"},
+            KEPT_FOR_ANOTHER_TEST,
+        ),
+        (
+            {"picture": "cd" * 32},
+            KEPT_FOR_ANOTHER_TEST,
+        ),
+        ({"show": "all"}, {one.name for one in fields(View)} - {"show", "page"}),
+        ({"of": "0"}, {one.name for one in fields(View)} - {"of", "page"}),
+        ({"open": "7"}, {one.name for one in fields(View)} - {"open"}),
+        ({"ask": "model"}, {one.name for one in fields(View)} - {"ask", "retrain", "spot"}),
+        ({"damping": "1"}, {one.name for one in fields(View)} - {"damping", "retrain", "spot"}),
+        ({"study": "digits", "test": "5001"}, KEPT_FOR_ANOTHER_STUDY),
+    ],
+    ids=lambda one: str(one) if isinstance(one, dict) else str(len(one)),
+)
+def test_a_change_forgets_what_no_longer_makes_sense(changes, kept):
+    after, plain = FULL.changed(**changes), View()
+    for name in (one.name for one in fields(View)):
+        source = FULL if name in kept else plain
+        assert getattr(after, name) == changes.get(name, getattr(source, name)), name
+
+
+def test_another_page_asks_the_same_question_and_nothing_of_its_own():
+    after, plain = FULL.on_another_page(), View()
+    for name in (one.name for one in fields(View)):
+        stays = name in PAGES_OWN - {"spot", "beside"} | {"retrain"}
+        assert getattr(after, name) == getattr(plain if stays else FULL, name), name
+
+
+def test_a_change_leaves_the_old_view_alone():
+    before = View(test="5", open="7")
+    assert before.changed(test="6") == View(test="6")
+    assert before == View(test="5", open="7")
+
+
+# ------------------------------------------------------------------------------------------------- refusals
+
+MALFORMED = {
+    "study": ("no study", ["foo", "Digits", "../digits", " ", "\x00", LONG]),
+    "test": ("test image", ["abc", "-1", "1.5", "1e3", "²", "٣", " 5", "5;6", "nan", LONG]),
+    "open": ("training image", ["-1", "abc", "0x10", LONG]),
+    "out": ("training image", ["1,x", "1,-2", "1;2", "1, 2", LONG]),
+    "ask": ("label", ["xyz", "-1", "True", "1.0", LONG]),
+    "solver": ("no solver", ["foo", "Cholesky", ""]),
+    "damping": ("at least 0", ["abc", "-1", "-1e-9", "nan", "inf", "1e400", "0,5", "1/2", LONG, "x" * 5_000]),
+    "curvature": ("no curvature", ["foo", "Hessian", "", LONG]),
+    "device": ("no device", ["tpu", "cuda:0", ""]),
+    "retrain": ("retrain", ["yes", "2", LONG]),
+    "of": ("label", ["x", "-1", LONG]),
+    "page": ("page", ["abc", "-1", "1.5", LONG]),
+    "k": ("number of examples", ["x", "-1", "1.5", "²", LONG]),
+    "weight": ("weight must be", ["x", "1/2", "0,5", LONG[:50] + "x"]),
+    "spot": ("spot", ["yes", "2", LONG]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (_, values) in MALFORMED.items() for value in values]
+)
+def test_a_malformed_address_is_refused_in_a_short_sentence(name, value):
+    with pytest.raises(DataError, match=MALFORMED[name][0]) as caught:
+        from_query({name: value}).check()
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "1e-3", "+5", " 1 "])
+def test_a_damping_is_any_number_from_zero(value):
+    View(damping=value).check()
+    assert View(damping=value).settings.damping == float(value)
+
+
+# ------------------------------------------------------------------------------------------- in a visit
+
+
+def _page():
+    import streamlit as st
+
+    from pages._shell.address import go_to, read_view, start_over, toggle_chosen
+
+    view = read_view()
+    st.text(f"{view.test}|{view.open}|{view.out}")
+    st.button("test", key="test", on_click=lambda: go_to(test="6"))
+    st.button("open", key="open", on_click=lambda: go_to(open="9"))
+    st.button("three", key="three", on_click=lambda: toggle_chosen("3"))
+    st.button("four", key="four", on_click=lambda: toggle_chosen("4"))
+    st.button("over", key="over", on_click=start_over)
+
+
+def visit(**query):
+    at = AppTest.from_function(_page)
+    return look(at, **query)
+
+
+def look(at, **query):
+    """The page at an address, as a browser would ask for it."""
+    at.query_params.clear()
+    for name, value in query.items():
+        at.query_params[name] = value
+    return at.run()
+
+
+def state(at):
+    assert not at.exception
+    query = {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+    return at.text[0].value, query
+
+
+def press(at, key):
+    return at.button(key=key).click().run()
+
+
+def test_the_address_is_read():
+    assert state(visit(test="5", open="7")) == ("5|7|", {"test": "5", "open": "7"})
+
+
+def test_a_click_changes_view_and_address_together():
+    at = visit(test="5")
+    assert state(press(at, "open")) == ("5|9|", {"test": "5", "open": "9"})
+    assert state(press(at, "test")) == ("6||", {"test": "6"})
+    assert state(press(at, "over")) == ("||", {})
+
+
+def test_ticking_twice_puts_back():
+    at = visit(test="5")
+    assert state(press(at, "three"))[0] == "5||3"
+    assert state(press(at, "four"))[0] == "5||3,4"
+    assert state(press(at, "three"))[0] == "5||4"
+    assert state(press(at, "four")) == ("5||", {"test": "5"})
+
+
+def turn(at, name):
+    """Another page, as `app.py` tells."""
+    at.session_state["page_now"] = name
+    return at
+
+
+def test_another_page_of_the_menu_keeps_the_question():
+    at = press(visit(study="one-or-seven", test="5", retrain="1", k="7"), "open")
+    kept = {"study": "one-or-seven", "test": "5", "open": "9"}
+    assert state(look(turn(at, "other"))) == ("5|9|", kept)
+    assert state(press(at, "test")) == ("6||", {"study": "one-or-seven", "test": "6"})
+    assert state(look(turn(at, ""))) == ("6||", {"study": "one-or-seven", "test": "6"})
+
+
+def test_a_link_to_another_page_is_taken_even_where_its_address_was_left_a_moment_ago():
+    at = press(visit(test="5"), "open")
+    assert state(look(turn(at, "other"), test="5")) == ("5||", {"test": "5"})
+
+
+def test_the_same_page_without_an_address_is_the_first_view():
+    at = turn(visit(test="5"), "")
+    assert state(look(at)) == ("||", {})
+
+
+def test_an_address_that_was_typed_is_taken():
+    at = press(visit(test="5"), "open")
+    assert state(look(at, test="8")) == ("8||", {"test": "8"})
+
+
+def test_a_click_that_overtakes_the_address_is_not_undone():
+    """The browser still shows the address of before the click when the next run begins."""
+    at = press(visit(test="5"), "open")
+    assert state(look(at, test="5")) == ("5|9|", {"test": "5", "open": "9"})
+
+
+def test_going_back_later_is_taken(monkeypatch):
+    at = press(visit(test="5"), "open")
+    monkeypatch.setattr(views, "LATE_SECONDS", 0.0)
+    assert state(look(at, test="5")) == ("5||", {"test": "5"})

@@ -1,0 +1,339 @@
+"""The page on which people build their own studies: every way in, what is refused, and what stays."""
+
+import io
+from zipfile import ZipInfo
+
+import pytest
+from PIL import Image
+
+from influence_core.data.brought import own, recipes
+from influence_core.errors import DataError
+from influence_core.models import backbones
+from pages._parts import build
+from pages._shell import downloads, results
+from pages._shell.jobs import get_jobs
+from tests.data import test_text_folder
+from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
+from tests.data.test_image_folder import fill, picture
+from tests.data.test_pictures import half, save
+from tests.visits import address, keys, press, said, settle, title, turn_to, visit_page
+
+PAGE = "build"
+
+
+class File(io.BytesIO):
+    """What st.file_uploader gives."""
+
+    def __init__(self, content: bytes, name: str = "pets.zip") -> None:
+        super().__init__(content)
+        self.name = name
+        self.file_id = str(hash(content))
+
+
+@pytest.fixture
+def uploaded(monkeypatch):
+    held: dict = {"file": None}
+    monkeypatch.setattr(build.st, "file_uploader", lambda *_, **__: held["file"])
+    return held
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A data folder of this test's; afterwards no study of it is left."""
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
+    yield tmp_path
+    for one in recipes.recipes(results.get_store()):
+        recipes.remove(results.get_store(), one.name)
+
+
+def choose(at, kind):
+    at.button_group(key="build_kind").set_value(kind)
+    return settle(at)
+
+
+def from_folder(path, kind=build.FOLDER):
+    at = choose(visit_page(PAGE), kind)
+    at.selectbox(key="build_folder_0").set_value(str(path))
+    return settle(at)
+
+
+def train(at, **inputs):
+    for key, value in inputs.items():
+        at.text_input(key=f"build_{key}").set_value(value)
+    return press(at, "build_train")
+
+
+def built():
+    return recipes.recipes(results.get_store())
+
+
+def test_the_empty_page_says_what_can_be_brought(uploaded):
+    at = visit_page(PAGE)
+    assert title(at) == "Which of your own examples matter?"
+    assert list(at.button_group(key="build_kind").options) == list(build.KINDS.values())
+    for fact in (
+        "at least 10 and at most 20,000 pictures",
+        "up to 500 MB",
+        "nothing in it is ever run",
+        "None yet.",
+    ):
+        assert fact in said(at), fact
+    assert "build_train" not in keys(at)
+
+
+def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploaded):
+    page = {"cats/page.png": b"<html><script>alert(1)</script>"}
+    uploaded["file"] = File(packed(pets(6) | page | {"../evil.txt": b"x"}).getvalue(), "my pets.zip")
+    at = visit_page(PAGE)
+    assert "**2 classes**, **10** pictures to train on and **2** to test on." in said(at)
+    counts, skipped = (one.value for one in at.dataframe)
+    assert counts["class"].tolist() == ["cats", "dogs"] and counts["to train on"].tolist() == [5, 5]
+    assert dict(zip(skipped["why"], skipped["for example"], strict=True)) == {
+        "names that lead out of the folder": "../evil.txt",
+        "no readable pictures": "cats/page.png",
+    }
+    assert at.text_input(key="build_title").value == "my pets"
+    train(at, title="Pets *of* mine")
+    (kept,) = built()
+    assert address(at) == {"study": kept.name}
+    assert (kept.title, kept.fields["model"], kept.fields["backbone"]) == (
+        "Pets of mine",
+        "logistic",
+        "efficientnet-lite0",
+    )
+    assert "**Pets of mine** is trained on 10 images" in said(at)
+    side = at.selectbox(key="side_study")
+    assert side.value == kept.name and "Built here: Pets of mine" in side.options
+    uploaded["file"] = None
+    explained = visit_page("explain", kept.name)
+    assert "training images made the model say" in title(explained)
+    opened = visit_page("explain", kept.name, open="0")
+    assert "cats/0.png" in said(opened)
+    press(turn_to(explained, PAGE), f"remove_{kept.name}")
+    assert built() == ()
+    assert "None yet." in said(explained) and "study" not in address(explained)
+    gone = visit_page("explain", kept.name)
+    assert "removed, or built elsewhere" in said(gone) and "start_over" in keys(gone)
+
+
+def test_a_folder_with_three_classes_and_pixels(folder):
+    pets_folder = fill(folder / "pets", {"cats": 6, "dogs": 6, "yetis": 6})
+    at = choose(visit_page(PAGE), build.FOLDER)
+    assert at.selectbox(key="build_folder_0").options == [str(pets_folder)]
+    assert own.FOLDERS_VARIABLE in said(at) and str(folder) in said(at)
+    at.selectbox(key="build_folder_0").set_value(str(pets_folder))
+    settle(at)
+    assert "**3 classes**" in said(at) and "Softmax regression with 3 classes" in said(at)
+    assert "Nothing was skipped." in said(at)
+    at.selectbox(key="build_backbone").set_value("")
+    train(at, seed="3")
+    (kept,) = built()
+    assert (kept.fields["model"], kept.fields["seed"], kept.fields["backbone"]) == ("softmax", 3, "")
+    assert kept.fields["source"] == f"folder:{pets_folder}"
+    assert "pixels, softmax regression" in said(at)
+
+
+def test_texts_in_a_folder(folder):
+    test_text_folder.write(folder)
+    train(from_folder(folder / "texts", build.TEXTS))
+    (kept,) = built()
+    assert (kept.fields["data"], kept.fields["l2"]) == (own.TEXTS, 1e-4)
+
+
+def test_a_table_has_its_form():
+    at = choose(visit_page(PAGE), build.TABLE)
+    assert any(one.label == "Use a table of your own" for one in at.expander)
+
+
+def test_a_changed_folder_is_looked_at_again(folder):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    at = from_folder(path)
+    assert "**10** pictures to train on" in said(at)
+    fill(path, {"cats": 26})
+    press(at, "build_again")
+    assert "**26** pictures to train on" in said(at)
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "pets", "../..", "~root"])
+def test_other_folders_of_the_disk_are_not_read(path, monkeypatch):
+    monkeypatch.setattr(own, "offered", lambda _: (path,))  # typed: AppTest chooses only what is offered
+    at = from_folder(path)
+    assert "This folder may not be read" in said(at)
+    assert "build_train" not in keys(at)
+
+
+BAD = {
+    "no zip": (lambda: b"<!doctype html>", "not a zip that can be read"),
+    "half a zip": (
+        lambda: packed(pets()).getvalue()[:-100],
+        "not a zip that can be read, or it is incomplete",
+    ),
+    "empty": (lambda: packed({}).getvalue(), "it is empty"),
+    "names that lead out": (
+        lambda: packed({"../a.png": picture(1), "/etc/b.png": picture(2)}).getvalue(),
+        "2 × names that lead out of the folder",
+    ),
+    "one class": (
+        lambda: packed({f"cats/{at}.png": picture(at) for at in range(12)}).getvalue(),
+        "only one: “cats”",
+    ),
+    "no pictures": (lambda: packed(dict.fromkeys(pets(), b"<html>")).getvalue(), "12 × no readable pictures"),
+    "cut pictures": (
+        lambda: packed({name: half(one) for name, one in pets().items()}).getvalue(),
+        "damaged or incomplete pictures",
+    ),
+    "tiny pictures": (
+        lambda: packed(dict.fromkeys(pets(), save(Image.new("L", (1, 1))))).getvalue(),
+        "less than 8 pixels a side",
+    ),
+    "few": (lambda: packed(pets(2)).getvalue(), "Only 4 pictures can be used; at least 10"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_uploads_are_said_and_the_page_goes_on(uploaded, name):
+    make, message = BAD[name]
+    uploaded["file"] = File(make())
+    at = visit_page(PAGE)
+    assert message in said(at).replace("\\", "")
+    assert "build_train" not in keys(at)
+    uploaded["file"] = File(packed(pets()).getvalue())
+    assert "build_train" in keys(settle(at))
+
+
+def test_every_attack_in_one_zip(uploaded, tmp_path):
+    good = [(ZipInfo(name), content) for name, content in pets().items()]
+    entries = [one for attack, _ in ATTACKS.values() for one in attack]
+    uploaded["file"] = File(packed_entries([*good, *entries]).getvalue())
+    at = visit_page(PAGE)
+    assert not at.error and "build_train" in keys(at)
+    skipped = dict(zip(at.dataframe[1].value["why"], at.dataframe[1].value["how many"], strict=True))
+    assert skipped["names that lead out of the folder"] == 12
+    assert skipped["links and special files"] == 3
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
+    uploaded["file"] = File(packed(pets(7)).getvalue(), "my pets.zip")
+    at = visit_page(PAGE)
+    at.session_state["building"] = {
+        "title": "x",
+        "data": own.PHOTOS,
+        "model": "logistic",
+        "l2": 0.1,
+        "source": "zip:",
+    }
+    assert "no longer has those pictures" in said(settle(at))
+    uploaded["file"] = None  # the browser forgets it
+    press(at, "build_back")
+    assert "Sent before: my pets.zip" in said(at).replace("\\", "") and "build_train" in keys(at)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({f"l2_{own.PHOTOS}": "0"}, "l2 must be a number above 0"),
+        ({f"l2_{own.PHOTOS}": "nan"}, "l2 must be a number above 0"),
+        ({f"l2_{own.PHOTOS}": "much"}, "but is “much”"),
+        ({"seed": "-1"}, "seed must be a whole number"),
+        ({"seed": "1e3"}, "seed must be a whole number"),
+    ],
+)
+def test_bad_settings_are_said(uploaded, inputs, message):
+    uploaded["file"] = File(packed(pets()).getvalue())
+    at = train(visit_page(PAGE), **inputs)
+    assert message in said(at)
+    assert built() == ()
+
+
+def test_hostile_names_are_shown_to_the_letter(uploaded):
+    files = {name.replace("cats", "[x](b) _c_ $d$"): content for name, content in pets().items()}
+    uploaded["file"] = File(packed(files).getvalue(), "<b>*x*.zip")
+    at = train(visit_page(PAGE), title="[a](javascript:b) <i>")
+    (kept,) = built()
+    assert kept.title == "a(javascriptb) i"
+    assert not any("<i>" in str(one.value) for one in at.markdown)
+
+
+def test_training_can_be_left_and_nothing_is_kept_of_a_failure(folder):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    at = from_folder(path)
+    for one in (path / "dogs").iterdir():
+        one.write_bytes(b"<html>")
+    train(at)
+    assert "only one: “cats”" in said(at).replace("\\", "")
+    assert built() == ()
+    (path / "dogs" / "000.png").write_bytes(picture(3))
+    press(at, "build_back")
+    assert at.button_group(key="build_kind").value == build.FOLDER
+    assert at.selectbox(key="build_folder_0").value == str(path)
+    assert at.text_input(key="build_title").value == "pets" and "build_train" in keys(at)
+
+
+def test_a_study_trained_again_looks_at_the_pictures_again(folder):
+    path = fill(folder / "pets", {"cats": 5, "dogs": 5})
+    train(from_folder(path))
+    fill(path, {"cats": 10})
+    train(from_folder(path), title="pets")
+    (kept,) = built()
+    study = get_jobs().result(results.study_key(kept.name, "auto"))
+    assert len(study.data.train) == 12
+
+
+def test_a_study_of_another_version_can_still_be_removed():
+    name = recipes.keep(results.get_store(), {"title": "Old", "gone": 1})
+    at = visit_page(PAGE)
+    assert "built by another version" in said(at)
+    press(at, f"remove_{name}")
+    assert built() == ()
+
+
+def test_the_list_survives_a_recipe_that_names_a_removed_upload():
+    fields = {
+        "title": "Lost",
+        "data": own.PHOTOS,
+        "model": "logistic",
+        "l2": 0.1,
+        "source": "zip:" + "0" * 64,
+    }
+    name = recipes.keep(results.get_store(), fields)
+    assert "Lost" in said(visit_page(PAGE))
+    at = visit_page("explain", name)
+    assert "no longer has those pictures" in said(at)
+
+
+# ----------------------------------------------------------------------------------------------- other networks
+
+
+def test_weights_are_downloaded_only_when_asked_to_and_then_offered(folder, monkeypatch):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    fetched = []
+
+    def fetch(name, where, progress):
+        fetched.append((name, where))
+        file = backbones.weights_path(name, where)
+        file.parent.mkdir()
+        file.write_bytes(b"weights")
+
+    monkeypatch.setattr(backbones, "download", fetch)
+    at = from_folder(path)
+    assert "inception_v3" in at.selectbox(key="weights_name").options
+    assert "109 MB, are fetched from PyTorch's site" in said(at) and not fetched
+    assert "inception_v3" not in at.selectbox(key="build_backbone").options
+    press(at, "download_weights")
+    assert fetched == [("inception_v3", str(folder))]
+    assert "inception_v3 (torchvision)" in at.selectbox(key="build_backbone").options
+    assert "inception_v3" not in at.selectbox(key="weights_name").options
+
+
+def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
+    def fail(name, where, progress):
+        raise DataError("The weights of inception_v3 could not be downloaded: no network")
+
+    monkeypatch.setattr(backbones, "download", fail)
+    at = press(visit_page(PAGE), "download_weights")
+    assert any("no network" in one.value for one in at.error)
+    assert any("Studies that were built here" in one.value for one in at.subheader)
+    monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
+    assert not press(at, "job_start_again").error

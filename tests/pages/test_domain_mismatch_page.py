@@ -1,0 +1,289 @@
+"""The page about a group that the model fails on: its story, its widgets, its address, and a table of one's own."""
+
+import re
+from dataclasses import dataclass, field
+
+import pytest
+
+from influence_core.experiments import domain_mismatch, explain
+from influence_core.experiments.domain_mismatch import Group
+from influence_core.studies import find, open_study
+from influence_core.words import nats, percent
+from pages._common import upload
+from pages._shell import downloads, results
+from tests.data.test_tables import as_csv, rows
+from tests.visits import address, charts, keys, press, said, settle, title, visit_page
+
+PAGE, TWENTIES = "domain_mismatch", Group("age group", "[20-30)")
+
+
+@pytest.fixture(scope="module")
+def story():
+    study, whole = open_study(find("diabetes-thinned")), open_study(find("diabetes"))
+    return domain_mismatch.run(study, TWENTIES, explain.run(study, explain.ask(study, 4, label=0)), whole)
+
+
+def box(at, key):
+    return next(one for one in at.selectbox if one.key == key)
+
+
+def choose(at, key, value):
+    box(at, key).set_value(value)
+    return settle(at)
+
+
+# -------------------------------------------------------------------------------------------------- the story
+
+
+def test_the_embedded_story(story):
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert title(at) == "Why does it fail on this group?"
+    assert [one.key for one in at.get("download_button")] == ["download_csv"]
+    words = said(at)
+    assert "**age group = \\[20-30\\)**" in words
+    for fact in (
+        "**3 of 11 (27.3 %)**",
+        "16 of 99 (16.2 %)",
+        "**25** training rows put back",
+        "**0 of 11 (0.0 %)**",
+        "Only **5** of 307 training rows",
+        "the **3** rows that matter most to test row 4 are all among them",
+        f"**{story.times_next(int(story.top(1)[0])):.1f} times**",
+        f"the model says **fast** ({percent(float(story.explanation.probabilities[1]))})",
+        f"it says **slow** ({percent(float(story.whole_probabilities[0]))})",
+        "stand-in for the hospital stays",
+    ):
+        assert fact in words, fact
+    assert set(charts(at)) == {
+        "before_after",
+        "group_errors",
+        "strongest_rows",
+        "coefficients",
+        "row_features",
+    }
+    listed = at.dataframe[1].value
+    at_rows = story.group_rows()
+    assert listed["row"].tolist() == story.explanation.ids[at_rows].tolist()
+    assert listed["loss change"].tolist() == [nats(float(one)) for one in story.explanation.scores[at_rows]]
+    assert listed["rank"].tolist()[:3] == [1, 2, 3]
+    counts = at.dataframe[0].value
+    assert counts["slow"].tolist() == ["26", "1", "11"] and counts["fast"].tolist() == ["4", "4", "0"]
+
+
+def test_the_rows_are_really_taken_out_on_request():
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert "removals" not in charts(at)
+    press(at, "retrain")
+    drawn = charts(at)["removals"]["data"]
+    assert len(drawn) == 5
+    study = open_study(find("diabetes-thinned"))
+    answer = explain.run(study, explain.ask(study, 4, label=0))
+    (alone,) = domain_mismatch.remove_each(study, answer, [103])
+    assert drawn[0]["x"] == pytest.approx([alone.predicted, alone.actual], abs=1e-6)
+    assert "Without the 4 harmful rows (103, 113, 10, 423) the model says **slow**" in said(at)
+    assert address(at)["retrain"] == "1"
+
+
+def test_widgets_change_the_address_and_the_story():
+    at = visit_page(PAGE, "diabetes-thinned")
+    choose(at, "group_test", 356)
+    assert address(at)["test"] == "356"
+    assert "**Test row 356** is **slow**" in said(at)
+    choose(at, "group_row", 103)
+    assert address(at)["open"] == "103"
+    choose(at, "group_value", "[30-40)")
+    assert address(at) == {"study": "diabetes-thinned", "group": "age group=[30-40)"}
+    assert "**3 of 12 (25.0 %)**" in said(at)
+    choose(at, "group_column", "bmi")
+    assert address(at)["group"] == "bmi"
+    study = open_study(find("diabetes-thinned"))
+    assert box(at, "group_value").value == domain_mismatch.suggest(study, "bmi").value
+
+
+def test_an_address_opens_the_same_view():
+    at = visit_page(PAGE, "diabetes-thinned", group="age group=[20-30)", test="220", open="426")
+    assert "**Test row 220**" in said(at)
+    assert box(at, "group_row").value == 426
+    assert "removals" not in charts(at)
+
+
+def test_any_row_of_the_group_can_be_asked_about_and_any_training_row_opened():
+    at = visit_page(PAGE, "diabetes-thinned", test="48", open="1")
+    assert "**Test row 48** is **slow**; the model says **slow**" in said(at)
+    assert box(at, "group_row").value == 1
+    elsewhere = visit_page(PAGE, "diabetes-thinned", test="8")
+    assert "**Test row 4**" in said(elsewhere), "row 8 is of another group"
+
+
+@pytest.mark.parametrize("query", [{"test": "5"}, {"open": "4"}])
+def test_a_row_that_is_not_there_is_said(query):
+    (id,) = query.values()
+    at = visit_page(PAGE, "diabetes-thinned", **query)
+    assert re.search(rf"no (example with id|training row) {id}\b", at.error[0].value)
+
+
+def test_a_group_without_mistakes_shows_its_least_sure_rows():
+    at = visit_page(PAGE, "diabetes")
+    assert "**0 of 11 (0.0 %)**" in said(at)
+    assert "Test row 4" in said(at) and "before_after" not in charts(at)
+
+
+@pytest.mark.parametrize(
+    "group, message",
+    [
+        ("nonsense", "a group is “column=value”"),
+        ("age group=[200-210)", "No test row has age group = [200-210); choose one of [20-30), [30-40)"),
+        ("age group=[10-20)", "No test row has age group = [10-20)"),
+        ("<b>x</b>=1", "a group is “column=value”"),
+    ],
+)
+def test_a_bad_group_in_the_address_is_said(group, message):
+    at = visit_page(PAGE, "diabetes-thinned", group=group)
+    assert message in at.error[0].value.replace("\\", "")
+    assert "start_over" in keys(at)
+
+
+def test_a_study_without_a_table_offers_some():
+    at = visit_page(PAGE, "one-or-seven")
+    assert "told apart by the columns of a table" in at.info[0].value
+    press(at, "use_diabetes-thinned")
+    assert address(at)["study"] == "diabetes-thinned"
+    assert "**3 of 11 (27.3 %)**" in said(at)
+
+
+def test_missing_hospital_data_offer_a_download_and_fetch_nothing_unasked(tmp_path, monkeypatch):
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
+    at = visit_page(PAGE, "hospital-thinned")
+    assert "Hospital readmission data is not on this machine" in said(at)
+    assert "download_hospital-thinned" in keys(at)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.shared_data
+def test_the_papers_own_story(shared_data, monkeypatch):
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(shared_data))
+    at = visit_page(PAGE, "hospital-thinned")
+    words = said(at)
+    assert "**30 of 137 (21.9 %)**" in words and "**0 of 137 (0.0 %)**" in words
+    assert "Only **4** of 19,980 training rows" in words
+    assert "the **4** rows that matter most to test row 101742" in words
+    assert at.dataframe[1].value["row"].tolist() == [13685, 9366, 19590, 11116]
+
+
+# ------------------------------------------------------------------------------------------- a table of one's own
+
+
+@dataclass
+class File:
+    """What the browser hands over."""
+
+    content: bytes
+    name: str = "cus*tomers.csv"
+    file_id: str = field(default="file")
+
+    def getvalue(self) -> bytes:
+        return self.content
+
+
+@pytest.fixture
+def uploaded(monkeypatch):
+    """Puts a file into the upload form."""
+    held: dict = {"file": None}
+    monkeypatch.setattr(upload.st, "file_uploader", lambda *_, **__: held["file"])
+    return held
+
+
+def table(n: int = 200) -> list[dict[str, str]]:
+    made = [{**one, "name": f"customer {at}", "ward": str(at % 5)} for at, one in enumerate(rows(n))]
+    made[3]["spent"] = "n/a"
+    return made
+
+
+def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
+    at = visit_page(PAGE, "diabetes-thinned")
+    uploaded["file"] = File(as_csv(table()))
+    settle(at)
+    preview = at.dataframe[0].value
+    assert preview["column"].tolist() == list(table()[0])
+    assert at.multiselect(key="table_ignored").value == ["name"]
+    choose(at, "table_label", "bought")
+    choose(at, "table_group", "city")
+    at.multiselect(key="table_codes").set_value(["ward"])
+    settle(at)
+    press(at, "table_train")
+    assert "row 4 ('n/a')" in at.error[0].value.replace("\\", "")
+    at.checkbox(key="table_leave_out").check()
+    settle(at)
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None  # the form is new and empty
+    settle(at)
+    name = address(at)["study"]
+    study = open_study(find(name, results.get_store()), results.get_store())
+    assert (len(study.data.train), len(study.data.test)) == (149, 50)
+    assert "ward = 3" in study.data.feature_names
+    group = domain_mismatch.suggest(study)
+    assert group.column == "city"
+    assert f"**city = {group.value}**" in said(at)
+    assert box(at, "side_study").value == name
+    assert "Your table: cus_tomers.csv" in box(at, "side_study").options
+    explained = visit_page("explain", name)
+    assert "training rows" in title(explained)
+    assert "cus_tomers.csv" in said(explained)
+
+
+BAD = {
+    "an empty file": (b"", "file is empty"),
+    "a workbook": (b"PK\x03\x04" + bytes(9), "workbook"),
+    "garbage": (bytes(range(256)), "not text"),
+    "a ragged row": (b"a,b\n1,2\n1\n", "Row 2 has 1 cells"),
+    "no label": (
+        as_csv([{"a": str(at), "b": str(at / 7)} for at in range(99)]),
+        "No column has 2 to 50 different values",
+    ),
+    "too large": (bytes(50 * 10**6 + 1), "at most 50 MB"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_said_and_the_story_stays(uploaded, name):
+    content, message = BAD[name]
+    uploaded["file"] = File(content)
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert message in at.error[0].value.replace("\\", "")
+    assert "**3 of 11 (27.3 %)**" in said(at)
+
+
+def test_latin_1_is_offered(uploaded):
+    content = as_csv(table()).decode().replace("Ürümqi", "Zürich").encode("latin-1")
+    uploaded["file"] = File(content)
+    at = visit_page(PAGE, "diabetes-thinned")
+    at.checkbox(key="table_latin").check()
+    settle(at)
+    assert not at.error
+    assert "Zürich" in " ".join(at.dataframe[0].value["for example"])
+
+
+def test_hostile_names_are_shown_to_the_letter(uploaded):
+    hostile = "![x](http://evil/x.png) <script>alert(1)</script> :red[y] $x$"
+    made = [{hostile: one["city"], **one} for one in rows(120)]
+    uploaded["file"] = File(as_csv(made))
+    at = visit_page(PAGE, "diabetes-thinned")
+    choose(at, "table_label", "bought")
+    choose(at, "table_group", hostile)
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None
+    settle(at)
+    words = said(at)
+    assert not re.search(r"(?<!\\)(\]\(http|<script|:red\[)", words), (
+        "every sign that could come alive is escaped"
+    )
+    assert "\\!\\[x\\]" in words
+    assert "<script" not in str(charts(at))
+
+
+def test_a_table_that_is_gone_says_so_and_can_be_uploaded_again():
+    at = visit_page(PAGE, "table-" + "0" * 32)
+    assert "no longer has that table" in at.error[0].value
+    assert "Use a table of your own" in [one.label for one in at.expander]

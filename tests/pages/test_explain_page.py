@@ -1,0 +1,466 @@
+"""The Explain page, driven without a browser: what it says, what it refuses, and what it survives."""
+
+import csv
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import streamlit as st
+from numpy.testing import assert_array_equal
+from streamlit.testing.v1 import AppTest
+
+from influence_core import devices, studies
+from influence_core.experiments import explain, predictions
+from influence_core.experiments.explain import Settings
+from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
+from influence_core.studies import CATALOGUE, find
+from influence_core.words import nats, sign_rule
+from pages._common.table import as_csv
+from pages._shell import downloads, page, results
+from pages._shell.address import View
+from tests.pages.test_address import PAGES_OWN
+from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    """One server for the module; its default study is a small one: 200 digits 0 and 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CATALOGUE, "digits", replace(find("digits"), classes=(0, 1), n_train=200))
+        st.cache_resource.clear()
+        yield
+        st.cache_resource.clear()
+
+
+@pytest.fixture
+def restart(tmp_path, monkeypatch):
+    """A server with an empty store of its own; calling it starts the server again on the same store."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    st.cache_resource.clear()
+    yield st.cache_resource.clear
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def study(one_or_seven):
+    return one_or_seven
+
+
+@pytest.fixture(scope="module")
+def known(study):
+    return predictions.run(study)
+
+
+@pytest.fixture(scope="module")
+def answer(study, known):
+    """What the page should show for the least confident mistake."""
+    wrong = int(known.ids[known.misclassified()[-1]])
+    return explain.run(study, explain.ask(study, wrong), Settings())
+
+
+def at_mistake(answer, **query) -> AppTest:
+    return visit(test=str(answer.test_id), **query)
+
+
+def pair(answer) -> list[str]:
+    return [str(answer.ids[at]) for at in answer.speak_for(2)]
+
+
+# ------------------------------------------------------------------------------------------- first sight
+
+
+def test_the_first_visit_asks_about_the_most_confident_mistake(known):
+    at = visit()
+    first = known.misclassified()[0]
+    assert title(at) == f"Which training images made the model say {'71'[known.predicted[first]]}?"
+    assert f"Test image {known.ids[first]}" in said(at)
+    assert f"but it is **{'71'[known.labels[first]]}**" in said(at)
+    assert "What this page answers" in at.expander[0].label
+    assert [card["id"] for card in cards(at)["tests"]] == [str(known.ids[i]) for i in known.misclassified()]
+
+
+def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
+    at = at_mistake(answer)
+    shown = cards(at)
+    for key, strongest, tone in (
+        ("side_helpful", answer.speak_for(6), "helpful"),
+        ("side_harmful", answer.speak_against(6), "harmful"),
+    ):
+        assert [card["id"] for card in shown[key]] == [str(answer.ids[i]) for i in strongest]
+        for card, i in zip(shown[key], strongest, strict=True):
+            words = " ".join([card["title"], *card["lines"]])
+            assert nats(answer.scores[i]) in words
+            assert f"labelled {study.data.class_names[answer.labels[i]]}" in words
+            assert card["tone"] == tone
+    assert any("Speak for 1" in one.value for one in at.subheader)
+    assert any("Speak against 1" in one.value for one in at.subheader)
+
+
+def test_what_stands_under_every_result(answer):
+    words = said(at_mistake(answer))
+    for expected in (
+        sign_rule(),
+        "Unit: nats",
+        "Cholesky, chosen because 784 parameters fit",
+        "relative residual",
+        "gradient norm",
+        "convergence check",
+        "damping 0",
+        "n = 1,092",
+        "p = 784",
+        "l2 = 0.01",
+        "seed 0",
+    ):
+        assert expected in words
+
+
+def test_the_charts_show_the_model_and_all_training_images(answer):
+    at = at_mistake(answer)
+    assert set(charts(at)) == {"probabilities", "scatter"}
+    ids = [one[0] for trace in charts(at)["scatter"]["data"] for one in trace.get("customdata", [])]
+    assert set(answer.ids[answer.speak_for(50)]) <= set(ids) <= set(answer.ids)
+
+
+# --------------------------------------------------------------------------------- the label asked about
+
+
+def test_asking_about_the_true_label_turns_title_headings_and_sides(answer):
+    by_model, by_truth = at_mistake(answer), at_mistake(answer, ask="true")
+    assert title(by_model) == "Which training images made the model say 1?"
+    assert title(by_truth) == "Which training images speak for 7, when the model says 1?"
+    assert any("Speak for 7" in one.value for one in by_truth.subheader)
+    assert any("Speak against 7" in one.value for one in by_truth.subheader)
+    strongest = [
+        cards(one)[key][0]["id"] for one, key in ((by_model, "side_helpful"), (by_truth, "side_harmful"))
+    ]
+    assert strongest[0] == strongest[1]
+
+
+def test_the_toggle_changes_the_address(answer):
+    at = at_mistake(answer)
+    at.radio(key="ask").set_value("true")
+    settle(at)
+    assert address(at)["ask"] == "true"
+    assert "speak for 7" in title(at)
+
+
+def test_a_numbered_label_can_be_asked_about(answer):
+    assert "speak for 7" in title(at_mistake(answer, ask="0"))
+    assert title(at_mistake(answer, ask="1")) == "Which training images made the model say 1?"
+
+
+def test_nothing_is_ranked_where_nothing_matters(known):
+    at = visit(test=str(known.ids[known.least_confident()[-1]]))
+    assert "Nothing matters much here" in said(at)
+    assert "side_helpful" not in cards(at)
+    at.toggle(key="show_noise").set_value(True)
+    settle(at)
+    assert len(cards(at)["side_helpful"]) > 0
+
+
+# -------------------------------------------------------------------------------------- the opened example
+
+
+def test_an_opened_example_shows_its_numbers_and_its_pixels(study, answer):
+    best = int(answer.speak_for(1)[0])
+    at = at_mistake(answer, open=str(answer.ids[best]))
+    words = said(at)
+    assert (
+        f"Training image {answer.ids[best]}, labelled {study.data.class_names[answer.labels[best]]}" in words
+    )
+    assert nats(answer.scores[best]) in words
+    assert f"{answer.ranks()[best]:,} of 1,092" in words
+    assert f"{answer.distance[best]:.2f}" in words
+    assert np.size(charts(at)["pixels"]["data"][0]["z"]) > 0
+    press(at, "close_example")
+    assert "open" not in address(at)
+    assert "pixels" not in charts(at)
+
+
+def test_the_opened_example_can_be_chosen_and_put_back(answer):
+    one = pair(answer)[0]
+    at = at_mistake(answer, open=one)
+    assert "retrain" not in keys(at)
+    press(at, "choose_opened")
+    assert address(at)["out"] == one
+    assert "retrain" in keys(at)
+    press(at, "choose_opened")
+    assert "out" not in address(at)
+
+
+def test_a_deep_link_opens_everything_at_once(answer):
+    first, second = pair(answer)
+    at = at_mistake(answer, open=first, out=f"{first},{second}", chart="anatomy", ask="true")
+    assert "speak for 7" in title(at)
+    assert f"Training image {first}" in said(at)
+    assert [card["id"] for card in cards(at)["chosen"]] == [first, second]
+    assert "anatomy" in charts(at) and "scatter" not in charts(at)
+    query = {"test": str(answer.test_id), "open": first, "out": f"{first},{second}"}
+    assert address(at) == {"study": "one-or-seven", "chart": "anatomy", "ask": "true", **query}
+
+
+# ------------------------------------------------------------------------------------------- the retraining
+
+
+def test_taking_a_pair_out_shows_forecast_and_truth(answer):
+    at = at_mistake(answer, out=",".join(pair(answer)))
+    forecast = answer.scores[answer.speak_for(2)].sum()
+    assert f"Forecast without these 2 images together: **{nats(forecast)}**" in said(at)
+    assert metrics(at) == {}
+    press(at, "retrain")
+    shown = metrics(at)
+    (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, nats"))
+    (actual,) = (value for label, value in shown.items() if "real training" in label)
+    assert f"{predicted} nats" == nats(forecast)
+    assert actual.startswith("+")
+    assert "The answer flips" in said(at) or "The model still says" in said(at)
+    assert "Retrained to a gradient norm of" in said(at)
+    assert "NOT reached" not in said(at)
+    assert "before_after" in charts(at)
+
+
+def test_an_outcome_is_shown_for_its_own_choice_only(answer):
+    first, second = pair(answer)
+    at = press(at_mistake(answer, out=f"{first},{second}", open=first), "retrain")
+    assert metrics(at)
+    press(at, "choose_opened")
+    assert address(at)["out"] == second
+    assert metrics(at) == {}
+    press(at, "put_back")
+    assert "out" not in address(at)
+    assert "retrain" not in keys(at)
+
+
+# --------------------------------------------------------------------------------------- how it is computed
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"solver": "cg"}, ["conjugate gradient, chosen by you"]),
+        ({"solver": "lissa"}, ["LiSSA is an approximation", "read the ranking"]),
+        ({"damping": "0.5"}, ["damping 0.5"]),
+        ({"curvature": "gauss-newton"}, ["gauss-newton curvature"]),
+        ({"device": "cpu"}, ["on cpu"]),
+    ],
+    ids=str,
+)
+def test_a_choice_of_the_computation_is_followed_and_named(answer, query, expected):
+    at = at_mistake(answer, **query)
+    for words in expected:
+        assert words in said(at)
+
+
+def test_the_sidebar_writes_the_address(answer):
+    at = at_mistake(answer)
+    at.sidebar.text_input(key="side_damping").set_value(" 0,5 ")
+    settle(at)
+    assert address(at)["damping"] == "0.5"
+    at.sidebar.selectbox(key="side_solver").set_value("cg")
+    settle(at)
+    assert address(at)["solver"] == "cg"
+    assert "damping 0.5" in said(at) and "conjugate gradient" in said(at)
+
+
+def test_a_long_preparation_happens_beside_the_first_answer(restart, monkeypatch, answer):
+    monkeypatch.setattr(explain, "QUICK_LIMIT", 100)
+    at = at_mistake(answer)
+    assert "conjugate gradient, chosen because it needs no preparation" in said(at)
+    for _ in range(100):
+        if "prepared" in said(at).rpartition("Time.")[2]:
+            break
+        settle(at)
+    assert "Exact solver: prepared" in said(at)
+    another = visit(test="5000", solver="auto")
+    assert "Cholesky" in said(another)
+
+
+# ---------------------------------------------------------------------------------------------- the chooser
+
+
+@pytest.mark.parametrize(
+    ("query", "order"),
+    [
+        ({"show": "unsure"}, lambda known: known.least_confident()),
+        ({"show": "all"}, lambda known: np.arange(len(known.ids))),
+        ({"show": "all", "of": "1"}, lambda known: np.flatnonzero(known.labels == 1)),
+        ({"show": "all", "page": "3"}, lambda known: np.arange(len(known.ids))[44:]),
+        ({"show": "wrong", "page": "99"}, lambda known: known.misclassified()),
+    ],
+    ids=str,
+)
+def test_the_chooser_offers(known, query, order):
+    ids = [str(one) for one in known.ids[order(known)]]
+    shown = [card["id"] for card in cards(visit(**query))["tests"]]
+    assert shown == ids[: len(shown)]
+    assert 0 < len(shown) <= 40
+
+
+def test_a_model_without_mistakes_says_so_and_asks_about_its_least_confident_answer():
+    at = visit(study="digits")
+    assert "There is no test example of this kind" in said(at)
+    assert cards(at)["tests"] == []
+    assert title(at).startswith("Which training images made the model say")
+    doubtful = visit(study="digits", show="unsure")
+    assert f"Test image {cards(doubtful)['tests'][0]['id']}" in said(at)
+
+
+def test_a_test_image_by_its_number(answer):
+    at = visit()
+    at.text_input(key="test_id").set_value(f" {answer.test_id} ")
+    settle(at)
+    assert address(at)["test"] == str(answer.test_id)
+    assert f"Test image {answer.test_id}" in said(at)
+
+
+def test_a_picture_of_ones_own_has_no_true_label(answer):
+    picture = results.keep_picture(0.9 * answer.x)
+    at = visit(picture=picture)
+    assert "Your picture: the model says **1**" in said(at)
+    assert len(at.radio(key="ask").options) == 1
+    assert "speak for 7" in title(visit(picture=picture, ask="0"))
+
+
+def test_a_picture_is_not_taken_for_the_test_image_that_it_equals(answer):
+    assert f"Test image {answer.test_id}" in said(at_mistake(answer))
+    assert "Your picture" in said(visit(picture=results.keep_picture(answer.x)))
+
+
+def test_the_downloaded_ranking_holds_every_training_image_to_the_last_digit(answer):
+    ranking = explain.table(answer)
+    header, *rows = csv.reader(as_csv(ranking).splitlines())
+    assert header == list(ranking)
+    assert len(rows) == len(answer.ids)
+    for name, column in zip(header, zip(*rows, strict=True), strict=True):
+        assert_array_equal(np.array(column, ranking[name].dtype), ranking[name], err_msg=name)
+
+
+# ---------------------------------------------------------------------------------------------- bad addresses
+
+BAD = {
+    "unknown study": ({"study": "foo"}, "There is no study 'foo'"),
+    "test is no number": ({"test": "abc"}, "the test image “abc”"),
+    "test is not in the study": ({"test": "999999"}, "no example with id 999999"),
+    "test is a training image": ({"test": "12"}, "no example with id 12"),
+    "open is negative": ({"open": "-1"}, "the training image “-1”"),
+    "open is not in the study": ({"open": "5040"}, "no training image 5040"),
+    "out is no number": ({"out": "3727,x"}, "the training image “x”"),
+    "out is not in the study": ({"out": "3727,999999"}, "no training image 999999"),
+    "label is no number": ({"ask": "xyz"}, "the label “xyz”"),
+    "label 10": ({"ask": "10"}, "There is no label number 10"),
+    "damping -1": ({"damping": "-1"}, "The damping must be a number of at least 0, but is -1"),
+    "damping NaN": ({"damping": "nan"}, "at least 0, but is nan"),
+    "damping in words": ({"damping": "much"}, "at least 0, but is “much”"),
+    "unknown solver": ({"solver": "foo"}, "There is no solver 'foo'"),
+    "unknown curvature": ({"curvature": "foo"}, "There is no curvature 'foo'"),
+    "unknown device": ({"device": "tpu"}, "no device “tpu”"),
+    "retrain in words": ({"retrain": "yes"}, "retrain"),
+    "page in words": ({"page": "two"}, "the page “two”"),
+    "label filter in words": ({"of": "x"}, "the label “x”"),
+    "picture that never was": ({"picture": "0" * 64}, "picture is not on the server"),
+    "picture that is no key": ({"picture": "../../etc"}, "picture is not on the server"),
+    "very long": ({"test": "1" * 5_000}, "the test image “1111"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_address_is_answered_with_a_sentence_and_a_way_out(name):
+    query, message = BAD[name]
+    at = visit(**query)
+    (error,) = at.error
+    assert message in error.value
+    assert len(error.value) < 400
+    press(at, "start_over")
+    assert address(at) == {}
+    assert len(at.error) == 0
+    assert title(at).startswith("Which training images made the model say")
+
+
+@pytest.mark.parametrize(
+    "query", [{"chart": "pie"}, {"show": "foo"}, {"of": "99"}, {"page": "0"}, {"out": ","}]
+)
+def test_a_harmless_slip_in_the_address_is_overlooked(query):
+    at = visit(**query)
+    assert len(at.error) == 0
+    assert "Which training images" in title(at)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_said(device, monkeypatch):
+    monkeypatch.setattr(devices, "available", lambda: ("auto", "cpu"))
+    at = visit(device=device)
+    assert f"This machine has no {device} device; choose one of auto, cpu" in at.error[0].value
+
+
+def test_missing_mnist_offers_what_to_do_and_downloads_nothing_unasked(tmp_path, monkeypatch):
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
+    at = visit(study="mnist-one-or-seven")
+    assert "Full MNIST is not on this machine" in said(at)
+    assert str(tmp_path) in said(at)
+    assert "download_mnist" in keys(at)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_parameter_has_been_tried_badly():
+    tried = {name for query, _ in BAD.values() for name in query}
+    assert tried == {one.name for one in fields(View)} - {"show", "chart"} - PAGES_OWN
+
+
+# ------------------------------------------------------------------------------------------------- the store
+
+
+def test_computed_now_then_from_memory_then_from_the_store(restart, answer):
+    first = at_mistake(answer)
+    assert "computed since the app was started" in said(first)
+    restart()
+    second = at_mistake(answer)
+    assert "read from the store" in said(second) and "computed since the app was started" not in said(second)
+    assert cards(second)["side_helpful"] == cards(first)["side_helpful"]
+
+
+def test_damaged_entries_are_computed_again_and_said(restart, tmp_path, answer):
+    first = at_mistake(answer)
+    files = list(tmp_path.glob("*.npz"))
+    assert len(files) >= 2  # the study and the explanation
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-100])
+    restart()
+    second = at_mistake(answer)
+    assert "computed since the app was started" in said(second)
+    assert "damaged" in said(second)
+    assert cards(second)["side_helpful"] == cards(first)["side_helpful"]
+    restart()
+    assert "read from the store" in said(at_mistake(answer))
+
+
+@pytest.mark.parametrize("megabytes", ["0", "much"])
+def test_a_store_without_room_costs_time_only(restart, monkeypatch, answer, megabytes):
+    monkeypatch.setenv(LIMIT_VARIABLE, megabytes)
+    restart()
+    at = at_mistake(answer, out=pair(answer)[0])
+    assert "computed since the app was started" in said(at)
+    assert LIMIT_VARIABLE in said(at)
+    assert "real training" in " ".join(metrics(press(at, "retrain")))
+
+
+def test_a_store_that_is_a_file_costs_time_only(restart, monkeypatch, tmp_path, answer):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "file"))
+    restart()
+    at = at_mistake(answer)
+    assert "computed since the app was started" in said(at)
+    assert "could not be" in said(at)
+
+
+def test_a_study_module_that_fails_is_said_on_the_page_and_run_once(tmp_path, monkeypatch):
+    file, runs = tmp_path / "mine.py", tmp_path / "runs"
+    file.write_text(f"open({str(runs)!r}, 'a').write('x'); 1 / 0")
+    monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
+    page._load_module.clear()
+    try:
+        for _ in range(2):
+            at = visit(study="nothing")
+            assert ["could not be run: ZeroDivisionError" in one.value for one in at.error] == [True, False]
+        assert runs.read_text() == "x"
+    finally:
+        page._load_module.clear()

@@ -1,0 +1,305 @@
+"""The page on which a person reviews the suspects: verdicts, undo, training behind the page, and what is kept."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import streamlit as st
+from numpy.testing import assert_allclose
+
+from influence_core import studies
+from influence_core.errors import StoreError
+from influence_core.experiments import review
+from influence_core.experiments.review import Training
+from influence_core.experiments.wrong_labels import Settings
+from influence_core.figures.review import FEWEST, accuracy
+from influence_core.words import percent, plain
+from pages._parts import review as parts
+from pages._shell import results
+from tests import toy_mails
+from tests.visits import address, charts, keys, metrics, press, said, settle, title, visit_page
+
+MINE = {"review": "mine", "panel": "practise"}
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path, monkeypatch):
+    """A server with a store of its own for every test."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def study():
+    return studies.open_study(studies.find("diabetes"))
+
+
+@pytest.fixture(scope="module")
+def begun(study):
+    """What the page should begin with."""
+    return review.start(study, "mine", flips=Settings(0.1, repeats=1))
+
+
+def visit(study="diabetes", **query):
+    return visit_page("review", study, **query)
+
+
+def kept(study):
+    return review.recall(results.get_store(), study, "mine")
+
+
+def finish(at):
+    """Run the page until the training behind it has ended."""
+    for _ in range(200):
+        settle(at)
+        if "Trained on" in said(at):
+            return at
+    raise AssertionError(said(at))
+
+
+def ids(begun, k):
+    return [int(one) for one in begun.ids[begun.queue[:k]]]
+
+
+def test_a_review_is_begun_by_name():
+    at = visit()
+    assert title(at) == "Is this label right?"
+    assert "one after the other" in said(at)
+    at.segmented_control(key="review_panel").set_value("practise")
+    settle(at)
+    at.text_input(key="review_name").set_value("  Monday \n morning ")
+    press(at, "review_start")
+    assert address(at) == {"study": "diabetes", "review": "Monday morning", "panel": "practise"}
+    assert "Suspect 1 of 332" in said(at)
+
+
+def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
+    at = visit(**MINE)
+    assert ":yellow-badge" in said(at), "a ranking is no verdict"
+    first = review.suspect(study, begun)
+    names = study.data.class_names
+    assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
+    assert f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})" in said(at)
+    assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
+    assert f"Self-influence (exact): {plain(first.score)} nats" in said(at)
+    assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
+    assert at.button(key="review_undo").disabled
+    assert metrics(at) == {
+        "Labels changed": "0",
+        "Test accuracy": percent(begun.trainings[0].accuracy),
+        "Flipped labels found and set right": "0 of 32",
+    }
+    assert list(at.dataframe[0].value["column"]) == list(study.data.record(first.train_id))
+
+
+def test_labels_as_they_are_have_no_flips_to_find():
+    at = visit(review="plain")
+    assert "Flipped labels found and set right" not in metrics(at)
+    assert "flipped at the start" not in said(at)
+
+
+def test_verdicts_move_on_and_are_kept_at_once(study, begun):
+    first, second, third = ids(begun, 3)
+    at = visit(**MINE)
+    press(at, f"keep_{first}")
+    assert [one.train_id for one in kept(study).verdicts] == [first]
+    label = 1 - int(begun.given[begun.queue[1]])
+    press(at, f"relabel_{second}_{label}")
+    assert "Suspect 3 of 332" in said(at)
+    assert f"keep_{third}" in keys(at)
+    finish(at)
+    now = kept(study)
+    assert [(one.train_id, one.relabels) for one in now.verdicts] == [(first, False), (second, True)]
+    assert [done.verdicts for done in now.trainings] == [0, 2]
+    assert metrics(at)["Labels changed"] == "1"
+    assert metrics(at)["Test accuracy"] == percent(now.trainings[-1].accuracy)
+    fixed = int(begun.given[begun.queue[1]] != begun.true[begun.queue[1]])
+    assert metrics(at)["Flipped labels found and set right"] == f"{fixed} of 32"
+    names = study.data.class_names
+    verdicts = list(at.dataframe[1].value["verdict"])
+    assert verdicts[0] == f"{names[1 - label]} → {names[label]}"
+    assert verdicts[1] == f"keep {names[begun.given[begun.queue[0]]]}"
+    assert "review_accuracy" in charts(at)
+
+
+def test_a_reload_goes_on_where_it_stopped(study, begun):
+    first, second = ids(begun, 2)
+    press(visit(**MINE), f"keep_{first}")
+    st.cache_resource.clear()  # the server was killed
+    at = visit(review="mine")  # settings of the beginning no longer matter
+    assert "Suspect 2 of 332" in said(at)
+    assert f"keep_{second}" in keys(at)
+    assert metrics(at)["Flipped labels found and set right"] == "0 of 32"
+
+
+def test_undo_shows_the_last_suspect_again(study, begun):
+    first, second = ids(begun, 2)
+    at = visit(**MINE)
+    press(at, f"keep_{first}")
+    press(at, f"relabel_{second}_{1 - int(begun.given[begun.queue[1]])}")
+    press(at, "review_undo")
+    assert f"keep_{second}" in keys(at)
+    assert metrics(at)["Labels changed"] == "0"
+    press(at, "review_undo")
+    assert f"keep_{first}" in keys(at)
+    assert kept(study).verdicts == ()
+
+
+def test_the_same_verdict_after_undo_is_trained_again(study, begun):
+    first = ids(begun, 1)[0]
+    relabel = f"relabel_{first}_{1 - int(begun.given[begun.queue[0]])}"
+    at = visit(**MINE)
+    finish(press(at, relabel))
+    before = kept(study).trainings
+    press(at, "review_undo")
+    assert len(kept(study).trainings) == 1
+    finish(press(at, relabel))
+    after = kept(study).trainings
+    assert [(one.verdicts, one.accuracy) for one in after] == [(one.verdicts, one.accuracy) for one in before]
+    assert not at.button(key="review_undo").disabled
+
+
+def test_a_second_press_never_judges_an_unseen_suspect(study, begun):
+    first, _ = ids(begun, 2)
+    at = visit(**MINE)
+    press(at, f"keep_{first}")
+    parts._judge(study, "mine", first, 1)
+    assert [(one.train_id, one.relabels) for one in kept(study).verdicts] == [(first, False)]
+
+
+def test_two_visitors_work_through_one_queue(study, begun):
+    first, second = ids(begun, 2)
+    one, other = visit(**MINE), visit(**MINE)
+    press(one, f"keep_{first}")
+    press(other, f"keep_{first}")
+    assert f"keep_{second}" in keys(other)
+    press(other, f"keep_{second}")
+    assert [verdict.train_id for verdict in kept(study).verdicts] == [first, second]
+
+
+def test_the_rest_is_ranked_again_by_what_was_learnt(study, begun):
+    at = visit(**MINE)
+    assert at.button(key="review_rank").disabled
+    for place in begun.queue[:4]:
+        train_id, true = int(begun.ids[place]), int(begun.true[place])
+        press(at, f"keep_{train_id}" if begun.given[place] == true else f"relabel_{train_id}_{true}")
+    finish(at)
+    before = kept(study)
+    press(at, "review_rank")
+    for _ in range(100):
+        settle(at)
+        if not np.array_equal(kept(study).scores, before.scores):
+            break
+    settle(at)
+    expected = review.rank_again(study, before)
+    assert_allclose(kept(study).scores, expected.scores, rtol=1e-5, atol=1e-9)
+    assert kept(study).verdicts == before.verdicts
+    assert f"keep_{int(expected.ids[expected.current])}" in keys(at)
+
+
+def test_what_cannot_be_kept_is_said(study, begun, monkeypatch):
+    first = ids(begun, 1)[0]
+    at = visit(**MINE)
+
+    def full(*_):
+        raise StoreError("The verdict could not be kept: the disk is full.")
+
+    monkeypatch.setattr(parts.review, "amend", full)
+    press(at, f"keep_{first}")
+    assert "could not be kept: the disk is full" in at.error[0].value
+    assert f"keep_{first}" in keys(at), "the suspect is still there"
+
+
+def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
+    at = visit(**MINE)
+    press(at, f"keep_{ids(begun, 1)[0]}")
+    press(at, "review_leave")
+    assert "review" not in address(at)
+    assert at.text_input(key="review_name").value == "mine"
+    press(at, "review_start")
+    assert "Suspect 2 of 332" in said(at)
+
+
+def test_all_done_is_said(study, begun):
+    at = visit(**MINE)
+    store = results.get_store()
+    state = review.recall(store, study, "mine")
+    while state.current is not None:
+        state = review.keep(state, int(state.ids[state.current]))
+    review.save(store, study, state)
+    settle(at)
+    assert "All 332 labels have a verdict" in said(at)
+    assert not [key for key in keys(at) if key.startswith("keep_")]
+
+
+def test_ten_labels_have_ten_keys_and_more_a_list():
+    digits = tuple("0123456789")
+    assert [parts._key_of(digits, label) for label in range(10)] == list(digits)
+    assert [parts._key_of(("ham", "spam"), label) for label in range(2)] == ["1", "2"]
+    assert [parts._key_of(("7", "1"), label) for label in range(2)] == ["7", "1"]
+
+
+BAD = {
+    "a score that is none": ({"score": "age"}, "no score “age”; choose one of self-influence, 2017"),
+    "a panel that is none": ({"panel": "nonsense"}, "panel=“nonsense”"),
+    "a name too long": ({"review": "x" * 41}, "1 to 40 letters"),
+    "spaces around the name": ({"review": " x"}, "1 to 40 letters"),
+    "a share that is none": ({"flip": "much", "panel": "practise"}, "1 to 50 per cent, but is “much”"),
+    "too large a share": ({"flip": "99", "panel": "practise"}, "1 to 50 per cent"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_address_is_answered_with_a_sentence(name):
+    query, message = BAD[name]
+    at = visit(**query)
+    assert message in at.error[0].value
+    assert "start_over" in keys(at)
+
+
+def test_a_score_that_this_study_has_not_is_said():
+    from influence_core.studies import CATALOGUE
+
+    few = replace(CATALOGUE["digits"], name="digits", classes=(0, 1, 2), n_train=60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(CATALOGUE, "digits", few)
+        at = visit("digits", review="x", score="2017")
+        assert "There is no score “published” here; choose one of exact, loss, random" in at.error[0].value
+
+
+def test_a_study_that_cannot_answer_offers_others():
+    at = visit("digits-network")
+    assert "self-influence of every label is exact" in said(at)
+    assert "use_mails" in keys(at)
+
+
+# ------------------------------------------------------------------------------------------------ the figure
+
+
+def test_the_line_is_the_accuracy_after_each_training():
+    state = review.start(toy_mails.study(), "mine")
+    done = (state.trainings[0], Training(4, 3, 0.9, 1e-9, 0.1), Training(30, 9, 0.95, 1e-9, 0.1))
+    verdicts = tuple(review.keep(state, 0).verdicts * 37)
+    figure = accuracy(replace(state, trainings=done, verdicts=verdicts))
+    since, line = figure.data
+    assert line.x == (0, 4, 30)
+    assert line.y == (done[0].accuracy, 0.9, 0.95)
+    assert [one[0] for one in line.customdata] == [0, 3, 9]
+    assert (since.x, since.y) == ((30, 37), (0.95, 0.95))
+    assert figure.layout.xaxis.range[1] > 37
+    assert figure.layout.yaxis.range[0] < min(line.y) and figure.layout.yaxis.range[1] > max(line.y)
+    assert accuracy(state).layout.xaxis.range[1] > FEWEST
+
+
+def test_the_csv_is_the_table(study, begun):
+    from pages._common.table import as_csv
+
+    first = ids(begun, 1)[0]
+    state = review.relabel(begun, first, 1 - int(begun.given[begun.queue[0]]))
+    (row,) = csv.DictReader(io.StringIO(as_csv(review.table(state, study.data.record))))
+    assert (row["training_id"], row["verdict"]) == (str(first), "relabel")
+    assert {row["old_label"], row["new_label"]} == set(study.data.class_names)

@@ -1,0 +1,108 @@
+"""The page that puts one question to several solvers, driven without a browser."""
+
+import pytest
+import streamlit as st
+
+from influence_core.experiments import explain, predictions, solver_comparison
+from influence_core.solvers import CATALOGUE
+from pages._shell import results
+from tests.experiments.test_take_out import network_study
+from tests.visits import address, charts, keys, metrics, press, said, settle, title, visit_page
+
+QUICK = "cholesky,cg-nystrom,ekfac,nystrom"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    """One server for the module."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def result(one_or_seven):
+    known = predictions.run(one_or_seven)
+    question = explain.ask(one_or_seven, int(known.ids[known.misclassified()[0]]))
+    return solver_comparison.run(one_or_seven, question, QUICK.split(","))
+
+
+def rows(at):
+    return at.dataframe[0].value.set_index("solver")
+
+
+def test_the_page_answers_its_question(result):
+    at = visit_page("solver_comparison", **{"with": QUICK})
+    assert title(at) == "Which solver can I trust here?"
+    assert "The exact solution is met by **3 of 4**" in said(at)
+    assert "Only the order is right with EK-FAC." in said(at)
+    shown = rows(at)
+    assert list(shown.index) == [row.title for row in result.rows]
+    for row in result.rows:
+        one, found = shown.loc[row.title], result.agreement(row)
+        assert one["residual"] == pytest.approx(row.residual, rel=1e-6)
+        assert one["error"] == pytest.approx(found.error, rel=1e-6)
+        assert (one["top"], one["memory"]) == (found.top, row.memory / 1e6)
+    assert shown["may be read"].tolist() == ["sizes and order"] * 2 + ["the order", "sizes and order"]
+    assert shown["products"].tolist()[1::2] == [
+        f"{result.row('cg-nystrom').products:.0f} + 50 once",
+        "0 + 100 once",
+    ]
+    assert {"convergence", "agreement_ekfac", "agreement_nystrom"} == set(charts(at))
+    assert "n = 1,092, p = 784" in said(at)
+    assert "speaks for the label" in said(at)
+    assert "Curvature: Hessian, damping 0" in said(at)
+
+
+def test_eigenvalues_of_a_convex_model_suggest_no_damping():
+    at = visit_page("solver_comparison", **{"with": "ekfac"})
+    assert metrics(at)["Smallest eigenvalue"] == "0.0100"
+    assert float(metrics(at)["Largest eigenvalue"]) == pytest.approx(0.56, abs=0.01)
+    assert "no more damping is needed" in said(at)
+    assert "use_damping" not in keys(at)
+    assert set(charts(at)) == {"agreement_ekfac"}  # nothing that takes steps, no curve
+
+
+def test_another_choice_goes_into_the_address():
+    at = visit_page("solver_comparison", **{"with": "ekfac"})
+    chosen = at.button_group(key="compared")
+    assert chosen.value == ["ekfac"]
+    chosen.set_value(["ekfac", "cg"])
+    settle(at)
+    assert address(at)["with"] == "ekfac,cg"
+    assert len(rows(at)) == 3
+
+
+def test_the_first_choice_leaves_out_what_takes_long():
+    at = visit_page("solver_comparison")
+    assert at.button_group(key="compared").value == [name for name in CATALOGUE if name != "lissa"]
+    assert len(rows(at)) == len(CATALOGUE) - 1
+    assert "with" not in address(at)
+
+
+@pytest.mark.parametrize("bad", ["gauss", "cg,<b>x</b>", "cg;ekfac"])
+def test_a_solver_that_there_is_not_is_said(bad):
+    at = visit_page("solver_comparison", **{"with": bad})
+    assert "There is no solver" in at.error[0].value
+    assert "<b>" not in at.error[0].value
+    assert "start_over" in keys(at)
+
+
+def test_a_curvature_that_is_not_positive_is_an_answer_and_one_click_mends_it(monkeypatch):
+    study = network_study(away=3.0)
+    monkeypatch.setattr(results, "load_study", lambda view: study)
+    how = {"curvature": "hessian", "damping": "0", "with": "cholesky,ekfac"}
+    at = visit_page("solver_comparison", study="digits-network", **how)
+    assert "**None, with these settings.** Even conjugate gradient has no answer" in said(at)
+    assert rows(at)["may be read"].tolist() == ["no answer", "negative curvature", "unknown"]
+    warned = "\n".join(one.value for one in at.warning)
+    assert "Cholesky" in warned and "add damping" in warned
+    assert "**The curvature is not positive definite**" in said(at)
+    assert set(charts(at)) == {"convergence"}
+    press(at, "use_damping")
+    suggested = solver_comparison.eigenvalues(
+        study, explain.Settings("auto", 0.0, "hessian")
+    ).suggested_damping
+    assert float(address(at)["damping"]) == pytest.approx(suggested, rel=0.01)
+    assert rows(at)["may be read"].tolist()[:2] == ["sizes and order"] * 2
+    assert "no more damping is needed" in said(at)
