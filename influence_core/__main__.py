@@ -22,7 +22,7 @@ from influence_core.progress import Progress
 from influence_core.reproduce import FIGURES, Check, Reproduction
 from influence_core.store import Store
 from influence_core.studies import Study, StudySpec
-from influence_core.words import nats, percent, plain, points, seconds, sign_rule, signed
+from influence_core.words import nats, percent, points, seconds, sign_rule, signed, three_digits
 
 MISCLASSIFIED = "misclassified"
 ALL = "all"
@@ -256,9 +256,9 @@ def _print_provenance(study: Study, explanation: Explanation) -> None:
     read = "read from the store" if explanation.from_store else "computed just now"
     print(
         f"\nSolver: {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, "
-        f"true relative residual {plain(facts.residual)}; {facts.curvature} curvature, damping {facts.damping:g}."
+        f"true relative residual {three_digits(facts.residual)}; {facts.curvature} curvature, damping {facts.damping:g}."
         f"\nModel: {study.spec.title}; n = {facts.n:,}, p = {facts.p:,}, l2 = {facts.l2}, seed {study.spec.seed}; "
-        f"gradient norm {plain(facts.gradient_norm)}, convergence check {plain(facts.convergence_check)}."
+        f"gradient norm {three_digits(facts.gradient_norm)}, convergence check {three_digits(facts.convergence_check)}."
         f"\nTime: {seconds(facts.seconds)} on {facts.device} in {facts.dtype}; {read}."
     )
     for concern in facts.concerns():
@@ -371,7 +371,7 @@ def _shown(check: Check) -> str:
     if isinstance(check.value, int):
         return f"{check.value:,}"
     return (
-        f"{check.value:.5f}" if 0.99 < check.value < 1 else plain(check.value)
+        f"{check.value:.5f}" if 0.99 < check.value < 1 else three_digits(check.value)
     )  # how far from 1 is what matters
 
 

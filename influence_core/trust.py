@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.stats import spearmanr
 
-from influence_core.words import plain
+from influence_core.words import three_digits
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
@@ -218,7 +218,7 @@ def judge_by_truth(spot: SpotCheck) -> Badge:
     count = len(spot.train_ids)
     if not math.isfinite(spot.error):
         return Badge("red", f"{count} real retrainings bear out nothing of this forecast.")
-    off = f"{count} real retrainings: the forecast is off by at most {plain(100 * spot.error)} % of the largest change"
+    off = f"{count} real retrainings: the forecast is off by at most {three_digits(100 * spot.error)} % of the largest change"
     if spot.error <= CLOSE:
         return Badge("green", f"{off}.")
     if spot.agreement >= ORDERED:

@@ -23,10 +23,10 @@ def signed(value: float) -> str:
     if value == 0:
         return "0"
     sign = "+" if value > 0 else "\u2212"
-    return sign + plain(abs(value))
+    return sign + three_digits(abs(value))
 
 
-def plain(value: float) -> str:
+def three_digits(value: float) -> str:
     """A positive number with three significant digits; powers of ten where it is very small or large."""
     if not math.isfinite(value):
         return "not a number"

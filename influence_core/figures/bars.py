@@ -15,7 +15,7 @@ PALE = 0.42
 LONGEST_NAME = 34
 
 
-def plain(text: str, most: int = LONGEST_NAME) -> str:
+def escape_html(text: str, most: int = LONGEST_NAME) -> str:
     """Somebody else's text as Plotly shows it to the letter: no markup of it comes alive, and it is not too long."""
     return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
 
@@ -65,7 +65,8 @@ def bars(
     figure.update_yaxes(
         tickvals=at,
         ticktext=[
-            f"<b>{plain(name)}</b>" if one else plain(name) for name, one in zip(names, strong, strict=True)
+            f"<b>{escape_html(name)}</b>" if one else escape_html(name)
+            for name, one in zip(names, strong, strict=True)
         ],
         range=[len(values) - 0.4, -0.6],
         showgrid=False,

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from influence_core.experiments.domain_mismatch import DomainMismatch, Errors, Group, GroupCounts
 from influence_core.experiments.take_out import TakeOut
-from influence_core.figures.bars import bars, plain, quiet
+from influence_core.figures.bars import bars, escape_html, quiet
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import nats, percent, signed
 
@@ -22,7 +22,7 @@ def group_errors(counts: Sequence[GroupCounts], chosen: Group | None = None) -> 
         [GREY.both] * len(counts),
         [one.group == chosen for one in counts],
         [
-            f"{plain(one.group.name, 90)}<br>wrong on {_share(one.errors)} of its test rows"
+            f"{escape_html(one.group.name, 90)}<br>wrong on {_share(one.errors)} of its test rows"
             f"<br>{int(one.train.sum()):,} training rows"
             for one in counts
         ],
@@ -57,7 +57,7 @@ def before_and_after(story: DomainMismatch) -> go.Figure:
                 line={"color": GREY.both, "width": 2},
                 marker=marker,
                 hovertext=[
-                    f"{plain(name, 90)}, trained on {what}: wrong on {_share(one)}"
+                    f"{escape_html(name, 90)}, trained on {what}: wrong on {_share(one)}"
                     for what, one in (("all rows", first), ("fewer rows", last))
                 ],
                 hoverinfo="text",
@@ -74,7 +74,7 @@ def before_and_after(story: DomainMismatch) -> go.Figure:
     )
     figure.update_yaxes(
         tickvals=[0, 1],
-        ticktext=[f"<b>{plain(story.counts.group.name)}</b>", "all other rows"],
+        ticktext=[f"<b>{escape_html(story.counts.group.name)}</b>", "all other rows"],
         range=[1.5, -0.5],
         showgrid=True,
         zeroline=False,
@@ -99,11 +99,11 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
         [HELPFUL.both if one > 0 else HARMFUL.both for one in scores],
         story.in_group[at],
         [
-            f"training {answer.kind} {answer.ids[i]}, labelled {plain(name)}<br>{nats(float(answer.scores[i]))}"
-            + (f"<br>{plain(story.counts.group.name, 90)}" if story.in_group[i] else "")
+            f"training {answer.kind} {answer.ids[i]}, labelled {escape_html(name)}<br>{nats(float(answer.scores[i]))}"
+            + (f"<br>{escape_html(story.counts.group.name, 90)}" if story.in_group[i] else "")
             for i, name in zip(at, names, strict=True)
         ],
-        f"Loss change of “{plain(answer.label_name, 20)}”<br>without the row, nats",
+        f"Loss change of “{escape_html(answer.label_name, 20)}”<br>without the row, nats",
     )
 
 
@@ -117,10 +117,10 @@ def coefficients(story: DomainMismatch, k: int = 20) -> go.Figure:
         [GREY.both] * len(at),
         [i in tells for i in at],
         [
-            f"{plain(story.feature_names[i], 90)}: {signed(float(story.coefficients[i]))}<br>rank {rank:,} by size"
+            f"{escape_html(story.feature_names[i], 90)}: {signed(float(story.coefficients[i]))}<br>rank {rank:,} by size"
             for rank, i in enumerate(at, 1)
         ],
-        f"Coefficient, plus = speaks<br>for “{plain(story.coefficient_label, 20)}”",
+        f"Coefficient, plus = speaks<br>for “{escape_html(story.coefficient_label, 20)}”",
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.explain import Explanation
-from influence_core.figures.bars import plain
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import nats, percent, points
 
@@ -24,7 +24,7 @@ def probabilities(explanation: Explanation) -> go.Figure:
     colours = [HELPFUL.both if label == explanation.label else GREY.both for label in range(len(values))]
     bars = go.Bar(
         x=values,
-        y=[plain(name) for name in explanation.class_names],
+        y=[escape_html(name) for name in explanation.class_names],
         orientation="h",
         marker_color=colours,
         text=[percent(float(value)) for value in values],
@@ -61,7 +61,7 @@ def influence_against_distance(
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
     figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
     figure.update_yaxes(
-        title=f"Predicted change of the loss of “{plain(explanation.label_name)}”, nats",
+        title=f"Predicted change of the loss of “{escape_html(explanation.label_name)}”, nats",
         zeroline=False,
         exponentformat="e",
     )
@@ -100,10 +100,10 @@ def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
     scores, same = explanation.scores[at], explanation.labels[at] == explanation.label
     change = explanation.probability_change[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
-    names = [plain(name) for name in explanation.class_names]
+    names = [escape_html(name) for name in explanation.class_names]
     hover = [
         f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}<br>{nats(float(d))}"
-        f"<br>{points(float(c))} for “{plain(explanation.label_name)}”<br>distance {explanation.distance[i]:.2f}"
+        f"<br>{points(float(c))} for “{escape_html(explanation.label_name)}”<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]
     return go.Scattergl(

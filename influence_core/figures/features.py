@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.features import FeatureInfluence
-from influence_core.figures.bars import bars, plain
+from influence_core.figures.bars import bars, escape_html
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.words import nats
 
@@ -27,7 +27,7 @@ def feature_bars(result: FeatureInfluence, k: int = 6, strong: Collection[int] |
         [HARMFUL.both if one > 0 else HELPFUL.both for one in values],
         np.ones(len(at), dtype=bool) if strong is None else np.isin(at, list(strong)),
         [
-            f"{plain(result.names[one], 90)} is {result.x[one]:.3g}<br>one more: {nats(float(result.loss_change[one]))}"
+            f"{escape_html(result.names[one], 90)} is {result.x[one]:.3g}<br>one more: {nats(float(result.loss_change[one]))}"
             for one in at
         ],
         "Loss change, nats,<br>if it were one higher",

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.pixels import PixelMap
-from influence_core.figures.bars import plain
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import HARMFUL, HELPFUL
 
 INK_LEVEL = 0.35
@@ -41,7 +41,7 @@ def photo_map(result: PixelMap, label_name: str, opacity: float) -> go.Figure:
         opacity=opacity,
         zsmooth="best",
         showscale=False,
-        hovertemplate=f"light here: %{{z:+.2e}} nats for “{plain(label_name)}”<extra></extra>",
+        hovertemplate=f"light here: %{{z:+.2e}} nats for “{escape_html(label_name)}”<extra></extra>",
     )
     figure = go.Figure([go.Image(z=grey, hoverinfo="skip"), heat])
     figure.update_xaxes(visible=False, range=[-0.5, w - 0.5], constrain="domain", fixedrange=True)
@@ -69,7 +69,7 @@ def pixel_map(result: PixelMap, label_name: str) -> go.Figure:
         zmax=limit,
         colorscale=[[0, HELPFUL.both], [0.5, "rgba(128,135,144,0.08)"], [1, HARMFUL.both]],
         showscale=False,
-        hovertemplate=f"ink here: %{{z:+.2e}} nats for “{plain(label_name)}”<extra></extra>",
+        hovertemplate=f"ink here: %{{z:+.2e}} nats for “{escape_html(label_name)}”<extra></extra>",
     )
     strokes = go.Contour(
         z=result.picture,

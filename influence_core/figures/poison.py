@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from influence_core.experiments.poison import Poisoned
 from influence_core.experiments.poison_many import PAPER_SHARES, Shares
-from influence_core.figures.bars import plain
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import percent
 
@@ -52,7 +52,7 @@ def steps(result: Poisoned, class_names: tuple[str, ...]) -> go.Figure:
     """
     figure, across = go.Figure(), np.arange(len(result.probabilities))
     many = result.probabilities.shape[1] > 1
-    name = plain(class_names[int(result.asked[0])])
+    name = escape_html(class_names[int(result.asked[0])])
     for values in result.probabilities.T if many else ():
         line = {"color": GREY.both, "width": 1}
         figure.add_trace(

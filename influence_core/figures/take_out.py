@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from influence_core.experiments.take_out import TakeOut
-from influence_core.figures.bars import plain
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HELPFUL
 from influence_core.words import percent
 
@@ -15,7 +15,7 @@ from influence_core.words import percent
 def before_and_after(result: TakeOut, class_names: Sequence[str], label: int) -> go.Figure:
     """Each label's probability before (open) and after (filled) retraining; the label asked about is blue."""
     figure = go.Figure()
-    for at, name in enumerate(map(plain, class_names)):
+    for at, name in enumerate(map(escape_html, class_names)):
         colour = HELPFUL.both if at == label else GREY.both
         before, after = float(result.before[at]), float(result.after[at])
         figure.add_trace(

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from influence_core.experiments.two_models import Reasons
-from influence_core.figures.bars import plain
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import signed
 
@@ -87,7 +87,7 @@ def _points(reasons: Reasons, members: np.ndarray, same: bool, paper: bool) -> g
     signs = [HELPFUL.both if one > 0 else HARMFUL.both for one in scores]
     colour: Any = (PAPER_SAME if same else PAPER_OTHER) if paper else signs
     hover = [
-        f"training {reasons.kind} {reasons.ids[i]}, labelled {plain(reasons.class_names[reasons.labels[i]])}"
+        f"training {reasons.kind} {reasons.ids[i]}, labelled {escape_html(reasons.class_names[reasons.labels[i]])}"
         f"<br>{signed(float(reasons.scores[i]))} {reasons.unit}<br>distance {reasons.distance[i]:.4g}"
         for i in at
     ]

@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.word_edit import AskedWords, WordShares
-from influence_core.figures.bars import bars, plain
+from influence_core.figures.bars import bars, escape_html
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.words import nats, percent
 
@@ -22,7 +22,7 @@ def word_shares(result: WordShares, k: int = 12, chosen: str = "") -> go.Figure:
         values,
         [HELPFUL.both if one > 0 else HARMFUL.both for one in values],
         [word == chosen for word in words] if chosen in words else np.ones(len(words), dtype=bool),
-        [f"{plain(name)}<br>{nats(float(one))}" for name, one in zip(names, values, strict=True)],
+        [f"{escape_html(name)}<br>{nats(float(one))}" for name, one in zip(names, values, strict=True)],
         "Share of the forecast, nats",
     )
 
@@ -37,7 +37,7 @@ def asked_words(result: AskedWords, k: int = 12) -> go.Figure:
         [HELPFUL.both if one > 0 else HARMFUL.both for one in values],
         np.ones(len(words), dtype=bool),
         [
-            f"{plain(name)}<br>without it {nats(float(one))}, probability {percent(float(p))}"
+            f"{escape_html(name)}<br>without it {nats(float(one))}, probability {percent(float(p))}"
             for name, one, p in zip(names, values, result.probability, strict=False)
         ],
         "Loss change without the word, nats",

@@ -9,7 +9,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.trust import Badge, Colour, SpotCheck, judge
-from influence_core.words import nats, plain, ratio, seconds
+from influence_core.words import nats, ratio, seconds, three_digits
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.jobs import job_status
@@ -54,6 +54,6 @@ def _evidence(spot: SpotCheck, kind: str) -> None:
             "" if spot.converged else " A retraining did NOT reach its gradient norm: do not rely on this."
         )
         st.caption(
-            f"The three strongest and two drawn among the next. Largest miss: {plain(100 * spot.error)} % of the largest "
+            f"The three strongest and two drawn among the next. Largest miss: {three_digits(100 * spot.error)} % of the largest "
             f"true change; rank agreement {ratio(spot.agreement)}. Plus: the loss rises without it.{proof}"
         )

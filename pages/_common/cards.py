@@ -12,7 +12,7 @@ from influence_core.data import Examples
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from pages._common.picture_grid import data_url, photo_url
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 SNIPPET_COLUMNS = 6
 SNIPPET_LETTERS = 220
@@ -89,7 +89,7 @@ def show_record(record: Mapping[str, str], kind: str) -> None:
     if kind == "e-mail":
         subject, *texts = record.values()
         with st.container(height=220, border=False):
-            st.markdown(f"**{plain(subject) or 'no subject'}**")
+            st.markdown(f"**{escape_markdown(subject) or 'no subject'}**")
             for text in texts:
                 st.text(text)
     else:

@@ -15,7 +15,7 @@ from pages._common import badge, chooser
 from pages._common.cards import name_of, show_large
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def bar(view: View, asked: Asked) -> None:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names = [plain(one) for one in study.data.class_names]
+    names = [escape_markdown(one) for one in study.data.class_names]
     said = names[explanation.predicted_label]
     words = (
         f"**{name_of(explanation).capitalize()}**: the model says **{said}** "
@@ -83,7 +83,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
     )
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
         words += f", but it is **{names[explanation.true_label]}**"
-    return f"{words}. Asked about: **{plain(explanation.label_name)}**."
+    return f"{words}. Asked about: **{escape_markdown(explanation.label_name)}**."
 
 
 def only_for(view: View, fits: Callable[[str], bool], why: str, offered: Sequence[str] = ()) -> None:

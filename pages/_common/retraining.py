@@ -9,11 +9,12 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
-from influence_core.words import nats, percent, plain, points, seconds
+from influence_core.words import nats, percent, points, seconds, three_digits
 from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, picture_grid
-from pages._shell import escape, results
+from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
+from pages._shell.escape import escape_markdown
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -64,8 +65,8 @@ def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
 
 def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     """Forecast and truth side by side, with the proof of the training."""
-    names, asked = study.data.class_names, escape.plain(explanation.label_name)
-    before, after = (escape.plain(names[int(one.argmax())]) for one in (result.before, result.after))
+    names, asked = study.data.class_names, escape_markdown(explanation.label_name)
+    before, after = (escape_markdown(names[int(one.argmax())]) for one in (result.before, result.after))
     verdict = (
         f"**The answer flips: the model now says {after} instead of {before}.**"
         if result.flips
@@ -85,7 +86,7 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     )
     off = abs(result.predicted - result.actual)
     share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
-    error.metric("Forecast off by, nats", plain(off), share, delta_color="off", delta_arrow="off")
+    error.metric("Forecast off by, nats", three_digits(off), share, delta_color="off", delta_arrow="off")
     st.plotly_chart(
         before_and_after(result, names, explanation.label),
         key="before_after",

@@ -12,7 +12,7 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._shell import results
 from pages._shell.address import MOST_CHOSEN, View, choose_also, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 
 def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
@@ -44,7 +44,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 def _distance(study: Study, view: View, explanation: Explanation) -> None:
     figure = influence_against_distance(explanation, view.opened, view.chosen)
     st.plotly_chart(figure, key="scatter", on_select=on_points, alt="predicted loss change against distance")
-    asked = plain(explanation.label_name)
+    asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
@@ -67,7 +67,10 @@ def _anatomy(study: Study, explanation: Explanation) -> None:
     result = results.load_anatomy(study, explanation)
     st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
-    same, eye = plain(explanation.label_name), f"likeness of the {explanation.kind}s to the model's eye"
+    same, eye = (
+        escape_markdown(explanation.label_name),
+        f"likeness of the {explanation.kind}s to the model's eye",
+    )
     st.caption(
         f"The score of every training {explanation.kind} (upward) against what is left of it when a factor is dropped. "
         "**Without the training loss**, examples that the model already fits well would seem to matter. **Without the "

@@ -22,7 +22,7 @@ from influence_core.words import percent
 from pages._common import upload
 from pages._shell import downloads, results
 from pages._shell.address import DEFAULT_STUDY, View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 from pages._shell.jobs import await_job, get_jobs
 
 ZIP, FOLDER, TEXTS, TABLE = "zip", "folder", "texts", "table"
@@ -108,7 +108,7 @@ def _choose_zip() -> tuple[str, str, tuple[Skipped, ...]]:
     if kept is None:
         return "", "", ()
     if file is None:
-        st.caption(f"Sent before: {plain(kept.title)}")
+        st.caption(f"Sent before: {escape_markdown(kept.title)}")
     return own.IN_ZIP + kept.key, Path(kept.title).stem, kept.skipped
 
 
@@ -207,7 +207,9 @@ def _show_seen(seen: Seen, before: Sequence[Skipped]) -> None:
     pictures, counts = st.columns([1, 1.2], gap="large")
     with pictures:
         st.image(
-            list(seen.faces), caption=[plain(one[:24]) for one in seen.class_names[:MOST_SHOWN]], width=96
+            list(seen.faces),
+            caption=[escape_markdown(one[:24]) for one in seen.class_names[:MOST_SHOWN]],
+            width=96,
         )
     with counts:
         st.dataframe(
@@ -344,8 +346,8 @@ def training(view: View) -> bool:
     recipes.keep(results.get_store(), fields)
     _stop_building()
     words = (
-        f"**{plain(spec.title)}** is trained on {len(study.data.train):,} {study.data.kind}s: {percent(float(right))} of "
-        f"{len(study.data.test):,} test {study.data.kind}s are right."
+        f"**{escape_markdown(spec.title)}** is trained on {len(study.data.train):,} {study.data.kind}s: "
+        f"{percent(float(right))} of {len(study.data.test):,} test {study.data.kind}s are right."
     )
     st.session_state["built"], st.session_state["builds"] = (spec.name, words), _round() + 1
     _forget_zip()
@@ -385,7 +387,7 @@ def show_list(view: View) -> None:
 def _row(one: recipes.Recipe, view: View) -> None:
     with st.container(border=True, key=f"own_{one.name}"):
         words, opened, removed = st.columns([4, 1, 1], vertical_alignment="center")
-        words.markdown(f"**{plain(one.title)}**  \n{_about(one)}")
+        words.markdown(f"**{escape_markdown(one.title)}**  \n{_about(one)}")
         opened.page_link("pages/explain.py", label="Explain", query_params={"study": one.name})
         removed.button(
             "Remove", key=f"remove_{one.name}", on_click=_remove, args=(one.name, view), width="stretch"
@@ -397,7 +399,7 @@ def _about(one: recipes.Recipe) -> str:
     try:
         spec = of_recipe(one)
     except DataError as error:
-        return plain(str(error))
+        return escape_markdown(str(error))
     place = spec.source.removeprefix(own.IN_FOLDER)
     where = "an uploaded zip" if spec.source.startswith(own.IN_ZIP) else f"the folder {_code(place)}"
     sees = "words" if spec.data == own.TEXTS else spec.backbone or "pixels"

@@ -23,7 +23,7 @@ from pages._common import badge
 from pages._common.cards import show_record
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 OFFERED = ("diabetes-thinned", "hospital-thinned", "diabetes", "hospital")
 THE_PAPERS_CHILD = FIRST_TEST_ID + 1742
@@ -132,7 +132,7 @@ def answer(told: Told) -> None:
 def _fares(told: Told) -> list[str]:
     counts, whole = told.story.counts, told.story.whole
     lines = [
-        f"On test rows with **{plain(counts.group.name)}** the model is wrong on **{_share(counts.errors)}**; on all "
+        f"On test rows with **{escape_markdown(counts.group.name)}** the model is wrong on **{_share(counts.errors)}**; on all "
         f"others on {_share(counts.elsewhere)}."
     ]
     if whole is not None:
@@ -201,7 +201,7 @@ def _test_name(told: Told, test_id: int) -> str:
 
 def _test_sentence(told: Told) -> str:
     answer, story = told.explanation, told.story
-    names = [plain(one) for one in answer.class_names]
+    names = [escape_markdown(one) for one in answer.class_names]
     said = names[answer.predicted_label]
     words = (
         f"**Test row {answer.test_id}** is **{names[answer.label]}**; the model says **{said}** "
@@ -249,7 +249,7 @@ def rows(view: View, told: Told) -> None:
         st.subheader("The training rows that matter most")
         st.plotly_chart(drawn.strongest_rows(story), key="strongest_rows")
         st.caption(
-            f"Full: of the group; pale: others. :orange[Minus]: without it the loss of “{plain(answer.label_name)}” "
+            f"Full: of the group; pale: others. :orange[Minus]: without it the loss of “{escape_markdown(answer.label_name)}” "
             "falls, so it harms. :blue[Plus]: it helps."
         )
     with table:
@@ -303,8 +303,8 @@ def reasons(view: View, told: Told) -> None:
         found = features.run(told.study, answer, row)
         st.plotly_chart(feature_bars(found, 10, story.group_features), key="row_features")
         st.caption(
-            f"The change of the loss of “{plain(answer.label_name)}” for each unit by which a feature of this row rose. "
-            f"Full: {_full(story)}."
+            f"The change of the loss of “{escape_markdown(answer.label_name)}” for each unit by which a feature of this "
+            f"row rose. Full: {_full(story)}."
         )
 
 
@@ -320,7 +320,9 @@ def _full(story: DomainMismatch) -> str:
     """What the full bars are."""
     names = [story.feature_names[at] for at in story.group_features]
     return (
-        plain(names[0]) if len(names) == 1 else f"features of the column “{plain(story.counts.group.column)}”"
+        escape_markdown(names[0])
+        if len(names) == 1
+        else f"features of the column “{escape_markdown(story.counts.group.column)}”"
     )
 
 
@@ -330,7 +332,7 @@ def _coefficient_rank(story: DomainMismatch) -> str:
         return ""
     at = story.feature_names.index(name)
     larger = int((np.abs(story.coefficients) > abs(story.coefficients[at])).sum())
-    return f"{larger:,} of {len(story.coefficients):,} coefficients are larger than that of {plain(name)}."
+    return f"{larger:,} of {len(story.coefficients):,} coefficients are larger than that of {escape_markdown(name)}."
 
 
 def proof(view: View, told: Told) -> None:
@@ -353,7 +355,7 @@ def proof(view: View, told: Told) -> None:
         found = _removals(view, told, ids)
         st.plotly_chart(drawn.removals(found), key="removals")
         st.caption(
-            f"Open: the forecast; filled: after real training; loss change of “{plain(answer.label_name)}”. "
+            f"Open: the forecast; filled: after real training; loss change of “{escape_markdown(answer.label_name)}”. "
             + (
                 ""
                 if all(one.converged for one in found)
@@ -379,7 +381,7 @@ def _removals(view: View, told: Told, ids: tuple[int, ...]) -> tuple[TakeOut, ..
 
 
 def _together(told: Told, ids: tuple[int, ...], result: TakeOut) -> None:
-    names = [plain(one) for one in told.study.data.class_names]
+    names = [escape_markdown(one) for one in told.study.data.class_names]
     label, after = told.explanation.label, names[int(result.after.argmax())]
     rows = "harmful row" if len(ids) == 1 else f"{len(ids)} harmful rows"
     st.markdown(

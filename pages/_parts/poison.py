@@ -25,13 +25,14 @@ from influence_core.experiments.poison import (
 from influence_core.experiments.poison_many import Shares
 from influence_core.figures.poison import TITLES, flips, steps, triptych_pictures
 from influence_core.studies import Study
-from influence_core.words import nats, percent, plain, seconds
+from influence_core.words import nats, percent, seconds, three_digits
 from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, data_url, picture_grid
 from pages._common.question import Asked
 from pages._common.table import as_csv
-from pages._shell import escape, results
+from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
+from pages._shell.escape import escape_markdown
 
 WHY = (
     "This page changes photographs by less than anybody can see, through the frozen network that turns them into "
@@ -160,7 +161,7 @@ def load_candidates(view: View, asked: Asked, panel: str) -> Candidates:
 
 def choose_pictures(view: View, asked: Asked, panel: str, known: Candidates) -> list[int]:
     """The pictures to change: the most dangerous ones, or those that were ticked."""
-    names, study = [escape.plain(one) for one in asked.study.data.class_names], asked.study
+    names, study = [escape_markdown(one) for one in asked.study.data.class_names], asked.study
     st.subheader("Through which training images?")
     st.caption(
         f"The training images whose smallest change moves {_moved(asked, panel)} most: the "
@@ -190,7 +191,7 @@ def choose_pictures(view: View, asked: Asked, panel: str, known: Candidates) -> 
 
 def _moved(asked: Asked, panel: str) -> str:
     names, questions = asked.study.data.class_names, _questions(asked, panel)
-    name = escape.plain(names[questions[0].label])
+    name = escape_markdown(names[questions[0].label])
     if panel == "together":
         return f"the mean probability of “{name}” for {len(questions)} test images that are {name}"
     return f"the loss of “{name}”"
@@ -204,7 +205,7 @@ def _card(study: Study, names: list[str], known: Candidates, at: int) -> Picture
         alt=f"training image {train_id}, labelled {name}",
         title=f"{train_id}: {name}",
         lines=(
-            f"‖I_pert‖ {plain(float(known.pixel_norms[at]))}",
+            f"‖I_pert‖ {three_digits(float(known.pixel_norms[at]))}",
             f"p {percent(float(known.own_probability[at]))}",
         ),
     )
@@ -241,7 +242,7 @@ def show_run(view: View, asked: Asked, panel: str, chosen: list[int], answer: An
 
 
 def _headline(asked: Asked, result: Poisoned) -> None:
-    name = escape.plain(asked.study.data.class_names[int(result.asked[0])])
+    name = escape_markdown(asked.study.data.class_names[int(result.asked[0])])
     what = "one training image" if len(result.ids) == 1 else f"{len(result.ids)} training images"
     size = f"at most {result.largest_change:.3g} of 255 brightness steps"
     if len(result.turned) > 1:
@@ -287,7 +288,7 @@ def _numbers(result: Poisoned, saved: Saved) -> None:
 
 
 def _pictures(study: Study, result: Poisoned) -> None:
-    names = [escape.plain(one) for one in study.data.class_names]
+    names = [escape_markdown(one) for one in study.data.class_names]
     at = 0
     if len(result.ids) > 1:
         at = st.selectbox(
@@ -345,8 +346,8 @@ def _origin(study: Study, result: Poisoned, saved: Saved) -> None:
         f"Unit: nats.  \n**Attack.** {taken} of {result.attack.stride:.3g} along {_way(result)}, in the box of "
         f"± {result.attack.box:g}; after each the model was trained again, to a gradient norm of at most "
         f"{result.gradient_norms.max():.1e}. First step: {_first_step(result)}. In "
-        f"feature space the images moved by {plain(moved)} (mean length of a training image's features: {plain(usual)}).  \n"
-        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+        f"feature space the images moved by {three_digits(moved)} (mean length of a training image's features: "
+        f"{three_digits(usual)}).  \n**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
     )
 
 
@@ -428,7 +429,7 @@ def show_guard(asked: Asked) -> None:
         "Asking every training image",
         lambda told: poison.guard(study, progress=told),
     )
-    names = [escape.plain(one) for one in study.data.class_names]
+    names = [escape_markdown(one) for one in study.data.class_names]
     st.subheader("Images to guard")
     st.caption(
         f"Training images by ‖I_pert‖ in feature space, the mean over {result.tests:,} test images, nats per unit of feature. "
@@ -442,7 +443,7 @@ def show_guard(asked: Asked) -> None:
                 **card_face(study, study.data.train, study.data.train.position(train_id)),
                 alt=f"training image {train_id}, labelled {names[label]}",
                 title=f"{train_id}: {names[label]}",
-                lines=(f"‖I_pert‖ {plain(norm)}", f"p {percent(p)}"),
+                lines=(f"‖I_pert‖ {three_digits(norm)}", f"p {percent(p)}"),
             )
             for train_id, label, norm, p in zip(
                 *(

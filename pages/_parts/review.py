@@ -15,11 +15,12 @@ from influence_core.progress import Progress
 from influence_core.store.digest import digest
 from influence_core.studies import Study
 from influence_core.trust import Badge
-from influence_core.words import percent, plain, points, seconds
+from influence_core.words import percent, points, seconds, three_digits
 from pages._common.cards import card_face, show_large
 from pages._common.table import as_csv
-from pages._shell import escape, results
+from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.escape import escape_markdown
 from pages._shell.jobs import background, get_jobs, job_status
 
 WHY = (
@@ -142,7 +143,7 @@ def show_answer(study: Study, now: Review) -> None:
 
 def _names(study: Study) -> list[str]:
     """The labels, which may be names of a person's folders or cells, as plain words."""
-    return [escape.plain(one) for one in study.data.class_names]
+    return [escape_markdown(one) for one in study.data.class_names]
 
 
 def show_suspect(study: Study, view: View, now: Review) -> None:
@@ -156,7 +157,7 @@ def show_suspect(study: Study, view: View, now: Review) -> None:
         _large(study, one)
     _buttons(study, view, one)
     st.caption(
-        f"{METHODS[now.method].capitalize()}: {plain(one.score)}{'' if now.method != 'exact' else ' nats'}. "
+        f"{METHODS[now.method].capitalize()}: {three_digits(one.score)}{'' if now.method != 'exact' else ' nats'}. "
         "The keys in the buttons work as long as no text field has the cursor."
     )
 
@@ -165,10 +166,10 @@ def _large(study: Study, one: Suspect) -> None:
     if study.data.kind == "e-mail":
         record = study.data.record(one.train_id)
         with st.container(height=380, border=False, key="suspect_text"):
-            st.markdown(f"**{escape.plain(record.get('subject', '')) or 'no subject'}**")
+            st.markdown(f"**{escape_markdown(record.get('subject', '')) or 'no subject'}**")
             st.text(record.get("text", "") or "no text")
         if record.get("file"):
-            st.caption(escape.plain(record["file"]))
+            st.caption(escape_markdown(record["file"]))
         return
     if not study.data.pictured:
         record = study.data.record(one.train_id)
@@ -250,7 +251,7 @@ def show_progress(study: Study, view: View, now: Review) -> None:
     """How far the queue is, what it brought, undo and download."""
     trouble = st.session_state.pop("review_trouble", "")
     if trouble:
-        st.error(escape.plain(trouble))
+        st.error(escape_markdown(trouble))
     done = len(now.verdicts)
     share = f"{done:,} of {len(now.ids):,} labels reviewed"
     st.progress(done / len(now.ids), text=share)
@@ -292,7 +293,7 @@ def _train_behind(study: Study, view: View, now: Review) -> None:
     """Training on the new labels beside the page; the queue never waits for it."""
     last = now.trainings[-1]
     if now.up_to_date:
-        proof = f"gradient norm {plain(last.gradient_norm)}, {seconds(last.seconds)}"
+        proof = f"gradient norm {three_digits(last.gradient_norm)}, {seconds(last.seconds)}"
         st.caption(
             f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}: {proof}."
         )
@@ -385,6 +386,6 @@ def show_origin(study: Study, now: Review) -> None:
             f"{practice}  \n"
             f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
             "among them are not looked for.  \n"
-            f"**Kept.** Every verdict is written to the store of this machine under the name “{escape.plain(now.session)}”, at "
-            "once. The store forgets what was used longest ago when it is full: download what must last."
+            f"**Kept.** Every verdict is written to the store of this machine under the name “{escape_markdown(now.session)}”, "
+            "at once. The store forgets what was used longest ago when it is full: download what must last."
         )

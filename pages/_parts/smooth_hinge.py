@@ -14,7 +14,7 @@ from influence_core.experiments.smooth_hinge import CURVES, SVM_STUDIES, TEMPERA
 from influence_core.figures.smooth_hinge import agreement, loss_curves, scatters
 from influence_core.studies import Study
 from influence_core.trust import SpotCheck, judge_by_truth
-from influence_core.words import plain, ratio, seconds, sign_rule, signed
+from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
 from pages._common import badge
 from pages._common.cards import card_face, show_large
 from pages._common.picture_grid import Picture, picture_grid
@@ -112,7 +112,7 @@ def show_test(study: Study, view: View, result: SmoothHinge) -> None:
             but = "" if said == label else f", but it is **{label}**"
             st.markdown(
                 f"**Test image {result.test_id}**: the support vector machine says **{said}**{but}. "
-                f"Margin {signed(result.margin)}, hinge {plain(1 - result.margin)}."
+                f"Margin {signed(result.margin)}, hinge {three_digits(1 - result.margin)}."
             )
             st.caption(f"{study.spec.title}: trained for this page, on the data chosen at the left.")
             if view.test and view.test_id != result.test_id:

@@ -14,12 +14,13 @@ from influence_core.experiments.solver_comparison import MOST, TOP, Eigenvalues,
 from influence_core.figures.solver_comparison import agreement, convergence
 from influence_core.solvers.lissa import DEPTH_LIMIT
 from influence_core.studies import Study
-from influence_core.words import percent, plain, ratio, seconds, sign_rule
+from influence_core.words import percent, ratio, seconds, sign_rule, three_digits
 from pages._common import question
 from pages._common.question import Asked
 from pages._common.table import as_csv
-from pages._shell import escape, results
+from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.escape import escape_markdown
 from pages._shell.sidebar import SOLVERS
 
 QUICK = ("cholesky", "ekfac")
@@ -92,7 +93,7 @@ def show_answer(result: SolverComparison) -> None:
     if exact is None:
         row = result.row(result.reference)
         st.markdown(
-            f"**None, with these settings.** Even {row.title} has no answer: {escape.plain(row.words)}"
+            f"**None, with these settings.** Even {row.title} has no answer: {escape_markdown(row.words)}"
         )
         return
     right = [row for row in result.rows if _trust(result, row) == "sizes"]
@@ -141,7 +142,7 @@ def show_table(study: Study, result: SolverComparison) -> None:
     )
     for row in result.rows:
         if not row.answered:
-            st.warning(f"**{row.title}**: {row.status}. {escape.plain(row.words)}")
+            st.warning(f"**{row.title}**: {row.status}. {escape_markdown(row.words)}")
     st.caption(
         "May be read: the sizes where no example is off by more than a tenth of the largest; the order from a rank "
         f"agreement (Spearman) of 0.8; the strongest where {MOST} of the top {TOP} are found. Preparing happens once a model, "
@@ -217,7 +218,7 @@ def _panel(result: SolverComparison, row: Row) -> None:
     st.plotly_chart(agreement(result, row), key=f"agreement_{row.name}", alt=f"{row.title} against exact")
     st.caption(
         f"Pearson {ratio(found.pearson)}, Spearman {ratio(found.spearman)}, slope {ratio(found.slope)}, "
-        f"{found.top} of the top {TOP}. {escape.plain(row.words).capitalize()}."
+        f"{found.top} of the top {TOP}. {escape_markdown(row.words).capitalize()}."
     )
 
 
@@ -227,7 +228,7 @@ def show_eigenvalues(view: View, study: Study) -> None:
         st.subheader("How much damping, and which scale for LiSSA?")
         found = _eigenvalues(view, study)
         ends = found.ends
-        spread = plain(ends.largest / ends.smallest) if ends.smallest > 0 else "–"
+        spread = three_digits(ends.largest / ends.smallest) if ends.smallest > 0 else "–"
         limit = ", its limit: too few" if found.lissa_depth == DEPTH_LIMIT else ""
         for place, (label, value, below) in zip(
             st.columns(4),
@@ -235,7 +236,7 @@ def show_eigenvalues(view: View, study: Study) -> None:
                 ("Smallest eigenvalue", _signed(ends.smallest), _within(ends.smallest, ends.smallest_error)),
                 ("Largest eigenvalue", _signed(ends.largest), _within(ends.largest, ends.largest_error)),
                 ("Largest / smallest", spread, None),
-                ("Scale for LiSSA", plain(found.lissa_scale), f"{found.lissa_depth:,} steps{limit}"),
+                ("Scale for LiSSA", three_digits(found.lissa_scale), f"{found.lissa_depth:,} steps{limit}"),
             ),
             strict=True,
         ):
@@ -262,10 +263,10 @@ def _eigenvalues(view: View, study: Study) -> Eigenvalues:
 def _suggestion(found: Eigenvalues) -> None:
     if found.suggested_damping > found.damping:
         st.markdown(
-            f"**The curvature is not positive definite**: a damping of **{plain(found.suggested_damping)}** makes it so, "
+            f"**The curvature is not positive definite**: a damping of **{three_digits(found.suggested_damping)}** makes it so, "
             "and its most negative direction as positive as it was negative. The more damping, the smaller all numbers get."
         )
-        label = f"Use a damping of {plain(found.suggested_damping)}"
+        label = f"Use a damping of {three_digits(found.suggested_damping)}"
         value = f"{found.suggested_damping:.3g}"
         st.button(label, key="use_damping", type="primary", on_click=lambda: go_to(damping=value))
     else:
@@ -273,8 +274,8 @@ def _suggestion(found: Eigenvalues) -> None:
 
 
 def _within(value: float, error: float) -> str:
-    return f"± {percent(error / abs(value))}" if value else f"± {plain(error)}"
+    return f"± {percent(error / abs(value))}" if value else f"± {three_digits(error)}"
 
 
 def _signed(value: float) -> str:
-    return plain(value) if value >= 0 else "\u2212" + plain(-value)
+    return three_digits(value) if value >= 0 else "\u2212" + three_digits(-value)

@@ -19,7 +19,7 @@ from pages._common.question import Asked
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 TOP = 4
 ROWS = 200
@@ -72,14 +72,14 @@ def show_answer(result: TwoModels) -> None:
     deep, kernel = result.deep, result.kernel
     if kernel.flat:
         st.markdown(
-            f"The kernel machine is certain of **{plain(kernel.label_name)}** beyond its margin "
+            f"The kernel machine is certain of **{escape_markdown(kernel.label_name)}** beyond its margin "
             f"({signed(kernel.certainty)}): its loss is flat there, so no single training {kernel.kind} matters to it. "
             "Choose a test image with a margin below 1 to compare reasons."
         )
         st.button("Take the one most like the paper's", key="use_default", on_click=lambda: go_to(test=""))
         return
     agree = deep.answer == kernel.answer
-    names = [plain(one) for one in deep.class_names]
+    names = [escape_markdown(one) for one in deep.class_names]
     said = (
         f"Both say **{names[deep.answer]}**"
         if agree
@@ -116,7 +116,7 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
             else:
                 _show_scatter(one, view.opened, key, PIXEL_DISTANCE, across)
                 _show_sides(study, one, view, key)
-    asked = plain(result.deep.label_name)
+    asked = escape_markdown(result.deep.label_name)
     st.caption(
         f"Each point is a training {result.deep.kind}, the same ones in both charts. **Mind the two upward scales**: "
         f"{result.deep.unit} at the left, {result.kernel.unit} at the right. :blue[Blue: speaks for {asked}]; "
@@ -127,8 +127,8 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
 
 def _says(one: Reasons) -> str:
     sure = percent(one.certainty) if one.unit == UNIT else f"margin {signed(one.certainty)}"
-    asked = "" if one.answer == one.label else f"{plain(one.label_name)}: "
-    return f"Says **{plain(one.class_names[one.answer])}** ({asked}{sure})."
+    asked = "" if one.answer == one.label else f"{escape_markdown(one.label_name)}: "
+    return f"Says **{escape_markdown(one.class_names[one.answer])}** ({asked}{sure})."
 
 
 def _show_scatter(
@@ -152,7 +152,7 @@ def _on_point(key: str) -> None:
 
 
 def _show_sides(study: Study, one: Reasons, view: View, key: str) -> None:
-    asked = plain(one.label_name)
+    asked = escape_markdown(one.label_name)
     for tone, colour, words, at in (
         ("helpful", "blue", "for", one.speak_for(TOP)),
         ("harmful", "orange", "against", one.speak_against(TOP)),
@@ -260,7 +260,7 @@ def _show_explanation(asked: Asked, view: View, key: str) -> None:
     study, explanation = asked.study, asked.explanation
     one = two_models.of_explanation(explanation, study.spec.title)
     name = name_of(explanation)
-    st.markdown(f"**{plain(one.model)}**, {name}")
+    st.markdown(f"**{escape_markdown(one.model)}**, {name}")
     show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(_says(one))
     trust = judge(explanation.provenance)

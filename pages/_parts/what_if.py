@@ -21,7 +21,7 @@ from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, picture_grid
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 RULES = ("for", "against", "class", "random", "hand")
 SHOWN = 12
@@ -53,7 +53,7 @@ def choose(study: Study, view: View, explanation: Explanation) -> tuple[np.ndarr
 
 
 def _rule(view: View, explanation: Explanation) -> str:
-    asked = plain(explanation.label_name)
+    asked = escape_markdown(explanation.label_name)
     titles = {
         "for": f"Strongest for {asked}",
         "against": f"Strongest against {asked}",
@@ -167,11 +167,11 @@ def show_forecast(study: Study, view: View, explanation: Explanation, at: np.nda
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
         st.subheader("Forecast and truth")
-        done = change.words([plain(one) for one in study.data.class_names])
+        done = change.words([escape_markdown(one) for one in study.data.class_names])
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         predicted = what_if.forecast(study, explanation, at.tolist(), change)
         st.markdown(
-            f"Forecast with {len(at):,} {those} {done}: the loss of “{plain(explanation.label_name)}” changes by "
+            f"Forecast with {len(at):,} {those} {done}: the loss of “{escape_markdown(explanation.label_name)}” changes by "
             f"**{nats(predicted)}** (plus: it rises, the answer gets less likely)."
         )
         st.button(

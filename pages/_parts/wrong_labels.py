@@ -11,7 +11,7 @@ from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabe
 from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
 from influence_core.trust import Badge
-from influence_core.words import percent, plain, seconds
+from influence_core.words import percent, seconds, three_digits
 from pages._common import badge
 from pages._common.table import as_csv
 from pages._shell import results
@@ -204,7 +204,7 @@ def show_origin(study: Study, result: WrongLabels) -> None:
             f"{study.data.stand_in}  \n"
             f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
             f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
-            f"repair to a gradient norm of at most {plain(result.gradient_norm)}.  \n"
+            f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
             f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
         )
     st.caption("Koh & Liang 2017, section 5.4 and Figure 6.")

@@ -9,7 +9,7 @@ import streamlit as st
 _NOTHING = "\u2060"  # a word joiner: no width, no break
 
 
-def plain(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """The text as it is: no link, no picture and no formula of it comes alive when it is shown."""
     apart = re.sub(
         r"(?i)(?=://|@)|(?<=www)(?=\.)", _NOTHING, text
@@ -19,4 +19,4 @@ def plain(text: str) -> str:
 
 def show_error(error: Exception) -> None:
     """An error's message, in the page."""
-    st.error(plain(str(error)))
+    st.error(escape_markdown(str(error)))

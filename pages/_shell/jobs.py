@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from influence_core.errors import Cancelled, InfluenceError
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 T = TypeVar("T")
 Progress = Callable[[float, str], None]
@@ -289,7 +289,7 @@ def _bad_end(job: Job[Any]) -> None:
 
 def _reason(job: Job[Any]) -> str:
     if isinstance(job.error, InfluenceError):
-        return plain(str(job.error))
+        return escape_markdown(str(job.error))
     return (
         "Something went wrong inside the app. The server's log has the details; the other pages still work."
     )

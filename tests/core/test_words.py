@@ -42,8 +42,8 @@ def test_signed(value, text):
 
 def test_signed_numbers_line_up_with_plain_ones():
     for value in (3.0, 0.1234, 5e-9, 7e12):
-        assert words.signed(value) == "+" + words.plain(value)
-        assert words.signed(-value) == MINUS + words.plain(value)
+        assert words.signed(value) == "+" + words.three_digits(value)
+        assert words.signed(-value) == MINUS + words.three_digits(value)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_percent(probability, text):
         (words.seconds, 0.0042, "4 ms"),
         (words.seconds, 1.0, "1.0 s"),
         (words.seconds, 83.26, "83.3 s"),
-        (words.plain, math.nan, "not a number"),
-        (words.plain, math.inf, "not a number"),
+        (words.three_digits, math.nan, "not a number"),
+        (words.three_digits, math.inf, "not a number"),
         (words.ratio, 0.804, "0.80"),
         (words.ratio, -1.0, f"{MINUS}1.00"),
         (words.ratio, math.nan, "–"),

@@ -14,7 +14,7 @@ from influence_core.data import DataSet, Examples
 from influence_core.studies import CATALOGUE, find
 from pages._common.cards import SNIPPET_LETTERS, card_face, snippet
 from pages._common.table import as_csv
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 from tests.problems import normal
 from tests.visits import cards, metrics, said, visit_page
 
@@ -100,8 +100,8 @@ def test_labels_and_cards_stay_text_on_every_page_of_a_question(kind, page):
 )
 def test_a_bare_address_is_broken_by_a_sign_that_nobody_sees(text):
     """Markdown makes links of them by itself, whatever is escaped."""
-    assert re.search(r"(?i)\w://|www\.|[-.\w+]@", plain(text)) is None
-    assert plain(text).replace("\u2060", "").replace("\\", "") == text
+    assert re.search(r"(?i)\w://|www\.|[-.\w+]@", escape_markdown(text)) is None
+    assert escape_markdown(text).replace("\u2060", "").replace("\\", "") == text
 
 
 def _page():
@@ -119,7 +119,7 @@ def test_an_e_mail_in_full_is_text_below_its_subject(example):
     subject, *texts = Originals("e-mail").read(example).values()
     assert [one.value for one in at.text] == texts
     (heading,) = (one.value for one in at.markdown)
-    assert heading == (f"**{plain(subject)}**" if subject else "**no subject**")
+    assert heading == (f"**{escape_markdown(subject)}**" if subject else "**no subject**")
     assert not comes_alive(heading)
 
 

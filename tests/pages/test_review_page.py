@@ -15,7 +15,7 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import Settings
 from influence_core.figures.review import FEWEST, accuracy
-from influence_core.words import percent, plain
+from influence_core.words import percent, three_digits
 from pages._parts import review as parts
 from pages._shell import results
 from tests import toy_mails
@@ -85,7 +85,7 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
     assert f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})" in said(at)
     assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
-    assert f"Self-influence (exact): {plain(first.score)} nats" in said(at)
+    assert f"Self-influence (exact): {three_digits(first.score)} nats" in said(at)
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
     assert at.button(key="review_undo").disabled
     assert metrics(at) == {

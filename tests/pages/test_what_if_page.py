@@ -13,7 +13,7 @@ from influence_core.experiments.explain import Settings
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.studies import CATALOGUE, find
 from influence_core.trust import judge
-from influence_core.words import nats, plain, ratio, sign_rule
+from influence_core.words import nats, ratio, sign_rule, three_digits
 from pages._parts.what_if import check
 from pages._shell.address import View
 from tests.visits import (
@@ -182,7 +182,7 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     shown = metrics(at)
     assert f"{shown['Forecast, nats']} nats" == nats(truth.predicted)
     assert f"{shown['After real training, nats']} nats" == nats(truth.actual)
-    assert shown["Forecast off by, nats"] == plain(abs(truth.predicted - truth.actual))
+    assert shown["Forecast off by, nats"] == three_digits(abs(truth.predicted - truth.actual))
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)

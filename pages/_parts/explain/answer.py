@@ -11,13 +11,13 @@ from influence_core.words import percent, points
 from pages._common.cards import name_of, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 
 def headline(study: Study, explanation: Explanation) -> None:
     """The page's question, and its answer in one sentence."""
-    said = plain(study.data.class_names[explanation.predicted_label])
-    asked = plain(explanation.label_name)
+    said = escape_markdown(study.data.class_names[explanation.predicted_label])
+    asked = escape_markdown(explanation.label_name)
     if explanation.label == explanation.predicted_label:
         st.title(f"Which {explanation.examples} made the model say {said}?")
     else:
@@ -28,7 +28,10 @@ def headline(study: Study, explanation: Explanation) -> None:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names, asked = [plain(one) for one in study.data.class_names], plain(explanation.label_name)
+    names, asked = (
+        [escape_markdown(one) for one in study.data.class_names],
+        escape_markdown(explanation.label_name),
+    )
     which = name_of(explanation).capitalize()
     says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
@@ -74,7 +77,10 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 
 def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
-    names, asked = [plain(one) for one in study.data.class_names], plain(explanation.label_name)
+    names, asked = (
+        [escape_markdown(one) for one in study.data.class_names],
+        escape_markdown(explanation.label_name),
+    )
     titles = {"model": f"the model's answer: {names[explanation.predicted_label]}"}
     if explanation.true_label is not None:
         titles["true"] = f"the true label: {names[explanation.true_label]}"

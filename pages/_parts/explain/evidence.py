@@ -10,7 +10,7 @@ from influence_core.words import nats, percent, points, sign_rule
 from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, picture_grid
 from pages._shell.address import View, go_to, toggle_chosen
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 TOP = 6
 PLUS = "+"
@@ -23,14 +23,14 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     else:
         st.info(
             f"**Nothing matters much here.** Taking out any one of the {len(explanation.ids):,} {explanation.examples} would "
-            f"change the probability of {plain(explanation.label_name)} by less than {100 * NOTICEABLE:g} percentage points "
-            f"(at most {points(explanation.largest_change).lstrip(PLUS)}): many {explanation.kind}s together "
-            "hold this answer up. A ranking would only order noise."
+            f"change the probability of {escape_markdown(explanation.label_name)} by less than "
+            f"{100 * NOTICEABLE:g} percentage points (at most {points(explanation.largest_change).lstrip(PLUS)}): "
+            f"many {explanation.kind}s together hold this answer up. A ranking would only order noise."
         )
 
 
 def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
-    asked = plain(explanation.label_name)
+    asked = escape_markdown(explanation.label_name)
     sides = (
         ("helpful", f"Speak for {asked}", explanation.speak_for(TOP), "blue"),
         ("harmful", f"Speak against {asked}", explanation.speak_against(TOP), "orange"),

@@ -14,7 +14,7 @@ from pages._common.cards import show_large, show_record
 from pages._parts.explain import word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -29,7 +29,10 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
     at = explanation.position(train_id)
-    name, asked = plain(study.data.class_names[explanation.labels[at]]), plain(explanation.label_name)
+    name, asked = (
+        escape_markdown(study.data.class_names[explanation.labels[at]]),
+        escape_markdown(explanation.label_name),
+    )
     title, close = st.columns([3, 1], vertical_alignment="center")
     title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
@@ -54,13 +57,13 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
     with picture:
         show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
         if file := study.data.record(train_id).get("file"):
-            st.caption(plain(file))
+            st.caption(escape_markdown(file))
     result = results.load_pixels(study, explanation, train_id)
     if study.data.pictures is not None:
         with heat:
             st.plotly_chart(photo_map(result, asked, _opacity() / 100), key="pixels")
         st.caption(
-            f"Right: which pixels of it matter. :blue[Blue]: more light there would speak for {plain(asked)} (the loss "
+            f"Right: which pixels of it matter. :blue[Blue]: more light there would speak for {escape_markdown(asked)} (the loss "
             f"falls); :orange[orange]: against it. The slope through the whole network, true for small changes only; a "
             f"pixel from black to white would move the loss by up to {nats(result.strongest)} at this slope."
         )
@@ -86,7 +89,7 @@ def _record_and_features(study: Study, explanation: Explanation, train_id: int) 
     st.markdown("**Which of its columns matter**")
     st.plotly_chart(feature_bars(result), key="features")
     st.caption(
-        f":blue[Blue]: a higher value here would speak for {plain(explanation.label_name)} (the loss falls); "
+        f":blue[Blue]: a higher value here would speak for {escape_markdown(explanation.label_name)} (the loss falls); "
         ":orange[orange]: against it."
     )
 

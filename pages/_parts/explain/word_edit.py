@@ -19,7 +19,7 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import plain
+from pages._shell.escape import escape_markdown
 
 FAINTEST = 0.03
 """Words with a smaller share of the largest one are left unmarked ..."""
@@ -32,7 +32,7 @@ LONG = 400
 def show(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
     """The text with its words marked, their shares as bars, and one word changed."""
     found = word_edit.shares(study, explanation, train_id)
-    asked = plain(explanation.label_name)
+    asked = escape_markdown(explanation.label_name)
     _marked_text(study, found)
     st.caption(
         f":blue[Blue words] make this e-mail speak for {asked}, :orange[orange words] against it. Together they are its "
@@ -50,7 +50,7 @@ def show_asked(study: Study, explanation: Explanation) -> None:
     folded = st.expander("Which of its own words make it so?", key="own_words", on_change="rerun")
     if not folded.open:
         return
-    asked = plain(explanation.label_name)
+    asked = escape_markdown(explanation.label_name)
     with folded:
         st.plotly_chart(asked_words(word_edit.asked_words(study, explanation)), key="asked_words")
         st.caption(
@@ -102,7 +102,7 @@ def _one_word(study: Study, view: View, explanation: Explanation, found: WordSha
     times = f" ({told.count} times)" if told.count > 1 else ""
     st.markdown(
         f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: the loss of "
-        f"“{plain(explanation.label_name)}” changes by **{nats(told.predicted)}**."
+        f"“{escape_markdown(explanation.label_name)}” changes by **{nats(told.predicted)}**."
     )
     if view.panel != "word":
         st.button("Train again and compare", key="word_run", on_click=lambda: go_to(panel="word"))
@@ -130,7 +130,7 @@ def _outcome(explanation: Explanation, result: TakeOut) -> None:
     change = float(result.after[explanation.label] - result.before[explanation.label])
     proof = "reached" if result.converged else "NOT reached: do not rely on this"
     st.markdown(
-        f"After training again it changes by **{nats(result.actual)}**; the probability of {plain(explanation.label_name)} goes "
-        f"to {percent(float(result.after[explanation.label]))} ({points(change)})."
+        f"After training again it changes by **{nats(result.actual)}**; the probability of "
+        f"{escape_markdown(explanation.label_name)} goes to {percent(float(result.after[explanation.label]))} ({points(change)})."
     )
     st.caption(f"Gradient norm {result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}).")

@@ -14,7 +14,7 @@ from influence_core.experiments.lissa_estimate import BUDGET, OURS, PAPER, TOP, 
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
-from influence_core.words import nats, percent, plain, seconds
+from influence_core.words import nats, percent, seconds, three_digits
 from pages._common.cards import card_face, show_large
 from pages._common.table import as_csv
 from pages._shell import results
@@ -191,8 +191,8 @@ def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
     show_fit(fit)
     worst = float((left_out.gradient_norms / left_out.targets).max()) * leave_one_out.CERTAIN
     st.caption(
-        f"**Proof.** Every model was trained until its gradient was at most {plain(worst)} of what leaving its example out had "
-        f"put there. **Control.** Training on everything from scratch changes this loss by {nats(left_out.control)}. "
+        f"**Proof.** Every model was trained until its gradient was at most {three_digits(worst)} of what leaving its example "
+        f"out had put there. **Control.** Training on everything from scratch changes this loss by {nats(left_out.control)}. "
         f"**Time.** {len(left_out.train_ids)} models in {seconds(left_out.seconds)}."
     )
 
@@ -264,7 +264,7 @@ def _rows(found: dict[str, Estimate], exact: Fit) -> dict[str, list[str]]:
         "error of s": ["0", *(percent(one.error) for one in estimates)],
         f"of the {TOP} strongest": [str(TOP), *(str(one.top) for one in estimates)],
         "cut off": ["0", *(percent(one.truncation) for one in estimates)],
-        "residual": ["0", *(plain(one.residual) for one in estimates)],
+        "residual": ["0", *(three_digits(one.residual) for one in estimates)],
         "time": ["", *(seconds(one.seconds) for one in estimates)],
         "settings": ["", *(one.settings for one in estimates)],
     }
