@@ -1,5 +1,24 @@
 """Results kept on disk by what they were computed from."""
 
-from influence_core.store.store import ABANDONED_AFTER_SECONDS, Entry, Store, read_only
+from influence_core.store.null import NO_STORE, NullStore
+from influence_core.store.store import (
+    ABANDONED_AFTER_SECONDS,
+    DEFAULT_LIMIT,
+    FOLDER_VARIABLE,
+    LIMIT_VARIABLE,
+    Entry,
+    Store,
+    read_only,
+)
 
-__all__ = ["ABANDONED_AFTER_SECONDS", "Entry", "Store", "read_only"]
+__all__ = [
+    "ABANDONED_AFTER_SECONDS",
+    "DEFAULT_LIMIT",
+    "FOLDER_VARIABLE",
+    "LIMIT_VARIABLE",
+    "NO_STORE",
+    "Entry",
+    "NullStore",
+    "Store",
+    "read_only",
+]
