@@ -1,5 +1,6 @@
 """Results kept on disk by what they were computed from."""
 
+from influence_core.store.null import NO_STORE, NullStore
 from influence_core.store.store import (
     ABANDONED_AFTER_SECONDS,
     DEFAULT_LIMIT,
@@ -15,7 +16,9 @@ __all__ = [
     "DEFAULT_LIMIT",
     "FOLDER_VARIABLE",
     "LIMIT_VARIABLE",
+    "NO_STORE",
     "Entry",
+    "NullStore",
     "Store",
     "read_only",
 ]

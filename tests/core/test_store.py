@@ -14,7 +14,7 @@ import platformdirs
 import pytest
 
 from influence_core.errors import StoreError
-from influence_core.store import DEFAULT_LIMIT, FOLDER_VARIABLE, LIMIT_VARIABLE, Entry, Store
+from influence_core.store import DEFAULT_LIMIT, FOLDER_VARIABLE, LIMIT_VARIABLE, NO_STORE, Entry, Store
 
 KEY, OTHER = "a" * 64, "b" * 64
 META = {"loss": 0.5, "names": ["x", "y"], "nested": {"none": None}}
@@ -357,3 +357,21 @@ def test_notices_are_drained_once(store: Store) -> None:
         assert store.get(key) is None
     assert len(store.notices()) == 1
     assert store.notices() == []
+
+
+def test_no_store_keeps_nothing_and_touches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    assert isinstance(NO_STORE, Store)
+    assert not NO_STORE.put(KEY, some_arrays(), META)
+    assert NO_STORE.get(KEY) is None
+    NO_STORE.clear()
+    assert (NO_STORE.size(), NO_STORE.notices()) == (0, [])
+    assert list(NO_STORE.folder.glob("*/*")) == []
+    with pytest.raises(OSError):
+        (NO_STORE.folder / "uploads").mkdir(parents=True)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Store) if not name.startswith("_")])
+def test_no_store_answers_all_that_a_store_does(name: str) -> None:
+    assert name in vars(type(NO_STORE))
