@@ -7,7 +7,7 @@ import streamlit as st
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the core to others; read by torch
 import torch  # noqa: E402  (imported before any worker thread starts)
 
-from pages._shell.page import load_own_studies, pages
+from pages._shell.page import load_own_studies, menu
 
 # Half the cores for one computation: two at a time must not fight over all of them, which slows both a hundredfold.
 torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
@@ -15,6 +15,6 @@ torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
 st.set_page_config(page_title="Influence Explorer", page_icon="🔍", layout="wide")
 st.session_state["entered"] = True
 load_own_studies()
-page = st.navigation(pages())
+page = st.navigation(menu())
 st.session_state["page_now"] = page.url_path
 page.run()

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from influence_core import devices, solvers, studies
+from influence_core import devices, engines, solvers, studies
+from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import DataError, InfluenceError, UnsupportedError
-from influence_core.experiments import explain, predictions
-from influence_core.experiments.explain import CURVATURES, NOTICEABLE, Explanation, Question, Settings
+from influence_core.experiments import explain, questions
+from influence_core.experiments.explain import NOTICEABLE, Explanation
+from influence_core.experiments.questions import Question
 from influence_core.progress import Progress
 from influence_core.reproduce import FIGURES, Check, Reproduction
 from influence_core.store import Store
@@ -127,7 +129,7 @@ def _describe(spec: StudySpec, folder: str | None) -> dict[str, Any]:
 def _explain(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise DataError(f"--top must be at least 1, but is {options.top}.")
-    settings = Settings(options.solver, options.damping, options.curvature)
+    settings = SolverSettings(options.solver, options.damping, options.curvature)
     spec = studies.find(options.study)
     with _work(options) as (store, progress):
         study = studies.open_study(spec, store, options.data, options.device, progress)
@@ -143,18 +145,18 @@ def _explain(options: argparse.Namespace) -> int:
 
 
 def _question(study: Study, test: str, label: str | None) -> Question:
-    question = explain.ask(study, _test_id(study, test))
+    question = questions.ask(study, _test_id(study, test))
     if label is None:
         return question
     names = study.data.class_names
     if label not in names:
         raise DataError(f"There is no label {label!r}; choose one of {', '.join(names)}.")
-    return explain.with_label(study, question, names.index(label))
+    return questions.with_label(study, question, names.index(label))
 
 
 def _test_id(study: Study, test: str) -> int:
     if test == MISCLASSIFIED:
-        known = predictions.run(study)
+        known = study.predictions
         if not len(known.misclassified()):
             raise DataError("The model gets every test image right; name one by its id.")
         return int(known.ids[known.misclassified()[0]])
@@ -167,7 +169,7 @@ def _test_id(study: Study, test: str) -> int:
 
 
 def _answer(
-    study: Study, question: Question, settings: Settings, store: Store | None, progress: Progress | None
+    study: Study, question: Question, settings: SolverSettings, store: Store | None, progress: Progress | None
 ) -> Explanation:
     """From the store, or computed; one question alone is answered soonest by the solver without preparation."""
     found = explain.stored(study, question, settings, store) if store else None
@@ -176,7 +178,7 @@ def _answer(
     prepared = None
     if explain.needs_preparation(study, settings):
         reason = "chosen because it needs no preparation, which one question alone would not pay back"
-        prepared = explain.prepare(study, explain.quick(settings), reason=reason)
+        prepared = engines.prepare(study, explain.quick(settings), reason=reason)
     return explain.run(study, question, settings, prepared, store, progress)
 
 
@@ -200,8 +202,8 @@ def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]
         "probabilities": dict(zip(names, explanation.probabilities.tolist(), strict=True)),
         "sign": sign_rule(explanation.kind),
         "matters": explanation.matters,
-        "for": _rows(explanation, explanation.speak_for(top)),
-        "against": _rows(explanation, explanation.speak_against(top)),
+        "for": _rows(explanation, explanation.helpful(top)),
+        "against": _rows(explanation, explanation.harmful(top)),
         "provenance": asdict(explanation.provenance),
         "concerns": explanation.provenance.concerns(),
         "from_store": explanation.from_store,
@@ -222,8 +224,8 @@ def _print_explanation(study: Study, explanation: Explanation, top: int) -> None
     print(f"\n{line}.", *([study.data.stand_in] if study.data.stand_in else []), sep="\n")
     if explanation.matters:
         print(f"\n{sign_rule(explanation.kind)}")
-        _print_side(study, explanation, f"Speak for {asked}", explanation.speak_for(top))
-        _print_side(study, explanation, f"Speak against {asked}", explanation.speak_against(top))
+        _print_side(study, explanation, f"Speak for {asked}", explanation.helpful(top))
+        _print_side(study, explanation, f"Speak against {asked}", explanation.harmful(top))
     else:
         print(
             f"\nNothing matters much here: taking out any one of the {len(explanation.ids):,} training {explanation.kind}s would "

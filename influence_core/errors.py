@@ -27,3 +27,9 @@ class StoreError(InfluenceError, OSError):
 
 class Cancelled(InfluenceError):  # noqa: N818 - a wish, not an error
     """The reader asked to stop; raised by a progress callback."""
+
+
+def require(reason: str | None) -> None:
+    """Raise `UnsupportedError` with the reason why something cannot be done, if there is one."""
+    if reason:
+        raise UnsupportedError(reason)

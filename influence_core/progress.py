@@ -17,3 +17,10 @@ def part(progress: Progress | None, start: float, stop: float) -> Progress | Non
     if progress is None:
         return None
     return lambda fraction, message: report(progress, start + fraction * (stop - start), message)
+
+
+def named(progress: Progress | None, message: str) -> Progress | None:
+    """The callback for a sub-task whose every report bears the same message."""
+    if progress is None:
+        return None
+    return lambda fraction, _: report(progress, fraction, message)

@@ -25,6 +25,7 @@ from influence_core.models import all_convolutional, backbones, rbf
 from influence_core.models.backbones import Backbone
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
+from influence_core.predictions import Predictions
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store, read_only
 from influence_core.store.digest import digest
@@ -83,6 +84,11 @@ class StudySpec:
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 
     @property
+    def is_smooth_linear(self) -> bool:
+        """Whether the model is linear in its parameters, with a loss that has a curvature everywhere."""
+        return self.model in ("softmax", "logistic")
+
+    @property
     def is_network(self) -> bool:
         """Whether the model is a network, whose risk is not convex."""
         return self.model == "all-convolutional"
@@ -114,6 +120,11 @@ class Study:
     key: str
     folder: str | None = None
 
+    @property
+    def content(self) -> tuple[str, str]:
+        """What makes its results: the key, and the type of device they are computed on."""
+        return self.key, self.theta.device.type
+
     @cached_property
     def backbone(self) -> Backbone | None:
         """The frozen network before the features, on the model's device; ``None`` where there is none.
@@ -142,6 +153,12 @@ class Study:
     def inputs(self, x: Tensor) -> Tensor:
         """``x`` in the model's type and on its device."""
         return x.to(self.theta)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """What the model says about every test example."""
+        test = self.data.test
+        return Predictions(test.ids.numpy(), test.y.numpy(), self.probabilities(test.x))
 
     def probabilities(self, x: Tensor) -> np.ndarray:
         """Class probabilities ``(b, classes)`` of inputs ``(b, d)``."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.stats import spearmanr
 
+from influence_core.agreement import rank_agreement, worst_miss
 from influence_core.words import three_digits
 
 EXACT_RESIDUAL = 1e-3
@@ -146,23 +145,12 @@ class SpotCheck:
     @property
     def error(self) -> float:
         """Largest ``|predicted - actual|`` as a share of the largest ``|actual|``."""
-        predicted, actual = np.array(self.predicted), np.array(self.actual)
-        largest, miss = float(np.abs(actual).max()), float(np.abs(predicted - actual).max())
-        if not largest:
-            return math.inf if miss else 0.0
-        return miss / largest
+        return worst_miss(np.array(self.predicted), np.array(self.actual))
 
     @property
     def agreement(self) -> float:
         """Spearman's rank correlation of forecast and truth."""
         return rank_agreement(self.predicted, self.actual)
-
-
-def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
-    """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
-    if min(len(set(map(float, one))), len(set(map(float, other)))) < 2:
-        return math.nan
-    return round(float(spearmanr(one, other).statistic), 12)  # five ranks often give exactly ORDERED
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,10 @@
 
 from pages._common import badge, chooser, footer, question, retraining, scatter, table
 from pages._parts.explain import answer, evidence, intro, opened
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._shell.catalogue import EXPLAIN
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
+with open_page(EXPLAIN) as (view, params):
     asked = question.load(view)
     study, explanation = asked.study, asked.explanation
     answer.headline(study, explanation)
@@ -18,11 +14,11 @@ with errors_shown():
     chooser.show(study, view, asked.known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
-    chart, beside = scatter.places(view)
+    chart, beside = scatter.columns(view)
     with chart:
         scatter.show(study, view, explanation)
     with beside:
-        opened.show(study, view, explanation)
-    retraining.show(study, view, explanation)
+        opened.show(study, view, params, explanation)
+    retraining.show(study, view, explanation, params.retrain)
     table.show(study, explanation)
     footer.show(study, view, explanation)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from influence_core.experiments.explain import Explanation
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 
 
@@ -41,6 +42,7 @@ class Anatomy:
         return float((scores[same] > 0).mean()), float((scores[~same] < 0).mean())
 
 
+@remember("anatomy", stored=False)
 def run(study: Study, explanation: Explanation) -> Anatomy:
     """Take the score apart; all gradients are those of the data, without the penalty."""
     o, theta = study.objective, study.theta

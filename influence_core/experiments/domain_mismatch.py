@@ -9,15 +9,18 @@ import numpy as np
 import torch
 
 from influence_core.data.readers.tables import EMPTY, TableRecords, sorted_levels
+from influence_core.engines import Prepared
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import predictions, take_out
-from influence_core.experiments.explain import Explanation, Prepared
-from influence_core.experiments.predictions import Predictions
+from influence_core.experiments import take_out
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
+from influence_core.predictions import Predictions
 from influence_core.progress import Progress, part
 from influence_core.store import Store
-from influence_core.studies import Study
+from influence_core.studies import Study, StudySpec
 
+TABLES = ("diabetes", "diabetes-thinned", "hospital", "hospital-thinned", "table")
+"""Data sets that are tables; the last is a visitor's."""
 FEW = 5
 """Groups with fewer test rows are not suggested."""
 MOST_GROUPS = 30
@@ -164,7 +167,7 @@ def groups(study: Study, column: str) -> tuple[GroupCounts, ...]:
         DataError: If there is no such column, or it has too many different texts.
     """
     names, train, test = _parts(study, column)
-    known = predictions.run(study)
+    known = study.predictions
     return tuple(_count(study, known, Group(column, one), train == one, test == one) for one in names)
 
 
@@ -193,7 +196,7 @@ def mistakes(study: Study, group: Group, whole: Study | None = None) -> np.ndarr
 
     Where the model that was trained on all rows is given, the rows that it gets right come before the others.
     """
-    known, test = predictions.run(study), _members(study, group)[1]
+    known, test = study.predictions, _members(study, group)[1]
     at = known.misclassified()
     at = at[test[at]]
     if whole is not None and len(at):
@@ -208,9 +211,16 @@ def least_sure(study: Study, group: Group) -> np.ndarray:
     Raises:
         DataError: If the group has no test row.
     """
-    known, test = predictions.run(study), _tested(study, group)[1]
+    known, test = study.predictions, _tested(study, group)[1]
     at = known.least_confident()
     return known.ids[at[test[at]]]
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.data in TABLES:
+        return None
+    return "Groups are told apart by the columns of a table. Open a study on a table, or use a table of your own."
 
 
 def run(study: Study, group: Group, explanation: Explanation, whole: Study | None = None) -> DomainMismatch:
@@ -328,7 +338,7 @@ def _tested(study: Study, group: Group, like: Study | None = None) -> tuple[np.n
 
 def _story(study: Study, group: Group, like: Study | None = None) -> GroupCounts:
     train, test = _tested(study, group, like)
-    return _count(study, predictions.run(study), group, train, test)
+    return _count(study, study.predictions, group, train, test)
 
 
 def _count(

@@ -9,6 +9,7 @@ import torch
 
 from influence_core.experiments.explain import Explanation
 from influence_core.retraining.edits import pixel_influence
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 
 
@@ -40,6 +41,7 @@ class FeatureInfluence:
         return order[self.loss_change[order] > 0]
 
 
+@remember("features", stored=False)
 def run(study: Study, explanation: Explanation, train_id: int) -> FeatureInfluence:
     """The influence of one training example's features for one question.
 

@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain
-from influence_core.experiments.explain import Explanation, Prepared, Settings
-from influence_core.objective import LinearObjective
-from influence_core.progress import Progress, part, report
+from influence_core.agreement import Agreement, strongest
+from influence_core.context import ALONE, Context
+from influence_core.engines import Prepared, SolverSettings
+from influence_core.errors import DataError, require
+from influence_core.experiments.explain import Explanation
 from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import BLOCK_MODELS, retrain, retrain_cold
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
-from influence_core.trust import rank_agreement
+from influence_core.store.remember import key_of, remember
+from influence_core.store.rows import StoredRows
+from influence_core.studies import Study, StudySpec
 
 LIMIT = 500
 """The paper's number of examples, and the most that are left out."""
-CERTAIN = 1e-5
+GRADIENT_TOL = 1e-5
 """Retraining ends at this share of the gradient that leaving the example out brings in ..."""
 FLOOR = 1e-14
 """... but not below what float64 can reach."""
 COLD = 1e-9
 """The gradient norm of the control."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Forecasts beside the truth.
-
-    Attributes:
-        pearson: Their correlation; NaN where one of them does not vary.
-        spearman: The same of their ranks.
-        slope: Of the forecast on the truth: 1 where the sizes are right on average, below 1 where they are too small.
-        worst: Largest ``|forecast - truth|`` as a share of the largest ``|truth|``.
-    """
-
-    pearson: float
-    spearman: float
-    slope: float
-    worst: float
-
-    @classmethod
-    def of(cls, predicted: np.ndarray, actual: np.ndarray) -> Fit:
-        """Of forecasts ``(k,)`` and truths ``(k,)``."""
-        p, a = predicted - predicted.mean(), actual - actual.mean()
-        varies = bool(p.any() and a.any())
-        largest = float(np.abs(actual).max())
-        return cls(
-            pearson=float(p @ a / np.sqrt((p @ p) * (a @ a))) if varies else math.nan,
-            spearman=rank_agreement(predicted, actual),
-            slope=float(p @ a / (a @ a)) if varies else math.nan,
-            worst=float(np.abs(predicted - actual).max()) / largest if largest else math.nan,
-        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,35 +60,35 @@ class LeaveOneOut:
         return bool((self.gradient_norms <= self.targets).all())
 
     @property
-    def fit(self) -> Fit:
+    def agreement(self) -> Agreement:
         """The forecasts ``D`` beside the truth."""
-        return Fit.of(self.predicted, self.actual)
+        return Agreement.of(self.predicted, self.actual)
 
     @property
-    def newton_fit(self) -> Fit | None:
+    def newton_agreement(self) -> Agreement | None:
         """The Newton forecasts beside the truth."""
-        return None if self.newton is None else Fit.of(self.newton, self.actual)
+        return None if self.newton is None else Agreement.of(self.newton, self.actual)
 
 
-def run(
-    study: Study,
-    explanation: Explanation,
-    k: int = 100,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
-    prepare: Callable[[Study, Settings, Progress | None], Prepared] = explain.prepare,
-) -> LeaveOneOut:
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.is_smooth_linear:
+        return None
+    return (
+        "Leaving many examples out one by one takes a linear model with a smooth loss. Choose such a study, or take out "
+        "single examples on the page “Explain a prediction”."
+    )
+
+
+@remember("leave one out", stored=False)
+def run(study: Study, explanation: Explanation, k: int = 100, *, context: Context = ALONE) -> LeaveOneOut:
     """Leave out each of the ``k`` examples with the largest ``|D|``, one at a time, and train again.
 
     Args:
         study: The trained model.
         explanation: The question and its forecasts.
         k: How many, up to 500.
-        prepared: A prepared engine; it serves where it is the automatic choice without damping.
-        store: Where results are kept, example by example: more of them later, or after a cancelled run, cost the rest.
-        progress: Called often.
-        prepare: Gives the engine that is needed where ``prepared`` does not serve.
+        context: Its store keeps the truth example by example: more of them later, or after a cancelled run, cost the rest.
 
     Raises:
         DataError: If ``k`` is not between 2 and 500, or there are not so many examples.
@@ -129,37 +97,18 @@ def run(
     most = min(LIMIT, len(explanation.ids))
     if not 2 <= k <= most:
         raise DataError(f"Leave out between 2 and {most} training examples, not {k}.")
-    _check_model(study)
-    at = np.argsort(-np.abs(explanation.scores), kind="stable")[:k]
-    place = study.theta.device.type
-    key = digest("leave one out", FORMAT, study.key, place, explanation.x, explanation.label, CERTAIN)
-    kept = store.get(key) if store else None
-    known = dict(kept.arrays) if kept else {}
-    missing = at[~np.isin(explanation.ids[at], known.get("ids", []))]
-    if len(missing):
-        settings = Settings(damping=0.0).resolved(study)
-        if prepared is None or prepared.settings != settings:
-            prepared = prepare(study, settings, part(progress, 0.0, 0.3))
-        told = part(progress, 0.3, 0.9)
-        for start in range(0, len(missing), BLOCK_MODELS):
-            block = missing[start : start + BLOCK_MODELS]
-            share = part(told, start / len(missing), (start + len(block)) / len(missing))
-            words = f"{k - len(missing) + start} of {k} left out"
-            found = _leave_out(study, explanation, block, prepared, share, words)
-            known = {name: np.concatenate([known.get(name, found[name][:0]), found[name]]) for name in found}
-            if store:
-                store.put(key, known, {})
-    rows = [int(np.flatnonzero(known["ids"] == one)[0]) for one in explanation.ids[at]]
-    mine = {name: values[rows] for name, values in known.items()}
+    require(supports(study.spec))
+    at = strongest(explanation.scores, k)
+    found = _truths(study, explanation, at, context.part(0.0, 0.9))
     return LeaveOneOut(
-        train_ids=mine["ids"],
+        train_ids=found["ids"],
         predicted=explanation.scores[at],
-        newton=mine["newton"],
-        actual=mine["actual"],
-        gradient_norms=mine["gradient_norms"],
-        targets=mine["targets"],
-        control=_control(study, explanation, store, part(progress, 0.9, 1.0)),
-        seconds=float(mine["seconds"].sum()),
+        newton=found["newton"],
+        actual=found["actual"],
+        gradient_norms=found["gradient_norms"],
+        targets=found["targets"],
+        control=_control(study, explanation, context.part(0.9, 1.0)),
+        seconds=float(found["seconds"].sum()),
     )
 
 
@@ -175,37 +124,42 @@ def table(left_out: LeaveOneOut) -> dict[str, np.ndarray]:
     }
 
 
-def _check_model(study: Study) -> None:
-    if not (isinstance(study.objective, LinearObjective) and study.objective.loss.smooth):
-        raise UnsupportedError(
-            "Leaving many examples out one by one needs a linear model with a smooth loss; choose such a study, or take "
-            "out single examples on the Explain page."
+def _truths(
+    study: Study, explanation: Explanation, at: np.ndarray, context: Context
+) -> dict[str, np.ndarray]:
+    """The columns of the examples ``at (k,)``: from the store, and the rest left out block by block."""
+    key = key_of("leave one out, truths", study, explanation.x, explanation.label, GRADIENT_TOL)
+    rows, ids = StoredRows(context.store, key), explanation.ids[at]
+    missing = at[np.isin(ids, rows.missing(ids))]
+    if len(missing):
+        prepared = context.engines.prepare(
+            study, SolverSettings(damping=0.0), context.part(0.0, 1 / 3).progress
         )
+        rest = context.part(1 / 3, 1.0)
+        for start in range(0, len(missing), BLOCK_MODELS):
+            block = missing[start : start + BLOCK_MODELS]
+            share = rest.part(start / len(missing), (start + len(block)) / len(missing))
+            done = len(at) - len(missing) + start
+            rows.add(_leave_out(study, explanation, block, prepared, share, f"{done} of {len(at)} left out"))
+    return rows.take(ids)
 
 
 def _leave_out(
-    study: Study,
-    explanation: Explanation,
-    at: np.ndarray,
-    prepared: Prepared,
-    progress: Progress | None,
-    words: str,
+    study: Study, explanation: Explanation, at: np.ndarray, prepared: Prepared, context: Context, words: str
 ) -> dict[str, np.ndarray]:
     """The columns of the examples ``at (m,)``: truth, proof, Newton forecast and each one's share of the time."""
     o, theta, engine = study.objective, study.theta, prepared.engine
     rows = torch.as_tensor(at, device=theta.device)
-    x, label = study.inputs(torch.as_tensor(explanation.x))[None], torch.tensor([explanation.label])
-    label = label.to(theta.device)
+    x, label = explanation.asked(study)
     brought = o.gradients(theta, o.x[rows], o.y[rows]).norm(dim=1) * o.weights[rows]
-    targets = (CERTAIN * brought).clamp_min(FLOOR)
+    targets = (GRADIENT_TOL * brought).clamp_min(FLOOR)
     started = time.perf_counter()
     edits = [Edit.removal([i]) for i in at.tolist()]
-    told = None if progress is None else lambda fraction, _: report(progress, 0.8 * fraction, words)
-    models = retrain(o, theta, edits, engine.inverse, targets, told)
+    models = retrain(o, theta, edits, engine.inverse, targets, context.part(0.0, 0.8).named(words).progress)
     losses = torch.cat([o.losses(one, x, label) for one in models.theta])
     seconds = time.perf_counter() - started
     s = engine.inverse_gradients(x, label).require()[:, 0]
-    newton = engine.newton_removal(s, rows, part(progress, 0.8, 1.0))
+    newton = engine.newton_removal(s, rows, context.part(0.8, 1.0).progress)
     return {
         "ids": explanation.ids[at],
         "actual": (losses - o.losses(theta, x, label)).cpu().numpy(),
@@ -216,18 +170,22 @@ def _leave_out(
     }
 
 
-def _control(study: Study, explanation: Explanation, store: Store | None, progress: Progress | None) -> float:
-    """The change of the test loss after training on everything from scratch; the parameters serve every question."""
-    o, theta = study.objective, study.theta
-    key = digest("trained from scratch", FORMAT, study.key, theta.device.type, COLD)
-    kept = store.get(key) if store else None
-    if kept is not None:
-        cold = torch.as_tensor(kept.arrays["theta"]).to(theta)
-    else:
-        report(progress, 0.0, "the control: training on everything from scratch")
-        cold = retrain_cold(o, None, COLD, progress).theta[0]
-        if store:
-            store.put(key, {"theta": cold.cpu().numpy()}, {})
-    x = study.inputs(torch.as_tensor(explanation.x))[None]
-    label = torch.tensor([explanation.label], device=theta.device)
-    return float(o.losses(cold, x, label) - o.losses(theta, x, label))
+def _control(study: Study, explanation: Explanation, context: Context) -> float:
+    """The change of the test loss after training on everything from scratch."""
+    o, (x, label) = study.objective, explanation.asked(study)
+    cold = torch.as_tensor(_from_scratch(study, COLD, context=context).theta).to(study.theta)
+    return float(o.losses(cold, x, label) - o.losses(study.theta, x, label))
+
+
+@dataclass(frozen=True, eq=False)
+class _Cold:
+    """Parameters ``(p,)`` trained from zero; they serve every question."""
+
+    theta: np.ndarray
+
+
+@remember("trained from scratch")
+def _from_scratch(study: Study, gradient_norm: float, *, context: Context) -> _Cold:
+    context.report(0.0, "the control: training on everything from scratch")
+    cold: Tensor = retrain_cold(study.objective, None, gradient_norm, context.progress).theta[0]
+    return _Cold(cold.cpu().numpy())

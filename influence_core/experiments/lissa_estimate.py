@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
+from influence_core.agreement import Agreement, shared_strongest
+from influence_core.context import ALONE, Context
 from influence_core.errors import UnsupportedError
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.leave_one_out import Fit, LeaveOneOut
+from influence_core.experiments.leave_one_out import LeaveOneOut
 from influence_core.influence import InfluenceEngine
 from influence_core.operators import Hessian
-from influence_core.progress import Progress
 from influence_core.solvers import LiSSA
 from influence_core.solvers.lissa import PROBE_STEPS, PROBES
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.store.remember import remember
+from influence_core.studies import Study
 
 TOP = 10
 """So many of the most influential examples should be found again."""
@@ -39,7 +38,7 @@ class Estimate:
 
     Attributes:
         predicted: ``(k,)`` of the examples of the leave-one-out result, in its order, nats.
-        fit: Beside the truth.
+        agreement: With the truth.
         error: ``||s - s_exact|| / ||s_exact||``.
         residual: ``||H s - g|| / ||g||``.
         truncation: The share of the weakest direction that the series cuts off, ``(1 - l2 / scale)^t``.
@@ -50,7 +49,7 @@ class Estimate:
     """
 
     predicted: np.ndarray
-    fit: Fit
+    agreement: Agreement
     error: float
     residual: float
     truncation: float
@@ -60,13 +59,14 @@ class Estimate:
     seconds: float
 
 
+@remember("lissa estimate", stored=False)
 def run(
     study: Study,
     explanation: Explanation,
     left_out: LeaveOneOut,
     solver: LiSSA = PAPER,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    *,
+    context: Context = ALONE,
 ) -> Estimate:
     """Estimate ``s`` by LiSSA, without damping, and hold the ``D`` of the left-out examples against the truth.
 
@@ -75,8 +75,7 @@ def run(
         explanation: The question and its exact forecasts.
         left_out: The truth for some examples.
         solver: ``PAPER``, ``OURS`` or other settings.
-        store: Where estimates are kept.
-        progress: Called while solving.
+        context: Its store keeps the estimate of ``s``.
 
     Raises:
         UnsupportedError: If the explanation's solver is itself an approximation.
@@ -84,45 +83,49 @@ def run(
     """
     if not explanation.provenance.exact:
         raise UnsupportedError("An estimate is held against an exact answer: choose an exact solver.")
-    key = digest(
-        "lissa", FORMAT, study.key, study.theta.device.type, explanation.x, explanation.label, repr(solver)
-    )
-    kept = store.get(key) if store else None
-    if kept is None:
-        arrays, facts = _solve(study, explanation, solver, progress)
-        if store:
-            store.put(key, arrays, facts)
-    else:
-        arrays, facts = kept.arrays, kept.meta
-    predicted = arrays["scores"][[explanation.position(int(one)) for one in left_out.train_ids]]
-    strongest = [
-        set(np.argsort(-np.abs(d), kind="stable")[:TOP]) for d in (arrays["scores"], explanation.scores)
-    ]
+    found = _solve(study, *explanation.asked(study), solver, context=context)
+    predicted = found.scores[[explanation.position(int(one)) for one in left_out.train_ids]]
     return Estimate(
         predicted=predicted,
-        fit=Fit.of(predicted, left_out.actual),
-        error=float(np.linalg.norm(arrays["s"] - explanation.s) / np.linalg.norm(explanation.s)),
-        top=len(strongest[0] & strongest[1]),
-        **facts,
+        agreement=Agreement.of(predicted, left_out.actual),
+        error=float(np.linalg.norm(found.s - explanation.s) / np.linalg.norm(explanation.s)),
+        residual=found.residual,
+        truncation=found.truncation,
+        top=shared_strongest(found.scores, explanation.scores, TOP),
+        products=found.products,
+        settings=found.settings,
+        seconds=found.seconds,
     )
 
 
-def _solve(
-    study: Study, explanation: Explanation, solver: LiSSA, progress: Progress | None
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+@dataclass(frozen=True, eq=False)
+class _Solved:
+    """The part of an estimate that holds for every set of left-out examples."""
+
+    s: np.ndarray
+    scores: np.ndarray
+    residual: float
+    truncation: float
+    products: int
+    settings: str
+    seconds: float
+
+
+@remember("lissa")
+def _solve(study: Study, x: Tensor, label: Tensor, solver: LiSSA, *, context: Context) -> _Solved:
     started = time.perf_counter()
     o, theta = study.objective, study.theta
     inverse = solver.prepare(Hessian(o, theta))
     engine = InfluenceEngine(o, theta, inverse.operator, inverse)
-    x = study.inputs(torch.as_tensor(explanation.x))[None]
-    solve = engine.inverse_gradients(x, torch.tensor([explanation.label], device=theta.device), progress)
+    solve = engine.inverse_gradients(x, label, context.progress)
     s = solve.require()[:, 0]
     probes = 0 if solver.scale else PROBES * PROBE_STEPS
-    facts = {
-        "residual": solve.residual,
-        "truncation": inverse.truncation,
-        "products": solver.batch * (solve.steps + probes),
-        "settings": solve.settings,
-        "seconds": time.perf_counter() - started,
-    }
-    return {"s": s.cpu().numpy(), "scores": engine.removal(s).cpu().numpy()}, facts
+    return _Solved(
+        s=s.cpu().numpy(),
+        scores=engine.removal(s).cpu().numpy(),
+        residual=solve.residual,
+        truncation=inverse.truncation,
+        products=solver.batch * (solve.steps + probes),
+        settings=solve.settings,
+        seconds=time.perf_counter() - started,
+    )

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain
-from influence_core.experiments.explain import Explanation, Prepared, Settings
-from influence_core.experiments.leave_one_out import Fit, LeaveOneOut
+from influence_core.agreement import Agreement, strongest
+from influence_core.context import ALONE, Context
+from influence_core.engines import Prepared, SolverSettings
+from influence_core.errors import DataError, UnsupportedError, require
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.leave_one_out import LeaveOneOut
 from influence_core.network import NetworkObjective
 from influence_core.operators import ExtremeEigenvalues, Hessian, extreme_eigenvalues
-from influence_core.progress import Progress, part, report
+from influence_core.progress import Progress
 from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import Retrained
 from influence_core.retraining.networks import respond, retrain_damped, retrain_with_adam
 from influence_core.solvers.base import Inverse
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study, find
+from influence_core.store.remember import key_of, remember
+from influence_core.store.rows import StoredRows
+from influence_core.studies import Study, StudySpec, find
 from influence_core.training import AdamSchedule, train_network
 
 LIMIT = 200
@@ -90,11 +92,11 @@ class Truth:
     def random_pearson(self, draws: int = RANDOM_SCORES, seed: int = 0) -> np.ndarray:
         """Correlations ``(draws,)`` of this truth with random forecasts: what no knowledge at all would reach."""
         scores = np.random.default_rng(seed).normal(size=(draws, len(self.actual)))
-        return np.array([Fit.of(one, self.actual).pearson for one in scores])
+        return np.array([Agreement.of(one, self.actual).pearson for one in scores])
 
 
 @dataclass(frozen=True, eq=False)
-class NetworkCheck:
+class NetworkLeaveOneOut:
     """``k`` examples, each left out on its own in every way; the most influential by ``|D|`` first.
 
     Attributes:
@@ -115,15 +117,15 @@ class NetworkCheck:
     damping: float
     p: int
 
-    def fit(self, way: str) -> Fit:
+    def agreement(self, way: str) -> Agreement:
         """The forecasts beside one truth."""
-        return Fit.of(self.predicted, self.truths[way].actual)
+        return Agreement.of(self.predicted, self.truths[way].actual)
 
     def pearson_without_strongest(self, way: str) -> float:
         """The correlation of one way without the example that changes most: one example alone can make a correlation."""
         actual = self.truths[way].actual
         rest = np.arange(len(actual)) != np.abs(actual).argmax()
-        return Fit.of(self.predicted[rest], actual[rest]).pearson
+        return Agreement.of(self.predicted[rest], actual[rest]).pearson
 
     def left_out(self, way: str) -> LeaveOneOut:
         """One truth in the shape that the figure draws."""
@@ -141,16 +143,23 @@ class NetworkCheck:
         )
 
 
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.is_network:
+        return None
+    return "This check trains a network again; for a linear model leave examples out one by one."
+
+
+@remember("network, left out", stored=False)
 def run(
     study: Study,
     explanation: Explanation,
     k: int = 40,
     ways: Sequence[str] = WARM_WAYS,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
     adam: AdamSchedule = ADAM,
-) -> NetworkCheck:
+    *,
+    context: Context = ALONE,
+) -> NetworkLeaveOneOut:
     """Leave out each of the ``k`` examples with the largest ``|D|``, and train the network again.
 
     Args:
@@ -158,16 +167,16 @@ def run(
         explanation: The question and its forecasts.
         k: How many, up to 200.
         ways: Names of ``WAYS``.
-        prepared: A prepared engine; it serves where it holds the study's damped Gauss-Newton factor.
-        store: Where the models are kept, one by one, for this and every other test example.
-        progress: Called often.
         adam: The steps of the way "adam"; ``PAPER_ADAM`` are the paper's, at the paper's length.
+        context: Its store keeps the models, one by one, for this and every other test example.
 
     Raises:
         DataError: If ``k`` is not between 2 and 200, there are not so many examples, or a way is unknown.
         UnsupportedError: If the study is no network.
     """
-    o = _network(study)
+    require(supports(study.spec))
+    o = study.objective
+    assert isinstance(o, NetworkObjective)
     most = min(LIMIT, len(explanation.ids))
     if not 2 <= k <= most:
         raise DataError(f"Leave out between 2 and {most} training examples, not {k}.")
@@ -175,17 +184,17 @@ def run(
         raise DataError(
             f"There is no way '{unknown[0][:40]}' of training again; choose of {', '.join(WAYS)}."
         )
-    at = np.argsort(-np.abs(explanation.scores), kind="stable")[:k]
-    ready = _prepared(study, prepared, part(progress, 0.0, 0.05))
-    eigenvalues = _eigenvalues(study, store, part(progress, 0.05, 0.1))
-    tests = _Tests.of(study, explanation, ready)
+    at = strongest(explanation.scores, k)
+    settings = SolverSettings("cholesky", study.spec.damping, "gauss-newton")
+    ready = context.engines.prepare(study, settings, context.part(0.0, 0.05).progress)
+    eigenvalues = _eigenvalues(study, PRODUCTS, context=context.part(0.05, 0.1))
+    tests, rest = _Tests.of(study, explanation, ready), context.part(0.1, 1.0)
     truths = {}
     for step, way in enumerate(ways):
-        told = part(progress, 0.1 + 0.9 * step / len(ways), 0.1 + 0.9 * (step + 1) / len(ways))
         trainer = _Trainer(study, o, way, ready.engine.inverse, ready.settings.damping or 0.0, adam)
-        models = _models(trainer, explanation.ids, at, store, told)
+        models = _models(trainer, explanation.ids, at, rest.step(step, len(ways)))
         truths[way] = _truth(trainer, tests, at, models)
-    return NetworkCheck(
+    return NetworkLeaveOneOut(
         train_ids=explanation.ids[at],
         predicted=explanation.scores[at],
         truths=truths,
@@ -196,31 +205,10 @@ def run(
     )
 
 
-def _network(study: Study) -> NetworkObjective:
-    if not isinstance(study.objective, NetworkObjective):
-        raise UnsupportedError(
-            "This check trains a network again; for a linear model leave examples out one by one."
-        )
-    return study.objective
-
-
-def _prepared(study: Study, prepared: Prepared | None, progress: Progress | None) -> Prepared:
-    """The damped Gauss-Newton factor at the trained parameters: the forecasts of other tests, and everybody's pace."""
-    settings = Settings("cholesky", study.spec.damping, "gauss-newton")
-    if prepared is not None and prepared.settings == settings:
-        return prepared
-    return explain.prepare(study, settings, progress)
-
-
-def _eigenvalues(study: Study, store: Store | None, progress: Progress | None) -> ExtremeEigenvalues:
-    key = digest("extreme eigenvalues", FORMAT, study.key, study.theta.device.type, PRODUCTS)
-    kept = store.get(key) if store else None
-    if kept is not None:
-        return ExtremeEigenvalues(floor=-np.inf, **kept.meta)
-    found = extreme_eigenvalues(Hessian(study.objective, study.theta), PRODUCTS, progress=progress)
-    if store:
-        store.put(key, {}, {name: value for name, value in asdict(found).items() if name != "floor"})
-    return found
+@remember("extreme eigenvalues")
+def _eigenvalues(study: Study, products: int, *, context: Context) -> ExtremeEigenvalues:
+    hessian = Hessian(study.objective, study.theta)
+    return extreme_eigenvalues(hessian, products, progress=context.progress)
 
 
 # ------------------------------------------------------------------------------------------------ the models
@@ -248,10 +236,8 @@ class _Trainer:
 
     @property
     def key(self) -> str:
-        steps = {"adam": asdict(self.adam)}.get(self.way, {})
-        place = self.study.theta.device.type
-        settings = (self.way, self.damping, self.target or 0.0, steps)
-        return digest("network retraining", FORMAT, self.study.key, place, settings)
+        steps = self.adam if self.way == "adam" else None
+        return key_of("network retraining", self.study, self.way, self.damping, self.target, steps)
 
     def train(self, edit: Edit, progress: Progress | None) -> Retrained:
         o, theta, edits = self.objective, self.study.theta, [edit]
@@ -272,36 +258,26 @@ CONTROL = -1
 """The id under which a way's control is kept."""
 
 
-def _models(
-    trainer: _Trainer, ids: np.ndarray, at: np.ndarray, store: Store | None, progress: Progress | None
-) -> dict[str, np.ndarray]:
+def _models(trainer: _Trainer, ids: np.ndarray, at: np.ndarray, context: Context) -> dict[str, np.ndarray]:
     """Columns of the models without ``at (k,)``, and of the control in front where there is one."""
     wanted = [CONTROL] * trainer.has_control + ids[at].tolist()
-    kept = store.get(trainer.key) if store else None
-    known = dict(kept.arrays) if kept else {}
-    missing = [one for one in wanted if one not in known.get("ids", [])]
+    rows = StoredRows(context.store, trainer.key)
+    missing = rows.missing(wanted)
     position = dict(zip(ids[at].tolist(), at.tolist(), strict=True))
     for done, one in enumerate(missing):
-        told = part(progress, done / len(missing), (done + 1) / len(missing))
-        named = f"{WAYS[trainer.way]}: {len(wanted) - len(missing) + done} of {len(wanted)} models"
+        words = f"{WAYS[trainer.way]}: {len(wanted) - len(missing) + done} of {len(wanted)} models"
         edit = Edit(torch.tensor([0])) if one == CONTROL else Edit.removal([position[one]])
         started = time.perf_counter()
-        model = trainer.train(edit, _named(told, named))
-        found = {
-            "ids": np.array([one]),
-            "theta": model.theta.cpu().numpy(),
-            "gradient_norms": model.gradient_norms.numpy(),
-            "seconds": np.array([time.perf_counter() - started]),
-        }
-        known = {name: np.concatenate([known.get(name, value[:0]), value]) for name, value in found.items()}
-        if store:
-            store.put(trainer.key, known, {})
-    rows = [int(np.flatnonzero(known["ids"] == one)[0]) for one in wanted]
-    return {name: values[rows] for name, values in known.items()}
-
-
-def _named(progress: Progress | None, name: str) -> Progress | None:
-    return None if progress is None else lambda fraction, _: report(progress, fraction, name)
+        model = trainer.train(edit, context.step(done, len(missing)).named(words).progress)
+        rows.add(
+            {
+                "ids": np.array([one]),
+                "theta": model.theta.cpu().numpy(),
+                "gradient_norms": model.gradient_norms.numpy(),
+                "seconds": np.array([time.perf_counter() - started]),
+            }
+        )
+    return rows.take(wanted)
 
 
 # ----------------------------------------------------------------------------------------------- the answers
@@ -327,12 +303,11 @@ class _Tests:
     def of(cls, study: Study, explanation: Explanation, ready: Prepared) -> _Tests:
         """The others are the first ones that the model gets wrong."""
         test, device = study.data.test, study.theta.device
-        wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
+        wrong = study.predictions.predicted != study.predictions.labels
         others = np.flatnonzero(wrong & (test.ids.numpy() != explanation.test_id))[:OTHERS]
         x, y = study.inputs(test.x[others]), test.y[others].to(device)
         predicted = ready.engine.score(x, y).values.cpu().numpy() if len(others) else np.zeros((0, 0))
-        asked = study.inputs(torch.as_tensor(explanation.x))[None]
-        label = torch.tensor([explanation.label], device=device)
+        asked, label = explanation.asked(study)
         return cls(test.ids[others].numpy(), torch.cat([asked, x]), torch.cat([label, y]), predicted)
 
 
@@ -345,7 +320,7 @@ def _truth(trainer: _Trainer, tests: _Tests, at: np.ndarray, models: dict[str, n
     first = int(trainer.has_control)
     drift = changes[0] if first else np.zeros(len(tests.y))
     actual = changes[first:] - drift
-    others = [Fit.of(tests.predicted[j, at], actual[:, 1 + j]).pearson for j in range(len(tests.ids))]
+    others = [Agreement.of(tests.predicted[j, at], actual[:, 1 + j]).pearson for j in range(len(tests.ids))]
     return Truth(
         way=trainer.way,
         actual=actual[:, 0],
@@ -377,13 +352,16 @@ class PaperTime:
     retraining: float
 
 
+@remember("paper's time", stored=False)
 def paper_time(study: Study, steps: int = 20) -> PaperTime:
     """Measure a few of the paper's steps on a study's network and extrapolate; nothing is kept.
 
     Raises:
         UnsupportedError: If the study is no network.
     """
-    o = _network(study).to(study.theta.device, torch.float32)
+    require(supports(study.spec))
+    assert isinstance(study.objective, NetworkObjective)
+    o = study.objective.to(study.theta.device, torch.float32)
     start, times = study.theta.float(), []
     for count in (2, steps):
         started = time.perf_counter()

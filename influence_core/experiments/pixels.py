@@ -10,6 +10,7 @@ import torch
 from influence_core.experiments import features
 from influence_core.experiments.explain import Explanation
 from influence_core.models.backbones import Backbone
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 
 
@@ -35,6 +36,7 @@ class PixelMap:
         return float(self.loss_change.flat[np.abs(self.loss_change).argmax()])
 
 
+@remember("pixels", stored=False)
 def run(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
     """The map of one training example for one question.
 

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments.explain import Question, ask
+from influence_core.experiments.questions import Question, ask
 from influence_core.models.backbones import Backbone
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
@@ -28,7 +28,7 @@ from influence_core.retraining.edits import Edit
 from influence_core.solvers import ConjugateGradient
 from influence_core.store import Store
 from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.studies import FORMAT, Study, StudySpec
 from influence_core.training import minimise
 
 BOX = 0.499
@@ -346,6 +346,16 @@ def pixel_norms(
         seen = _Picture(study, at, _original(study, at))
         found[done] = [float(seen.pixel_influence(o, study.theta, one).abs().sum()) for one in s.T]
     return found
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.backbone and spec.is_smooth_linear:
+        return None
+    return (
+        "This page changes photographs by less than anybody can see, through the frozen network that turns them into "
+        "features, and so needs a study on photographs."
+    )
 
 
 def run(

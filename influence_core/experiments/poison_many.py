@@ -12,8 +12,8 @@ import numpy as np
 
 from influence_core.errors import DataError
 from influence_core.experiments import poison
-from influence_core.experiments.explain import ask
 from influence_core.experiments.poison import Attack, Poisoned
+from influence_core.experiments.questions import ask
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
 from influence_core.store.digest import digest

@@ -24,7 +24,7 @@ from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part
 from influence_core.store import Store
 from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.studies import FORMAT, Study, StudySpec
 
 LONGEST_NAME = 40
 Change = Callable[["Review"], "Review"]
@@ -215,6 +215,16 @@ def suspect(study: Study, review: Review) -> Suspect | None:
         probabilities=tuple(o.probabilities(theta, o.x[at : at + 1])[0].tolist()),
         score=float(review.scores[at]),
         rank=int(np.flatnonzero(review.order == at)[0]) + 1,
+    )
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.is_smooth_linear:
+        return None
+    return (
+        "Suspects are ranked in logistic and softmax regressions, where the self-influence of every label is exact. "
+        "Choose one of these studies."
     )
 
 

@@ -51,6 +51,9 @@ SVM_STUDIES: dict[str, StudySpec] = {
 }
 """Studies that answer this question and no other: a support vector machine gives margins, not probabilities."""
 
+MACHINES = {spec.data: spec for spec in SVM_STUDIES.values()}
+"""The support vector machine of each data set that has one."""
+
 PAPER_TESTS = {"mnist-one-or-seven-svm": 7432}
 """The paper's test image (number 1,597 of the ones and sevens): a seven taken for a one."""
 PANELS = (0.0, 0.001, 0.1)
@@ -196,6 +199,16 @@ def default_test(study: Study) -> int:
     if not len(offered):
         raise DataError("The hinge of every test example is 0 here, so there is nothing to forecast.")
     return PAPER_TESTS.get(study.spec.name, int(offered[0]))
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.data in MACHINES:
+        return None
+    return (
+        "This page trains a model of its own, a support vector machine that tells the digits 1 and 7 apart, and so needs "
+        "a study on digits."
+    )
 
 
 def run(

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 
 from influence_core import solvers
+from influence_core.agreement import rank_agreement
+from influence_core.engines import Prepared, SolverSettings
 from influence_core.errors import DataError, SolveError, UnsupportedError
-from influence_core.experiments.explain import Prepared, Question, Settings
+from influence_core.experiments.questions import Question
 from influence_core.influence import InfluenceEngine
 from influence_core.operators import Curvature, ExtremeEigenvalues, GaussNewton, Hessian, extreme_eigenvalues
 from influence_core.progress import Progress, part, report
@@ -23,7 +25,7 @@ from influence_core.solvers.lissa import LiSSAInverse
 from influence_core.store import Store
 from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study
-from influence_core.trust import CLOSE, EXACT_RESIDUAL, ORDERED, rank_agreement
+from influence_core.trust import CLOSE, EXACT_RESIDUAL, ORDERED
 
 TOP = 10
 """So many of the strongest examples should be found again."""
@@ -164,7 +166,7 @@ def run(
     study: Study,
     question: Question,
     names: Sequence[str],
-    settings: Settings | None = None,
+    settings: SolverSettings | None = None,
     prepared: Prepared | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
@@ -189,7 +191,7 @@ def run(
         raise DataError(
             f"There is no solver '{unknown[0][:40]}'; choose from {', '.join(solvers.CATALOGUE)}."
         )
-    decided = replace(settings or Settings(), solver="auto").resolved(study)
+    decided = replace(settings or SolverSettings(), solver="auto").resolved(study)
     reference = decided.solver if study.objective.is_convex or decided.curvature != "hessian" else "cg"
     chosen = [name for name in solvers.CATALOGUE if name in {*names, reference}]
     operator = _operator(study, decided)
@@ -203,7 +205,7 @@ def run(
     return SolverComparison(tuple(rows), reference, decided.curvature, operator.damping, o.n, o.dim)
 
 
-def _operator(study: Study, decided: Settings) -> Curvature:
+def _operator(study: Study, decided: SolverSettings) -> Curvature:
     kind = Hessian if decided.curvature == "hessian" else GaussNewton
     return kind(study.objective, study.theta, decided.damping or 0.0)
 
@@ -211,7 +213,7 @@ def _operator(study: Study, decided: Settings) -> Curvature:
 def _row(
     study: Study,
     question: Question,
-    settings: Settings,
+    settings: SolverSettings,
     operator: Curvature,
     prepared: Prepared | None,
     store: Store | None,
@@ -355,7 +357,7 @@ class Eigenvalues:
 
 def eigenvalues(
     study: Study,
-    settings: Settings | None = None,
+    settings: SolverSettings | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
 ) -> Eigenvalues:
@@ -367,7 +369,7 @@ def eigenvalues(
         store: Where the result is kept.
         progress: Called after each product.
     """
-    decided = replace(settings or Settings(), solver="auto").resolved(study)
+    decided = replace(settings or SolverSettings(), solver="auto").resolved(study)
     operator, place = _operator(study, decided), study.theta.device.type
     key = digest("eigenvalues", FORMAT, study.key, place, decided.curvature, operator.damping)
     kept = store.get(key) if store else None

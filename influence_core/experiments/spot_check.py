@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from influence_core.agreement import strongest
+from influence_core.context import ALONE, Context
 from influence_core.experiments import take_out
-from influence_core.experiments.explain import Explanation, Prepared
-from influence_core.progress import Progress, part
-from influence_core.store import Store
+from influence_core.experiments.explain import Explanation
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 from influence_core.trust import SpotCheck
 
@@ -17,21 +18,14 @@ AMONG = 100
 """The others are drawn from this many of the strongest."""
 
 
-def run(
-    study: Study,
-    explanation: Explanation,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
-) -> SpotCheck:
+@remember("spot check", stored=False)
+def run(study: Study, explanation: Explanation, *, context: Context = ALONE) -> SpotCheck:
     """Retrain without each of the three strongest examples and of two drawn among the next, one at a time.
 
     Args:
         study: The trained model.
         explanation: The question and its forecast.
-        prepared: A prepared engine, whose dense factor makes retraining faster.
-        store: Where results are kept.
-        progress: Called while training.
+        context: Its engines' dense factor makes retraining faster.
 
     Raises:
         DataError: If taking one out would leave a class without examples.
@@ -39,8 +33,8 @@ def run(
     at = chosen(explanation.scores)
     found = []
     for step, one in enumerate(at):
-        share = part(progress, step / len(at), (step + 1) / len(at))
-        found.append(take_out.run(study, explanation, [int(explanation.ids[one])], prepared, store, share))
+        train_ids = [int(explanation.ids[one])]
+        found.append(take_out.run(study, explanation, train_ids, context=context.step(step, len(at))))
     return SpotCheck(
         tuple(one.train_ids[0] for one in found),
         tuple(one.predicted for one in found),
@@ -52,7 +46,7 @@ def run(
 
 def chosen(scores: np.ndarray, seed: int = 0) -> np.ndarray:
     """Positions of the strongest examples and of some drawn among the next ones."""
-    order = np.argsort(-np.abs(scores), kind="stable")
+    order = strongest(scores, len(scores))
     rest = order[STRONGEST:AMONG]
     drawn = np.random.default_rng(seed).choice(rest, min(OTHERS, len(rest)), replace=False)
     return np.concatenate([order[:STRONGEST], drawn])

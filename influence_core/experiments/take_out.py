@@ -5,29 +5,28 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
-from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.experiments.explain import Explanation
 from influence_core.network import NetworkObjective
 from influence_core.objective import Objective
 from influence_core.operators import GaussNewton
-from influence_core.progress import Progress, part
 from influence_core.retraining.edits import Edit, predict
 from influence_core.retraining.linear import Retrained, retrain
 from influence_core.retraining.networks import retrain_damped
+from influence_core.solvers.base import Inverse
 from influence_core.solvers.cholesky import Cholesky
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.store.remember import remember
+from influence_core.studies import Study
 
-CERTAIN = 1e-6
+GRADIENT_TOL = 1e-6
 """Retraining ends at this share of the gradient that the edit itself brings in."""
-CERTAIN_NETWORK = 0.1
+NETWORK_TOL = 0.1
 """The same for a network, which walks downhill in damped steps and no farther than it must ..."""
 NETWORK_NORM = 1e-4
 """... but at least to this gradient norm."""
@@ -69,13 +68,9 @@ class TakeOut:
         return int(self.before.argmax()) != int(self.after.argmax())
 
 
+@remember("take out", stored=False)
 def run(
-    study: Study,
-    explanation: Explanation,
-    train_ids: Sequence[int],
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    study: Study, explanation: Explanation, train_ids: Sequence[int], *, context: Context = ALONE
 ) -> TakeOut:
     """Retrain without the examples, to a gradient norm that is small beside the one their removal brings in.
 
@@ -83,9 +78,7 @@ def run(
         study: The trained model.
         explanation: The question and its forecast.
         train_ids: What to take out, together.
-        prepared: A prepared engine, whose dense factor makes retraining faster.
-        store: Where results are kept.
-        progress: Called while training.
+        context: Its engines' dense factor makes retraining faster.
 
     Raises:
         DataError: If nothing is named, an id is unknown, or no example of some class would be left.
@@ -94,95 +87,87 @@ def run(
     if not chosen:
         raise DataError(f"Choose at least one training {explanation.kind} to take out.")
     edit = Edit.removal([explanation.position(one) for one in chosen])
-    return run_edit(study, explanation, edit, prepared, store, progress)
+    return run_edit(study, explanation, edit, context=context)
 
 
-def run_edit(
-    study: Study,
-    explanation: Explanation,
-    edit: Edit,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
-) -> TakeOut:
+def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Context = ALONE) -> TakeOut:
     """The same for any edit of training examples: forecast, then training again after it.
 
     Raises:
         DataError: If no example of some class would be left.
     """
+    o, theta = study.objective, study.theta
+    _check_classes(explanation, edit.apply(o))
+    predicted = float(predict(o, theta, edit, torch.as_tensor(explanation.s).to(theta)))
+    x, label = explanation.asked(study)
+    inverse = _dense_factor(study, explanation, context)
+    found = _retrained(study, x, label, edit.sorted(), inverse=inverse, context=context)
+    train_ids = tuple(int(one) for one in explanation.ids[edit.positions.tolist()])
+    return TakeOut(train_ids=train_ids, predicted=predicted, **vars(found))
+
+
+@dataclass(frozen=True, eq=False)
+class _Retrained:
+    """The fields of `TakeOut` that do not depend on the forecast."""
+
+    actual: float
+    control: float
+    before: np.ndarray
+    after: np.ndarray
+    gradient_norm: float
+    target: float
+    converged: bool
+    seconds: float
+
+
+@remember("take out, retrained")
+def _retrained(
+    study: Study, x: Tensor, label: Tensor, edit: Edit, *, inverse: Inverse | None, context: Context
+) -> _Retrained:
     started = time.perf_counter()
     o, theta = study.objective, study.theta
-    at = edit.positions.tolist()
-    _check_classes(explanation, edit.apply(o))
-    chosen = tuple(int(one) for one in explanation.ids[at])
-    place, s = theta.device.type, torch.as_tensor(explanation.s).to(theta)
-    predicted = float(predict(o, theta, edit, s))
-    order = edit.positions.argsort()
-    changed = [None if part is None else part[order].cpu() for part in (edit.x, edit.y)]
-    content = (sorted(at), edit.weight, *changed, *_pace(study))
-    key = digest("take out", FORMAT, study.key, place, explanation.x, explanation.label, content)
-    kept = store.get(key) if store else None
-    if kept is not None:
-        stored: dict[str, Any] = {**kept.arrays, **kept.meta}
-        return TakeOut(train_ids=chosen, predicted=predicted, **stored)
     target = _target(o, float(edit.gradient_change(o, theta).norm()))
     edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
-    models = _retrain(study, edits, prepared, target, progress)
-    x = study.inputs(torch.as_tensor(explanation.x))[None]
-    label = torch.tensor([explanation.label], device=theta.device)
+    models = _retrain(study, edits, inverse, target, context)
     losses = [float(o.losses(one, x, label)) for one in (theta, *models.theta)]
     control = losses[2] - losses[0] if len(losses) > 2 else 0.0
-    arrays: dict[str, np.ndarray] = {
-        "before": explanation.probabilities
-        if len(losses) == 2
-        else _probabilities(study, models.theta[1], x),
-        "after": _probabilities(study, models.theta[0], x),
-    }
-    facts: dict[str, Any] = {
-        "actual": losses[1] - losses[0] - control,
-        "control": control,
-        "gradient_norm": float(models.gradient_norms[0]),
-        "target": target,
-        "converged": bool(models.converged.all()),
-        "seconds": time.perf_counter() - started,
-    }
-    if store:
-        store.put(key, arrays, facts)
-    found: dict[str, Any] = {**arrays, **facts}
-    return TakeOut(train_ids=chosen, predicted=predicted, **found)
+    before = theta if len(losses) == 2 else models.theta[1]
+    return _Retrained(
+        actual=losses[1] - losses[0] - control,
+        control=control,
+        before=o.probabilities(before, x)[0].cpu().numpy(),
+        after=o.probabilities(models.theta[0], x)[0].cpu().numpy(),
+        gradient_norm=float(models.gradient_norms[0]),
+        target=target,
+        converged=bool(models.converged.all()),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _dense_factor(study: Study, explanation: Explanation, context: Context) -> Inverse | None:
+    """The exact factor for the explanation's settings, where it is prepared."""
+    prepared = context.engines.ready(study, explanation.settings)
+    return prepared.engine.inverse if prepared and prepared.settings.solver == "cholesky" else None
 
 
 def _target(objective: Objective, brought: float) -> float:
     """The gradient norm to train to, after an edit that brings in a gradient of the norm ``brought``."""
     if isinstance(objective, NetworkObjective):
-        return min(NETWORK_NORM, CERTAIN_NETWORK * brought)
-    return CERTAIN * brought
-
-
-def _pace(study: Study) -> tuple[float, ...]:
-    """The damping of a network's steps, and how far they go."""
-    if isinstance(study.objective, NetworkObjective):
-        return study.spec.damping or NETWORK_DAMPING, NETWORK_NORM, CERTAIN_NETWORK
-    return ()
+        return min(NETWORK_NORM, NETWORK_TOL * brought)
+    return GRADIENT_TOL * brought
 
 
 def _retrain(
-    study: Study, edits: Sequence[Edit], prepared: Prepared | None, target: float, progress: Progress | None
+    study: Study, edits: Sequence[Edit], inverse: Inverse | None, target: float, context: Context
 ) -> Retrained:
-    o, theta, inverse = study.objective, study.theta, None
-    if prepared and prepared.solver.exact and prepared.settings.solver == "cholesky":
-        inverse = prepared.engine.inverse
+    o, theta = study.objective, study.theta
     if not isinstance(o, NetworkObjective):
-        return retrain(o, theta, edits, inverse, target, progress)
-    damping = _pace(study)[0]
+        return retrain(o, theta, edits, inverse, target, context.progress)
+    damping = study.spec.damping or NETWORK_DAMPING
     if inverse is None:
-        inverse = Cholesky().prepare(GaussNewton(o, theta, damping), part(progress, 0.0, 0.1))
-        progress = part(progress, 0.1, 1.0)
-    return retrain_damped(o, theta, edits, inverse, damping, target, progress)
-
-
-def _probabilities(study: Study, theta: Tensor, x: Tensor) -> np.ndarray:
-    return study.objective.probabilities(theta, x)[0].cpu().numpy()
+        inverse = Cholesky().prepare(GaussNewton(o, theta, damping), context.part(0.0, 0.1).progress)
+        context = context.part(0.1, 1.0)
+    return retrain_damped(o, theta, edits, inverse, damping, target, context.progress)
 
 
 def _check_classes(explanation: Explanation, edited: Objective) -> None:

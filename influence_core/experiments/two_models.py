@@ -128,15 +128,15 @@ class Reasons:
     @property
     def first_other(self) -> int:
         """Rank, from 1, of the first example of another label among the helpful; 0 where there is none."""
-        others = np.flatnonzero(~self.same[self.speak_for(len(self.ids))])
+        others = np.flatnonzero(~self.same[self.helpful(len(self.ids))])
         return int(others[0]) + 1 if len(others) else 0
 
-    def speak_for(self, k: int) -> np.ndarray:
+    def helpful(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the most helpful examples, strongest first."""
         order = np.argsort(-self.scores, kind="stable")[:k]
         return order[self.scores[order] > 0]
 
-    def speak_against(self, k: int) -> np.ndarray:
+    def harmful(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the most harmful examples, strongest first."""
         order = np.argsort(self.scores, kind="stable")[:k]
         return order[self.scores[order] < 0]
@@ -169,7 +169,7 @@ class TwoModels:
     @property
     def shared(self) -> int:
         """How many training pictures are among the ``SHARED`` most helpful of both models."""
-        return len(np.intersect1d(self.deep.speak_for(SHARED), self.kernel.speak_for(SHARED)))
+        return len(np.intersect1d(self.deep.helpful(SHARED), self.kernel.helpful(SHARED)))
 
 
 def like_the_papers(deep: Study, kernel: Study) -> np.ndarray:

@@ -9,15 +9,15 @@ from typing import Literal
 import numpy as np
 import torch
 
+from influence_core.agreement import Agreement
+from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
 from influence_core.experiments import take_out
-from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
-from influence_core.progress import Progress, part
 from influence_core.retraining.edits import Edit, predict
-from influence_core.store import Store
+from influence_core.store.remember import remember
 from influence_core.studies import Study
-from influence_core.trust import rank_agreement
 
 Kind = Literal["remove", "relabel", "reweight"]
 KINDS: tuple[Kind, ...] = ("remove", "relabel", "reweight")
@@ -89,9 +89,9 @@ def group(explanation: Explanation, which: str, size: int, label: int = 0, seed:
         DataError: If there is no such rule.
     """
     if which == "for":
-        return explanation.speak_for(size)
+        return explanation.helpful(size)
     if which == "against":
-        return explanation.speak_against(size)
+        return explanation.harmful(size)
     if which == "class":
         return np.flatnonzero(explanation.labels == label)
     if which == "random":
@@ -109,14 +109,14 @@ def forecast(study: Study, explanation: Explanation, positions: Sequence[int], c
     return float(predict(study.objective, study.theta, change.edit(study, positions), s))
 
 
+@remember("what if", stored=False)
 def run(
     study: Study,
     explanation: Explanation,
     positions: Sequence[int],
     change: Change,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    *,
+    context: Context = ALONE,
 ) -> TakeOut:
     """Forecast and truth of one change of one group.
 
@@ -125,14 +125,12 @@ def run(
         explanation: The question.
         positions: ``(m,)`` the group.
         change: What happens to it.
-        prepared: A prepared engine, whose dense factor makes retraining faster.
-        store: Where results are kept.
-        progress: Called while training.
+        context: Its engines' dense factor makes retraining faster.
 
     Raises:
         DataError: If the change cannot be made, or would leave a class without examples.
     """
-    return take_out.run_edit(study, explanation, change.edit(study, positions), prepared, store, progress)
+    return take_out.run_edit(study, explanation, change.edit(study, positions), context=context)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,24 +150,14 @@ class Calibration:
     converged: bool
 
     @property
-    def agreement(self) -> float:
-        """Spearman's rank correlation of forecast and truth."""
-        return rank_agreement(self.predicted, self.actual)
-
-    @property
-    def slope(self) -> float:
-        """The truth in multiples of the forecast: least squares through the origin; a calibrated forecast times this."""
-        return float(self.predicted @ self.actual / max(self.predicted @ self.predicted, 1e-300))
+    def agreement(self) -> Agreement:
+        """Of forecast and truth over the groups."""
+        return Agreement.of(self.predicted, self.actual)
 
 
+@remember("calibration", stored=False)
 def calibrate(
-    study: Study,
-    explanation: Explanation,
-    size: int,
-    change: Change,
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    study: Study, explanation: Explanation, size: int, change: Change, *, context: Context = ALONE
 ) -> Calibration:
     """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
 
@@ -184,8 +172,8 @@ def calibrate(
     for step, (which, seed) in enumerate(rules):
         at = group(explanation, which, size, seed=seed)
         if len(at) and change.changes(explanation.labels[at]):
-            share = part(progress, step / len(rules), (step + 1) / len(rules))
-            found.append(run(study, explanation, at.tolist(), change, prepared, store, share))
+            share = context.step(step, len(rules))
+            found.append(run(study, explanation, at.tolist(), change, context=share))
     return Calibration(
         size,
         np.array([one.predicted for one in found]),

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from influence_core.context import ALONE, Context
 from influence_core.data.readers import bag_of_words
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import take_out
-from influence_core.experiments.explain import Explanation, Prepared
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
 from influence_core.objective import LinearObjective
-from influence_core.progress import Progress
 from influence_core.retraining.edits import Edit, pixel_influence, predict
-from influence_core.store import Store
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 
 
@@ -137,15 +137,15 @@ def forecast(
     )
 
 
+@remember("word edit", stored=False)
 def run(
     study: Study,
     explanation: Explanation,
     train_id: int,
     word: str,
     replacement: str = "",
-    prepared: Prepared | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    *,
+    context: Context = ALONE,
 ) -> TakeOut:
     """Forecast and truth of such an edit, after training again.
 
@@ -155,7 +155,7 @@ def run(
     """
     _objective(study)
     edit = edit_of(study, train_id, word, replacement)
-    return take_out.run_edit(study, explanation, edit, prepared, store, progress)
+    return take_out.run_edit(study, explanation, edit, context=context)
 
 
 def edit_of(study: Study, train_id: int, word: str, replacement: str = "") -> Edit:

@@ -19,7 +19,7 @@ from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store
 from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.studies import FORMAT, Study, StudySpec
 from influence_core.training import minimise
 
 METHODS = {
@@ -273,6 +273,13 @@ def flip(
 def count(n: int, share: float) -> int:
     """A share of ``n`` examples in whole ones, as the paper counts: in steps of a twentieth, which is rounded down."""
     return max(1, int(round(20 * share, 9) * (n // 20 if n >= 20 else n / 20)))
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.is_smooth_linear:
+        return None
+    return "Wrong labels are looked for in logistic and softmax regressions. Networks are too slow to train so often."
 
 
 def run(

@@ -90,7 +90,7 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
     Orange: without the row the loss would fall; blue: it would rise.
     """
     answer = story.explanation
-    at = np.concatenate([answer.speak_against(k), answer.speak_for(k)[::-1]])
+    at = np.concatenate([answer.harmful(k), answer.helpful(k)[::-1]])
     scores = answer.scores[at]
     names = [answer.class_names[label] for label in answer.labels[at]]
     return bars(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from influence_core import studies
-from influence_core.experiments import anatomy, explain
+from influence_core.engines import SolverSettings
+from influence_core.experiments import anatomy, explain, questions
 from influence_core.experiments.anatomy import Anatomy
-from influence_core.experiments.explain import Explanation, Settings
+from influence_core.experiments.explain import Explanation
 from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction, setting
 from influence_core.store import Store
@@ -38,8 +39,8 @@ def run(
     study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.7))
     test = study.data.test
     at = 30 if folder else int((test.y == study.data.class_names.index("7")).nonzero()[0])
-    question = explain.ask(study, int(test.ids[at]), label=int(test.y[at]))
-    settings = Settings("cholesky", damping=0.0)
+    question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
+    settings = SolverSettings("cholesky", damping=0.0)
     answer = explain.run(study, question, settings, store=store, progress=part(progress, 0.7, 1.0))
     parts = anatomy.run(study, answer)
     checks = (

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from influence_core import studies
-from influence_core.experiments import explain, leave_one_out, lissa_estimate
-from influence_core.experiments.explain import Explanation, Settings
+from influence_core import engines, studies
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LIMIT, LeaveOneOut
 from influence_core.experiments.lissa_estimate import BUDGET, OURS, TOP, Estimate
 from influence_core.progress import Progress, part
@@ -93,13 +94,13 @@ def _answer(
     wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
     at = 8 if not study.data.stand_in else int(np.flatnonzero(wrong)[0])
     question, settings = (
-        explain.ask(study, int(test.ids[at]), label=int(test.y[at])),
-        Settings("cholesky", damping=0.0),
+        questions.ask(study, int(test.ids[at]), label=int(test.y[at])),
+        SolverSettings("cholesky", damping=0.0),
     )
     found = explain.stored(study, question, settings, store) if store else None
     if found is not None:
         return found, None
-    prepared = explain.prepare(study, settings, part(progress, 0.1, 0.34))
+    prepared = engines.prepare(study, settings, part(progress, 0.1, 0.34))
     return explain.run(study, question, settings, prepared, store), prepared
 
 

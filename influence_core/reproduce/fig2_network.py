@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from influence_core import studies
-from influence_core.experiments import explain, network_leave_one_out
-from influence_core.experiments.explain import Settings
+from influence_core import engines, studies
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, network_leave_one_out, questions
 from influence_core.experiments.network_leave_one_out import NetworkCheck, Truth
 from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction, setting
@@ -43,8 +43,8 @@ def run(
     test = study.data.test
     wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
     at = int(np.flatnonzero(wrong)[0])
-    question = explain.ask(study, int(test.ids[at]), label=int(test.y[at]))
-    prepared = explain.prepare(study, Settings("cholesky"), part(progress, 0.02, 0.1))
+    question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
+    prepared = engines.prepare(study, SolverSettings("cholesky"), part(progress, 0.02, 0.1))
     answer = explain.run(study, question, prepared=prepared, store=store)
     found = network_leave_one_out.run(
         study, answer, k, prepared=prepared, store=store, progress=part(progress, 0.1, 1.0)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from influence_core import studies
-from influence_core.experiments import explain, two_models
+from influence_core import engines, studies
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, questions, two_models
 from influence_core.experiments.two_models import RBF_STUDIES, Reasons, TwoModels
 from influence_core.models import rbf
 from influence_core.progress import Progress, part, report
@@ -52,7 +53,7 @@ def run(
     name = PAPERS if folder else "dog-or-frog"
     deep = studies.open_study(studies.find(name), store, folder, device, part(progress, 0.0, 0.6))
     kernel = studies.open_study(RBF_STUDIES[f"{name}-rbf"], store, folder, device, part(progress, 0.6, 0.9))
-    question = explain.ask(deep, two_models.default_test(deep, kernel))
+    question = questions.ask(deep, two_models.default_test(deep, kernel))
     answer = explain.run(deep, question, store=store, progress=part(progress, 0.9, 0.93))
     result = two_models.run(deep, kernel, answer, store, part(progress, 0.93, 0.95))
     checks = (
@@ -106,7 +107,7 @@ def _required(study: Study, result: TwoModels) -> list[Check]:
 
 def fewest_of_a_class(reasons: Reasons) -> int:
     """The smaller number of the two classes among the strongest for and against, whichever side has less of one."""
-    sides = (reasons.speak_for(STRONGEST), reasons.speak_against(STRONGEST))
+    sides = (reasons.helpful(STRONGEST), reasons.harmful(STRONGEST))
     same = [int(reasons.same[at].sum()) for at in sides]
     return min(min(one, len(at) - one) for one, at in zip(same, sides, strict=True))
 
@@ -172,11 +173,11 @@ def _facts(study: Study, result: TwoModels) -> list[Check]:
 def _across(study: Study, kernel: Study, store: Store | None, progress: Progress | None) -> list[Check]:
     """The same figures for every test image such as the paper's: how much the choice of one matters."""
     ids = two_models.like_the_papers(study, kernel).tolist()
-    prepared = explain.prepare(study, explain.Settings())
+    prepared = engines.prepare(study, SolverSettings())
     found = []
     for done, one in enumerate(ids):
         report(progress, done / len(ids), f"{done} of {len(ids)} more test images")
-        answer = explain.run(study, explain.ask(study, one), prepared=prepared, store=store)
+        answer = explain.run(study, questions.ask(study, one), prepared=prepared, store=store)
         found.append(two_models.run(study, kernel, answer, store))
     if not found:
         return []

@@ -11,9 +11,9 @@ import numpy as np
 
 from influence_core import studies
 from influence_core.experiments import poison, poison_many
-from influence_core.experiments.explain import Question, ask
 from influence_core.experiments.poison import ANSWERS, PAPER, Attack, Poisoned, Saved
 from influence_core.experiments.poison_many import PAPER_SHARES, Shares
+from influence_core.experiments.questions import Question, ask
 from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction
 from influence_core.store import Store

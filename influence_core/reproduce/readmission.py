@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from influence_core import studies
+from influence_core import engines, studies
 from influence_core.data.sets.hospital import FIRST_TEST_ID
-from influence_core.experiments import domain_mismatch, explain, features
+from influence_core.engines import SolverSettings
+from influence_core.experiments import domain_mismatch, explain, features, questions
 from influence_core.experiments.domain_mismatch import DomainMismatch, Group
-from influence_core.experiments.explain import Settings
 from influence_core.experiments.features import FeatureInfluence
 from influence_core.experiments.take_out import TakeOut
 from influence_core.progress import Progress, part
@@ -83,15 +83,15 @@ def run(
     assert study.data.group is not None
     group = Group(*study.data.group)
     test_id = CHILD if folder else int(domain_mismatch.mistakes(study, group, whole)[0])
-    question = explain.ask(study, test_id)
+    question = questions.ask(study, test_id)
     assert question.true_label is not None
-    question = explain.with_label(study, question, question.true_label)
-    prepared = explain.prepare(study, Settings("cholesky", damping=0.0))
+    question = questions.with_label(study, question, question.true_label)
+    prepared = engines.prepare(study, SolverSettings("cholesky", damping=0.0))
     answer = explain.run(study, question, prepared=prepared, store=store)
     story = domain_mismatch.run(study, group, answer, whole)
     rows = [int(answer.ids[at]) for at in story.top(len(answer.ids)) if story.in_group[at]]
     removals = domain_mismatch.remove_each(study, answer, rows, prepared, store, part(progress, 0.7, 1.0))
-    helpful = next(int(answer.ids[at]) for at in answer.speak_for(len(answer.ids)) if story.in_group[at])
+    helpful = next(int(answer.ids[at]) for at in answer.helpful(len(answer.ids)) if story.in_group[at])
     found = Readmission(story, features.run(study, answer, helpful), removals)
     original = bool(folder) and not study.data.stand_in
     checks = (
@@ -132,8 +132,8 @@ def _stand_out(story: DomainMismatch, wanted: int, original: bool) -> Iterator[C
     yield Check(
         "rows of the group that lead the ranking", leading, f"at least {wanted}", leading >= wanted, "4 of 4"
     )
-    harm = int(story.in_group[answer.speak_against(3)].sum())
-    help_ = int(story.in_group[answer.speak_for(1)].sum())
+    harm = int(story.in_group[answer.harmful(3)].sum())
+    help_ = int(story.in_group[answer.helpful(1)].sum())
     yield Check(
         "of the 3 most harmful rows, of the group",
         harm,

@@ -53,6 +53,12 @@ class Edit:
         """Put another input ``x (d,)``, and another label if given, in the place of one example."""
         return cls(torch.tensor([position]), x=x[None], y=None if y is None else torch.tensor([y]))
 
+    def sorted(self) -> Edit:
+        """The same edit with its positions rising."""
+        order = self.positions.argsort()
+        x, y = (None if part is None else part[order] for part in (self.x, self.y))
+        return Edit(self.positions[order], x, y, self.weight)
+
     def apply(self, objective: AnObjective) -> AnObjective:
         """The edited objective; retraining minimises it."""
         edited = objective

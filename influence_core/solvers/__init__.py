@@ -21,6 +21,7 @@ __all__ = [
     "Solution",
     "Solver",
     "choose",
+    "title",
 ]
 
 CATALOGUE: dict[str, Solver] = {
@@ -33,6 +34,17 @@ CATALOGUE: dict[str, Solver] = {
     "nystrom": Nystrom(),
 }
 """The solvers by the name that the command line and the address bar use; "auto" stands for ``choose``."""
+
+
+def title(name: str) -> str:
+    """A solver's name on screen, with what it claims.
+
+    >>> title("lissa")
+    'LiSSA (approximate)'
+    """
+    solver = CATALOGUE[name]
+    return f"{solver.name} ({'exact' if solver.exact else 'approximate'})"
+
 
 DENSE_LIMIT = 10_000
 """Up to so many parameters the dense factor is kept: 800 MB in float64."""

@@ -6,6 +6,7 @@ from typing import Literal
 
 import streamlit as st
 
+from influence_core.experiments import spot_check
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.trust import Badge, Colour, SpotCheck, judge
@@ -24,7 +25,8 @@ LOOKS: dict[Colour, Look] = {
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """The badge of one answer; a spot check where it was asked for."""
-    job = results.await_spot_check(study, view, explanation) if view.spot else None
+    title = "Checking the forecast with real retraining"
+    job = results.attempt(title, spot_check.run, study, explanation) if view.spot else None
     spot = job.result if job is not None else None
     badge = judge(explanation.provenance, spot)
     with st.container(key="badge", gap=None):

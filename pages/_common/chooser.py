@@ -9,14 +9,15 @@ from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.predictions import Predictions
+from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import percent
+from pages._common import pictures
 from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, picture_grid
-from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import show_error
+from pages._shell.widgets import bound, choice
 
 A_PAGE = 22
 PHOTO_SIDE = 448
@@ -63,27 +64,12 @@ def _filter(study: Study, view: View, known: Predictions) -> None:
         "unsure": "Least confident",
         "all": f"All ({len(known.ids):,})",
     }
-    st.session_state["show"] = view.show if view.show in titles else "wrong"
-    st.segmented_control(
-        f"Choose a test {study.data.kind}",
-        list(titles),
-        key="show",
-        required=True,
-        format_func=titles.__getitem__,
-        on_change=lambda: go_to(show=st.session_state["show"]),
-    )
+    choice("show", view.show, f"Choose a test {study.data.kind}", titles)
 
 
 def _only_label(study: Study, view: View) -> None:
     titles = {"": "any"} | {str(label): name for label, name in enumerate(study.data.class_names)}
-    st.session_state["of"] = view.of if view.of in titles else ""
-    st.selectbox(
-        "True label",
-        list(titles),
-        key="of",
-        format_func=titles.__getitem__,
-        on_change=lambda: go_to(of=st.session_state["of"]),
-    )
+    choice("of", view.of, "True label", titles, widget=st.selectbox)
 
 
 def _order(view: View, known: Predictions) -> np.ndarray:
@@ -105,10 +91,8 @@ def _card(study: Study, known: Predictions, at: int) -> Picture:
 
 
 def _by_id(view: View, explanation: Explanation) -> None:
-    st.session_state["test_id"] = "" if explanation.test_id is None else str(explanation.test_id)
-    st.text_input(
-        "Its number", key="test_id", on_change=lambda: go_to(test=st.session_state["test_id"].strip())
-    )
+    shown = "" if explanation.test_id is None else str(explanation.test_id)
+    bound(st.text_input, "test", shown, "Its number", key="test_id", write=str.strip)
 
 
 def _own_picture(study: Study) -> None:
@@ -123,7 +107,7 @@ def _own_picture(study: Study) -> None:
         )
         if file is not None and st.session_state.get("upload_seen") != file.file_id:
             try:
-                go_to(picture=results.keep_picture(_read(study, file.getvalue())))
+                go_to(picture=pictures.keep(_read(study, file.getvalue())))
                 st.session_state["upload_seen"] = file.file_id
                 st.rerun()
             except DataError as error:

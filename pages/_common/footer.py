@@ -38,7 +38,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 
 def _preparation(study: Study, view: View) -> None:
-    job = results.prepare_in_background(study, view)
+    job = results.prepare_in_background(study, view.settings)
     if job is None:
         return
     if job.state == "done":

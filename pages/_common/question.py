@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
+from influence_core.experiments import explain, questions
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.predictions import Predictions
-from influence_core.studies import CATALOGUE, Study
+from influence_core.experiments.questions import Question
+from influence_core.predictions import Predictions
+from influence_core.studies import Study
 from influence_core.words import percent
-from pages._common import badge, chooser
+from pages._common import badge, chooser, pictures
 from pages._common.cards import name_of, show_large
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 
 
@@ -32,10 +34,34 @@ def load(view: View) -> Asked:
     view.check()
     study = results.load_study(view)
     known = results.load_predictions(study)
-    question = results.find_question(study, view, known)
-    explanation = results.load_explanation(study, view, question)
+    explanation = load_explanation(study, view, _find(study, view, known))
     view.check_ids(explanation)
     return Asked(study, known, explanation)
+
+
+def load_explanation(study: Study, view: View, question: Question) -> Explanation:
+    """The answer to a question, computed as the view asks."""
+    title = f"Asking every training {study.data.kind}"
+    return results.load(title, explain.run, study, question, view.settings)
+
+
+def _find(study: Study, view: View, known: Predictions) -> Question:
+    """The question a view asks; where it names no test image, the most confident mistake is taken."""
+    if view.picture:
+        question = _about_picture(study, pictures.recall(view.picture))
+    else:
+        first = known.misclassified() if len(known.misclassified()) else known.least_confident()
+        question = questions.ask(study, int(known.ids[first[0]]) if view.test_id is None else view.test_id)
+    if view.ask == "model":
+        return question
+    label = question.true_label if view.ask == "true" else int(view.ask)
+    return question if label is None else questions.with_label(study, question, label)
+
+
+def _about_picture(study: Study, kept: np.ndarray) -> Question:
+    if study.data.pictures is not None and kept.ndim == 3:
+        return questions.ask_about_photo(study, kept)
+    return questions.ask_about(study, study.data.test.x.new_tensor(kept))
 
 
 def bar(view: View, asked: Asked) -> None:
@@ -63,11 +89,7 @@ def bar(view: View, asked: Asked) -> None:
             st.page_link(
                 "pages/explain.py",
                 label="Explain it",
-                query_params={
-                    name: value
-                    for name, value in view.query().items()
-                    if name in ("study", "test", "picture", "ask")
-                },
+                query_params=view.query("study", "test", "picture", "ask"),
             )
         if folded.open:
             with folded:
@@ -84,21 +106,3 @@ def _sentence(study: Study, explanation: Explanation) -> str:
     if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
         words += f", but it is **{names[explanation.true_label]}**"
     return f"{words}. Asked about: **{escape_markdown(explanation.label_name)}**."
-
-
-def only_for(view: View, fits: Callable[[str], bool], why: str, offered: Sequence[str] = ()) -> None:
-    """Ends the page, with a way out, where the view's study cannot answer its question.
-
-    Args:
-        view: What is asked.
-        fits: Whether a study, by its name, can answer.
-        why: One sentence saying what the page needs.
-        offered: Studies to offer; the fitting ones of the catalogue where none are named.
-    """
-    if fits(view.study):
-        return
-    st.info(why)
-    for name in offered or [one for one in CATALOGUE if fits(one)]:
-        title = f"Use “{CATALOGUE[name].title}”"
-        st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
-    st.stop()

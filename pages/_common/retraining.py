@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from influence_core.experiments import take_out
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.take_out import before_and_after
@@ -17,8 +18,8 @@ from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
-    """Choose, forecast, retrain, compare."""
+def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> None:
+    """Choose, forecast, retrain where that was asked for, compare."""
     chosen = view.chosen
     with st.container(border=True, key="retraining"):
         st.subheader("Take it out and train again")
@@ -45,9 +46,15 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         run, clear = st.columns([1.6, 5])
         label = "Take out and retrain"
         run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
-        clear.button("Put all back", key="put_back", on_click=lambda: go_to(out=""))
-        if view.retrain:
-            outcome(study, explanation, results.load_take_out(study, view, explanation, chosen))
+        clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
+        if retrain:
+            outcome(study, explanation, load(study, explanation, chosen))
+
+
+def load(study: Study, explanation: Explanation, train_ids: tuple[int, ...]) -> TakeOut:
+    """Retraining without some training examples."""
+    title = f"Training again without {len(train_ids)} {study.data.kind}{'s' if len(train_ids) > 1 else ''}"
+    return results.load(title, take_out.run, study, explanation, train_ids)
 
 
 def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:

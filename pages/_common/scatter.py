@@ -5,17 +5,19 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from influence_core.experiments import anatomy
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._shell import results
-from pages._shell.address import MOST_CHOSEN, View, choose_also, go_to
+from pages._shell.address import MAX_CHOSEN, View, choose_also, go_to
 from pages._shell.escape import escape_markdown
+from pages._shell.widgets import choice
 
 
-def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
+def columns(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Where the chart and the opened example stand: side by side, or below a chart that needs the whole width."""
     if view.chart == "anatomy":
         return st.container(), st.container()
@@ -26,16 +28,7 @@ def places(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """Influence against distance, or the anatomy of the score."""
     titles = {"distance": "Influence against distance", "anatomy": "Anatomy of the score"}
-    st.session_state["chart"] = view.chart if view.chart in titles else "distance"
-    st.segmented_control(
-        f"All {explanation.examples}",
-        list(titles),
-        key="chart",
-        required=True,
-        format_func=titles.__getitem__,
-        on_change=lambda: go_to(chart=st.session_state["chart"]),
-    )
-    if st.session_state["chart"] == "anatomy":
+    if choice("chart", view.chart, f"All {explanation.examples}", titles) == "anatomy":
         _anatomy(study, explanation)
     else:
         _distance(study, view, explanation)
@@ -49,7 +42,7 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
         "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
-        f"for retraining as well (at most {MOST_CHOSEN} in all, the strongest first)."
+        f"for retraining as well (at most {MAX_CHOSEN} in all, the strongest first)."
     )
 
 
@@ -64,7 +57,7 @@ def on_points() -> None:
 
 
 def _anatomy(study: Study, explanation: Explanation) -> None:
-    result = results.load_anatomy(study, explanation)
+    result = results.load("Taking the score apart", anatomy.run, study, explanation)
     st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
     same, eye = (

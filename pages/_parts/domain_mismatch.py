@@ -11,7 +11,7 @@ from influence_core import studies
 from influence_core.data.readers.tables import EMPTY
 from influence_core.data.sets.hospital import FIRST_TEST_ID
 from influence_core.errors import DataError
-from influence_core.experiments import domain_mismatch, explain, features
+from influence_core.experiments import domain_mismatch, features, questions
 from influence_core.experiments.domain_mismatch import DomainMismatch, Errors, Group, GroupCounts
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
@@ -79,9 +79,9 @@ def load(view: View) -> Told:
         raise DataError(f"No test row has {group.name}; choose one of {known}.")
     tests = _tests(study, whole, group, view.test_id)
     test_id = view.test_id if view.test_id in tests else tests[0]
-    question = explain.ask(study, test_id)
+    question = questions.ask(study, test_id)
     assert question.true_label is not None
-    asked = explain.with_label(study, question, question.true_label)
+    asked = questions.with_label(study, question, question.true_label)
     explanation = results.load_explanation(study, view, asked)
     story = results.ask(
         study,

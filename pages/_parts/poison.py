@@ -10,7 +10,6 @@ import streamlit as st
 from influence_core import studies
 from influence_core.errors import DataError
 from influence_core.experiments import poison, poison_many
-from influence_core.experiments.explain import Question
 from influence_core.experiments.poison import (
     ANSWERS,
     BOX,
@@ -23,6 +22,7 @@ from influence_core.experiments.poison import (
     Saved,
 )
 from influence_core.experiments.poison_many import Shares
+from influence_core.experiments.questions import Question
 from influence_core.figures.poison import TITLES, flips, steps, triptych_pictures
 from influence_core.studies import Study
 from influence_core.words import nats, percent, seconds, three_digits

@@ -154,8 +154,8 @@ def _on_point(key: str) -> None:
 def _show_sides(study: Study, one: Reasons, view: View, key: str) -> None:
     asked = escape_markdown(one.label_name)
     for tone, colour, words, at in (
-        ("helpful", "blue", "for", one.speak_for(TOP)),
-        ("harmful", "orange", "against", one.speak_against(TOP)),
+        ("helpful", "blue", "for", one.helpful(TOP)),
+        ("harmful", "orange", "against", one.harmful(TOP)),
     ):
         st.markdown(f"**:{colour}[Speak {words} {asked}]**")
         picture_grid(

@@ -1,4 +1,4 @@
-"""The list of pages, and the way into one."""
+"""The way into a page: its address, the sidebar, a study that can answer, and errors said in words."""
 
 from __future__ import annotations
 
@@ -9,26 +9,49 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from pages._shell.address import start_over
+from pages._shell import sidebar
+from pages._shell.address import View, go_to, read_address, start_over
+from pages._shell.catalogue import PAGES, OwnParams, PageRow
 from pages._shell.escape import show_error
 
 
-def pages() -> list:
-    """Every page, in the order of the sidebar; the first is the default."""
-    return [
-        st.Page("pages/explain.py", title="Explain a prediction", default=True),
-        st.Page("pages/two_models.py", title="Two models, two reasons"),
-        st.Page("pages/poison.py", title="Poisoned pictures"),
-        st.Page("pages/what_if.py", title="What if"),
-        st.Page("pages/leave_one_out.py", title="Forecast and truth"),
-        st.Page("pages/smooth_hinge.py", title="A loss with a kink"),
-        st.Page("pages/domain_mismatch.py", title="Failing on a group"),
-        st.Page("pages/solver_comparison.py", title="Solvers side by side"),
-        st.Page("pages/wrong_labels.py", title="Wrong labels"),
-        st.Page("pages/review.py", title="Review the suspects"),
-        st.Page("pages/build.py", title="Build your own study"),
-        st.Page("pages/guide.py", title="How to read it"),
-    ]
+@contextmanager
+def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tuple[View, OwnParams]]:
+    """All that stands around a page; inside, what goes wrong is said in the page, with a way out.
+
+    Args:
+        row: The page.
+        any_study: Whether to run the page even where the study cannot answer its question; it calls `require_study`.
+    """
+    enter()
+    view, texts = read_address(row.params)
+    sidebar.show(view)
+    with _errors_shown():
+        if not any_study:
+            require_study(view, row)
+        yield view, row.params.read(texts)
+
+
+def require_study(view: View, row: PageRow) -> None:
+    """End the page, with a way out, where the view's study cannot answer its question."""
+    reason = row.supports(view.spec)
+    if reason is None:
+        return
+    st.info(reason)
+    fitting = [name for name, spec in studies.CATALOGUE.items() if row.supports(spec) is None]
+    for name in row.offered or fitting:
+        title = f"Use “{studies.CATALOGUE[name].title}”"
+        st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
+    st.stop()
+
+
+def menu() -> dict[str, list]:
+    """Every page by its group in the menu; the first is the default."""
+    groups: dict[str, list] = {}
+    for row in PAGES:
+        page = st.Page(row.script, title=row.title, default=row is PAGES[0])
+        groups.setdefault(row.group, []).append(page)
+    return groups
 
 
 def enter() -> None:
@@ -39,7 +62,7 @@ def enter() -> None:
     """
     if not st.session_state.get("entered"):
         st.session_state["entered"] = True
-        st.navigation(pages())
+        st.navigation(menu())
         st.rerun()
 
 
@@ -61,7 +84,7 @@ def _load_module() -> InfluenceError | None:
 
 
 @contextmanager
-def errors_shown() -> Iterator[None]:
+def _errors_shown() -> Iterator[None]:
     """What goes wrong inside is said in the page, with a way out."""
     try:
         yield

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import streamlit as st
 
 from influence_core import data, devices, solvers, studies
 from influence_core.data.brought import recipes
 from influence_core.errors import InfluenceError
-from influence_core.experiments.explain import CURVATURES
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
+from pages._shell.widgets import bound, choice
 
-SOLVERS = {
-    "auto": "automatic",
-    "cholesky": "Cholesky (exact)",
-    "cg": "conjugate gradient (exact)",
-    "cg-ekfac": "conjugate gradient with EK-FAC (exact)",
-    "cg-nystrom": "conjugate gradient with Nyström (exact)",
-    "lissa": "LiSSA (approximate)",
-    "ekfac": "EK-FAC (approximate)",
-    "nystrom": "Nyström (approximate)",
-}
 _CURVATURES = {"auto": "automatic", "hessian": "Hessian (exact)", "gauss-newton": "Gauss-Newton"}
 _DEVICES = {
     "auto": "automatic",
@@ -36,39 +26,34 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        _choice("study", "Model and data", _studies(view), view.study, _study_title)
+        studies_ = {name: _study_title(name) for name in _studies(view)}
+        choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
-            _choice(
-                "solver",
-                "Solver",
-                ["auto", *solvers.CATALOGUE],
-                view.solver,
-                lambda name: SOLVERS.get(name, name),
-            )
-            _choice("curvature", "Curvature", list(CURVATURES), view.curvature, _CURVATURES.__getitem__)
+            solvers_ = {"auto": "automatic"} | {name: solvers.title(name) for name in solvers.CATALOGUE}
+            choice("solver", view.solver, "Solver", solvers_, **_box("solver"))
+            choice("curvature", view.curvature, "Curvature", _CURVATURES, **_box("curvature"))
             _damping(view)
-            _choice("device", "Device", list(devices.available()), view.device, _DEVICES.__getitem__)
-        st.caption("Everything is computed on this machine. The app asks nothing of the internet.")
+            devices_ = {name: _DEVICES[name] for name in devices.available()}
+            choice("device", view.device, "Device", devices_, **_box("device"))
+        st.caption("Everything is computed on this machine. The app makes no network requests.")
 
 
-def _choice(name: str, label: str, options: list[str], value: str, title: Callable[[str], str]) -> None:
-    key = f"side_{name}"
-    st.session_state[key] = value if value in options else options[0]
-    st.selectbox(
-        label, options, key=key, format_func=title, on_change=lambda: go_to(**{name: st.session_state[key]})
-    )
+def _box(name: str) -> dict[str, Any]:
+    return {"widget": st.selectbox, "key": f"side_{name}"}
 
 
 def _damping(view: View) -> None:
-    st.session_state["side_damping"] = view.damping
-    st.text_input(
+    bound(
+        st.text_input,
+        "damping",
+        view.damping,
         "Damping",
         key="side_damping",
+        write=lambda text: text.strip().replace(",", "."),
         placeholder="the study's own",
         help="Added to every eigenvalue of the curvature. 0 gives the leave-one-out forecast of a convex model; "
         "networks need some.",
-        on_change=lambda: go_to(damping=st.session_state["side_damping"].strip().replace(",", ".")),
     )
 
 

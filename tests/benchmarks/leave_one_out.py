@@ -17,8 +17,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from influence_core.experiments import explain, leave_one_out
-from influence_core.experiments.explain import Settings
+from influence_core import engines
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, leave_one_out, questions
 from influence_core.experiments.leave_one_out import CERTAIN, LIMIT
 from influence_core.studies import Study, find, open_study
 from tests.benchmarks.scores import Figure
@@ -36,8 +37,8 @@ BARE_SHARE = 0.05
 def measure(study: Study, test_position: int, k: int = LIMIT) -> list[Figure]:
     """The figures of one study and test example."""
     name, test = study.spec.name, study.data.test
-    prepared = explain.prepare(study, Settings(damping=0.0))
-    question = explain.ask(study, int(test.ids[test_position]), label=int(test.y[test_position]))
+    prepared = engines.prepare(study, SolverSettings(damping=0.0))
+    question = questions.ask(study, int(test.ids[test_position]), label=int(test.y[test_position]))
     answer = explain.run(study, question, prepared=prepared)
     few = max(1, round(BARE_SHARE * k))
     bare = bare_products(study, few)

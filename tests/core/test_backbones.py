@@ -16,7 +16,7 @@ from influence_core.data import fetching
 from influence_core.data.brought import own
 from influence_core.data.readers.photos import SheetPictures
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import explain
+from influence_core.experiments import explain, questions
 from influence_core.models import backbones
 from influence_core.store import Store
 from influence_core.studies import StudySpec
@@ -122,7 +122,7 @@ def test_the_whole_way_from_a_folder_to_an_explanation(name, tmp_path):
     study = studies.open_study(spec, store, str(tmp_path))
     assert (study.objective.n, study.objective.dim) == (13, network.width)
     assert study.gradient_norm < 1e-8
-    answer = explain.run(study, explain.ask(study, int(study.data.test.ids[0])), store=store)
+    answer = explain.run(study, questions.ask(study, int(study.data.test.ids[0])), store=store)
     train, test = study.data.train, study.data.test
     dense = references.removal_scores(
         train.x.numpy(),

@@ -12,9 +12,9 @@ import pytest
 from influence_core import __main__ as command_line
 from influence_core import reproduce, studies
 from influence_core.__main__ import main
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import anatomy, explain, predictions
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import anatomy, explain, questions
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
 from influence_core.words import sign_rule
@@ -60,12 +60,12 @@ def test_studies_lists_the_catalogue(capsys):
 def test_explain_answers_like_the_library(capsys):
     told = _json(capsys, *SMALL, "--test", "5040", "--top", "3")
     study = studies.open_study(studies.find("one-or-seven"))
-    answer = explain.run(study, explain.ask(study, 5040))
+    answer = explain.run(study, questions.ask(study, 5040))
     assert told["test_id"] == 5040
     assert told["label"] == told["predicted"] == answer.label_name
-    assert [row["training_id"] for row in told["for"]] == answer.ids[answer.speak_for(3)].tolist()
-    assert [row["training_id"] for row in told["against"]] == answer.ids[answer.speak_against(3)].tolist()
-    row, at = told["for"][0], answer.speak_for(1)[0]
+    assert [row["training_id"] for row in told["for"]] == answer.ids[answer.helpful(3)].tolist()
+    assert [row["training_id"] for row in told["against"]] == answer.ids[answer.harmful(3)].tolist()
+    row, at = told["for"][0], answer.helpful(1)[0]
     assert row["predicted_loss_change_nats"] == pytest.approx(answer.scores[at], rel=1e-9)
     assert row["predicted_probability_change"] == pytest.approx(answer.probability_change[at], rel=1e-9)
     assert row["label"] == study.data.class_names[answer.labels[at]]
@@ -78,7 +78,7 @@ def test_explain_answers_like_the_library(capsys):
 def test_explain_in_words(capsys):
     text = _run(capsys, *SMALL, "--test", "misclassified", "--top", "2")
     study = studies.open_study(studies.find("one-or-seven"))
-    known = predictions.run(study)
+    known = study.predictions
     first = known.misclassified()[0]
     said, true = (study.data.class_names[one] for one in (known.predicted[first], known.labels[first]))
     assert text.startswith(f"Which training images made the model say {said}?\n")
@@ -144,7 +144,7 @@ def test_concerns_are_printed(capsys):
 def test_one_question_alone_is_answered_without_a_dense_factor(monkeypatch):
     study = studies.open_study(studies.find("one-or-seven"))
     monkeypatch.setattr(explain, "QUICK_LIMIT", 100)
-    answer = command_line._answer(study, explain.ask(study, 5040), Settings(), None, None)
+    answer = command_line._answer(study, questions.ask(study, 5040), SolverSettings(), None, None)
     assert answer.provenance.solver == "conjugate gradient"
     assert "no preparation" in answer.provenance.reason
 
@@ -218,7 +218,7 @@ def test_reproduce_fig1_holds_on_mnist(capsys, shared_data):
 
 def test_a_zero_is_a_violation_only_where_no_ink_is_shared():
     study = studies.open_study(studies.find("one-or-seven"))
-    answer = explain.run(study, explain.ask(study, 5022))
+    answer = explain.run(study, questions.ask(study, 5022))
     parts = anatomy.run(study, answer)
     zero = replace(parts, without_both=0 * parts.without_both)
     assert all(check.passed for check in fig1._signs(study, answer, zero)), "every pair shares ink"

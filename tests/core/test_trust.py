@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from numpy.testing import assert_allclose
 
+from influence_core.engines import Prepared, SolverSettings
 from influence_core.errors import SolveError
-from influence_core.experiments import explain
-from influence_core.experiments.explain import Prepared, Settings
+from influence_core.experiments import explain, questions
 from influence_core.influence import InfluenceEngine
 from influence_core.operators import Hessian
 from influence_core.solvers import LiSSA
@@ -237,7 +237,7 @@ def test_the_first_failure_is_the_one_that_is_said():
 def test_a_half_trained_model_is_noticed(gradient_norm, colour):
     spec = StudySpec("half", "Half", "digits", "logistic", 0.01, (7, 1), 300, gradient_norm)
     study = open_study(spec)
-    answer = explain.run(study, explain.ask(study, 5040), Settings("cg"))
+    answer = explain.run(study, questions.ask(study, 5040), SolverSettings("cg"))
     concerns, badge = answer.provenance.concerns(), judge(answer.provenance)
     assert badge.colour == colour
     assert ("half trained" in badge.reason) == (colour == "red")
@@ -247,12 +247,12 @@ def test_a_half_trained_model_is_noticed(gradient_norm, colour):
 def test_an_indefinite_hessian_without_damping_is_noticed():
     """At a random theta, where the smallest eigenvalue of this network's Hessian is -0.9 and the largest 0.8."""
     study = network_study()
-    question = explain.ask(study, 100)
-    answer = explain.run(study, question, Settings("cg", 0.0, "hessian"))
+    question = questions.ask(study, 100)
+    answer = explain.run(study, question, SolverSettings("cg", 0.0, "hessian"))
     assert answer.provenance.status == "negative curvature"
     badge = judge(answer.provenance)
     assert (badge.colour, "negative curvature" in badge.reason) == ("red", True)
-    damped = explain.run(study, question, Settings("cg", 2.0, "hessian"))
+    damped = explain.run(study, question, SolverSettings("cg", 2.0, "hessian"))
     assert damped.provenance.status == "converged"
 
 
@@ -261,7 +261,7 @@ def test_an_indefinite_hessian_cannot_be_factored_and_it_is_said_what_helps():
     with pytest.raises(
         SolveError, match="not positive definite.*add damping, use the Gauss-Newton curvature"
     ):
-        explain.run(study, explain.ask(study, 100), Settings("cholesky", 0.0, "hessian"))
+        explain.run(study, questions.ask(study, 100), SolverSettings("cholesky", 0.0, "hessian"))
 
 
 def test_a_diverged_lissa_is_noticed(one_or_seven):
@@ -269,8 +269,8 @@ def test_a_diverged_lissa_is_noticed(one_or_seven):
     hessian = Hessian(study.objective, study.theta)
     assert hessian.matvec(study.theta).norm() > 0.02 * study.theta.norm()  # an eigenvalue is above the scale
     engine = InfluenceEngine(study.objective, study.theta, hessian, solver.prepare(hessian))
-    prepared = Prepared(engine, Settings("lissa").resolved(study), solver, "chosen here", 0.0)
-    answer = explain.run(study, explain.ask(study, 5040), prepared=prepared)
+    prepared = Prepared(engine, SolverSettings("lissa").resolved(study), solver, "chosen here", 0.0)
+    answer = explain.run(study, questions.ask(study, 5040), prepared=prepared)
     assert answer.provenance.status == "diverged"
     badge = judge(answer.provenance)
     assert (badge.colour, "diverged" in badge.reason) == ("red", True)

@@ -14,7 +14,7 @@ from influence_core import data
 from influence_core.data.readers import photos
 from influence_core.data.sets import imagenette
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain, pixels
+from influence_core.experiments import explain, pixels, questions
 from influence_core.figures.pixels import photo_map
 from influence_core.store import Store
 from influence_core.studies import find, open_study
@@ -143,7 +143,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def answer(study):
-    return explain.run(study, explain.ask(study, int(study.data.test.ids[3])))
+    return explain.run(study, questions.ask(study, int(study.data.test.ids[3])))
 
 
 def test_distance_is_of_pixels_not_of_features(study, answer):
@@ -153,7 +153,7 @@ def test_distance_is_of_pixels_not_of_features(study, answer):
 
 def test_a_photo_of_ones_own_is_asked_about_like_a_test_photo(study, answer):
     photo = study.data.pictures.read(43, SIDE)
-    own = explain.run(study, explain.ask_about_photo(study, photo, answer.label))
+    own = explain.run(study, questions.ask_about_photo(study, photo, answer.label))
     assert own.test_id is None
     assert own.photo is not None
     assert_allclose(own.scores, answer.scores, rtol=1e-5)  # features of photos are float32
@@ -162,12 +162,12 @@ def test_a_photo_of_ones_own_is_asked_about_like_a_test_photo(study, answer):
 
 def test_a_study_of_photos_is_asked_by_the_picture(study):
     with pytest.raises(DataError, match="ask about one by its picture"):
-        explain.ask_about(study, torch.zeros(6))
+        questions.ask_about(study, torch.zeros(6))
 
 
 def test_a_study_of_drawings_takes_no_photo(one_or_seven):
     with pytest.raises(UnsupportedError, match="does not look at photographs"):
-        explain.ask_about_photo(one_or_seven, np.zeros((8, 8, 3), np.uint8))
+        questions.ask_about_photo(one_or_seven, np.zeros((8, 8, 3), np.uint8))
 
 
 def test_the_pixel_map_is_the_slope_of_the_forecast(study, answer):

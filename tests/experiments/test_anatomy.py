@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from influence_core.experiments import anatomy, explain
-from influence_core.experiments.explain import Settings
+from influence_core import engines
+from influence_core.engines import SolverSettings
+from influence_core.experiments import anatomy, explain, questions
 from influence_core.studies import Study, StudySpec, find, open_study
 
 
@@ -14,8 +15,8 @@ def one_or_seven() -> Study:
     return open_study(find("one-or-seven"))
 
 
-def _asked(study: Study, test_id: int, settings: Settings | None = None):
-    question = explain.ask(study, test_id, label=int(study.data.test.y[study.data.test.position(test_id)]))
+def _asked(study: Study, test_id: int, settings: SolverSettings | None = None):
+    question = questions.ask(study, test_id, label=int(study.data.test.y[study.data.test.position(test_id)]))
     answer = explain.run(study, question, settings)
     return answer, anatomy.run(study, answer)
 
@@ -45,10 +46,10 @@ def test_every_factor_is_the_papers_formula(one_or_seven):
 
 def test_signs_hold_for_every_seven(one_or_seven):
     study = one_or_seven
-    prepared = explain.prepare(study, Settings("cholesky"))
+    prepared = engines.prepare(study, SolverSettings("cholesky"))
     sevens = study.data.test.ids[study.data.test.y == 0]
     for test_id in sevens[::25].tolist():
-        answer = explain.run(study, explain.ask(study, test_id, label=0), prepared=prepared)
+        answer = explain.run(study, questions.ask(study, test_id, label=0), prepared=prepared)
         parts = anatomy.run(study, answer)
         sign = np.where(parts.same_label, 1, -1)
         assert (sign * parts.without_curvature > 0).all()
@@ -58,7 +59,7 @@ def test_signs_hold_for_every_seven(one_or_seven):
 
 def test_the_identity_holds_for_several_classes():
     study = open_study(StudySpec("three", "Three digits", "digits", "softmax", 0.01, (7, 1, 3), n_train=150))
-    answer, parts = _asked(study, int(study.data.test.ids[0]), Settings("cg"))
+    answer, parts = _asked(study, int(study.data.test.ids[0]), SolverSettings("cg"))
     assert_allclose(parts.full, parts.loss_factor * parts.without_loss, rtol=1e-10)
     assert_allclose(parts.full, len(answer.scores) * answer.scores, rtol=1e-10, atol=1e-15)
     assert (parts.without_loss[parts.loss_factor == 0] != 0).all()

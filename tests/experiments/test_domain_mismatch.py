@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from influence_core.data.brought import uploads
 from influence_core.data.readers.tables import Choices
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import domain_mismatch, explain
+from influence_core.experiments import domain_mismatch, explain, questions
 from influence_core.experiments.domain_mismatch import Errors, Group
 from influence_core.figures import domain_mismatch as drawn
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
@@ -33,7 +33,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def answer(study):
-    return explain.run(study, explain.ask(study, 4, label=0))
+    return explain.run(study, questions.ask(study, 4, label=0))
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +217,8 @@ def test_more_than_two_labels(uploaded):
     assert [one.group.value for one in found] == ["Köln", "Lima", "Ürümqi"]
     group = found[0].group
     id = int(domain_mismatch.mistakes(uploaded, group)[0])
-    question = explain.ask(uploaded, id)
-    asked = explain.with_label(uploaded, question, question.true_label)
+    question = questions.ask(uploaded, id)
+    asked = questions.with_label(uploaded, question, question.true_label)
     story = domain_mismatch.run(uploaded, group, explain.run(uploaded, asked))
     label = question.true_label
     assert_array_equal(story.coefficients, uploaded.theta.numpy().reshape(-1, 3)[:, label])
@@ -348,7 +348,7 @@ def test_names_from_a_table_are_shown_to_the_letter(tmp_path):
     study = open_study(find(f"table-{kept.key}", store), store)
     counts = domain_mismatch.groups(study, "<a href='http://x'>c</a>")
     story = domain_mismatch.run(
-        study, counts[0].group, explain.run(study, explain.ask(study, int(study.data.test.ids[0])))
+        study, counts[0].group, explain.run(study, questions.ask(study, int(study.data.test.ids[0])))
     )
     for figure in (
         drawn.group_errors(counts),

@@ -8,11 +8,12 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data, solvers
+from influence_core import data, engines, solvers
 from influence_core.data import Examples
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, predictions
-from influence_core.experiments.explain import NOTICEABLE, STRONGEST, Settings
+from influence_core.experiments import explain, questions
+from influence_core.experiments.explain import NOTICEABLE, STRONGEST
 from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
 from tests import references
@@ -27,18 +28,18 @@ def study(one_or_seven):
 
 @pytest.fixture(scope="module")
 def known(study):
-    return predictions.run(study)
+    return study.predictions
 
 
 @pytest.fixture(scope="module")
 def mistake(study, known):
     """A question about the most confident wrong answer."""
-    return explain.ask(study, int(known.ids[known.misclassified()[0]]))
+    return questions.ask(study, int(known.ids[known.misclassified()[0]]))
 
 
 @pytest.fixture(scope="module")
 def prepared(study):
-    return explain.prepare(study, Settings())
+    return engines.prepare(study, SolverSettings())
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def answer(study, mistake, prepared):
 
 @pytest.fixture(scope="module")
 def by_solver(study, mistake):
-    return {name: explain.run(study, mistake, Settings(name)) for name in ("cholesky", "cg", "lissa")}
+    return {name: explain.run(study, mistake, SolverSettings(name)) for name in ("cholesky", "cg", "lissa")}
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_the_second_order_is_what_a_newton_step_adds_to_the_strongest(study, ans
 
 @pytest.mark.parametrize("name", solvers.CATALOGUE)
 def test_each_solver_stays_itself(study, name):
-    assert Settings(name).resolved(study).solver == name
+    assert SolverSettings(name).resolved(study).solver == name
 
 
 def test_what_stands_beside_the_scores(study, mistake, answer):
@@ -109,20 +110,20 @@ def test_what_stands_beside_the_scores(study, mistake, answer):
 def test_a_question_is_about_the_models_own_answer_unless_told_otherwise(study, known, mistake):
     at = known.misclassified()[0]
     assert mistake.label == known.predicted[at] != mistake.true_label == known.labels[at]
-    assert explain.ask(study, mistake.test_id, 0).label == 0
-    other = explain.with_label(study, mistake, mistake.true_label)
+    assert questions.ask(study, mistake.test_id, 0).label == 0
+    other = questions.with_label(study, mistake, mistake.true_label)
     assert (other.label, other.test_id, other.true_label) == (
         mistake.true_label,
         mistake.test_id,
         mistake.true_label,
     )
-    own = explain.ask_about(study, mistake.x)
+    own = questions.ask_about(study, mistake.x)
     assert (own.label, own.test_id, own.true_label) == (mistake.label, None, None)
 
 
 def test_asking_about_the_other_label_turns_the_scores_and_scales_them(study, mistake, answer, prepared):
     """Of two labels, grad l_other = -p / (1 - p) grad l_asked."""
-    other = explain.run(study, explain.with_label(study, mistake, 1 - mistake.label), prepared=prepared)
+    other = explain.run(study, questions.with_label(study, mistake, 1 - mistake.label), prepared=prepared)
     odds = answer.probability / (1 - answer.probability)
     assert_allclose(other.scores, -odds * answer.scores, rtol=1e-7)
     assert (other.label_name, answer.label_name) == ("7", "1")
@@ -146,12 +147,12 @@ def test_the_change_of_the_probability(answer, score, change):
 
 
 def test_for_and_against_are_the_ends_of_one_order(answer):
-    best, worst = answer.speak_for(6), answer.speak_against(6)
+    best, worst = answer.helpful(6), answer.harmful(6)
     ordered = sorted(range(len(answer.scores)), key=lambda i: -answer.scores[i])
     assert list(best) == ordered[:6]
     assert list(worst) == ordered[::-1][:6]
     assert (answer.scores[best] > 0).all() and (answer.scores[worst] < 0).all()
-    everything = len(answer.speak_for(10**6)) + len(answer.speak_against(10**6))
+    everything = len(answer.helpful(10**6)) + len(answer.harmful(10**6))
     assert everything == np.count_nonzero(answer.scores)
 
 
@@ -166,8 +167,8 @@ def test_for_and_against_are_the_ends_of_one_order(answer):
 )
 def test_only_the_right_sign_speaks(answer, scores, best, worst):
     some = replace(answer, scores=np.array(scores))
-    assert list(some.speak_for(2)) == best
-    assert list(some.speak_against(2)) == worst
+    assert list(some.helpful(2)) == best
+    assert list(some.harmful(2)) == worst
 
 
 def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
@@ -187,7 +188,7 @@ def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
 
 
 def test_what_nothing_matters_to_is_not_ranked(study, known, answer, prepared):
-    surest = explain.ask(study, int(known.ids[known.least_confident()[-1]]))
+    surest = questions.ask(study, int(known.ids[known.least_confident()[-1]]))
     sure = explain.run(study, surest, prepared=prepared)
     assert sure.probability > 0.9999
     assert not sure.matters
@@ -238,17 +239,17 @@ def test_provenance_names_everything_needed_to_repeat_it(study, answer):
 
 @pytest.mark.parametrize("given", ["settings", "engine"])
 def test_the_automatic_choice_is_explained(study, mistake, prepared, given):
-    how = {"settings": Settings()} if given == "settings" else {"prepared": prepared}
+    how = {"settings": SolverSettings()} if given == "settings" else {"prepared": prepared}
     facts = explain.run(study, mistake, **how).provenance
     assert facts.solver == "Cholesky"
     assert facts.reason.startswith("chosen because 784 parameters fit")
-    assert explain.run(study, mistake, Settings("cg")).provenance.reason == "chosen by you"
+    assert explain.run(study, mistake, SolverSettings("cg")).provenance.reason == "chosen by you"
 
 
 def test_damping_is_a_larger_penalty_of_the_curvature(study, mistake, prepared, answer):
     """(H + damping) s = g, checked by a product with H."""
     x, y = training(study)
-    damped = explain.run(study, mistake, Settings(damping=0.5))
+    damped = explain.run(study, mistake, SolverSettings(damping=0.5))
     theta = study.theta.numpy()
     g = references.gradients(theta, mistake.x.numpy()[None], [mistake.label], "logistic")[0]
     weights = references.uniform(len(x))
@@ -259,7 +260,7 @@ def test_damping_is_a_larger_penalty_of_the_curvature(study, mistake, prepared, 
 
 
 def test_hessian_and_gauss_newton_are_one_for_a_linear_model(study, mistake, answer):
-    gauss_newton = explain.run(study, mistake, Settings(curvature="gauss-newton"))
+    gauss_newton = explain.run(study, mistake, SolverSettings(curvature="gauss-newton"))
     assert gauss_newton.provenance.curvature == "gauss-newton"
     assert_allclose(gauss_newton.scores, answer.scores, rtol=1e-9)
 
@@ -274,10 +275,10 @@ def assert_same(second, first):
 
 
 def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepared, store):
-    assert explain.stored(study, mistake, Settings(), store) is None
+    assert explain.stored(study, mistake, SolverSettings(), store) is None
     first = explain.run(study, mistake, prepared=prepared, store=store)
     again = explain.run(study, mistake, store=store)
-    found = explain.stored(study, mistake, Settings(), store)
+    found = explain.stored(study, mistake, SolverSettings(), store)
     assert (first.from_store, again.from_store, found.from_store) == (False, True, True)
     assert_same(again, first)
     assert_same(found, first)
@@ -286,9 +287,9 @@ def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepare
 @pytest.mark.parametrize(
     "other",
     [
-        {"settings": Settings("cg")},
-        {"settings": Settings(damping=0.01)},
-        {"settings": Settings(curvature="gauss-newton")},
+        {"settings": SolverSettings("cg")},
+        {"settings": SolverSettings(damping=0.01)},
+        {"settings": SolverSettings(curvature="gauss-newton")},
         {"label": 0},
         {"pixel": 0},
         {"pixel": 783},
@@ -297,12 +298,12 @@ def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepare
 )
 def test_another_question_is_never_answered_from_the_store(study, mistake, prepared, store, other):
     explain.run(study, mistake, prepared=prepared, store=store)
-    question = explain.with_label(study, mistake, other.get("label", mistake.label))
+    question = questions.with_label(study, mistake, other.get("label", mistake.label))
     if "pixel" in other:
         x = mistake.x.clone()
         x[other["pixel"]] = 0.5
-        question = explain.ask_about(study, x, mistake.label)
-    settings = other.get("settings", Settings())
+        question = questions.ask_about(study, x, mistake.label)
+    settings = other.get("settings", SolverSettings())
     assert explain.stored(study, question, settings, store) is None
     answer = explain.run(study, question, settings, store=store)
     assert not answer.from_store
@@ -353,11 +354,11 @@ def test_a_damaged_answer_is_computed_again(study, mistake, prepared, store, dam
 def test_a_large_model_is_answered_first_without_preparation_and_found_again(store):
     """7,840 parameters: the first answers come from conjugate gradient, and count as answers of "auto"."""
     few = open_study(StudySpec("few", "Few digits", "digits", "softmax", 1.0, n_train=60))
-    question, settings = explain.ask(few, 5000), Settings()
+    question, settings = questions.ask(few, 5000), SolverSettings()
     assert explain.needs_preparation(few, settings)
-    assert not explain.needs_preparation(few, Settings("cholesky"))
+    assert not explain.needs_preparation(few, SolverSettings("cholesky"))
     assert settings.resolved(few).solver == "cholesky"
-    engine = explain.prepare(few, explain.quick(settings), reason=explain.QUICK_REASON)
+    engine = engines.prepare(few, explain.quick(settings), reason=explain.QUICK_REASON)
     first = explain.run(few, question, prepared=engine, store=store)
     assert first.provenance.solver == "conjugate gradient"
     found = explain.stored(few, question, settings, store)
@@ -370,7 +371,7 @@ def test_cancelling_stops_the_work(study, mistake, store):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        explain.run(study, mistake, Settings("lissa"), store=store, progress=stop)
+        explain.run(study, mistake, SolverSettings("lissa"), store=store, progress=stop)
     assert store.size() == 0
 
 
@@ -380,32 +381,38 @@ NAN, OUT_OF_RANGE = torch.zeros(784).double(), torch.zeros(784).double()
 NAN[400], OUT_OF_RANGE[400] = torch.nan, 255
 
 BAD = {
-    "test id too large": (lambda study: explain.ask(study, 10**9), "no example with id 1000000000.*Choose"),
-    "a training id": (lambda study: explain.ask(study, 12), "no example with id 12.*Choose"),
-    "negative test id": (lambda study: explain.ask(study, -1), "no example with id -1.*Choose"),
-    "label 10": (lambda study: explain.ask(study, 5040, 10), r"no label number 10.*0 \(7\), 1 \(1\)"),
-    "label -1": (lambda study: explain.ask(study, 5040, -1), "no label number -1.*choose one of"),
+    "test id too large": (lambda study: questions.ask(study, 10**9), "no example with id 1000000000.*Choose"),
+    "a training id": (lambda study: questions.ask(study, 12), "no example with id 12.*Choose"),
+    "negative test id": (lambda study: questions.ask(study, -1), "no example with id -1.*Choose"),
+    "label 10": (lambda study: questions.ask(study, 5040, 10), r"no label number 10.*0 \(7\), 1 \(1\)"),
+    "label -1": (lambda study: questions.ask(study, 5040, -1), "no label number -1.*choose one of"),
     "label of a picture": (
-        lambda study: explain.ask_about(study, 0 * NAN.nan_to_num(), 2),
+        lambda study: questions.ask_about(study, 0 * NAN.nan_to_num(), 2),
         "no label number 2",
     ),
     "another label": (
-        lambda study: explain.with_label(study, explain.ask(study, 5040), 2),
+        lambda study: questions.with_label(study, questions.ask(study, 5040), 2),
         "no label number 2.*choose one of",
     ),
-    "NaN pixels": (lambda study: explain.ask_about(study, NAN), "NaN"),
-    "pixels up to 255": (lambda study: explain.ask_about(study, OUT_OF_RANGE), "from 0 .* to 1 .*255"),
-    "too few pixels": (lambda study: explain.ask_about(study, NAN[:100].clone()), "784 pixels.*100"),
-    "a matrix": (lambda study: explain.ask_about(study, torch.zeros(28, 28)), "784 pixels.*28"),
-    "damping -1": (lambda study: Settings(damping=-1.0), "damping must be .* at least 0, but is -1"),
-    "damping NaN": (lambda study: Settings(damping=math.nan), "damping must be .* at least 0, but is nan"),
-    "damping infinite": (lambda study: Settings(damping=math.inf), "damping must be .*but is inf"),
-    "unknown solver": (lambda study: Settings("gauss"), "no solver 'gauss'.*auto, cholesky, cg, .*lissa"),
-    "unknown curvature": (lambda study: Settings(curvature="fisher"), "'fisher'.*auto, hessian"),
+    "NaN pixels": (lambda study: questions.ask_about(study, NAN), "NaN"),
+    "pixels up to 255": (lambda study: questions.ask_about(study, OUT_OF_RANGE), "from 0 .* to 1 .*255"),
+    "too few pixels": (lambda study: questions.ask_about(study, NAN[:100].clone()), "784 pixels.*100"),
+    "a matrix": (lambda study: questions.ask_about(study, torch.zeros(28, 28)), "784 pixels.*28"),
+    "damping -1": (lambda study: SolverSettings(damping=-1.0), "damping must be .* at least 0, but is -1"),
+    "damping NaN": (
+        lambda study: SolverSettings(damping=math.nan),
+        "damping must be .* at least 0, but is nan",
+    ),
+    "damping infinite": (lambda study: SolverSettings(damping=math.inf), "damping must be .*but is inf"),
+    "unknown solver": (
+        lambda study: SolverSettings("gauss"),
+        "no solver 'gauss'.*auto, cholesky, cg, .*lissa",
+    ),
+    "unknown curvature": (lambda study: SolverSettings(curvature="fisher"), "'fisher'.*auto, hessian"),
     "unknown study": (lambda study: find("digit"), "no study 'digit'.*digits, one-or-seven"),
     "unknown device": (lambda study: open_study(study.spec, device="tpu"), "no device 'tpu'.*cpu"),
     "unknown training id": (
-        lambda study: explain.run(study, explain.ask(study, 5040), Settings("cg")).position(5040),
+        lambda study: explain.run(study, questions.ask(study, 5040), SolverSettings("cg")).position(5040),
         "no training image 5040",
     ),
 }

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core.errors import DataError
-from influence_core.experiments import explain, features
+from influence_core.experiments import explain, features, questions
 from influence_core.experiments.features import FeatureInfluence
 from influence_core.figures.features import feature_bars
 from influence_core.figures.palette import HARMFUL, HELPFUL
@@ -22,14 +22,14 @@ def study():
 
 @pytest.fixture(scope="module")
 def answer(study):
-    return explain.run(study, explain.ask(study, 4, label=0))
+    return explain.run(study, questions.ask(study, 4, label=0))
 
 
 @pytest.mark.parametrize("which", ["helpful", "harmful"])
 def test_every_feature_is_the_slope_of_retraining(study, answer, which):
     """The loss after a cold fit on the row with one feature a little higher, minus a little lower."""
     x, y = study.data.train.x.numpy(), study.data.train.y.numpy()
-    at = int((answer.speak_for(1) if which == "helpful" else answer.speak_against(1))[0])
+    at = int((answer.helpful(1) if which == "helpful" else answer.harmful(1))[0])
     found = features.run(study, answer, int(answer.ids[at]))
     weights = references.uniform(len(x))
 

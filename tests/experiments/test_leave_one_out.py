@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import studies
+from influence_core import engines, studies
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import explain, leave_one_out, lissa_estimate, predictions
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.experiments.leave_one_out import Fit
 from influence_core.losses import HingeLoss
 from influence_core.reproduce import fig2
@@ -24,15 +24,15 @@ L2 = 0.01
 
 @pytest.fixture(scope="module")
 def prepared(one_or_seven):
-    return explain.prepare(one_or_seven, Settings())
+    return engines.prepare(one_or_seven, SolverSettings())
 
 
 @pytest.fixture(scope="module")
 def answer(one_or_seven, prepared):
     """The true label of the least confident mistake."""
-    known = predictions.run(one_or_seven)
+    known = one_or_seven.predictions
     at = known.misclassified()[-1]
-    question = explain.ask(one_or_seven, int(known.ids[at]), label=int(known.labels[at]))
+    question = questions.ask(one_or_seven, int(known.ids[at]), label=int(known.labels[at]))
     return explain.run(one_or_seven, question, prepared=prepared)
 
 
@@ -107,7 +107,7 @@ def test_the_newton_forecast_is_that_of_the_undamped_engine(one_or_seven, answer
     s = torch.as_tensor(answer.s)
     at = torch.tensor([answer.position(int(one)) for one in plain.train_ids])
     assert_allclose(plain.newton, engine.newton_removal(s, at).numpy(), rtol=1e-9)
-    damped = explain.prepare(one_or_seven, Settings(damping=0.5))
+    damped = engines.prepare(one_or_seven, SolverSettings(damping=0.5))
     again = leave_one_out.run(one_or_seven, answer, 5, damped)
     assert_allclose(again.newton, plain.newton, rtol=1e-9)
 
@@ -232,7 +232,7 @@ def test_an_estimate_is_held_against_the_exact_answer_and_the_truth(one_or_seven
     solver = LiSSA(batch=100, depth=300, repeats=2, scale=10.0, seed=3)
     found = lissa_estimate.run(one_or_seven, answer, left_out, solver, Store(tmp_path))
     x, y = one_or_seven.data.train.x.numpy(), one_or_seven.data.train.y.numpy()
-    inverse = solver.prepare(explain.prepare(one_or_seven, Settings()).engine.operator)
+    inverse = solver.prepare(engines.prepare(one_or_seven, SolverSettings()).engine.operator)
     gradient = references.gradients(one_or_seven.theta.numpy(), answer.x[None], [answer.label], "logistic")[0]
     s = inverse.solve(torch.as_tensor(gradient)).value.numpy()
     scores = references.gradients(one_or_seven.theta.numpy(), x, y, "logistic") @ s / len(x)
@@ -295,8 +295,8 @@ def _reproduced(folder, thetas, store):
     study = studies.open_study(studies.find(found.setting["study"]), store, folder)
     test = study.data.test
     label = study.data.class_names.index(found.setting["label"])
-    question = explain.ask(study, found.setting["test_id"], label)
-    answer = explain.run(study, question, Settings("cholesky", damping=0.0), store=store)
+    question = questions.ask(study, found.setting["test_id"], label)
+    answer = explain.run(study, question, SolverSettings("cholesky", damping=0.0), store=store)
     assert answer.from_store
     exact = found.result.exact
     assert len(exact.actual) == 500

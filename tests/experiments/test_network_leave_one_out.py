@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import studies
+from influence_core import engines, studies
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain, network_leave_one_out
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, network_leave_one_out, questions
 from influence_core.experiments.leave_one_out import Fit
 from influence_core.models import all_convolutional
 from influence_core.store import Store
@@ -33,7 +33,7 @@ def answer(study):
     """Why a mistake: its true label is asked about."""
     test = study.data.test
     at = int(np.flatnonzero(study.probabilities(test.x).argmax(1) != test.y.numpy())[-1])
-    return explain.run(study, explain.ask(study, int(test.ids[at]), int(test.y[at])))
+    return explain.run(study, questions.ask(study, int(test.ids[at]), int(test.y[at])))
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_models_are_kept_one_by_one_for_every_test_example(
     assert_array_equal(again.truths["adam"].actual, more.truths["adam"].actual)
     assert again.eigenvalues.smallest == more.eigenvalues.smallest
     assert again.truths["adam"].seconds == more.truths["adam"].seconds
-    other = explain.run(study, explain.ask(study, answer.test_id, 1 - answer.label))
+    other = explain.run(study, questions.ask(study, answer.test_id, 1 - answer.label))
     shared = replace(other, scores=answer.scores)  # the same examples, asked about another label
     asked = network_leave_one_out.run(study, shared, 5, ("local",), store=Store(tmp_path))
     before = _loss(study.theta, other.x, other.label)
@@ -214,7 +214,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def prepared(digits):
-    return explain.prepare(digits, Settings("cholesky"))
+    return engines.prepare(digits, SolverSettings("cholesky"))
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +222,7 @@ def mistake(digits, prepared):
     """Why the first mistake: its true label is asked about."""
     test = digits.data.test
     at = int(np.flatnonzero(digits.probabilities(test.x).argmax(1) != test.y.numpy())[0])
-    return explain.run(digits, explain.ask(digits, int(test.ids[at]), int(test.y[at])), prepared=prepared)
+    return explain.run(digits, questions.ask(digits, int(test.ids[at]), int(test.y[at])), prepared=prepared)
 
 
 def _left_out_norm(digits, theta, position):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import explain, pixels
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, pixels, questions
 from tests import references
 
 STEP = 1e-3
@@ -19,16 +19,16 @@ def study(one_or_seven):
 
 @pytest.fixture(scope="module")
 def answer(study):
-    return explain.run(study, explain.ask(study, 5040), Settings())
+    return explain.run(study, questions.ask(study, 5040), SolverSettings())
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_a_pixel_map_is_the_slope_of_retraining(study, label):
     """The loss after a cold fit on the image with one pixel a little brighter, minus a little darker."""
     x, y = study.data.train.x.numpy(), study.data.train.y.numpy()
-    question = explain.ask(study, 5040, label)
-    answer = explain.run(study, question, Settings())
-    at = int(answer.speak_for(1)[0])
+    question = questions.ask(study, 5040, label)
+    answer = explain.run(study, question, SolverSettings())
+    at = int(answer.helpful(1)[0])
     result = pixels.run(study, answer, int(answer.ids[at]))
     flat = result.loss_change.ravel()
     largest, dull = int(np.abs(flat).argmax()), 0
@@ -55,7 +55,7 @@ def test_the_map_has_the_shape_of_the_picture(study, answer):
 
 def test_the_strongest_pixel_keeps_its_sign(study, answer):
     signs = set()
-    for at in (*answer.speak_for(5), *answer.speak_against(5)):
+    for at in (*answer.helpful(5), *answer.harmful(5)):
         result = pixels.run(study, answer, int(answer.ids[at]))
         assert abs(result.strongest) == np.abs(result.loss_change).max()
         assert result.strongest in result.loss_change

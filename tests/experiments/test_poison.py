@@ -12,9 +12,9 @@ from torch.testing import assert_close
 from influence_core import studies
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import poison, poison_many
-from influence_core.experiments.explain import ask
 from influence_core.experiments.poison import BOX, GRADIENT_NORM, Attack
 from influence_core.experiments.poison_many import Outcome, Shares, Try
+from influence_core.experiments.questions import ask
 from influence_core.figures import poison as drawn
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective

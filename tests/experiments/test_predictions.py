@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core.experiments import predictions
-from influence_core.experiments.predictions import Predictions
+from influence_core.predictions import Predictions
 
 SOME = Predictions(
     ids=np.array([50, 51, 52, 53, 54]),
@@ -44,7 +43,7 @@ def test_without_mistakes_there_are_none():
 
 @pytest.fixture(scope="module")
 def known(one_or_seven):
-    return predictions.run(one_or_seven)
+    return one_or_seven.predictions
 
 
 def test_the_whole_test_set_is_asked(one_or_seven, known):

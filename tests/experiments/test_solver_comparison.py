@@ -10,10 +10,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from torch import nn
 
-from influence_core import solvers
+from influence_core import engines, solvers
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, solver_comparison
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import questions, solver_comparison
 from influence_core.experiments.solver_comparison import Row, SolverComparison
 from influence_core.figures.solver_comparison import agreement, convergence
 from influence_core.losses import SoftmaxLoss
@@ -30,7 +30,7 @@ EVERY = list(CATALOGUE)
 
 @pytest.fixture(scope="module")
 def question(one_or_seven):
-    return explain.ask(one_or_seven, int(one_or_seven.data.test.ids[0]))
+    return questions.ask(one_or_seven, int(one_or_seven.data.test.ids[0]))
 
 
 @pytest.fixture(scope="module")
@@ -186,8 +186,8 @@ def half_trained():
 
 
 def test_negative_curvature_is_a_row_that_says_what_to_do(half_trained):
-    asked = explain.ask(half_trained, int(half_trained.data.test.ids[0]))
-    how = Settings(curvature="hessian", damping=0.0)
+    asked = questions.ask(half_trained, int(half_trained.data.test.ids[0]))
+    how = SolverSettings(curvature="hessian", damping=0.0)
     result = solver_comparison.run(half_trained, asked, ["cholesky", "cg-nystrom", "ekfac"], how)
     dense, plain, nystrom, ekfac = result.rows
     assert (result.reference, plain.name) == ("cg", "cg")
@@ -211,7 +211,7 @@ def test_a_layer_that_cannot_be_followed_is_a_row(half_trained):
     module = nn.Sequential(nn.Flatten(), nn.Linear(49, 2), nn.LayerNorm(2)).double()
     other = NetworkObjective.build(module, o.x, o.y, SoftmaxLoss(2), 0.1, (1, 7, 7))
     study = replace(half_trained, objective=other, theta=other.theta(), key="1" * 64)
-    asked = explain.ask(study, int(study.data.test.ids[0]))
+    asked = questions.ask(study, int(study.data.test.ids[0]))
     row = solver_comparison.run(study, asked, ["ekfac"]).row("ekfac")
     assert (row.status, row.answered, len(row.history)) == ("no answer", False, 0)
     assert "LayerNorm" in row.words
@@ -271,7 +271,7 @@ def test_eigenvalues_are_kept(one_or_seven, tmp_path, monkeypatch):
     monkeypatch.setattr(solver_comparison, "extreme_eigenvalues", None)
     assert solver_comparison.eigenvalues(one_or_seven, store=store) == first
     with pytest.raises(TypeError):
-        solver_comparison.eigenvalues(one_or_seven, Settings(damping=0.1), store)
+        solver_comparison.eigenvalues(one_or_seven, SolverSettings(damping=0.1), store)
 
 
 def test_eigenvalues_and_what_they_suggest(one_or_seven):
@@ -287,18 +287,18 @@ def test_eigenvalues_and_what_they_suggest(one_or_seven):
 
 
 def test_a_prepared_factor_is_used(one_or_seven, question, monkeypatch):
-    prepared = explain.prepare(one_or_seven, Settings())
+    prepared = engines.prepare(one_or_seven, SolverSettings())
     monkeypatch.setattr(solvers.Cholesky, "prepare", None)
     row = solver_comparison.run(one_or_seven, question, [], prepared=prepared).row("cholesky")
     assert row.preparation == prepared.seconds
     with pytest.raises(TypeError):  # another damping is another matrix
-        solver_comparison.run(one_or_seven, question, [], Settings(damping=0.1), prepared)
+        solver_comparison.run(one_or_seven, question, [], SolverSettings(damping=0.1), prepared)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_settings_keep_the_name_of_their_solver(one_or_seven, name):
     """Two rows of the catalogue are of one kind."""
-    assert Settings(name).resolved(one_or_seven).solver == name
+    assert SolverSettings(name).resolved(one_or_seven).solver == name
 
 
 # ---------------------------------------------------------------------------------------------- figures

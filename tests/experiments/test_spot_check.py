@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data
+from influence_core import data, engines
+from influence_core.engines import Prepared, SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, predictions, spot_check, take_out
-from influence_core.experiments.explain import Explanation, Prepared, Settings
+from influence_core.experiments import explain, questions, spot_check, take_out
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.spot_check import AMONG, OTHERS, STRONGEST, chosen
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, Study, find, open_study
@@ -29,15 +30,15 @@ def study(one_or_seven):
 
 @pytest.fixture(scope="module")
 def prepared(study):
-    return explain.prepare(study, Settings())
+    return engines.prepare(study, SolverSettings())
 
 
 @pytest.fixture(scope="module")
 def answer(study, prepared):
     """Why the least confident mistake."""
-    known = predictions.run(study)
+    known = study.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, explain.ask(study, wrong), prepared=prepared)
+    return explain.run(study, questions.ask(study, wrong), prepared=prepared)
 
 
 # ------------------------------------------------------------------------------------------- which are left out
@@ -169,10 +170,10 @@ def _packaged(folder) -> Iterator[str]:
 
 
 def _checks(study: Study, name: str) -> Iterator[Checked]:
-    prepared = explain.prepare(study, Settings())
+    prepared = engines.prepare(study, SolverSettings())
     tests, strong, drawn = FEW.get(name, USUAL)
     for test_id in _tests(study, tests):
-        answer = explain.run(study, explain.ask(study, test_id), prepared=prepared)
+        answer = explain.run(study, questions.ask(study, test_id), prepared=prepared)
         spot = spot_check.run(study, answer, prepared)
         others = _others(study, answer, prepared, strong, drawn)
         misses = np.abs(np.subtract(spot.predicted + others.predicted, spot.actual + others.actual))
@@ -186,7 +187,7 @@ def _checks(study: Study, name: str) -> Iterator[Checked]:
 
 def _tests(study: Study, count: int) -> np.ndarray:
     """Ids of mistakes, doubtful answers and others, in turn."""
-    known = predictions.run(study)
+    known = study.predictions
     drawn = np.random.default_rng(0).permutation(len(known.ids))
     turns = zip(known.misclassified(), known.least_confident(), drawn, strict=False)
     return known.ids[list(dict.fromkeys(one for turn in turns for one in turn))[:count]]

@@ -8,11 +8,11 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from influence_core import data
+from influence_core import data, engines
 from influence_core.data import DataSet, Examples
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, predictions, take_out
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, questions, take_out
 from influence_core.losses import SoftmaxLoss
 from influence_core.network import NetworkObjective
 from influence_core.retraining.edits import Edit
@@ -31,15 +31,15 @@ def study(one_or_seven):
 
 @pytest.fixture(scope="module")
 def prepared(study):
-    return explain.prepare(study, Settings())
+    return engines.prepare(study, SolverSettings())
 
 
 @pytest.fixture(scope="module")
 def answer(study, prepared):
     """Why the least confident mistake."""
-    known = predictions.run(study)
+    known = study.predictions
     return explain.run(
-        study, explain.ask(study, int(known.ids[known.misclassified()[-1]])), prepared=prepared
+        study, questions.ask(study, int(known.ids[known.misclassified()[-1]])), prepared=prepared
     )
 
 
@@ -114,15 +114,15 @@ def test_forecast_and_truth(study, answer, prepared, truth, trained_again, name,
 
 
 def test_the_answer_flips_where_it_does(study, answer, prepared):
-    for_it = take_out.run(study, answer, answer.ids[answer.speak_for(10)], prepared)
-    against = take_out.run(study, answer, answer.ids[answer.speak_against(10)], prepared)
+    for_it = take_out.run(study, answer, answer.ids[answer.helpful(10)], prepared)
+    against = take_out.run(study, answer, answer.ids[answer.harmful(10)], prepared)
     assert for_it.actual > 0 > against.actual
     assert for_it.after[answer.label] < 0.5 < for_it.before[answer.label] < against.after[answer.label]
     assert (for_it.flips, against.flips) == (True, False)
 
 
 def test_an_id_named_twice_is_taken_out_once(study, answer, prepared):
-    one = int(answer.ids[answer.speak_for(1)[0]])
+    one = int(answer.ids[answer.helpful(1)[0]])
     result = take_out.run(study, answer, [one, one], prepared)
     assert result.train_ids == (one,)
     assert_allclose(result.predicted, answer.scores.max())
@@ -210,10 +210,10 @@ def network_gradient_norm(study, theta, weights):
 
 def test_the_control_is_subtracted_where_training_had_not_ended(trained_again):
     study = network_study(away=0.01)
-    question = explain.ask(study, int(study.data.test.ids[0]))
+    question = questions.ask(study, int(study.data.test.ids[0]))
     answer = explain.run(study, question)
     assert answer.provenance.curvature == "gauss-newton"
-    best = int(answer.speak_for(1)[0])
+    best = int(answer.helpful(1)[0])
     result = take_out.run(study, answer, [int(answer.ids[best])])
 
     without, everything = trained_again
@@ -236,8 +236,8 @@ def test_the_control_is_subtracted_where_training_had_not_ended(trained_again):
 
 def test_a_network_trained_to_the_end_needs_no_control(trained_again):
     study = network_study()
-    answer = explain.run(study, explain.ask(study, int(study.data.test.ids[0])))
-    best = int(answer.speak_for(1)[0])
+    answer = explain.run(study, questions.ask(study, int(study.data.test.ids[0])))
+    best = int(answer.helpful(1)[0])
     result = take_out.run(study, answer, [int(answer.ids[best])])
     assert len(trained_again) == 1
     assert result.control == 0.0

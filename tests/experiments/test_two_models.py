@@ -12,7 +12,7 @@ from influence_core import data, studies
 from influence_core.__main__ import main
 from influence_core.data.readers.photos import SheetPictures, data_set
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain, smooth_hinge, two_models
+from influence_core.experiments import explain, questions, smooth_hinge, two_models
 from influence_core.experiments.two_models import RBF_STUDIES, Reasons, kernel_spec, run, table
 from influence_core.models import backbones, rbf
 from influence_core.reproduce import fig4
@@ -50,7 +50,7 @@ def both(known):
 
 def asked(both, test_id, label=None, **options):
     deep, kernel = both
-    return run(deep, kernel, explain.run(deep, explain.ask(deep, test_id, label)), **options)
+    return run(deep, kernel, explain.run(deep, questions.ask(deep, test_id, label)), **options)
 
 
 def test_a_photo_of_ones_own_is_asked_like_the_test_picture_that_it_is(both, result):
@@ -58,7 +58,7 @@ def test_a_photo_of_ones_own_is_asked_like_the_test_picture_that_it_is(both, res
     deep, kernel = both
     test_id = result.kernel.test_id
     photo = deep.data.pictures.read(test_id, rbf.SIDE)
-    mine = run(deep, kernel, explain.run(deep, explain.ask_about_photo(deep, photo, result.deep.label)))
+    mine = run(deep, kernel, explain.run(deep, questions.ask_about_photo(deep, photo, result.deep.label)))
     assert_allclose(mine.kernel.scores, result.kernel.scores, rtol=1e-7)
     assert_allclose(mine.kernel.certainty, result.kernel.certainty)
     assert_allclose(mine.kernel.distance, result.kernel.distance)
@@ -125,7 +125,7 @@ def test_the_kernels_forecasts_are_the_dense_formula_at_the_hinges_optimum(both,
 
 def test_deep_features_keep_their_explanation_and_both_the_distance_of_pixels(both, result):
     deep, _ = both
-    answer = explain.run(deep, explain.ask(deep, result.deep.test_id))
+    answer = explain.run(deep, questions.ask(deep, result.deep.test_id))
     assert_array_equal(result.deep.scores, answer.scores)
     assert (result.deep.certainty, result.deep.unit) == (answer.probability, "nats")
     read = deep.data.pictures.read
@@ -183,7 +183,7 @@ def replace_near(value, call):
 
 def test_what_cannot_be_compared_is_said(both):
     deep, kernel = both
-    answer = explain.run(deep, explain.ask(deep, TRAIN))
+    answer = explain.run(deep, questions.ask(deep, TRAIN))
     with pytest.raises(UnsupportedError, match="support vector machine on the pixels of the same pictures"):
         run(deep, deep, answer)
     with pytest.raises(DataError, match="takes a picture: choose a test image or upload one"):
@@ -254,9 +254,9 @@ def test_the_first_of_the_other_class_among_the_helpful():
 
 def test_for_and_against():
     one = reasons([0.0, 3, -2, 1, -7])
-    assert_array_equal(one.speak_for(9), [1, 3])
-    assert_array_equal(one.speak_for(1), [1])
-    assert_array_equal(one.speak_against(9), [4, 2])
+    assert_array_equal(one.helpful(9), [1, 3])
+    assert_array_equal(one.helpful(1), [1])
+    assert_array_equal(one.harmful(9), [4, 2])
 
 
 def test_shared_helpful_pictures(result):

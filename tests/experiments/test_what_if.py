@@ -8,9 +8,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from influence_core import engines
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, take_out, what_if
-from influence_core.experiments.explain import Explanation, Settings
+from influence_core.experiments import explain, questions, take_out, what_if
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Calibration, Change
 from influence_core.store import Store
 from influence_core.studies import Study
@@ -50,7 +52,7 @@ class Asked:
 def asked(request) -> Asked:
     toy = linear(request.param)
     study = linear_study(toy)
-    return Asked(toy, study, explain.run(study, explain.ask(study, 901)))
+    return Asked(toy, study, explain.run(study, questions.ask(study, 901)))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +60,7 @@ def one() -> Asked:
     """For what is the same for every model."""
     toy = linear("logistic")
     study = linear_study(toy)
-    return Asked(toy, study, explain.run(study, explain.ask(study, 901)))
+    return Asked(toy, study, explain.run(study, questions.ask(study, 901)))
 
 
 CHANGES = {
@@ -142,7 +144,7 @@ def test_a_stored_truth_belongs_to_its_own_change(one, tmp_path, monkeypatch):
 
 
 def test_with_a_prepared_engine_the_truth_is_the_same(one):
-    prepared = explain.prepare(one.study, Settings())
+    prepared = engines.prepare(one.study, SolverSettings())
     for change in CHANGES.values():
         cold = what_if.run(one.study, one.answer, GROUP, change)
         warm = what_if.run(one.study, one.answer, GROUP, change, prepared)

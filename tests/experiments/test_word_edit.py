@@ -7,9 +7,9 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain, predictions, word_edit
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, questions, word_edit
 from tests import references, toy_mails
 
 
@@ -20,9 +20,9 @@ def study():
 
 @pytest.fixture(scope="module")
 def answer(study):
-    known = predictions.run(study)
+    known = study.predictions
     first = int(known.ids[known.least_confident()[0]])
-    return explain.run(study, explain.ask(study, first), Settings("cholesky"))
+    return explain.run(study, questions.ask(study, first), SolverSettings("cholesky"))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_shares_of_a_model_with_several_outputs(answer, study):
 
     o = LinearObjective.build(*map(torch.tensor, arrays(study)), SoftmaxLoss(2), toy_mails.L2)
     softmax = replace(study, objective=o, theta=minimise(o, None, 1e-11).theta)
-    asked = explain.run(softmax, explain.ask(softmax, answer.test_id), Settings("cholesky"))
+    asked = explain.run(softmax, questions.ask(softmax, answer.test_id), SolverSettings("cholesky"))
     for at in (0, 50, 111):
         found = word_edit.shares(softmax, asked, int(asked.ids[at]))
         assert_allclose(found.shares.sum(), asked.scores[at], rtol=1e-8, atol=1e-15)
@@ -116,7 +116,7 @@ def test_forecast_and_truth_of_an_edit(study, answer, strongest, replacement):
 def test_forecasts_follow_the_truth():
     """Of examples that weigh little on their own; first order in the weight of the example, exact in the words."""
     study = toy_mails.study(n=600, tests=20)
-    answer = explain.run(study, explain.ask(study, 600), Settings("cholesky"))
+    answer = explain.run(study, questions.ask(study, 600), SolverSettings("cholesky"))
     predicted, actual = [], []
     for at in np.argsort(-np.abs(answer.scores))[:200:10]:
         train_id = int(answer.ids[at])
@@ -149,7 +149,7 @@ def test_edits_that_cannot_be_made_are_refused(study, answer, strongest):
 def test_words_are_of_texts_and_linear_models(study, answer, one_or_seven):
     assert word_edit.answers(study)
     assert not word_edit.answers(one_or_seven)
-    pictures = explain.run(one_or_seven, explain.ask(one_or_seven, 5040))
+    pictures = explain.run(one_or_seven, questions.ask(one_or_seven, 5040))
     with pytest.raises(UnsupportedError, match="Choose a study of e-mails"):
         word_edit.shares(one_or_seven, pictures, int(pictures.ids[0]))
     with pytest.raises(UnsupportedError):

@@ -5,10 +5,10 @@ from dataclasses import fields
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments.explain import Settings
 from pages._shell import address as views
-from pages._shell.address import DEFAULT_STUDY, MOST_CHOSEN, View, from_query
+from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, from_query
 
 LONG = "9" * 5_000
 FULL = View(
@@ -103,7 +103,7 @@ def test_what_the_address_does_not_know_is_ignored():
 def test_what_the_full_view_means():
     FULL.check()
     assert FULL.spec.name == "one-or-seven"
-    assert FULL.settings == Settings("cg", 0.25, "hessian")
+    assert FULL.settings == SolverSettings("cg", 0.25, "hessian")
     assert (FULL.test_id, FULL.opened, FULL.chosen) == (5040, 12, (12, 40))
     assert (FULL.only_label, FULL.page_number) == (1, 3)
     assert FULL.settings_changed
@@ -114,7 +114,7 @@ def test_what_the_empty_view_means():
     empty = View()
     empty.check()
     assert empty.spec.name == DEFAULT_STUDY == "digits"
-    assert empty.settings == Settings()
+    assert empty.settings == SolverSettings()
     assert (empty.test_id, empty.opened, empty.chosen, empty.only_label) == (None, None, (), None)
     assert empty.page_number == 1
     assert not empty.settings_changed
@@ -128,7 +128,7 @@ def test_what_the_empty_view_means():
         ("3", (3,)),
         ("3,1,3,1", (3, 1)),
         (",3,,1,", (3, 1)),
-        (",".join(map(str, range(200))), tuple(range(MOST_CHOSEN))),
+        (",".join(map(str, range(200))), tuple(range(MAX_CHOSEN))),
     ],
 )
 def test_chosen_examples(out, chosen):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from influence_core.experiments import domain_mismatch, explain
+from influence_core.experiments import domain_mismatch, explain, questions
 from influence_core.experiments.domain_mismatch import Group
 from influence_core.studies import find, open_study
 from influence_core.words import nats, percent
@@ -20,7 +20,7 @@ PAGE, TWENTIES = "domain_mismatch", Group("age group", "[20-30)")
 @pytest.fixture(scope="module")
 def story():
     study, whole = open_study(find("diabetes-thinned")), open_study(find("diabetes"))
-    return domain_mismatch.run(study, TWENTIES, explain.run(study, explain.ask(study, 4, label=0)), whole)
+    return domain_mismatch.run(study, TWENTIES, explain.run(study, questions.ask(study, 4, label=0)), whole)
 
 
 def box(at, key):
@@ -77,7 +77,7 @@ def test_the_rows_are_really_taken_out_on_request():
     drawn = charts(at)["removals"]["data"]
     assert len(drawn) == 5
     study = open_study(find("diabetes-thinned"))
-    answer = explain.run(study, explain.ask(study, 4, label=0))
+    answer = explain.run(study, questions.ask(study, 4, label=0))
     (alone,) = domain_mismatch.remove_each(study, answer, [103])
     assert drawn[0]["x"] == pytest.approx([alone.predicted, alone.actual], abs=1e-6)
     assert "Without the 4 harmful rows (103, 113, 10, 423) the model says **slow**" in said(at)

@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, studies
-from influence_core.experiments import explain, predictions
-from influence_core.experiments.explain import Settings
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, questions
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, sign_rule
@@ -48,14 +48,14 @@ def study(one_or_seven):
 
 @pytest.fixture(scope="module")
 def known(study):
-    return predictions.run(study)
+    return study.predictions
 
 
 @pytest.fixture(scope="module")
 def answer(study, known):
     """What the page should show for the least confident mistake."""
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, explain.ask(study, wrong), Settings())
+    return explain.run(study, questions.ask(study, wrong), SolverSettings())
 
 
 def at_mistake(answer, **query) -> AppTest:
@@ -63,7 +63,7 @@ def at_mistake(answer, **query) -> AppTest:
 
 
 def pair(answer) -> list[str]:
-    return [str(answer.ids[at]) for at in answer.speak_for(2)]
+    return [str(answer.ids[at]) for at in answer.helpful(2)]
 
 
 # ------------------------------------------------------------------------------------------- first sight
@@ -83,8 +83,8 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
     at = at_mistake(answer)
     shown = cards(at)
     for key, strongest, tone in (
-        ("side_helpful", answer.speak_for(6), "helpful"),
-        ("side_harmful", answer.speak_against(6), "harmful"),
+        ("side_helpful", answer.helpful(6), "helpful"),
+        ("side_harmful", answer.harmful(6), "harmful"),
     ):
         assert [card["id"] for card in shown[key]] == [str(answer.ids[i]) for i in strongest]
         for card, i in zip(shown[key], strongest, strict=True):
@@ -118,7 +118,7 @@ def test_the_charts_show_the_model_and_all_training_images(answer):
     at = at_mistake(answer)
     assert set(charts(at)) == {"probabilities", "scatter"}
     ids = [one[0] for trace in charts(at)["scatter"]["data"] for one in trace.get("customdata", [])]
-    assert set(answer.ids[answer.speak_for(50)]) <= set(ids) <= set(answer.ids)
+    assert set(answer.ids[answer.helpful(50)]) <= set(ids) <= set(answer.ids)
 
 
 # --------------------------------------------------------------------------------- the label asked about
@@ -162,7 +162,7 @@ def test_nothing_is_ranked_where_nothing_matters(known):
 
 
 def test_an_opened_example_shows_its_numbers_and_its_pixels(study, answer):
-    best = int(answer.speak_for(1)[0])
+    best = int(answer.helpful(1)[0])
     at = at_mistake(answer, open=str(answer.ids[best]))
     words = said(at)
     assert (
@@ -204,7 +204,7 @@ def test_a_deep_link_opens_everything_at_once(answer):
 
 def test_taking_a_pair_out_shows_forecast_and_truth(answer):
     at = at_mistake(answer, out=",".join(pair(answer)))
-    forecast = answer.scores[answer.speak_for(2)].sum()
+    forecast = answer.scores[answer.helpful(2)].sum()
     assert f"Forecast without these 2 images together: **{nats(forecast)}**" in said(at)
     assert metrics(at) == {}
     press(at, "retrain")

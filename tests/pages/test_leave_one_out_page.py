@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from numpy.testing import assert_allclose
 
-from influence_core.experiments import explain, leave_one_out, lissa_estimate, predictions
-from influence_core.experiments.explain import Settings
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.figures.leave_one_out import PAPER_BLUE, Panel, forecast_and_truth, paper_panels
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.words import nats, percent
@@ -32,9 +32,9 @@ def server():
 @pytest.fixture(scope="module")
 def answer(one_or_seven):
     """What the page is about: the least confident mistake, as the model sees it."""
-    known = predictions.run(one_or_seven)
+    known = one_or_seven.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(one_or_seven, explain.ask(one_or_seven, wrong), Settings())
+    return explain.run(one_or_seven, questions.ask(one_or_seven, wrong), SolverSettings())
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import pytest
 import streamlit as st
 
 from influence_core.experiments import poison, poison_many
-from influence_core.experiments.explain import ask
 from influence_core.experiments.poison import Attack
+from influence_core.experiments.questions import ask
 from influence_core.figures.poison import TITLES
 from influence_core.words import percent
 from pages._parts import poison as parts

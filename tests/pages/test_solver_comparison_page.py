@@ -3,7 +3,8 @@
 import pytest
 import streamlit as st
 
-from influence_core.experiments import explain, predictions, solver_comparison
+from influence_core.engines import SolverSettings
+from influence_core.experiments import questions, solver_comparison
 from influence_core.solvers import CATALOGUE
 from pages._shell import results
 from tests.experiments.test_take_out import network_study
@@ -22,8 +23,8 @@ def server():
 
 @pytest.fixture(scope="module")
 def result(one_or_seven):
-    known = predictions.run(one_or_seven)
-    question = explain.ask(one_or_seven, int(known.ids[known.misclassified()[0]]))
+    known = one_or_seven.predictions
+    question = questions.ask(one_or_seven, int(known.ids[known.misclassified()[0]]))
     return solver_comparison.run(one_or_seven, question, QUICK.split(","))
 
 
@@ -100,9 +101,7 @@ def test_a_curvature_that_is_not_positive_is_an_answer_and_one_click_mends_it(mo
     assert "**The curvature is not positive definite**" in said(at)
     assert set(charts(at)) == {"convergence"}
     press(at, "use_damping")
-    suggested = solver_comparison.eigenvalues(
-        study, explain.Settings("auto", 0.0, "hessian")
-    ).suggested_damping
+    suggested = solver_comparison.eigenvalues(study, SolverSettings("auto", 0.0, "hessian")).suggested_damping
     assert float(address(at)["damping"]) == pytest.approx(suggested, rel=0.01)
     assert rows(at)["may be read"].tolist()[:2] == ["sizes and order"] * 2
     assert "no more damping is needed" in said(at)

@@ -8,7 +8,7 @@ import streamlit as st
 from numpy.testing import assert_allclose
 
 from influence_core import data, studies
-from influence_core.experiments import explain, two_models
+from influence_core.experiments import explain, questions, two_models
 from influence_core.experiments.two_models import Reasons, kernel_spec
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.two_models import PAPER_OTHER, PAPER_SAME, paper_figure, reach, scatter
@@ -44,7 +44,7 @@ def result(both):
     """What the page should show."""
     deep, kernel = both
     return two_models.run(
-        deep, kernel, explain.run(deep, explain.ask(deep, two_models.default_test(deep, kernel)))
+        deep, kernel, explain.run(deep, questions.ask(deep, two_models.default_test(deep, kernel)))
     )
 
 
@@ -80,7 +80,7 @@ def test_the_page_answers_its_question_in_numbers(result):
 def test_the_strongest_for_and_against_stand_under_each_model(result):
     grids = cards(visit())
     for key, one in (("deep", result.deep), ("kernel", result.kernel)):
-        for tone, strongest in (("helpful", one.speak_for(4)), ("harmful", one.speak_against(4))):
+        for tone, strongest in (("helpful", one.helpful(4)), ("harmful", one.harmful(4))):
             shown = grids[f"{key}_{tone}"]
             assert [card["id"] for card in shown] == [str(one.ids[i]) for i in strongest]
             assert {card["tone"] for card in shown} == {tone}
@@ -161,7 +161,7 @@ def test_pin_one_then_choose_another_and_both_stand_side_by_side(result):
     assert {"scatter_here", "scatter_pinned"} <= set(charts(other))
     assert f"**Toy photos, deep features**, test image {here}" in said(other)
     grids = cards(other)
-    strongest = [str(result.deep.ids[i]) for i in result.deep.speak_for(4)]
+    strongest = [str(result.deep.ids[i]) for i in result.deep.helpful(4)]
     assert [card["id"] for card in grids["pinned_helpful"]] == strongest
     assert "beside" not in address(press(other, "unpin"))
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import explain, predictions, spot_check, what_if
-from influence_core.experiments.explain import Settings
+from influence_core.experiments import explain, questions, spot_check, what_if
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.studies import CATALOGUE, find
 from influence_core.trust import judge
@@ -48,9 +48,9 @@ def study(one_or_seven):
 @pytest.fixture(scope="module")
 def answer(study):
     """What the page is about: the least confident mistake, of which the model says 1 (label 1)."""
-    known = predictions.run(study)
+    known = study.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, explain.ask(study, wrong), Settings())
+    return explain.run(study, questions.ask(study, wrong), SolverSettings())
 
 
 def at_mistake(answer, **query):
@@ -66,7 +66,7 @@ def forecast_of(study, answer, at, change) -> str:
 
 def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     at = at_mistake(answer)
-    strongest = answer.speak_for(50)
+    strongest = answer.helpful(50)
     assert title(at) == "What if these training images were different?"
     assert [one.key for one in at.get("download_button")] == ["download_csv"]
     assert f"**Test image {answer.test_id}**: the model says **1**" in said(at)
@@ -86,7 +86,7 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
 ASKED = {
     "against, relabelled": (
         {"panel": "against", "k": "7", "edit": "relabel", "to": "1"},
-        lambda answer: answer.speak_against(7),
+        lambda answer: answer.harmful(7),
         Change("relabel", label=1),
         "7 training images labelled 1",
     ),
@@ -104,7 +104,7 @@ ASKED = {
     ),
     "one, counted more often": (
         {"k": "1", "edit": "reweight", "weight": f"{HEAVIEST:g}"},
-        lambda answer: answer.speak_for(1),
+        lambda answer: answer.helpful(1),
         Change("reweight", weight=HEAVIEST),
         "1 training image counted 10 times",
     ),
@@ -122,12 +122,12 @@ def test_the_forecast_of_each_group_and_edit(study, answer, name):
 
 
 def test_those_chosen_by_hand(study, answer):
-    chosen = [int(one) for one in answer.speak_against(3)]
+    chosen = [int(one) for one in answer.harmful(3)]
     out = ",".join(str(answer.ids[one]) for one in chosen)
     at = at_mistake(answer, panel="hand", out=out, ask="true")
     assert set(charts(at)) == {"scatter"}
     assert [card["id"] for card in cards(at)["group"]] == out.split(",")
-    by_truth = explain.run(study, explain.ask(study, answer.test_id, 0), Settings())
+    by_truth = explain.run(study, questions.ask(study, answer.test_id, 0), SolverSettings())
     assert "the loss of “7”" in said(at)
     assert forecast_of(study, by_truth, chosen, Change()) in said(at)
 
@@ -177,7 +177,7 @@ def test_the_controls_write_the_address_and_forget_the_training(answer):
 
 def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     at = at_mistake(answer, panel="against", k="4", edit="relabel", to="1", retrain="1")
-    change, group = Change("relabel", label=1), answer.speak_against(4)
+    change, group = Change("relabel", label=1), answer.harmful(4)
     truth = what_if.run(study, answer, group.tolist(), change)
     shown = metrics(at)
     assert f"{shown['Forecast, nats']} nats" == nats(truth.predicted)
@@ -369,7 +369,7 @@ def test_a_harmless_slip_in_the_address_is_overlooked(query):
 
 
 def test_the_menu_carries_the_question_and_the_ticks_from_page_to_page(answer):
-    out = ",".join(str(answer.ids[one]) for one in answer.speak_for(2))
+    out = ",".join(str(answer.ids[one]) for one in answer.helpful(2))
     explained = visit(test=str(answer.test_id), out=out, retrain="1", ask="true")
     question = {"study": "one-or-seven", "test": str(answer.test_id), "ask": "true", "out": out}
     at = turn_to(explained, "what_if")

@@ -9,8 +9,8 @@ import streamlit as st
 from numpy.testing import assert_allclose
 
 from influence_core import studies
-from influence_core.experiments import explain, predictions, word_edit
-from influence_core.experiments.explain import Settings
+from influence_core.engines import SolverSettings
+from influence_core.experiments import explain, questions, word_edit
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.words import nats
@@ -43,9 +43,9 @@ def study(folder):
 
 @pytest.fixture(scope="module")
 def answer(study):
-    known = predictions.run(study)
+    known = study.predictions
     first = int(known.ids[known.least_confident()[0]])
-    return explain.run(study, explain.ask(study, first), Settings("cholesky"))
+    return explain.run(study, questions.ask(study, first), SolverSettings("cholesky"))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_pictures_have_no_words():
 
 def test_the_bars_are_the_shares():
     study = toy_mails.study()
-    answer = explain.run(study, explain.ask(study, 160), Settings("cholesky"))
+    answer = explain.run(study, questions.ask(study, 160), SolverSettings("cholesky"))
     train_id = int(answer.ids[np.abs(answer.scores).argmax()])
     result = word_edit.shares(study, answer, train_id)
     (bar,) = word_shares(result, 5).data

@@ -10,8 +10,9 @@ from influence_core.studies import Study
 from influence_core.words import percent, points
 from pages._common.cards import name_of, show_large
 from pages._parts.explain import word_edit
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.escape import escape_markdown
+from pages._shell.widgets import choice
 
 
 def headline(study: Study, explanation: Explanation) -> None:
@@ -38,7 +39,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
         says += f", but it is **{names[explanation.true_label]}**"
     if not explanation.matters:
         return f"{says}. No single training {explanation.kind} matters much to this answer."
-    for_, against = explanation.speak_for(1), explanation.speak_against(1)
+    for_, against = explanation.helpful(1), explanation.harmful(1)
     parts = []
     if len(for_):
         at = for_[0]
@@ -86,14 +87,7 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
         titles["true"] = f"the true label: {names[explanation.true_label]}"
     if view.ask not in titles:
         titles[view.ask] = f"label {asked}"
-    st.session_state["ask"] = view.ask
-    st.radio(
-        "**Ask about**",
-        list(titles),
-        key="ask",
-        format_func=titles.__getitem__,
-        on_change=lambda: go_to(ask=st.session_state["ask"]),
-    )
+    choice("ask", view.ask, "**Ask about**", titles, widget=st.radio)
     st.caption(
         f"The model gives **{asked}** a probability of {percent(explanation.probability)}. Below: "
         f"which {explanation.examples} raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "

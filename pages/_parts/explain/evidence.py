@@ -32,8 +32,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
     asked = escape_markdown(explanation.label_name)
     sides = (
-        ("helpful", f"Speak for {asked}", explanation.speak_for(TOP), "blue"),
-        ("harmful", f"Speak against {asked}", explanation.speak_against(TOP), "orange"),
+        ("helpful", f"Speak for {asked}", explanation.helpful(TOP), "blue"),
+        ("harmful", f"Speak against {asked}", explanation.harmful(TOP), "orange"),
     )
     for column, (tone, title, at, colour) in zip(st.columns(2, gap="large"), sides, strict=True):
         with column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from influence_core.experiments import features, pixels
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.word_edit import answers
 from influence_core.figures.features import feature_bars
@@ -14,20 +15,21 @@ from pages._common.cards import show_large, show_record
 from pages._parts.explain import word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
+from pages._shell.catalogue import ExplainParams
 from pages._shell.escape import escape_markdown
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
+def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The opened example, or where to click for one."""
     with st.container(border=True, key="example"):
         if view.opened is None:
             st.markdown(f"**No training {explanation.kind} is open**")
             st.caption("Click a card above, a point of the chart or a row of the table: it opens here.")
         else:
-            _opened(study, view, explanation, view.opened)
+            _opened(study, view, params, explanation, view.opened)
 
 
-def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
+def _opened(study: Study, view: View, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
     at = explanation.position(train_id)
     name, asked = (
         escape_markdown(study.data.class_names[explanation.labels[at]]),
@@ -39,7 +41,7 @@ def _opened(study: Study, view: View, explanation: Explanation, train_id: int) -
     if study.data.pictured:
         _picture_and_pixels(study, explanation, train_id)
     elif answers(study):
-        word_edit.show(study, view, explanation, train_id)
+        word_edit.show(study, params, explanation, train_id)
     else:
         _record_and_features(study, explanation, train_id)
     _numbers(explanation, at, name, asked)
@@ -58,7 +60,7 @@ def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -
         show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
         if file := study.data.record(train_id).get("file"):
             st.caption(escape_markdown(file))
-    result = results.load_pixels(study, explanation, train_id)
+    result = results.load("Asking every pixel", pixels.run, study, explanation, train_id)
     if study.data.pictures is not None:
         with heat:
             st.plotly_chart(photo_map(result, asked, _opacity() / 100), key="pixels")
@@ -85,7 +87,7 @@ def _opacity() -> int:
 
 def _record_and_features(study: Study, explanation: Explanation, train_id: int) -> None:
     show_record(study.data.record(train_id), study.data.kind)
-    result = results.load_features(study, explanation, train_id)
+    result = results.load("Asking every feature", features.run, study, explanation, train_id)
     st.markdown("**Which of its columns matter**")
     st.plotly_chart(feature_bars(result), key="features")
     st.caption(

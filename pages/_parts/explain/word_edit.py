@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from functools import partial
 
 import streamlit as st
 
@@ -14,12 +13,13 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.experiments.word_edit import WordShares
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.word_edit import asked_words, word_shares
-from influence_core.store.digest import digest
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import go_to
+from pages._shell.catalogue import ExplainParams
 from pages._shell.escape import escape_markdown
+from pages._shell.widgets import choice
 
 FAINTEST = 0.03
 """Words with a smaller share of the largest one are left unmarked ..."""
@@ -29,7 +29,7 @@ LONG = 400
 """Letters, markup included, from which on a text scrolls."""
 
 
-def show(study: Study, view: View, explanation: Explanation, train_id: int) -> None:
+def show(study: Study, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
     """The text with its words marked, their shares as bars, and one word changed."""
     found = word_edit.shares(study, explanation, train_id)
     asked = escape_markdown(explanation.label_name)
@@ -38,9 +38,9 @@ def show(study: Study, view: View, explanation: Explanation, train_id: int) -> N
         f":blue[Blue words] make this e-mail speak for {asked}, :orange[orange words] against it. Together they are its "
         "forecast, exactly."
     )
-    st.plotly_chart(word_shares(found, chosen=view.word), key="word_shares")
+    st.plotly_chart(word_shares(found, chosen=params.word), key="word_shares")
     if found.words:
-        _one_word(study, view, explanation, found)
+        _one_word(study, params, explanation, found)
 
 
 def show_asked(study: Study, explanation: Explanation) -> None:
@@ -87,9 +87,9 @@ def _marked_text(study: Study, found: WordShares) -> None:
         )
 
 
-def _one_word(study: Study, view: View, explanation: Explanation, found: WordShares) -> None:
+def _one_word(study: Study, params: ExplainParams, explanation: Explanation, found: WordShares) -> None:
     """A word taken out or replaced: forecast at once, truth when asked for."""
-    word, _, other = view.word.partition("=")
+    word, _, other = params.word.partition("=")
     word = word if word in found.words else found.words[0]
     goes, comes = st.columns(2)
     with goes:
@@ -104,26 +104,18 @@ def _one_word(study: Study, view: View, explanation: Explanation, found: WordSha
         f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: the loss of "
         f"“{escape_markdown(explanation.label_name)}” changes by **{nats(told.predicted)}**."
     )
-    if view.panel != "word":
+    if params.panel != "word":
         st.button("Train again and compare", key="word_run", on_click=lambda: go_to(panel="word"))
         return
-    parts = (digest(explanation.x), explanation.label, str(view.settings), found.train_id, word, other)
-    ready, store = results.engine_if_ready(study, view), results.get_store()
-    work = partial(word_edit.run, study, explanation, found.train_id, word, other, ready, store)
-    _outcome(explanation, results.ask(study, "word edit", parts, "Training again without the word", work))
+    title = "Training again without the word"
+    _outcome(explanation, results.load(title, word_edit.run, study, explanation, found.train_id, word, other))
 
 
 def _choice(
     key: str, label: str, options: tuple[str, ...], value: str, address: Callable[[str], str]
 ) -> None:
-    st.session_state[key] = value if value in options else options[0]
-    st.selectbox(
-        label,
-        options,
-        key=key,
-        format_func=lambda one: one or "nothing",
-        on_change=lambda: go_to(word=address(st.session_state[key]), panel=""),
-    )
+    titles = {one: one or "nothing" for one in options}
+    choice("word", value, label, titles, widget=st.selectbox, key=key, write=address)
 
 
 def _outcome(explanation: Explanation, result: TakeOut) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from influence_core import studies
+from influence_core.agreement import Agreement
 from influence_core.errors import DataError
 from influence_core.experiments import leave_one_out, lissa_estimate
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.leave_one_out import LIMIT, Fit, LeaveOneOut
+from influence_core.experiments.leave_one_out import LIMIT, LeaveOneOut
 from influence_core.experiments.lissa_estimate import BUDGET, OURS, PAPER, TOP, Estimate
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
@@ -19,39 +19,28 @@ from pages._common.cards import card_face, show_large
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.catalogue import LeaveOneOutParams
+from pages._shell.widgets import bound, choice
 
-MODELS = ("softmax", "logistic", "all-convolutional")
-WHY = "This page trains many models again, which takes a linear model with a smooth loss, or a network."
-OFFERED = ("digits", "one-or-seven", "mnist")
 STEPS = (10, 20, 50, 100, 200, LIMIT)
 PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an estimate"}
 
 
-def fits(name: str) -> bool:
-    """Whether a study's model can be trained again often enough."""
-    return studies.find(name).model in MODELS
-
-
-def check(view: View) -> None:
+def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a panel that there is not."""
-    if view.panel not in PANELS:
+    if params.panel not in PANELS:
         known = ", ".join(name for name in PANELS if name)
-        raise DataError(f"There is no panel “{view.panel[:40]}”; choose one of {known}, or none.")
+        raise DataError(f"There is no panel “{params.panel[:40]}”; choose one of {known}, or none.")
 
 
-def choose(view: View, explanation: Explanation) -> int:
+def choose(params: LeaveOneOutParams, explanation: Explanation) -> int:
     """How many are left out."""
     most = min(LIMIT, len(explanation.ids))
-    if not 2 <= view.how_many <= most:
-        raise DataError(f"Leave out between 2 and {most} {explanation.examples}, not {view.how_many}.")
-    st.session_state["left_out_k"] = view.how_many
-    st.select_slider(
-        f"How many of the most influential {explanation.examples} are left out, each on its own",
-        sorted({*(one for one in STEPS if one <= most), view.how_many}),
-        key="left_out_k",
-        on_change=lambda: go_to(k=str(st.session_state["left_out_k"])),
-    )
-    return int(st.session_state["left_out_k"])
+    if not 2 <= params.k <= most:
+        raise DataError(f"Leave out between 2 and {most} {explanation.examples}, not {params.k}.")
+    label = f"How many of the most influential {explanation.examples} are left out, each on its own"
+    steps = sorted({*(one for one in STEPS if one <= most), params.k})
+    return int(bound(st.select_slider, "k", params.k, label, steps, key="left_out_k"))
 
 
 def offer(explanation: Explanation, k: int) -> None:
@@ -65,71 +54,59 @@ def offer(explanation: Explanation, k: int) -> None:
     )
 
 
-def load(study: Study, view: View, explanation: Explanation, k: int) -> LeaveOneOut:
+def load(study: Study, explanation: Explanation, k: int) -> LeaveOneOut:
     """The truth; what was trained before is kept."""
-    ready, store = results.engine_if_ready(study, view), results.get_store()
-    return results.ask(
-        study,
-        "leave one out",
-        (explanation.x, explanation.label, str(view.settings), k),
-        f"Training {k} models, each without one {explanation.kind}",
-        lambda told: leave_one_out.run(study, explanation, k, ready, store, told, results.prepare_engine),
-    )
+    title = f"Training {k} models, each without one {explanation.kind}"
+    return results.load(title, leave_one_out.run, study, explanation, k)
 
 
 def show_answer(explanation: Explanation, left_out: LeaveOneOut) -> None:
     """The page's question, answered in a sentence or two."""
-    fit, k = left_out.fit, len(left_out.train_ids)
-    if fit.worst <= CLOSE:
+    agreement, k = left_out.agreement, len(left_out.train_ids)
+    if agreement.worst <= CLOSE:
         verdict = "**Yes.**"
-    elif fit.spearman >= ORDERED:
+    elif agreement.spearman >= ORDERED:
         verdict = "**In their order, yes; in their sizes, not all.**"
     else:
         verdict = "**No.**"
     st.markdown(
         f"{verdict} Of the {k} most influential {explanation.examples}, each left out and the model trained again, forecast "
-        f"and truth correlate with **r = {_correlation(fit.pearson)}**. {_sizes(fit)} The forecast that is farthest off "
-        f"misses by {percent(fit.worst)} of the largest true change."
+        f"and truth correlate with **r = {_correlation(agreement.pearson)}**. {_sizes(agreement)} The forecast that is farthest "
+        f"off misses by {percent(agreement.worst)} of the largest true change."
     )
     if not left_out.converged:
         st.warning("Some of these models did NOT reach their optimum: do not rely on this.")
 
 
-def _sizes(fit: Fit) -> str:
-    if not np.isfinite(fit.slope) or abs(fit.slope - 1) < 0.005:
+def _sizes(agreement: Agreement) -> str:
+    if not np.isfinite(agreement.slope) or abs(agreement.slope - 1) < 0.005:
         return "The sizes are right on average."
-    kind = "small" if fit.slope < 1 else "large"
-    return f"Forecasts are on average {percent(abs(1 - fit.slope))} too {kind}."
+    kind = "small" if agreement.slope < 1 else "large"
+    return f"Forecasts are on average {percent(abs(1 - agreement.slope))} too {kind}."
 
 
 def _correlation(r: float) -> str:
     return f"{r:.5f}".replace("-", "\u2212") if np.isfinite(r) else "–"
 
 
-def show_forecasts(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+def show_forecasts(
+    study: Study, view: View, params: LeaveOneOutParams, explanation: Explanation, left_out: LeaveOneOut
+) -> None:
     """Forecast against truth, by the chosen way of forecasting."""
-    st.session_state["panel"] = view.panel
-    st.segmented_control(
-        "Forecast by",
-        list(PANELS),
-        key="panel",
-        required=True,
-        format_func=PANELS.__getitem__,
-        on_change=lambda: go_to(panel=st.session_state["panel"]),
-    )
-    if view.panel == "lissa":
+    panel = choice("panel", params.panel, "Forecast by", PANELS)
+    if panel == "lissa":
         _estimates(study, view, explanation, left_out)
         return
-    newton = view.panel == "newton"
-    predicted, fit = left_out.predicted, left_out.fit
-    if newton and left_out.newton is not None and left_out.newton_fit is not None:
-        predicted, fit = left_out.newton, left_out.newton_fit
+    newton = panel == "newton"
+    predicted, agreement = left_out.predicted, left_out.agreement
+    if newton and left_out.newton is not None and left_out.newton_agreement is not None:
+        predicted, agreement = left_out.newton, left_out.newton_agreement
     chart, beside = st.columns([1.5, 1], gap="large")
     with chart:
         _chart(view, explanation, left_out, predicted, "left_out")
         explain_chart(explanation)
     with beside:
-        _metrics(fit, left_out)
+        _metrics(agreement, left_out)
         _opened(study, view, explanation, left_out)
     st.caption(_WORDS["newton" if newton else ""])
 
@@ -171,25 +148,25 @@ def explain_chart(explanation: Explanation) -> None:
     )
 
 
-def show_fit(fit: Fit) -> None:
+def show_agreement(agreement: Agreement) -> None:
     """Agreement of forecast and truth in four numbers."""
     one, two = st.columns(2)
-    one.metric("Pearson", _correlation(fit.pearson), help="Correlation of forecast and truth.")
-    two.metric("Spearman", _correlation(fit.spearman), help="Agreement of their order.")
-    slope = f"{fit.slope:.4f}" if np.isfinite(fit.slope) else "–"
+    one.metric("Pearson", _correlation(agreement.pearson), help="Correlation of forecast and truth.")
+    two.metric("Spearman", _correlation(agreement.spearman), help="Agreement of their order.")
+    slope = f"{agreement.slope:.4f}" if np.isfinite(agreement.slope) else "–"
     one.metric(
         "Slope", slope, help="Of the forecast on the truth: below 1, forecasts are too small on average."
     )
     two.metric(
         "Worst error",
-        percent(fit.worst),
+        percent(agreement.worst),
         help="Largest error of a forecast, as a share of the largest truth.",
     )
 
 
-def _metrics(fit: Fit, left_out: LeaveOneOut) -> None:
-    show_fit(fit)
-    worst = float((left_out.gradient_norms / left_out.targets).max()) * leave_one_out.CERTAIN
+def _metrics(agreement: Agreement, left_out: LeaveOneOut) -> None:
+    show_agreement(agreement)
+    worst = float((left_out.gradient_norms / left_out.targets).max()) * leave_one_out.GRADIENT_TOL
     st.caption(
         f"**Proof.** Every model was trained until its gradient was at most {three_digits(worst)} of what leaving its example "
         f"out had put there. **Control.** Training on everything from scratch changes this loss by {nats(left_out.control)}. "
@@ -224,13 +201,13 @@ def _opened(study: Study, view: View, explanation: Explanation, left_out: LeaveO
 def _estimates(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
     """LiSSA with the paper's settings and with ours, at the same cost."""
     titles = {"The paper's settings": PAPER, "Ours, at the same cost": OURS}
-    found = {title: _estimate(study, view, explanation, left_out, solver) for title, solver in titles.items()}
-    for place, (title, estimate) in zip(st.columns(2, gap="large"), found.items(), strict=True):
-        with place:
-            st.markdown(f"**{title}**: r = {_correlation(estimate.fit.pearson)}")
+    found = {title: _estimate(study, explanation, left_out, solver) for title, solver in titles.items()}
+    for column, (title, estimate) in zip(st.columns(2, gap="large"), found.items(), strict=True):
+        with column:
+            st.markdown(f"**{title}**: r = {_correlation(estimate.agreement.pearson)}")
             _chart(view, explanation, left_out, estimate.predicted, f"lissa_{len(title)}", height=400)
     explain_chart(explanation)
-    st.dataframe(_rows(found, left_out.fit), hide_index=True, key="lissa_table")
+    st.dataframe(_rows(found, left_out.agreement), hide_index=True, key="lissa_table")
     st.caption(
         f"LiSSA never sees all examples at once: it adds up products with the curvature of a few random ones, here "
         f"{BUDGET:,} in all. Its series is cut off, which "
@@ -241,26 +218,20 @@ def _estimates(study: Study, view: View, explanation: Explanation, left_out: Lea
 
 
 def _estimate(
-    study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut, solver: lissa_estimate.LiSSA
+    study: Study, explanation: Explanation, left_out: LeaveOneOut, solver: lissa_estimate.LiSSA
 ) -> Estimate:
-    store = results.get_store()
-    return results.ask(
-        study,
-        "stochastic",
-        (explanation.x, explanation.label, explanation.s, left_out.actual, repr(solver)),
-        "Estimating with a few examples at a time",
-        lambda told: lissa_estimate.run(study, explanation, left_out, solver, store, told),
-    )
+    title = "Estimating with a few examples at a time"
+    return results.load(title, lissa_estimate.run, study, explanation, left_out, solver)
 
 
-def _rows(found: dict[str, Estimate], exact: Fit) -> dict[str, list[str]]:
+def _rows(found: dict[str, Estimate], exact: Agreement) -> dict[str, list[str]]:
     """A row a way of forecasting, in words."""
-    fits_ = [exact, *(one.fit for one in found.values())]
+    all_ = [exact, *(one.agreement for one in found.values())]
     estimates = list(found.values())
     return {
         "forecast": ["exact", *found],
-        "correlation with the truth": [_correlation(one.pearson) for one in fits_],
-        "slope": [f"{one.slope:.3f}" for one in fits_],
+        "correlation with the truth": [_correlation(one.pearson) for one in all_],
+        "slope": [f"{one.slope:.3f}" for one in all_],
         "error of s": ["0", *(percent(one.error) for one in estimates)],
         f"of the {TOP} strongest": [str(TOP), *(str(one.top) for one in estimates)],
         "cut off": ["0", *(percent(one.truncation) for one in estimates)],

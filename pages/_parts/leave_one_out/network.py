@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.network_leave_one_out import ADAM, PAPER_ADAM, WAYS, NetworkCheck
+from influence_core.experiments.network_leave_one_out import ADAM, PAPER_ADAM, WAYS, NetworkLeaveOneOut
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.words import nats, seconds
 from pages._parts.leave_one_out import linear
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.catalogue import LeaveOneOutParams
+from pages._shell.widgets import bound, choice
 
 PAPER = "paper"
 TITLES = {**WAYS, PAPER: "The paper's schedule"}
@@ -34,60 +34,43 @@ WORDS = {
 }
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
+def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Explanation) -> None:
     """Choose a way and how many; then forecast and truth."""
-    way = _choose_way(view)
-    k = _choose_count(view)
-    if not view.retrain:
+    way = _choose_way(params)
+    k = _choose_count(params)
+    if not params.retrain:
         _offer(study, explanation, way, k)
         return
-    found = _load(study, view, explanation, way, k)
+    found = _load(study, explanation, way, k)
     _show(view, explanation, found, "adam" if way == PAPER else way)
     linear.show_table(study, explanation, found.left_out("adam" if way == PAPER else way))
 
 
-def check(view: View) -> None:
+def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a way that there is not."""
-    if view.panel and view.panel not in TITLES:
+    if params.panel and params.panel not in TITLES:
         raise DataError(
-            f"There is no way “{view.panel[:40]}” of training again; choose one of {', '.join(TITLES)}."
+            f"There is no way “{params.panel[:40]}” of training again; choose one of {', '.join(TITLES)}."
         )
 
 
-def _choose_way(view: View) -> str:
-    st.session_state["way"] = view.panel or DEFAULT
-    st.segmented_control(
-        "Train again by",
-        list(TITLES),
-        key="way",
-        required=True,
-        format_func=TITLES.__getitem__,
-        on_change=lambda: go_to(panel=st.session_state["way"], retrain=""),
-    )
-    st.caption(WORDS[st.session_state["way"]])
-    return str(st.session_state["way"])
+def _choose_way(params: LeaveOneOutParams) -> str:
+    way = choice("panel", params.panel or DEFAULT, "Train again by", TITLES, key="way", also={"retrain": ""})
+    st.caption(WORDS[way])
+    return way
 
 
-def _choose_count(view: View) -> int:
-    if not 2 <= view.how_many <= network_leave_one_out.LIMIT:
-        raise DataError(
-            f"Leave out between 2 and {network_leave_one_out.LIMIT} examples, not {view.how_many}."
-        )
-    st.session_state["left_out_k"] = view.how_many
-    st.select_slider(
-        "How many of the most influential are left out, each on its own",
-        sorted({*STEPS, view.how_many}),
-        key="left_out_k",
-        on_change=lambda: go_to(k=str(st.session_state["left_out_k"]), retrain=""),
-    )
-    return int(st.session_state["left_out_k"])
+def _choose_count(params: LeaveOneOutParams) -> int:
+    if not 2 <= params.k <= network_leave_one_out.LIMIT:
+        raise DataError(f"Leave out between 2 and {network_leave_one_out.LIMIT} examples, not {params.k}.")
+    label = "How many of the most influential are left out, each on its own"
+    steps, also = sorted({*STEPS, params.k}), {"retrain": ""}
+    return int(bound(st.select_slider, "k", params.k, label, steps, key="left_out_k", also=also))
 
 
 def _offer(study: Study, explanation: Explanation, way: str, k: int) -> None:
     if way == PAPER:
-        took = results.ask(
-            study, "paper's time", (), "Timing a few steps", lambda _: network_leave_one_out.paper_time(study)
-        )
+        took = results.load("Timing a few steps", network_leave_one_out.paper_time, study)
         hours = took.seconds_a_step * PAPER_ADAM.steps * (k + 1) / 3600
         st.warning(
             f"One step of the paper's takes {1000 * took.seconds_a_step:.0f} ms here: {k} models of 30,000 steps and the "
@@ -102,17 +85,14 @@ def _offer(study: Study, explanation: Explanation, way: str, k: int) -> None:
     )
 
 
-def _load(study: Study, view: View, explanation: Explanation, way: str, k: int) -> NetworkCheck:
-    ready, store = results.engine_if_ready(study, view), results.get_store()
+def _load(study: Study, explanation: Explanation, way: str, k: int) -> NetworkLeaveOneOut:
     ways, adam = (("adam",), PAPER_ADAM) if way == PAPER else ((way,), ADAM)
-    work = partial(network_leave_one_out.run, study, explanation, k, ways, ready, store, adam=adam)
-    parts = (explanation.x, explanation.label, str(view.settings), way, k)
     title = f"Training {k} networks, each without one {explanation.kind}"
-    return results.ask(study, "network check", parts, title, lambda told: work(progress=told))
+    return results.load(title, network_leave_one_out.run, study, explanation, k, ways, adam)
 
 
-def _show(view: View, explanation: Explanation, found: NetworkCheck, way: str) -> None:
-    truth, fit = found.truths[way], found.fit(way)
+def _show(view: View, explanation: Explanation, found: NetworkLeaveOneOut, way: str) -> None:
+    truth = found.truths[way]
     if not truth.proved:
         st.warning("Some of these networks did NOT reach the gradient norm asked for: read them with care.")
     chart, beside = st.columns([1.5, 1], gap="large")
@@ -121,7 +101,7 @@ def _show(view: View, explanation: Explanation, found: NetworkCheck, way: str) -
         st.plotly_chart(figure, key="left_out", alt="forecast against truth")
         linear.explain_chart(explanation)
     with beside:
-        linear.show_fit(fit)
+        linear.show_agreement(found.agreement(way))
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         asked = "a set number of steps" if truth.target is None else f"a gradient norm of {truth.target:g}"
         st.caption(

@@ -1,4 +1,4 @@
-"""What the model says about every test example, and which of them people will ask about."""
+"""What a model says about every test example, and which of them people will ask about."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from influence_core.studies import Study
+from influence_core import agreement
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The model on the whole test set.
+    """A model on the whole test set.
 
     Attributes:
         ids: ``(t,)`` test ids.
@@ -36,7 +36,7 @@ class Predictions:
     @property
     def accuracy(self) -> float:
         """Share of right answers."""
-        return float((self.predicted == self.labels).mean())
+        return agreement.accuracy(self.predicted, self.labels)
 
     def misclassified(self) -> np.ndarray:
         """Positions of the wrong answers, the most confident mistake first."""
@@ -46,9 +46,3 @@ class Predictions:
     def least_confident(self) -> np.ndarray:
         """All positions, the least confident answer first."""
         return np.argsort(self.confidence, kind="stable")
-
-
-def run(study: Study) -> Predictions:
-    """Predictions for the whole test set."""
-    test = study.data.test
-    return Predictions(test.ids.numpy(), test.y.numpy(), study.probabilities(test.x))

@@ -1,0 +1,78 @@
+"""The one comparison of forecast and truth, and of answers and labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import spearmanr
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Forecasts beside the truth.
+
+    Attributes:
+        pearson: Their correlation; NaN where one of them does not vary.
+        spearman: The same of their ranks.
+        slope: Of the forecast on the truth (forecast / truth): 1 where the sizes are right on average, below 1 where
+            forecasts are too small; NaN as for ``pearson``.
+        worst: Largest ``|forecast - truth|`` as a share of the largest ``|truth|``; infinite where the truth is 0.
+
+    >>> Agreement.of([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])
+    Agreement(pearson=1.0, spearman=1.0, slope=0.5, worst=0.5)
+    """
+
+    pearson: float
+    spearman: float
+    slope: float
+    worst: float
+
+    @classmethod
+    def of(cls, forecast: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> Agreement:
+        """Of forecasts ``(k,)`` and truths ``(k,)``."""
+        forecast, truth = np.asarray(forecast, dtype=float), np.asarray(truth, dtype=float)
+        f, t = forecast - forecast.mean(), truth - truth.mean()
+        varies = bool(f.any() and t.any())
+        return cls(
+            pearson=float(f @ t / np.sqrt((f @ f) * (t @ t))) if varies else math.nan,
+            spearman=rank_agreement(forecast, truth),
+            slope=float(f @ t / (t @ t)) if varies else math.nan,
+            worst=worst_miss(forecast, truth),
+        )
+
+
+def worst_miss(forecast: np.ndarray, truth: np.ndarray) -> float:
+    """Largest ``|forecast - truth|`` as a share of the largest ``|truth|``; infinite where the truth is 0."""
+    largest, miss = float(np.abs(truth).max()), float(np.abs(forecast - truth).max())
+    if not largest:
+        return math.inf if miss else 0.0
+    return miss / largest
+
+
+def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
+    """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
+    if min(len(set(map(float, one))), len(set(map(float, other)))) < 2:
+        return math.nan
+    return round(float(spearmanr(one, other).statistic), 12)  # a few ranks often give exactly a limit
+
+
+def strongest(values: np.ndarray, k: int) -> np.ndarray:
+    """Positions ``(<= k,)`` of the values ``(n,)`` that are largest in size, the largest first."""
+    return np.argsort(-np.abs(values), kind="stable")[:k]
+
+
+def shared_strongest(one: np.ndarray, other: np.ndarray, k: int) -> int:
+    """How many positions are among the ``k`` strongest of both."""
+    return len(np.intersect1d(strongest(one, k), strongest(other, k)))
+
+
+def accuracy(answers: np.ndarray, labels: np.ndarray) -> float:
+    """Share of the answers ``(t,)`` that are the labels ``(t,)``.
+
+    >>> accuracy(np.array([1, 0, 1]), np.array([1, 1, 1]))
+    0.6666666666666666
+    """
+    return float((answers == labels).mean())

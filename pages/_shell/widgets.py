@@ -1,0 +1,66 @@
+"""Widgets that stand in step with the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import streamlit as st
+
+from pages._shell.address import go_to
+from pages._shell.params import as_text
+
+
+def bound(
+    widget: Callable[..., Any],
+    name: str,
+    value: Any,
+    label: str,
+    *args: Any,
+    key: str = "",
+    write: Callable[[Any], str] = as_text,
+    also: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
+) -> Any:
+    """A widget whose value is a field of the address: it shows the field, and a change of it goes there.
+
+    Args:
+        widget: Of Streamlit, such as ``st.slider``.
+        name: The field.
+        value: Its present value, as the widget takes it.
+        label: Of the widget.
+        args: What the widget takes next, such as its options.
+        key: Of the widget; the field's name where none is given.
+        write: From the widget's value to the text in the address.
+        also: Other fields that a change sets.
+        options: What else the widget takes.
+
+    Returns:
+        What the widget returns.
+    """
+    key = key or name
+    st.session_state[key] = value
+    return widget(
+        label,
+        *args,
+        key=key,
+        on_change=lambda: go_to(**{name: write(st.session_state[key]), **also}),
+        **options,
+    )
+
+
+def choice(
+    name: str,
+    value: str,
+    label: str,
+    titles: Mapping[str, str],
+    *,
+    widget: Callable[..., Any] = st.segmented_control,
+    **options: Any,
+) -> str:
+    """One of some words, each under its title; the first where the address has another."""
+    if widget is st.segmented_control:
+        options = {"required": True} | options
+    known = value if value in titles else next(iter(titles))
+    return str(bound(widget, name, known, label, list(titles), format_func=titles.__getitem__, **options))
