@@ -91,3 +91,4 @@ def _errors_shown() -> Iterator[None]:
     except InfluenceError as error:
         show_error(error)
         st.button("Start over with the first test example", key="start_over", on_click=start_over)
+        st.stop()
