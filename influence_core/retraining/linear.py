@@ -12,7 +12,8 @@ from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.retraining.edits import Edit
 from influence_core.solvers.base import Inverse
-from influence_core.training import minimise, quasi_newton_direction
+from influence_core.training import minimise
+from influence_core.training.descent import Memory
 
 BLOCK_MODELS = 64
 """Models that advance side by side: enough to keep the products with the features busy."""
@@ -108,22 +109,22 @@ def _advance(
     thetas, gradients = best, o.risk_gradient(theta)[:, None] + _changes(o, best, edits)
     norms = gradients.norm(dim=0)
     moving, going = torch.arange(len(edits), device=theta.device), norms > goals
-    pairs: list[tuple[Tensor, Tensor]] = []
+    memory = Memory(inverse)
     for taken in range(BLOCK_STEPS):
         moving, thetas, gradients = moving[going], thetas[:, going], gradients[:, going]
-        pairs = [(moved[:, going], turned[:, going]) for moved, turned in pairs]
+        memory.keep(going)
         if not len(moving):
             break
         mine = [edits[i] for i in moving.tolist()]
-        step = -quasi_newton_direction(gradients, pairs, inverse)
-        if not pairs:
+        step = -memory.product(gradients)
+        if not taken:
             step -= inverse.solve(_changes(o, thetas + step, mine) - _changes(o, thetas, mine)).value
         before, thetas = gradients, thetas + step
         share = part(
             progress, 1 - 0.5**taken, 1 - 0.5 ** (taken + 1)
         )  # nobody knows how many steps there will be
         gradients = _gradients(o, thetas, mine, share, words)
-        pairs.append((step, gradients - before))
+        memory.add(step, gradients - before)
         reached = gradients.norm(dim=0)
         better = reached < SHRINKS * norms[moving]
         best[:, moving[better]], norms[moving[better]] = thetas[:, better], reached[better]

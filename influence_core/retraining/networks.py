@@ -26,7 +26,8 @@ from influence_core.progress import Progress, part, report
 from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import Retrained
 from influence_core.solvers.base import Inverse
-from influence_core.training import AdamSchedule, quasi_newton_direction, train_network
+from influence_core.training import AdamSchedule, train_network
+from influence_core.training.descent import Memory
 
 SINGLE = 1e-5
 """Down to this gradient norm a network advances in float32, which is twice as fast; the proof is in its own precision."""
@@ -36,8 +37,6 @@ DAMPED_STEPS = 100
 """At most so many damped steps ..."""
 STEP_GRADIENTS = 40
 """... of so many gradients each."""
-MEMORY = 60
-"""Earlier steps that correct the curvature."""
 LEAST_CURVATURE = 0.1
 """A step along which the risk curves less than this share of the damping teaches nothing."""
 SUFFICIENT_DECREASE = 1e-4
@@ -293,8 +292,7 @@ class _Descent:
     """
 
     def __init__(self, inverse: Inverse, damping: float) -> None:
-        self.inverse, self.damping = inverse, damping
-        self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.damping, self.memory = damping, Memory(inverse, LEAST_CURVATURE * damping)
 
     def settle(
         self, risk: _Risk, place: _Place, anchor: Tensor, gradient_norm: float, told: Callable[[], None]
@@ -308,9 +306,7 @@ class _Descent:
             there = self._step(risk, place, anchor)
             if there is None:
                 break
-            moved, turned = there.theta - place.theta, there.held(anchor, self.damping)[1] - gradient
-            if float(moved @ turned) > LEAST_CURVATURE * self.damping * float(moved @ moved):
-                self.pairs = [*self.pairs[1 - MEMORY :], (moved, turned)]
+            self.memory.learn(there.theta - place.theta, there.held(anchor, self.damping)[1] - gradient)
             place = there
         return place
 
@@ -324,7 +320,7 @@ class _Descent:
     def _step(self, risk: _Risk, place: _Place, anchor: Tensor) -> _Place | None:
         """Halve the step until the held risk falls enough, or rises by no more than rounding."""
         value, gradient = place.held(anchor, self.damping)
-        step, length = -quasi_newton_direction(gradient, self.pairs, self.inverse), 1.0
+        step, length = -self.memory.product(gradient), 1.0
         slope, hidden = float(gradient @ step), risk.rounding * abs(place.value)
         while slope < 0 and length >= SMALLEST_STEP:
             there = risk.at(place.theta + length * step)
