@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +10,7 @@ from torch import Tensor
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.retraining.edits import Edit
+from influence_core.retraining.retrained import Retrained
 from influence_core.solvers.base import Inverse
 from influence_core.training import minimise
 from influence_core.training.descent import Memory
@@ -21,21 +21,6 @@ BLOCK_STEPS = 20
 """Steps that a block may take before the models left over are finished one by one."""
 SHRINKS = 0.9
 """A step that leaves more than this share of its model's gradient norm is that model's last in the block."""
-
-
-@dataclass(frozen=True, eq=False)
-class Retrained:
-    """One model an edit.
-
-    Attributes:
-        theta: ``(m, p)``.
-        gradient_norms: ``(m,)``, of each edited risk at its own ``theta``, recomputed.
-        converged: ``(m,)`` whether each reached the asked norm.
-    """
-
-    theta: Tensor
-    gradient_norms: Tensor
-    converged: Tensor
 
 
 def retrain(
