@@ -19,16 +19,16 @@ class Memory:
 
     Args:
         inverse: An inverse curvature near the steps; it sets the pace.
-        least_curvature: A step along which the risk curves no more than this teaches nothing.
+        min_curvature: A step along which the risk curves no more than this teaches nothing.
     """
 
-    def __init__(self, inverse: Inverse, least_curvature: float = 0.0) -> None:
-        self.inverse, self.least_curvature = inverse, least_curvature
+    def __init__(self, inverse: Inverse, min_curvature: float = 0.0) -> None:
+        self.inverse, self.min_curvature = inverse, min_curvature
         self.pairs: list[tuple[Tensor, Tensor]] = []
 
     def learn(self, moved: Tensor, turned: Tensor) -> None:
         """Remember a step ``moved (p,)`` and the gradient's change along it, ``turned (p,)``, if it curves enough."""
-        if float(moved @ turned) > self.least_curvature * float(moved @ moved):
+        if float(moved @ turned) > self.min_curvature * float(moved @ moved):
             self.add(moved, turned)
 
     def add(self, moved: Tensor, turned: Tensor) -> None:

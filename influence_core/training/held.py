@@ -20,9 +20,9 @@ SINGLE = 1e-5
 """Down to this gradient norm a network advances in float32, which is twice as fast; the proof is in its own precision."""
 GRADIENTS = 40
 """A descent to one anchor takes at most so many gradients."""
-LEAST_CURVATURE = 0.1
+MIN_CURVATURE = 0.1
 """A step along which the risk curves less than this share of the damping teaches nothing."""
-SMALLEST_STEP = 1e-4
+MIN_STEP = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +95,7 @@ class HeldDescent:
     """
 
     def __init__(self, inverse: Inverse, damping: float) -> None:
-        self.damping, self.memory = damping, Memory(inverse, LEAST_CURVATURE * damping)
+        self.damping, self.memory = damping, Memory(inverse, MIN_CURVATURE * damping)
 
     def settle(
         self, risk: Risk, point: Point, anchor: Tensor, gradient_norm: float, tick: Callable[[], None]
@@ -139,4 +139,4 @@ class HeldDescent:
             enough = value + SUFFICIENT_DECREASE * length * slope + hidden
             return there if there.held(anchor, self.damping)[0] <= enough else None
 
-        return backtrack(slope, SMALLEST_STEP, low_enough)
+        return backtrack(slope, MIN_STEP, low_enough)

@@ -13,7 +13,7 @@ from influence_core.progress import Progress, report
 
 SUFFICIENT_DECREASE = 1e-4
 """A step must lower the risk by this share of what its slope promises."""
-SMALLEST_STEP = 1e-8
+MIN_STEP = 1e-8
 ROUNDING = 1e-12
 """A predicted fall below this share of the risk cannot be told from rounding."""
 
@@ -73,7 +73,7 @@ class Path:
             Whether it moved.
         """
         slope = float(self.gradient @ step)
-        gradient = backtrack(slope, SMALLEST_STEP, lambda length: self._try(length * step, length * slope))
+        gradient = backtrack(slope, MIN_STEP, lambda length: self._try(length * step, length * slope))
         if gradient is None:
             return False
         self.gradient = gradient

@@ -266,17 +266,17 @@ def test_what_cannot_be_done_is_refused(toy):
 
 
 def test_the_caller_keeps_its_parameters_and_is_told_often(toy):
-    before, told = toy.theta.clone(), []
+    before, reports = toy.theta.clone(), []
     edits = [Edit.removal([3]), Edit.removal([4])]
     arguments = (toy.objective, toy.theta, edits)
-    tell = lambda fraction, words: told.append((fraction, words))  # noqa: E731
+    tell = lambda fraction, words: reports.append((fraction, words))  # noqa: E731
     retrain_damped(*arguments, toy.inverse, DAMPING, 1e-4, tell)
     respond(*arguments, toy.inverse, DAMPING, 1e-5, tell)
     retrain_with_adam(*arguments, SCHEDULE, 0, tell)
     assert_close(toy.theta, before, rtol=0, atol=0)
-    assert any(words.startswith("model 2 of 2") for _, words in told)
-    assert [fraction for fraction, _ in told].count(1.0) >= 3
-    assert len(told) > 20
+    assert any(words.startswith("model 2 of 2") for _, words in reports)
+    assert [fraction for fraction, _ in reports].count(1.0) >= 3
+    assert len(reports) > 20
 
 
 @pytest.mark.parametrize("way", ["damped", "response", "adam"])

@@ -114,7 +114,7 @@ def test_side_by_side_progress_tells_how_many_are_done_and_can_stop(monkeypatch)
     toy = linear("softmax")
     inverse, edits = _inverse(toy.objective, toy.theta), [edit for edit, _ in _edits(toy)][:5]
     seen = []
-    retrain(toy.objective, toy.theta, edits, inverse, progress=lambda *told: seen.append(told))
+    retrain(toy.objective, toy.theta, edits, inverse, progress=lambda *report: seen.append(report))
     fractions = [fraction for fraction, _ in seen]
     assert min(np.diff(fractions)) > -1e-12
     assert list(dict.fromkeys(words for _, words in seen)) == [
