@@ -44,6 +44,13 @@ def retrain(
         inverse: An exact inverse curvature at ``theta``, if one is prepared.
         gradient_norm: Target for every model, or ``(m,)`` one for each.
         progress: Called often, with the number of models that are done.
+
+    Returns:
+        ``theta (m, p)``, each with the norm ``(m,)`` of its own edited risk's gradient.
+
+    Raises:
+        ShapeError: If an edit is of a position that is none, or its inputs do not fit.
+        UnsupportedError: For a hinge with a penalty for each parameter.
     """
     m = len(edits)
     targets = torch.as_tensor(gradient_norm, dtype=torch.float64, device="cpu").expand(m)
@@ -71,7 +78,20 @@ def retrain(
 def retrain_cold(
     objective: Objective, theta: Tensor | None, gradient_norm: float = 1e-10, progress: Progress | None = None
 ) -> Retrained:
-    """Training on everything from scratch (``theta`` is the initialisation, ``None`` for zeros): the control."""
+    """Training on everything from scratch: the control.
+
+    Args:
+        objective: The unedited objective.
+        theta: ``(p,)`` the initialisation; zeros where none is given (convex objectives only).
+        gradient_norm: The target.
+        progress: Called after every step.
+
+    Returns:
+        One model, ``m = 1``.
+
+    Raises:
+        UnsupportedError: For a network without an initialisation.
+    """
     trained = minimise(objective, theta, gradient_norm, progress=progress)
     norms = torch.tensor([trained.gradient_norm], dtype=torch.float64)
     return Retrained(trained.theta[None], norms, norms <= gradient_norm)

@@ -58,6 +58,9 @@ def retrain_damped(
         gradient_norm: Target for every model, of the edited risk itself, without damping.
         progress: Called at every gradient.
 
+    Returns:
+        ``theta (m, p)``; ``gradient_norms (m,)`` of the edited risks, in the objective's own precision.
+
     Raises:
         DataError: If the damping is not above 0.
     """
@@ -114,7 +117,8 @@ def retrain_with_adam(
         progress: Called while training.
 
     Returns:
-        ``gradient_norms`` of the edited risks where Adam stops. None is asked for, so no model counts as converged.
+        ``theta (m, p)``, and ``gradient_norms (m,)`` of the edited risks where Adam stops. None is asked for, so
+        no model counts as converged.
     """
 
     def walk(edit: Edit, progress: Progress | None) -> tuple[Tensor, float]:

@@ -50,7 +50,7 @@ def respond(
         progress: Called at every gradient.
 
     Returns:
-        ``gradient_norms`` are those of ``B``.
+        ``theta (m, p)``; ``gradient_norms (m,)`` are those of ``B``.
 
     Raises:
         DataError: If the damping is not above 0.

@@ -22,6 +22,10 @@ class AdamSchedule:
         batch: Examples a step.
         rate: First learning rate.
         drops: Fractions of ``steps`` after which the rate is divided by ten.
+
+    >>> schedule = AdamSchedule(steps=100, batch=32, rate=0.001)
+    >>> [f"{schedule.rate_at(step):g}" for step in (0, 50, 80)]
+    ['0.001', '0.0001', '1e-05']
     """
 
     steps: int
@@ -30,14 +34,25 @@ class AdamSchedule:
     drops: tuple[float, ...] = (0.5, 0.8)
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of one step."""
+        """The learning rate of one step, counted from 0."""
         return self.rate * 0.1 ** sum(step >= drop * self.steps for drop in self.drops)
 
 
 def train_network(
     objective: Objective, theta: Tensor, schedule: AdamSchedule, seed: int, progress: Progress | None = None
 ) -> Trained:
-    """Adam on mini-batches of the whole risk, penalty included; the same seed gives the same batches."""
+    """Adam on mini-batches of the whole risk, penalty included; the same seed gives the same batches.
+
+    Args:
+        objective: What is trained.
+        theta: ``(p,)`` the start, which stays the caller's.
+        schedule: Steps, batch and learning rate.
+        seed: Of the batches.
+        progress: Called every ten steps.
+
+    Returns:
+        ``theta (p,)`` where Adam stops; no gradient norm is asked for, so it never counts as converged.
+    """
     started = time.perf_counter()
     generator = torch.Generator().manual_seed(seed)
     theta = theta.detach().clone()

@@ -20,6 +20,9 @@ class Memory:
     Args:
         inverse: An inverse curvature near the steps; it sets the pace.
         min_curvature: A step along which the risk curves no more than this teaches nothing.
+
+    Attributes:
+        pairs: Earlier ``(step, change of the gradient)``, oldest first.
     """
 
     def __init__(self, inverse: Inverse, min_curvature: float = 0.0) -> None:
@@ -40,7 +43,7 @@ class Memory:
         self.pairs = [(moved[:, models], turned[:, models]) for moved, turned in self.pairs]
 
     def product(self, gradient: Tensor) -> Tensor:
-        """The inverse curvature times the gradient, by L-BFGS's two loops.
+        """The corrected inverse curvature times the gradient, by L-BFGS's two loops.
 
         Args:
             gradient: ``(p,)``, or ``(p, m)`` for ``m`` models that advance side by side.

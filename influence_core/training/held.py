@@ -23,6 +23,7 @@ GRADIENTS = 40
 MIN_CURVATURE = 0.1
 """A step along which the risk curves less than this share of the damping teaches nothing."""
 MIN_STEP = 1e-4
+"""A shorter share of a step is not tried."""
 
 
 @dataclass(frozen=True, eq=False)

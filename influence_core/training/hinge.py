@@ -18,7 +18,14 @@ MARGIN = 1e-8
 def fit_hinge(objective: Objective, tolerance: float = 1e-10, max_steps: int = 1_000_000) -> Trained:
     """The linear SVM through scikit-learn's dual coordinate descent; weights and penalty are the objective's.
 
-    The reported gradient norm is that of the smallest subgradient over all examples (``hinge_slopes``).
+    Args:
+        objective: A linear model with the hinge.
+        tolerance: scikit-learn's, of the dual.
+        max_steps: Passes over the examples, at most.
+
+    Returns:
+        ``theta (p,)`` in the objective's type. The gradient norm is that of the smallest subgradient over all examples
+        (``hinge_slopes``), in float64; at most a thousandth of ``l2`` counts as converged.
 
     Raises:
         UnsupportedError: If there is one penalty for each parameter.
@@ -42,7 +49,21 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-10, max_steps: int = 1
 
 
 def gradient_norm(objective: Objective, theta: Tensor) -> float:
-    """``||grad R(theta)||``; of the smallest subgradient where the loss has a kink: 0 proves a convex optimum."""
+    """``||grad R(theta)||``; of the smallest subgradient where the loss has a kink: 0 proves a convex optimum.
+
+    Args:
+        objective: Any; with the hinge a linear one.
+        theta: ``(p,)``.
+
+    Two examples on the kink of the hinge, where no gradient exists, but a subgradient that is 0:
+
+    >>> from influence_core.losses import HingeLoss
+    >>> from influence_core.objective import LinearObjective
+    >>> x, y = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.tensor([1, 0])
+    >>> objective = LinearObjective.build(x, y, HingeLoss(), l2=0.5)
+    >>> gradient_norm(objective, torch.ones(1, dtype=torch.float64)) < 1e-8
+    True
+    """
     if objective.loss.smooth:
         return float(objective.risk_gradient(theta).norm())
     o = objective

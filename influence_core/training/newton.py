@@ -21,6 +21,7 @@ from influence_core.training.path import Path
 from influence_core.training.trained import Trained
 
 CG_STEPS = 500
+"""Conjugate-gradient steps for one Newton step, at most."""
 DENSE_LIMIT = 256
 """Up to so many parameters a Newton step takes a dense factor, which no bad scaling of the features slows down."""
 
@@ -36,8 +37,8 @@ def minimise(
     """Minimise to a stated gradient norm, with a line search at every step.
 
     A convex objective takes Newton's method, with a dense factor for few parameters and inexact conjugate-gradient
-    solves for more. A network takes L-BFGS on top of
-    a dense Gauss-Newton inverse, which is rebuilt where progress stalls: a step costs one gradient.
+    solves for more. A network takes L-BFGS on top of a dense Gauss-Newton inverse, which is rebuilt where progress
+    stalls: a step costs one gradient.
 
     Args:
         objective: What to minimise; a hinge objective goes to ``fit_hinge``.
@@ -47,8 +48,26 @@ def minimise(
         max_steps: Steps at most.
         progress: Called after every step.
 
+    Returns:
+        ``theta (p,)`` and its proof; whether it converged is told, never raised.
+
     Raises:
-        UnsupportedError: For a cold start of a network, where zero is a saddle.
+        ShapeError: If ``theta`` is not ``(p,)``.
+        UnsupportedError: For a cold start of a network, where zero is a saddle; for a hinge with a penalty for each
+            parameter.
+
+    Two examples, one of each class, at 1 and at -1; at the optimum ``sigmoid(-theta) = l2 theta``:
+
+    >>> import torch
+    >>> from influence_core.losses import LogisticLoss
+    >>> from influence_core.objective import LinearObjective
+    >>> x, y = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.tensor([1, 0])
+    >>> trained = minimise(LinearObjective.build(x, y, LogisticLoss(), l2=0.1))
+    >>> trained.converged, trained.gradient_norm <= 1e-10
+    (True, True)
+    >>> theta = trained.theta[0]
+    >>> bool((torch.sigmoid(-theta) - 0.1 * theta).abs() < 1e-10)
+    True
     """
     if not objective.loss.smooth:
         trained = fit_hinge(objective)

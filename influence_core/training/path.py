@@ -14,6 +14,7 @@ from influence_core.progress import Progress, report
 SUFFICIENT_DECREASE = 1e-4
 """A step must lower the risk by this share of what its slope promises."""
 MIN_STEP = 1e-8
+"""A shorter share of a step is not tried."""
 ROUNDING = 1e-12
 """A predicted fall below this share of the risk cannot be told from rounding."""
 

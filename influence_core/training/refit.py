@@ -73,7 +73,10 @@ class Fitter:
         return theta
 
     def gram(self) -> Tensor | None:
-        """``X X' (n, n)`` where it makes self-influence cheaper: one output, and not many more examples than parameters."""
+        """``X X' (n, n)`` where it makes self-influence cheaper; else ``None``.
+
+        That is for models of one output, and with no more than twice as many examples as parameters.
+        """
         o = self.objective
         if o.loss.outputs > 1 or o.n > 2 * o.dim:
             return None
