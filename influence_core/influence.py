@@ -216,7 +216,7 @@ def _leverages_multiplied(
     return blocks
 
 
-LARGEST_MATRIX = 10_000
+MAX_MATRIX = 10_000
 """Rows of the largest matrix that is formed and factored: 800 MB in float64."""
 COLUMNS = 512
 """Columns that one triangular solve takes."""
@@ -268,10 +268,10 @@ def self_influence(
         )
     by_examples = _has_gram(o, damping) and (gram is not None or o.n < o.dim)
     size = o.n if by_examples else o.dim
-    if size > LARGEST_MATRIX:
+    if size > MAX_MATRIX:
         raise UnsupportedError(
             f"The exact self-influence of {o.n:,} examples and {o.dim:,} parameters needs a matrix of {size:,} rows; at "
-            f"most {LARGEST_MATRIX:,} are formed. Take fewer examples or fewer features."
+            f"most {MAX_MATRIX:,} are formed. Take fewer examples or fewer features."
         )
     if by_examples:
         norms = _inverse_norms_by_examples(o, theta, damping, gram, progress)

@@ -20,8 +20,9 @@ from influence_core.network import NetworkObjective
 from influence_core.operators import ExtremeEigenvalues, Hessian, extreme_eigenvalues
 from influence_core.progress import Progress
 from influence_core.retraining.edits import Edit
-from influence_core.retraining.linear import Retrained
-from influence_core.retraining.networks import respond, retrain_damped, retrain_with_adam
+from influence_core.retraining.networks import retrain_damped, retrain_with_adam
+from influence_core.retraining.response import respond
+from influence_core.retraining.retrained import Retrained
 from influence_core.solvers.base import Inverse
 from influence_core.store.remember import key_of, remember
 from influence_core.store.rows import StoredRows

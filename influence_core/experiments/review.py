@@ -19,12 +19,13 @@ import torch
 
 from influence_core.errors import DataError, StoreError
 from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import Fitter, Settings
+from influence_core.experiments.wrong_labels import Settings
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, part
 from influence_core.store import Store
 from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study, StudySpec
+from influence_core.training.refit import Fitter
 
 LONGEST_NAME = 40
 Change = Callable[["Review"], "Review"]

@@ -17,8 +17,9 @@ from influence_core.network import NetworkObjective
 from influence_core.objective import Objective
 from influence_core.operators import GaussNewton
 from influence_core.retraining.edits import Edit, predict
-from influence_core.retraining.linear import Retrained, retrain
+from influence_core.retraining.linear import retrain
 from influence_core.retraining.networks import retrain_damped
+from influence_core.retraining.retrained import Retrained
 from influence_core.solvers.base import Inverse
 from influence_core.solvers.cholesky import Cholesky
 from influence_core.store.remember import remember

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,7 @@ from influence_core.progress import Progress, part, report
 from influence_core.store import Store
 from influence_core.store.digest import digest
 from influence_core.studies import FORMAT, Study, StudySpec
-from influence_core.training import minimise
+from influence_core.training.refit import Fitter
 
 METHODS = {
     "exact": "self-influence (exact)",
@@ -32,12 +31,6 @@ METHODS = {
 
 BUDGETS = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30)
 """Shares of the training set that are checked by a person, most suspect first."""
-
-CERTAIN = 1e-7
-"""Training ends at this gradient norm, recomputed."""
-
-SPARSE = 0.2
-"""A table with a smaller share of numbers that are not zero is multiplied as a sparse one."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +142,7 @@ def rank(
     Args:
         objective: What was minimised, labels as they are.
         theta: ``(p,)`` its optimum.
-        gram: The examples multiplied with each other, where they are at hand (``shared_gram``).
+        gram: The examples multiplied with each other, where they are at hand (``Fitter.gram``).
         seed: Of the random order.
         progress: Called along the way.
     """
@@ -162,81 +155,6 @@ def rank(
         "random": torch.as_tensor(np.random.default_rng(seed).random(o.n)),
     }
     return {name: one.cpu().numpy() for name, one in scores.items() if one is not None}
-
-
-def shared_gram(objective: LinearObjective, fitter: Fitter) -> Tensor | None:
-    """``X X' (n, n)`` where it makes every ranking cheaper: one output, and not many more examples than parameters."""
-    o = objective
-    if o.loss.outputs > 1 or o.n > 2 * o.dim:
-        return None
-    product = fitter.x @ fitter.x.T
-    dense = product if isinstance(product, np.ndarray) else product.toarray()
-    return torch.as_tensor(dense).to(o.x)
-
-
-# ----------------------------------------------------------------------------------------------- training
-
-
-class Fitter:
-    """Fits one linear model again and again to the same inputs with other labels; sparse where they are mostly 0.
-
-    Args:
-        objective: Its inputs, weights, loss and penalty stay.
-    """
-
-    def __init__(self, objective: LinearObjective) -> None:
-        from scipy.sparse import csr_matrix
-
-        self.objective = objective
-        x = objective.x.detach().cpu().numpy()
-        self.x = csr_matrix(x) if np.count_nonzero(x) < SPARSE * x.size else x
-        self.largest_norm = 0.0
-
-    def fit(self, y: np.ndarray, start: Tensor | None = None, progress: Progress | None = None) -> Tensor:
-        """The optimum ``(p,)`` for the labels ``y (n,)``, warm from ``start``.
-
-        scikit-learn's Newton steps do the work; the gradient norm is recomputed here, and what they left over is
-        finished by ``training.minimise``.
-
-        Raises:
-            DataError: If no example of some class is left.
-        """
-        report(progress, 0.0, "training")
-        o = replace(self.objective, y=torch.as_tensor(y).to(self.objective.y))
-        missing = set(range(o.loss.classes)) - set(np.unique(y).tolist())
-        if missing:
-            raise DataError(f"No training example of label {min(missing)} would be left; keep at least one.")
-        theta = o.x.new_zeros(o.dim) if start is None else start
-        if o.loss.outputs != 2:  # of two classes scikit-learn fits one vector
-            theta = self._newton(y, start).to(o.x)
-        norm = float(o.risk_gradient(theta).norm())
-        if norm > CERTAIN:
-            finished = minimise(o, theta, CERTAIN, progress=progress)
-            theta, norm = finished.theta, finished.gradient_norm
-        self.largest_norm = max(self.largest_norm, norm)
-        return theta
-
-    def _newton(self, y: np.ndarray, start: Tensor | None) -> Tensor:
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression  # takes a second to import
-
-        o = self.objective
-        weights = o.weights.cpu().numpy() * o.n
-        model = LogisticRegression(
-            C=1 / (o.n * float(o.l2)),
-            fit_intercept=False,
-            solver="newton-cg",
-            tol=1e-8,
-            max_iter=200,
-            warm_start=True,
-        )
-        if start is not None:
-            model.coef_ = start.cpu().numpy().reshape(-1, o.loss.outputs).T.copy()
-            model.intercept_ = np.zeros(o.loss.outputs)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # the gradient norm is the judge
-            model.fit(self.x, y, sample_weight=weights)
-        return torch.as_tensor(model.coef_.T.reshape(-1))
 
 
 def accuracy(study: Study, theta: Tensor) -> float:
@@ -372,7 +290,7 @@ class _Run:
 
     @cached_property
     def gram(self) -> Tensor | None:
-        return shared_gram(self.objective, self.fitter)
+        return self.fitter.gram()
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

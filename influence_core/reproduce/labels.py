@@ -13,6 +13,7 @@ from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction
 from influence_core.store import Store
 from influence_core.studies import Study
+from influence_core.training.refit import GRADIENT_TOL
 
 REPEATS = 5
 CHANCE = 0.03
@@ -117,7 +118,7 @@ def _setting(study: Study, result: WrongLabels) -> dict[str, Any]:
         "repeats": f"{result.settings.repeats} (the paper's: 40)",
         "seed": result.settings.seed,
         "solver": "dense factor",
-        "tolerance": f"gradient norm {wrong_labels.CERTAIN:g}",
+        "tolerance": f"gradient norm {GRADIENT_TOL:g}",
         "device": study.theta.device.type,
         "dtype": str(study.theta.dtype).removeprefix("torch."),
     }

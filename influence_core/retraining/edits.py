@@ -23,6 +23,12 @@ class Edit:
         x: ``(m, d)`` new inputs.
         y: ``(m,)`` new labels.
         weight: 0 takes the examples out, 1 is their present weight of ``1/n``.
+
+    Raises:
+        ShapeError: If there is no position, one comes twice, or ``x`` or ``y`` has another number of rows.
+
+    >>> Edit.removal([3, 17])
+    Edit(positions=tensor([ 3, 17]), x=None, y=None, weight=0.0)
     """
 
     positions: Tensor
@@ -40,12 +46,12 @@ class Edit:
 
     @classmethod
     def removal(cls, positions: list[int] | Tensor) -> Edit:
-        """Take the examples out."""
+        """Take the examples at ``positions (m,)`` out."""
         return cls(torch.as_tensor(positions, dtype=torch.long).reshape(-1), weight=0.0)
 
     @classmethod
     def relabel(cls, positions: list[int] | Tensor, y: list[int] | Tensor) -> Edit:
-        """Give the examples other labels."""
+        """Give the examples at ``positions (m,)`` the labels ``y (m,)``."""
         return cls(torch.as_tensor(positions, dtype=torch.long).reshape(-1), y=torch.as_tensor(y).reshape(-1))
 
     @classmethod

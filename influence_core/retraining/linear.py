@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,8 +10,10 @@ from torch import Tensor
 from influence_core.objective import LinearObjective, Objective
 from influence_core.progress import Progress, part, report
 from influence_core.retraining.edits import Edit
+from influence_core.retraining.retrained import Retrained
 from influence_core.solvers.base import Inverse
-from influence_core.training import minimise, quasi_newton_direction
+from influence_core.training import minimise
+from influence_core.training.descent import Memory
 
 BLOCK_MODELS = 64
 """Models that advance side by side: enough to keep the products with the features busy."""
@@ -20,21 +21,6 @@ BLOCK_STEPS = 20
 """Steps that a block may take before the models left over are finished one by one."""
 SHRINKS = 0.9
 """A step that leaves more than this share of its model's gradient norm is that model's last in the block."""
-
-
-@dataclass(frozen=True, eq=False)
-class Retrained:
-    """One model an edit.
-
-    Attributes:
-        theta: ``(m, p)``.
-        gradient_norms: ``(m,)``, of each edited risk at its own ``theta``, recomputed.
-        converged: ``(m,)`` whether each reached the asked norm.
-    """
-
-    theta: Tensor
-    gradient_norms: Tensor
-    converged: Tensor
 
 
 def retrain(
@@ -58,6 +44,13 @@ def retrain(
         inverse: An exact inverse curvature at ``theta``, if one is prepared.
         gradient_norm: Target for every model, or ``(m,)`` one for each.
         progress: Called often, with the number of models that are done.
+
+    Returns:
+        ``theta (m, p)``, each with the norm ``(m,)`` of its own edited risk's gradient.
+
+    Raises:
+        ShapeError: If an edit is of a position that is none, or its inputs do not fit.
+        UnsupportedError: For a hinge with a penalty for each parameter.
     """
     m = len(edits)
     targets = torch.as_tensor(gradient_norm, dtype=torch.float64, device="cpu").expand(m)
@@ -85,7 +78,20 @@ def retrain(
 def retrain_cold(
     objective: Objective, theta: Tensor | None, gradient_norm: float = 1e-10, progress: Progress | None = None
 ) -> Retrained:
-    """Training on everything from scratch (``theta`` is the initialisation, ``None`` for zeros): the control."""
+    """Training on everything from scratch: the control.
+
+    Args:
+        objective: The unedited objective.
+        theta: ``(p,)`` the initialisation; zeros where none is given (convex objectives only).
+        gradient_norm: The target.
+        progress: Called after every step.
+
+    Returns:
+        One model, ``m = 1``.
+
+    Raises:
+        UnsupportedError: For a network without an initialisation.
+    """
     trained = minimise(objective, theta, gradient_norm, progress=progress)
     norms = torch.tensor([trained.gradient_norm], dtype=torch.float64)
     return Retrained(trained.theta[None], norms, norms <= gradient_norm)
@@ -108,22 +114,22 @@ def _advance(
     thetas, gradients = best, o.risk_gradient(theta)[:, None] + _changes(o, best, edits)
     norms = gradients.norm(dim=0)
     moving, going = torch.arange(len(edits), device=theta.device), norms > goals
-    pairs: list[tuple[Tensor, Tensor]] = []
+    memory = Memory(inverse)
     for taken in range(BLOCK_STEPS):
         moving, thetas, gradients = moving[going], thetas[:, going], gradients[:, going]
-        pairs = [(moved[:, going], turned[:, going]) for moved, turned in pairs]
+        memory.keep(going)
         if not len(moving):
             break
         mine = [edits[i] for i in moving.tolist()]
-        step = -quasi_newton_direction(gradients, pairs, inverse)
-        if not pairs:
+        step = -memory.product(gradients)
+        if not taken:
             step -= inverse.solve(_changes(o, thetas + step, mine) - _changes(o, thetas, mine)).value
         before, thetas = gradients, thetas + step
         share = part(
             progress, 1 - 0.5**taken, 1 - 0.5 ** (taken + 1)
         )  # nobody knows how many steps there will be
         gradients = _gradients(o, thetas, mine, share, words)
-        pairs.append((step, gradients - before))
+        memory.add(step, gradients - before)
         reached = gradients.norm(dim=0)
         better = reached < SHRINKS * norms[moving]
         best[:, moving[better]], norms[moving[better]] = thetas[:, better], reached[better]

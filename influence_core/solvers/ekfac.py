@@ -3,7 +3,7 @@
 George et al. 2018, "Fast approximate natural gradient descent in a Kronecker-factored eigenbasis"; used for influence by
 Grosse et al. 2023.
 
-A layer with weight ``W (o, i)`` (a bias is one more input that is always 1) maps ``a`` to ``W a``, at ``T`` places where it
+A layer with weight ``W (o, i)`` (a bias is one more input that is always 1) maps ``a`` to ``W a``, at ``T`` positions where it
 is a convolution. With ``d2l/df2 = sum_m r_m r_m'`` and ``g_m`` the gradient of ``r_m . f`` with respect to ``W a``, the
 layer's block of the Gauss-Newton curvature is ``sum_i w_i sum_m vec(P) vec(P)'`` with ``P = sum_T g_m a'``: exactly,
 without drawing labels at random. EK-FAC keeps its diagonal in the basis of the eigenvectors of ``sum g g'`` and
@@ -151,7 +151,7 @@ def _squares(
         turned = [a @ right for a, (_, right) in zip(inputs, bases, strict=True)]
         for each in gradients:
             for total, g, (left, _), a in zip(squares, each, bases, turned, strict=True):
-                if a.shape[1] == 1:  # one place: the square of the product is the product of the squares
+                if a.shape[1] == 1:  # one position: the square of the product is the product of the squares
                     total += ((g @ left)[:, 0].square() * weights[:, None]).T @ a[:, 0].square()
                 else:
                     total += torch.tensordot(weights, ((g @ left).mT @ a).square(), 1)

@@ -64,15 +64,15 @@ class NetworkLayers:
 
     def __init__(self, objective: NetworkObjective) -> None:
         self.objective = objective
-        places, start = {}, 0
+        indices, start = {}, 0
         for name, parameter in objective.module.named_parameters():
-            places[name] = torch.arange(start, start + parameter.numel()).view(len(parameter), -1)
+            indices[name] = torch.arange(start, start + parameter.numel()).view(len(parameter), -1)
             start += parameter.numel()
         self.layers = objective.layers
-        self.positions = [_positions(name, layer, places) for name, layer in self.layers.items()]
+        self.positions = [_positions(name, layer, indices) for name, layer in self.layers.items()]
 
     def flows(self, theta: Tensor, progress: Progress | None) -> Iterator[Flow]:
-        """``a`` and ``g_m`` at every place of every layer."""
+        """``a`` and ``g_m`` at every position of every layer."""
         o = self.objective
         for start in range(0, o.n, ROWS):
             report(progress, start / o.n, "EK-FAC: reading the examples")
@@ -88,10 +88,10 @@ class NetworkLayers:
     def _gradients(self, f: Tensor, y: Tensor, outputs: list[Tensor]) -> Iterator[list[Tensor]]:
         for r in _roots(self.objective.loss, f.detach(), y):
             found = torch.autograd.grad(f, outputs, r, retain_graph=True)
-            yield [_places(layer, g) for layer, g in zip(self.layers.values(), found, strict=True)]
+            yield [_output_gradients(layer, g) for layer, g in zip(self.layers.values(), found, strict=True)]
 
 
-def _positions(name: str, layer: nn.Module, places: dict[str, Tensor]) -> Tensor:
+def _positions(name: str, layer: nn.Module, indices: dict[str, Tensor]) -> Tensor:
     """``(o, i)``, the bias as the last input; refuses what is no plain linear or convolutional layer of its own."""
     plain = type(layer) is nn.Linear or (
         type(layer) is nn.Conv2d
@@ -105,13 +105,13 @@ def _positions(name: str, layer: nn.Module, places: dict[str, Tensor]) -> Tensor
             f"neither: {layer}. Choose another solver."
         )
     own = [f"{name}.{one}" if name else one for one, _ in layer.named_parameters(recurse=False)]
-    if not places.keys() >= set(own):
+    if not indices.keys() >= set(own):
         raise UnsupportedError(f"EK-FAC needs layers of their own, but '{name}' shares its parameters.")
-    return torch.cat([places[one].view(len(places[own[0]]), -1) for one in own], 1)
+    return torch.cat([indices[one].view(len(indices[own[0]]), -1) for one in own], 1)
 
 
 def _inputs(layer: nn.Module, x: Tensor) -> Tensor:
-    """``a (b, T, i)``: what each place of the layer sees, and 1 for the bias."""
+    """``a (b, T, i)``: what each position of the layer sees, and 1 for the bias."""
     if isinstance(layer, nn.Conv2d):
         assert not isinstance(layer.padding, str), "refused before"
         a = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride).mT
@@ -120,7 +120,7 @@ def _inputs(layer: nn.Module, x: Tensor) -> Tensor:
     return a if layer.bias is None else torch.cat([a, a.new_ones(*a.shape[:2], 1)], 2)
 
 
-def _places(layer: nn.Module, g: Tensor) -> Tensor:
+def _output_gradients(layer: nn.Module, g: Tensor) -> Tensor:
     """The gradient with respect to a layer's output as ``(b, T, o)``."""
     return g.flatten(2).mT if isinstance(layer, nn.Conv2d) else g.reshape(len(g), -1, g.shape[-1])
 

@@ -10,9 +10,10 @@ from influence_core.errors import DataError, UnsupportedError
 from influence_core.operators import GaussNewton
 from influence_core.retraining import networks
 from influence_core.retraining.edits import Edit
-from influence_core.retraining.networks import respond, retrain_damped, retrain_with_adam
+from influence_core.retraining.networks import retrain_damped, retrain_with_adam
+from influence_core.retraining.response import respond
 from influence_core.solvers import Cholesky
-from influence_core.training import AdamSchedule, minimise
+from influence_core.training import AdamSchedule, held, minimise
 from tests import references
 from tests.problems import NETWORKS, network, normal, pictures
 
@@ -83,20 +84,20 @@ def _slow_walk(toy: Toy, w: torch.Tensor, target: float) -> tuple[torch.Tensor, 
             return theta, steps
         anchor = theta
 
-        def held(u: np.ndarray, anchor: torch.Tensor = anchor) -> tuple[float, np.ndarray]:
+        def damped(u: np.ndarray, anchor: torch.Tensor = anchor) -> tuple[float, np.ndarray]:
             at = torch.tensor(u, requires_grad=True)
             value = toy.risk(at, w) + DAMPING / 2 * ((at - anchor) ** 2).sum()
             return value.item(), torch.autograd.grad(value, at)[0].numpy()
 
         options = {"maxiter": 10_000, "ftol": 0, "gtol": 1e-9}
-        theta = torch.tensor(minimize(held, theta.numpy(), jac=True, method="L-BFGS-B", options=options).x)
+        theta = torch.tensor(minimize(damped, theta.numpy(), jac=True, method="L-BFGS-B", options=options).x)
     raise AssertionError("the slow walk does not end")
 
 
 def test_damped_steps_go_where_slow_ones_go(monkeypatch):
     toy, target = Toy(n=15), 3e-3
-    monkeypatch.setattr(networks, "SETTLED", 1e-7)
-    monkeypatch.setattr(networks, "SINGLE", 1.0)
+    monkeypatch.setattr(networks, "STEP_RTOL", 1e-7)
+    monkeypatch.setattr(held, "SINGLE", 1.0)
     edits = [Edit.removal([3]), Edit.removal([0, 11, 14])]
     models = retrain_damped(toy.objective, toy.theta, edits, toy.inverse, DAMPING, target)
     assert models.converged.all()
@@ -109,7 +110,7 @@ def test_damped_steps_go_where_slow_ones_go(monkeypatch):
 @pytest.mark.parametrize("name", ["linear", "convolution with bias"])
 @pytest.mark.parametrize("single", [1e-5, 1.0], ids=["float32 first", "float64"])
 def test_every_left_out_norm_is_proved(name, single, monkeypatch):
-    monkeypatch.setattr(networks, "SINGLE", single)
+    monkeypatch.setattr(held, "SINGLE", single)
     toy = Toy(name)
     left_out = [[0], [7], [12], [5, 30], [39]]
     models = retrain_damped(
@@ -194,9 +195,9 @@ def test_the_response_minimises_its_definition(trained):
         f = references._network_outputs(o.module, u, images)
         losses = references.network_losses(o.module, u, images, o.y)
         bregman = losses - before - (slope * (f - start)).sum(1)
-        held = (o.l2 * (u - toy.theta) ** 2).sum() / 2 + DAMPING / 2 * ((u - toy.theta) ** 2).sum()
+        pull = (o.l2 * (u - toy.theta) ** 2).sum() / 2 + DAMPING / 2 * ((u - toy.theta) ** 2).sum()
         edit = w @ references.network_losses(o.module, u, images, y) - o.weights @ losses
-        (gradient,) = torch.autograd.grad(o.weights @ bregman + held + edit, u)
+        (gradient,) = torch.autograd.grad(o.weights @ bregman + pull + edit, u)
         assert gradient.norm() <= 1.01e-7
         assert norm.item() == pytest.approx(gradient.norm().item(), rel=1e-4)
         assert (at - toy.theta).norm() > 1e-3
@@ -265,17 +266,17 @@ def test_what_cannot_be_done_is_refused(toy):
 
 
 def test_the_caller_keeps_its_parameters_and_is_told_often(toy):
-    before, told = toy.theta.clone(), []
+    before, reports = toy.theta.clone(), []
     edits = [Edit.removal([3]), Edit.removal([4])]
     arguments = (toy.objective, toy.theta, edits)
-    tell = lambda fraction, words: told.append((fraction, words))  # noqa: E731
+    tell = lambda fraction, words: reports.append((fraction, words))  # noqa: E731
     retrain_damped(*arguments, toy.inverse, DAMPING, 1e-4, tell)
     respond(*arguments, toy.inverse, DAMPING, 1e-5, tell)
     retrain_with_adam(*arguments, SCHEDULE, 0, tell)
     assert_close(toy.theta, before, rtol=0, atol=0)
-    assert any(words.startswith("model 2 of 2") for _, words in told)
-    assert [fraction for fraction, _ in told].count(1.0) >= 3
-    assert len(told) > 20
+    assert any(words.startswith("model 2 of 2") for _, words in reports)
+    assert [fraction for fraction, _ in reports].count(1.0) >= 3
+    assert len(reports) > 20
 
 
 @pytest.mark.parametrize("way", ["damped", "response", "adam"])

@@ -8,12 +8,13 @@ import torch
 from sklearn.datasets import load_digits
 from torch.testing import assert_close
 
-from influence_core import data, retraining
+from influence_core import data
 from influence_core.errors import Cancelled
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
+from influence_core.retraining import linear as linear_retraining
 from influence_core.retraining.edits import Edit, predict
 from influence_core.retraining.linear import retrain, retrain_cold
 from influence_core.solvers import Cholesky, LiSSA
@@ -55,7 +56,7 @@ def _inverse(objective, theta, solver=None):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("help_", ["none", "exact inverse", "rough inverse"])
 def test_every_edited_model_is_the_cold_fit_of_the_references(kind, help_, monkeypatch):
-    monkeypatch.setattr(retraining, "BLOCK_MODELS", 7)
+    monkeypatch.setattr(linear_retraining, "BLOCK_MODELS", 7)
     toy = linear(kind)
     inverse = {
         "none": None,
@@ -74,7 +75,7 @@ def test_every_edited_model_is_the_cold_fit_of_the_references(kind, help_, monke
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_exact_inverse_finishes_the_block_and_leaves_nothing_to_newton(kind, monkeypatch):
-    monkeypatch.delattr(retraining, "minimise")
+    monkeypatch.delattr(linear_retraining, "minimise")
     toy = linear(kind, n=150)
     edits = [edit for edit, _ in _edits(toy) if edit.weight != 40]
     models = retrain(toy.objective, toy.theta, edits, _inverse(toy.objective, toy.theta), gradient_norm=1e-9)
@@ -109,11 +110,11 @@ def test_every_model_has_its_own_target_and_stops_there(help_):
 
 
 def test_side_by_side_progress_tells_how_many_are_done_and_can_stop(monkeypatch):
-    monkeypatch.setattr(retraining, "BLOCK_MODELS", 2)
+    monkeypatch.setattr(linear_retraining, "BLOCK_MODELS", 2)
     toy = linear("softmax")
     inverse, edits = _inverse(toy.objective, toy.theta), [edit for edit, _ in _edits(toy)][:5]
     seen = []
-    retrain(toy.objective, toy.theta, edits, inverse, progress=lambda *told: seen.append(told))
+    retrain(toy.objective, toy.theta, edits, inverse, progress=lambda *report: seen.append(report))
     fractions = [fraction for fraction, _ in seen]
     assert min(np.diff(fractions)) > -1e-12
     assert list(dict.fromkeys(words for _, words in seen)) == [

@@ -142,9 +142,9 @@ def test_blocks_do_not_show(monkeypatch):
 
 def test_what_does_not_fit_is_never_formed(monkeypatch):
     o, theta = wide()
-    monkeypatch.setattr(influence, "LARGEST_MATRIX", 30)
+    monkeypatch.setattr(influence, "MAX_MATRIX", 30)
     assert len(self_influence(o, theta).exact) == 30  # n x n fits, p x p would not
-    monkeypatch.setattr(influence, "LARGEST_MATRIX", 29)
+    monkeypatch.setattr(influence, "MAX_MATRIX", 29)
     monkeypatch.setattr(torch.Tensor, "__matmul__", lambda *_: pytest.fail("formed although too large"))
     with pytest.raises(
         UnsupportedError, match="30 examples and 80 parameters needs a matrix of 30 rows; at most 29"

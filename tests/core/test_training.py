@@ -6,7 +6,6 @@ import torch
 from scipy.optimize import minimize
 from torch.testing import assert_close
 
-from influence_core import training
 from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.objective import LinearObjective
@@ -16,6 +15,7 @@ from influence_core.training import (
     gradient_norm,
     hinge_slopes,
     minimise,
+    newton,
     train_network,
 )
 from tests import references
@@ -31,7 +31,7 @@ def _gradient_norm(toy: Linear, theta: torch.Tensor, w=None) -> float:
 def steps(request, monkeypatch):
     """Both ways to take a Newton step."""
     if request.param == "conjugate gradients":
-        monkeypatch.setattr(training, "DENSE_LIMIT", 0)
+        monkeypatch.setattr(newton, "DENSE_LIMIT", 0)
 
 
 @pytest.mark.parametrize("start", ["zero", "near", "far"])

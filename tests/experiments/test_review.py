@@ -15,6 +15,7 @@ from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedE
 from influence_core.experiments import review, wrong_labels
 from influence_core.experiments.wrong_labels import Settings
 from influence_core.store import Store
+from influence_core.training.refit import GRADIENT_TOL
 from tests import references, toy_mails
 from tests.problems import network
 
@@ -151,7 +152,7 @@ def test_training_on_the_new_labels_is_proved(study, begun):
     x, _ = arrays(study)
     w = references.uniform(160)
     norm = references.gradient_norm(trained.theta, x, state.labels, w, toy_mails.L2, "logistic")
-    assert norm <= wrong_labels.CERTAIN
+    assert norm <= GRADIENT_TOL
     assert_allclose(done.gradient_norm, norm, rtol=0.05, atol=1e-12)
     assert_allclose(done.accuracy, right(study, fitted(study, state.labels)))
     assert (done.verdicts, done.relabelled) == (12, state.relabelled)
@@ -352,5 +353,5 @@ def test_digits_can_be_reviewed_too(tmp_path):
         state = review.relabel(state, int(state.ids[at]), int(state.true[at]))
     assert state.fixed >= 12
     trained = review.train(digits, state)
-    assert trained.trainings[-1].gradient_norm <= wrong_labels.CERTAIN
+    assert trained.trainings[-1].gradient_norm <= GRADIENT_TOL
     assert trained.trainings[-1].seconds < 20

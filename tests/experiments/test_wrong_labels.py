@@ -10,11 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from influence_core import studies
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Fitter, Settings, WrongLabels, count, flip, rank
+from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels, count, flip, rank
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.reproduce import labels
 from influence_core.store import Store
+from influence_core.training import refit
+from influence_core.training.refit import Fitter
 from tests import references, toy_mails
 from tests.data.test_text_folder import write
 from tests.problems import linear, network
@@ -119,7 +121,7 @@ def test_a_fit_is_proved_and_is_the_references(kind, sparse):
     for start in (None, toy.theta):
         theta = fitter.fit(y, start).numpy()
         norm = references.gradient_norm(theta, x, y, toy.w, toy.l2, kind)
-        assert norm <= wrong_labels.CERTAIN
+        assert norm <= refit.GRADIENT_TOL
         assert fitter.largest_norm >= 0.99 * norm
         expected = references.cold_fit(x, y, toy.w, toy.l2, kind, gradient=1e-10)
         assert_allclose(theta, expected, atol=1e-5)
@@ -128,7 +130,7 @@ def test_a_fit_is_proved_and_is_the_references(kind, sparse):
 def test_scikit_learn_does_all_of_the_work_where_it_can(monkeypatch):
     for kind in ("logistic", "softmax"):
         toy = linear(kind, n=90, d=8)
-        monkeypatch.setattr(wrong_labels, "minimise", lambda *_, **__: pytest.fail("something was left over"))
+        monkeypatch.setattr(refit, "minimise", lambda *_, **__: pytest.fail("something was left over"))
         assert Fitter(toy.objective).fit(toy.y).shape == (toy.objective.dim,)
 
 
@@ -141,7 +143,7 @@ def test_weights_and_two_output_models_are_fitted_too():
     assert_allclose(Fitter(o).fit(toy.y).numpy(), expected, atol=1e-5)
     pair = LinearObjective.build(o.x, o.y, SoftmaxLoss(2), toy.l2)
     theta = Fitter(pair).fit(toy.y).numpy()
-    assert references.gradient_norm(theta, toy.x, toy.y, toy.w, toy.l2, "softmax") <= wrong_labels.CERTAIN
+    assert references.gradient_norm(theta, toy.x, toy.y, toy.w, toy.l2, "softmax") <= refit.GRADIENT_TOL
 
 
 def test_a_class_without_examples_is_refused(study):
@@ -187,7 +189,7 @@ def test_facts_and_proof(study, result):
     right = (study.probabilities(test.x).argmax(1) == test.y.numpy()).mean()
     assert_allclose(result.clean_accuracy, right)
     assert (result.n, result.p, result.n_test, result.flipped) == (160, 32, 80, 16)
-    assert 0 < result.gradient_norm <= wrong_labels.CERTAIN
+    assert 0 < result.gradient_norm <= refit.GRADIENT_TOL
     assert_allclose(result.budgets, [0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
     assert (np.diff(result.fixed, axis=2) >= 0).all()
     assert (result.flipped_accuracy < 1).all()
@@ -334,5 +336,5 @@ def test_figure_6_on_the_packaged_mails(tmp_path):
     assert_allclose(result.mean_fixed("random"), result.budgets, atol=0.03)
     assert (result.accuracy.mean(0) > result.flipped_accuracy.mean()).all()
     assert result.accuracy.mean(0).max() < result.clean_accuracy
-    assert result.gradient_norm <= wrong_labels.CERTAIN
+    assert result.gradient_norm <= refit.GRADIENT_TOL
     assert result.seconds < 300

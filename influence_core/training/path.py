@@ -1,0 +1,100 @@
+"""Where a minimisation stands, and the line search that moves it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+from torch import Tensor
+
+from influence_core.objective import Objective
+from influence_core.progress import Progress, report
+
+SUFFICIENT_DECREASE = 1e-4
+"""A step must lower the risk by this share of what its slope promises."""
+MIN_STEP = 1e-8
+"""A shorter share of a step is not tried."""
+ROUNDING = 1e-12
+"""A predicted fall below this share of the risk cannot be told from rounding."""
+
+Found = TypeVar("Found")
+
+
+def backtrack(slope: float, smallest: float, accept: Callable[[float], Found | None]) -> Found | None:
+    """What ``accept`` finds at the first of the lengths 1, 1/2, 1/4, ... at which it finds anything.
+
+    Args:
+        slope: Of the risk along the step; only a step downhill is tried.
+        smallest: The smallest length.
+        accept: Looks at the step of one length; ``None`` asks for a shorter one.
+
+    Returns:
+        ``None`` where no length will do.
+    """
+    length = 1.0
+    while slope < 0 and length >= smallest:
+        found = accept(length)
+        if found is not None:
+            return found
+        length /= 2
+    return None
+
+
+class Path:
+    """Where a minimisation stands: parameters, risk and gradient, moved by a line search.
+
+    Args:
+        objective: What is minimised.
+        theta: ``(p,)`` the start.
+        target: For the gradient's norm.
+        progress: Called after every step.
+    """
+
+    def __init__(self, objective: Objective, theta: Tensor, target: float, progress: Progress | None) -> None:
+        self.objective, self.target, self.progress = objective, target, progress
+        self.theta, self.risk = theta.clone(), float(objective.risk(theta))
+        self.gradient = objective.risk_gradient(theta)
+        self.first, self.steps = self.norm, 0
+
+    @property
+    def norm(self) -> float:
+        """``||grad R||``."""
+        return float(self.gradient.norm())
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the gradient is as small as was asked for."""
+        return self.norm <= self.target
+
+    def move(self, step: Tensor) -> bool:
+        """Halve ``step (p,)`` until the risk falls enough; near the optimum, where rounding hides it, the gradient must.
+
+        Returns:
+            Whether it moved.
+        """
+        slope = float(self.gradient @ step)
+        gradient = backtrack(slope, MIN_STEP, lambda length: self._try(length * step, length * slope))
+        if gradient is None:
+            return False
+        self.gradient = gradient
+        self.steps += 1
+        report(self.progress, self._fraction(), f"gradient norm {self.norm:.1e}")
+        return True
+
+    def _try(self, step: Tensor, fall: float) -> Tensor | None:
+        """Go there, and give the gradient there, if the risk falls enough."""
+        there = self.theta + step
+        risk, hidden = float(self.objective.risk(there)), abs(fall) < ROUNDING * max(1.0, abs(self.risk))
+        if not (hidden or risk <= self.risk + SUFFICIENT_DECREASE * fall):
+            return None
+        gradient = self.objective.risk_gradient(there)
+        if hidden and not float(gradient.norm()) < self.norm:
+            return None
+        self.theta, self.risk = there, risk
+        return gradient
+
+    def _fraction(self) -> float:
+        if self.arrived or self.first <= self.target:
+            return 1.0
+        return max(0.0, math.log(self.first / self.norm) / math.log(self.first / max(self.target, 1e-300)))
