@@ -272,7 +272,7 @@ def test_a_study_module_of_ones_own_is_the_one_in_the_readme(tmp_path, monkeypat
     code = readme.split("### Pictures and a model of your own")[1].split("```python")[1].split("```")[0]
     file = tmp_path / "my_study.py"
     file.write_text(code, encoding="utf-8")
-    monkeypatch.setattr(studies, "CATALOGUE", dict(studies.CATALOGUE))
+    monkeypatch.setitem(studies.CATALOGUE, "dog-or-frog-mine", find("dog-or-frog"))  # gone afterwards
     monkeypatch.setattr(backbones, "OWN", {})
     monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
     studies.load_module()
