@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from influence_core.data.examples import DataSet, Examples
-from influence_core.data.readers import photos, text_folder
-from influence_core.data.sets import diabetes, digits, hospital, imagenette, mails, mnist
+from influence_core.data.readers import text_folder
+from influence_core.data.sets import diabetes, digits, hospital, imagenette, mails, mnist, photos
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from influence_core import solvers
-from influence_core.data.readers.photos import pixel_distances
+from influence_core.data.readers.picture_sets import pixel_distances
 from influence_core.data.readers.pictures import check_pixels
 from influence_core.errors import DataError, SolveError
 from influence_core.influence import InfluenceEngine

@@ -15,7 +15,7 @@ from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
 from influence_core.data.examples import Pictures
-from influence_core.data.readers.photos import resized
+from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
 from influence_core.models import all_convolutional, backbones, rbf

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 from influence_core import studies
 from influence_core.data import fetching
 from influence_core.data.brought import own
-from influence_core.data.readers.photos import SheetPictures
+from influence_core.data.readers.picture_sets import SheetPictures
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import explain
 from influence_core.models import backbones

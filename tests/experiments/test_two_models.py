@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from influence_core import data, studies
 from influence_core.__main__ import main
-from influence_core.data.readers.photos import SheetPictures, data_set
+from influence_core.data.readers.picture_sets import SheetPictures, data_set
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain, smooth_hinge, two_models
 from influence_core.experiments.two_models import RBF_STUDIES, Reasons, kernel_spec, run, table
