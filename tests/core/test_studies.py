@@ -273,7 +273,7 @@ def test_a_study_module_of_ones_own_is_the_one_in_the_readme(tmp_path, monkeypat
     file = tmp_path / "my_study.py"
     file.write_text(code, encoding="utf-8")
     monkeypatch.setitem(studies.CATALOGUE, "dog-or-frog-mine", find("dog-or-frog"))  # gone afterwards
-    monkeypatch.setattr(backbones, "OWN", {})
+    monkeypatch.setitem(backbones.OWN, "mine", None)  # gone afterwards
     monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
     studies.load_module()
     study = studies.open_study(studies.find("dog-or-frog-mine"))
