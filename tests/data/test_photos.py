@@ -123,7 +123,7 @@ def test_features_are_computed_once(tmp_path, monkeypatch):
         np.arange(12) < 8,
         ("a", "b"),
     )
-    monkeypatch.setitem(data.CATALOGUE, "photos", lambda folder, progress: small)
+    monkeypatch.setitem(data.CATALOGUE, "photos", data.DataRow("photos", lambda folder, progress: small, ""))
     store = Store(tmp_path)
     first = open_study(find("dog-or-frog"), store)
     assert first.data.train.x.shape == (8, 1280)

@@ -37,7 +37,7 @@ def toy_data(folder=None, progress=None):
 def known():
     """The toy photos in the catalogues, seen by the toy backbone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.CATALOGUE, "toy-photos", toy_data)
+        patch.setitem(data.CATALOGUE, "toy-photos", data.DataRow("toy-photos", toy_data, "A toy."))
         patch.setitem(studies.CATALOGUE, "toy-photos", TOY)
         patch.setattr(backbones, "build", lambda name, folder=None: toy_backbone())
         yield

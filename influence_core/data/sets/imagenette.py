@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.examples import DataSet
+from influence_core.data.fetching import Download
 from influence_core.data.readers import picture_sets
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError
@@ -70,6 +71,16 @@ def download(folder: str, progress: Progress | None = None) -> None:
             f"Check the internet connection, or unpack imagenette2-320.tgz into {Path(folder) / INSIDE} yourself."
         ) from error
     report(progress, 1.0, "Imagenette is downloaded")
+
+
+DOWNLOAD = Download(
+    "Imagenette",
+    "the springers and tench of Imagenette",
+    INSIDE,
+    "330 MB, from fast.ai",
+    missing_files,
+    download,
+)
 
 
 def _root(folder: str) -> Path:
