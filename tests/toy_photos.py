@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from influence_core.data import DataSet, Examples
-from influence_core.data.readers.photos import SheetPictures, data_set
+from influence_core.data.readers.picture_sets import SheetPictures, data_set
 from influence_core.losses import LogisticLoss
 from influence_core.models.backbones import Backbone
 from influence_core.objective import LinearObjective

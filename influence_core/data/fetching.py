@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO
 from urllib.request import urlopen
 
@@ -9,6 +11,27 @@ from influence_core.progress import Progress, report
 
 PATIENCE_SECONDS = 60
 PIECE = 2**16
+
+
+@dataclass(frozen=True)
+class Download:
+    """Files of a data set that can be fetched when a person asks for them.
+
+    Attributes:
+        name: What they are called in a sentence.
+        what: What they hold.
+        where: Their place inside the data folder.
+        source: How large they are, and where they come from.
+        missing: Which of them are not in a data folder, by name.
+        fetch: Puts them into a data folder.
+    """
+
+    name: str
+    what: str
+    where: str
+    source: str
+    missing: Callable[[str], list[str]]
+    fetch: Callable[[str, Progress | None], None]
 
 
 def fetch(

@@ -14,7 +14,7 @@ from torch import Tensor
 from influence_core import solvers
 from influence_core.agreement import strongest
 from influence_core.context import ALONE, Context
-from influence_core.data.readers.photos import pixel_distances
+from influence_core.data.readers.picture_sets import pixel_distances
 from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import DataError, SolveError
 from influence_core.experiments.questions import Question

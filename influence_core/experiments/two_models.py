@@ -17,7 +17,7 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from influence_core.data.readers.photos import resized
+from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.explain import Explanation

@@ -6,16 +6,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
+from influence_core.data.brought.tables import MOST_CLASSES, SEED, TEST_SHARE, Choices
+from influence_core.data.readers.columns import MOST_LEVELS, Column, survey
 from influence_core.data.readers.delimited import MOST_BYTES, Encoding, Table, read
-from influence_core.data.readers.tables import (
-    MOST_CLASSES,
-    MOST_LEVELS,
-    SEED,
-    TEST_SHARE,
-    Choices,
-    Column,
-    survey,
-)
 from influence_core.errors import DataError
 from influence_core.experiments.domain_mismatch import MOST_GROUPS
 from influence_core.studies import of_table

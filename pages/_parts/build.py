@@ -13,7 +13,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import own, picture_uploads, recipes
-from influence_core.data.readers.image_folder import FEWEST_PICTURES, MOST_PICTURES, PhotoFolder, Skipped
+from influence_core.data.brought.photo_folder import FEWEST_PICTURES, PhotoFolder
+from influence_core.data.readers.image_folder import MOST_PICTURES
+from influence_core.data.readers.skipped import Skipped
 from influence_core.data.readers.text_folder import FEWEST_FILES
 from influence_core.errors import DataError
 from influence_core.models import backbones

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import streamlit as st
 
-from influence_core.data.sets import hospital, imagenette, mnist
+from influence_core.data import CATALOGUE
 from influence_core.models import backbones
 from influence_core.progress import Progress
 from pages._shell.jobs import JobManager, await_job
@@ -15,61 +14,10 @@ from pages._shell.jobs import JobManager, await_job
 DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
 
 
-@dataclass(frozen=True)
-class Download:
-    """A data set that can be fetched.
-
-    Args:
-        name: What it is called in a sentence.
-        what: What it holds.
-        where: Its place inside the data folder.
-        source: Where it comes from, and how large it is.
-        missing: The files that are not in a folder.
-        fetch: Puts them there.
-    """
-
-    name: str
-    what: str
-    where: str
-    source: str
-    missing: Callable[[str], list[str]]
-    fetch: Callable[[str, Progress | None], None]
-
-
-_HOSPITAL = Download(
-    "Hospital readmission data",
-    "the 101,766 stays of “Diabetes 130-US hospitals” (Strack et al. 2014, CC BY 4.0)",
-    hospital.FILE,
-    "3 MB, from the UCI repository",
-    hospital.missing_files,
-    hospital.download,
-)
-
-DOWNLOADS = {
-    "mnist": Download(
-        "Full MNIST",
-        "the 60,000 + 10,000 MNIST digits",
-        "MNIST/raw",
-        "11 MB, from MNIST's public mirrors",
-        mnist.missing_files,
-        mnist.download,
-    ),
-    "springer-or-tench": Download(
-        "Imagenette",
-        "the springers and tench of Imagenette",
-        imagenette.INSIDE,
-        "330 MB, from fast.ai",
-        imagenette.missing_files,
-        imagenette.download,
-    ),
-    **dict.fromkeys(("hospital", "hospital-thinned"), _HOSPITAL),
-}
-"""By the data set's name in `data.CATALOGUE`."""
-
-
 def offer(data: str, folder: str) -> None:
     """Where files are missing: say so, and download them only when asked to."""
-    known = DOWNLOADS.get(data)
+    row = CATALOGUE.get(data)
+    known = row.download if row else None
     if known is None or not known.missing(folder):
         return
     st.title(f"{known.name} is not on this machine")

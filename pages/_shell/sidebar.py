@@ -76,5 +76,5 @@ def _study_title(name: str) -> str:
 
 def _about(view: View) -> str:
     with suppress(InfluenceError):
-        return data.ABOUT.get(studies.find(view.study, results.get_store()).data, "")
+        return data.about(studies.find(view.study, results.get_store()).data)
     return ""

@@ -14,10 +14,12 @@ from torch.testing import assert_close
 from influence_core import studies
 from influence_core.data import fetching
 from influence_core.data.brought import own
-from influence_core.data.readers.photos import SheetPictures
+from influence_core.data.readers.picture_sets import SheetPictures
+from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import explain, questions
 from influence_core.models import backbones
+from influence_core.models.backbones import catalogue, weights
 from influence_core.store import Store
 from influence_core.studies import StudySpec
 from tests import references
@@ -81,9 +83,9 @@ def test_maps_are_averaged_and_a_transformer_gets_its_own_side(name):
 
 def test_inceptions_weights_see_brightness_from_minus_one_to_one(tmp_path):
     """As they were trained: torchvision turns its usual scale into that one inside the network."""
-    models = backbones.import_torchvision().models
+    models = import_torchvision().models
     network = models.inception_v3(weights=None, aux_logits=True, init_weights=False, transform_input=False)
-    backbones._draw(network, 0)
+    catalogue._draw(network, 0)
     file = backbones.weights_path("inception_v3", str(tmp_path))
     file.parent.mkdir()
     torch.save(network.state_dict(), file)
@@ -98,7 +100,7 @@ def test_inceptions_weights_see_brightness_from_minus_one_to_one(tmp_path):
 def test_every_classifier_of_torchvision_says_where_its_weights_are_and_how_large():
     for name in backbones.names()[1:]:
         assert re.fullmatch(
-            r"https://download\.pytorch\.org/models/.+-[0-9a-f]{8,}\.pth", backbones._weights(name).url
+            r"https://download\.pytorch\.org/models/.+-[0-9a-f]{8,}\.pth", weights.default_weights(name).url
         )
         assert 1 < backbones.download_size(name) < 3_000
 
@@ -108,10 +110,10 @@ def test_the_whole_way_from_a_folder_to_an_explanation(name, tmp_path):
     """Random weights in a file, features, a head, and what each picture did to an answer, held against a dense solve."""
     folder = fill(tmp_path / "pets", {"cats": 9, "dogs": 8})
     network = backbones.build(name, random_seed=3)
-    saved = backbones.import_torchvision().models.get_model(
+    saved = import_torchvision().models.get_model(
         name, weights=None, **({"init_weights": False} if name == "inception_v3" else {})
     )
-    backbones._draw(saved, 3)
+    catalogue._draw(saved, 3)
     file = backbones.weights_path(name, str(tmp_path))
     file.parent.mkdir()
     torch.save(saved.state_dict(), file)
@@ -142,7 +144,7 @@ def test_inception_comes_first_among_torchvisions(packaged):
 
 
 def test_weights_of_ones_own_are_read_from_the_data_folder(tmp_path):
-    network = backbones.import_torchvision().models.resnet18(weights=None)
+    network = import_torchvision().models.resnet18(weights=None)
     file = backbones.weights_path("resnet18", str(tmp_path))
     file.parent.mkdir()
     torch.save(network.state_dict(), file)
@@ -168,7 +170,7 @@ class _Answer(io.BytesIO):
 
 def _small(name, monkeypatch, content):
     """The internet, where the weights of a network are these few bytes."""
-    monkeypatch.setattr(backbones, "download_size", lambda _: len(content) / 1e6)
+    monkeypatch.setattr(weights, "download_size", lambda _: len(content) / 1e6)
     asked = []
     monkeypatch.setattr(
         fetching, "urlopen", lambda address, timeout: asked.append(address) or _Answer(content)
@@ -186,7 +188,7 @@ def test_the_same_weights_that_see_other_pictures_have_other_features():
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(tmp_path, monkeypatch):
-    monkeypatch.setattr(backbones.shutil, "disk_usage", lambda _: SimpleNamespace(free=90e6))
+    monkeypatch.setattr(weights.shutil, "disk_usage", lambda _: SimpleNamespace(free=90e6))
     with pytest.raises(DataError, match="less than 94 MB free"):
         backbones.download("resnet18", str(tmp_path))
 
@@ -195,14 +197,14 @@ def test_a_download_is_whole_or_not_there(tmp_path, monkeypatch):
     content = b"weights" * 20_000
     asked, told = _small("resnet18", monkeypatch, content), []
     address = f"https://download.pytorch.org/models/resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setattr(backbones, "_weights", lambda _: SimpleNamespace(url=address))
+    monkeypatch.setattr(weights, "default_weights", lambda _: SimpleNamespace(url=address))
     path = backbones.weights_path("resnet18", str(tmp_path))
     backbones.download("resnet18", str(tmp_path), lambda f, m: told.append((f, m)))
     assert path.read_bytes() == content and asked == [address]
     assert told[-1] == (1.0, "The weights of resnet18 are downloaded") and len(told) > 2
     path.unlink()
     monkeypatch.setattr(
-        backbones, "_weights", lambda _: SimpleNamespace(url="https://x.org/resnet18-00000000.pth")
+        weights, "default_weights", lambda _: SimpleNamespace(url="https://x.org/resnet18-00000000.pth")
     )
     with pytest.raises(
         DataError, match="could not be downloaded: the file that came.*\n.*x.org/resnet18-00000000.pth"
@@ -214,7 +216,7 @@ def test_a_download_is_whole_or_not_there(tmp_path, monkeypatch):
 
     with pytest.raises(Cancelled):
         backbones.download("resnet18", str(tmp_path), stop)
-    monkeypatch.setattr(backbones, "download_size", lambda _: len(content) / 2e6)
+    monkeypatch.setattr(weights, "download_size", lambda _: len(content) / 2e6)
     with pytest.raises(DataError, match="more than 0 MB came"):
         backbones.download("resnet18", str(tmp_path))
     assert list(path.parent.iterdir()) == []
@@ -236,7 +238,7 @@ def test_weights_that_are_none_are_refused_and_run_nothing(what, tmp_path, capsy
     elif what == "code":
         torch.save({"conv1.weight": _Harmful()}, file)
     else:
-        torch.save(backbones.import_torchvision().models.alexnet(weights=None).state_dict(), file)
+        torch.save(import_torchvision().models.alexnet(weights=None).state_dict(), file)
     with pytest.raises(DataError, match="could not be read"):
         backbones.build("resnet18", str(tmp_path))
     assert "unpickled" not in capsys.readouterr().out

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core import influence
 from influence_core.errors import DataError, ShapeError, SolveError, UnsupportedError
 from influence_core.influence import InfluenceEngine
+from influence_core.influence import engine as influence
 from influence_core.objective import LinearObjective
 from influence_core.operators import GaussNewton, Hessian
 from influence_core.solvers import Cholesky, ConjugateGradient, LiSSA

@@ -6,11 +6,11 @@ import torch
 from torch.testing import assert_close
 
 from influence_core import network as network_module
-from influence_core import objective as objective_module
 from influence_core.errors import DataError, ShapeError, UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective
+from influence_core.objective import base as objective_module
 from tests import references
 from tests.problems import KINDS, NETWORKS, linear, network, normal, pictures
 

@@ -8,7 +8,7 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.svm import SVC
 
-from influence_core.data.readers.photos import SheetPictures
+from influence_core.data.readers.picture_sets import SheetPictures
 from influence_core.errors import Cancelled, UnsupportedError
 from influence_core.losses import HingeLoss
 from influence_core.models import rbf

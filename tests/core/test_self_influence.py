@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core import influence
 from influence_core.errors import Cancelled, SolveError, UnsupportedError
 from influence_core.influence import InfluenceEngine, self_influence
+from influence_core.influence import closed_form as influence
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.solvers import ConjugateGradient

@@ -142,7 +142,7 @@ def test_equal_specs_give_equal_keys(monkeypatch):
     assert open_study(replace(SMALL)).key == key
     packaged = data.load("digits")
     copied = replace(packaged, train=replace(packaged.train, x=packaged.train.x.clone()))
-    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: copied)
+    monkeypatch.setitem(data.CATALOGUE, "digits", data.DataRow("digits", lambda folder, progress: copied, ""))
     assert open_study(SMALL).key == key
 
 
@@ -162,9 +162,11 @@ def test_one_pixel_gives_another_key(store, monkeypatch, part):
     first = open_study(SMALL, store)
     packaged = data.load("digits").keep_classes(SMALL.classes)
     edited = replace(packaged, **{part: one_pixel(getattr(packaged, part))})
-    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: edited)
+    monkeypatch.setitem(data.CATALOGUE, "digits", data.DataRow("digits", lambda folder, progress: edited, ""))
     other = open_study(replace(SMALL, classes=None), store)
-    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: packaged)
+    monkeypatch.setitem(
+        data.CATALOGUE, "digits", data.DataRow("digits", lambda folder, progress: packaged, "")
+    )
     unedited = open_study(replace(SMALL, classes=None), store)
     assert len({first.key, other.key, unedited.key}) == 3
     assert not other.from_store and not unedited.from_store
@@ -272,8 +274,8 @@ def test_a_study_module_of_ones_own_is_the_one_in_the_readme(tmp_path, monkeypat
     code = readme.split("### Pictures and a model of your own")[1].split("```python")[1].split("```")[0]
     file = tmp_path / "my_study.py"
     file.write_text(code, encoding="utf-8")
-    monkeypatch.setattr(studies, "CATALOGUE", dict(studies.CATALOGUE))
-    monkeypatch.setattr(backbones, "OWN", {})
+    monkeypatch.setitem(studies.CATALOGUE, "dog-or-frog-mine", find("dog-or-frog"))  # gone afterwards
+    monkeypatch.setitem(backbones.OWN, "mine", None)  # gone afterwards
     monkeypatch.setenv(studies.MODULE_VARIABLE, str(file))
     studies.load_module()
     study = studies.open_study(studies.find("dog-or-frog-mine"))

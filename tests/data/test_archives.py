@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from influence_core.data.brought.photo_folder import survey
 from influence_core.data.readers import archives
 from influence_core.data.readers.archives import unpack
-from influence_core.data.readers.image_folder import survey
 from influence_core.errors import Cancelled, DataError
 from tests.data.test_image_folder import picture
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core.data import ABOUT, CATALOGUE, DataSet, Examples, load
+from influence_core.data import CATALOGUE, DataSet, Examples, about, load
 from influence_core.data.sets import digits, mnist
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import Cancelled, DataError, InfluenceError, ShapeError
@@ -202,7 +202,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(DataError, match="'letters'.*digits, mnist"):
         load("letters")
     assert list(CATALOGUE)[:2] == ["digits", "mnist"]
-    assert set(CATALOGUE) <= set(ABOUT), "every data set has its sentence"
+    assert all(row.about.endswith((".", "?")) for row in CATALOGUE.values()), (
+        "every data set has its sentence"
+    )
+    assert [about(name)[:6] for name in ("mnist", "own-texts", "letters")] == ["All of", "Texts ", ""]
 
 
 def test_progress_is_told_and_can_stop() -> None:

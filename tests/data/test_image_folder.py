@@ -10,8 +10,9 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from influence_core.data.brought import photo_folder
+from influence_core.data.brought.photo_folder import survey
 from influence_core.data.readers import image_folder
-from influence_core.data.readers.image_folder import survey
 from influence_core.data.readers.photographs import read_photo
 from influence_core.errors import Cancelled, DataError
 from influence_core.store import Store
@@ -212,7 +213,7 @@ def test_a_store_spares_the_second_reading_until_a_file_changes(folder, tmp_path
     store = Store(tmp_path / "store")
     first = survey(folder, store=store)
     with monkeypatch.context() as patch:
-        patch.setattr(image_folder, "read_file", lambda path: pytest.fail(f"read {path} again"))
+        patch.setattr(photo_folder, "read_file", lambda path: pytest.fail(f"read {path} again"))
         again = survey(folder, store=store)
     assert_array_equal(again.thumbs, first.thumbs)
     assert_array_equal(again.is_train, first.is_train)
@@ -272,7 +273,7 @@ def test_too_few_too_many_or_nothing_to_test_on(folder, tmp_path, monkeypatch):
     with pytest.raises(DataError, match="more than 29 files"):
         survey(folder)
     monkeypatch.undo()
-    monkeypatch.setattr(image_folder, "MOST_FOLDER_BYTES", 1000)
+    monkeypatch.setattr(photo_folder, "MOST_FOLDER_BYTES", 1000)
     with pytest.raises(DataError, match="Keep fewer"):
         survey(folder)
 

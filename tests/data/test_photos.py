@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from influence_core import data
-from influence_core.data.readers import photos
-from influence_core.data.sets import imagenette
+from influence_core.data.readers import picture_sets
+from influence_core.data.sets import imagenette, photos
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain, pixels, questions
 from influence_core.figures.pixels import photo_map
@@ -58,7 +58,7 @@ def test_a_damaged_package_is_said(tmp_path, monkeypatch):
 
 
 def test_pixel_distances_are_those_of_thumbnails(packaged):
-    found = photos.pixel_distances(packaged.pictures, packaged.pictures.read(7, 32), [3, 7])
+    found = picture_sets.pixel_distances(packaged.pictures, packaged.pictures.read(7, 32), [3, 7])
     by_hand = np.linalg.norm(
         packaged.pictures.read(3, 32).astype(float) - packaged.pictures.read(7, 32).astype(float)
     )
@@ -103,7 +103,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
     bad = tmp_path / "cat.jpg"
     bad.write_text("<html>")
     with pytest.raises(DataError, match=r"cat\.jpg: .*not a readable picture"):
-        photos.FilePictures.open([bad])
+        picture_sets.FilePictures.open([bad])
 
 
 @pytest.mark.shared_data
@@ -115,15 +115,15 @@ def test_the_real_springers_and_tench(shared_data):
 
 def test_features_are_computed_once(tmp_path, monkeypatch):
     """A study of 12 pictures; the second opening reads features and parameters from the store."""
-    small = photos.data_set(
+    small = picture_sets.data_set(
         "photos",
         "Few",
-        photos.SheetPictures(photos.load().pictures.pictures[:12]),
+        picture_sets.SheetPictures(photos.load().pictures.pictures[:12]),
         photos.load().pictures and np.arange(12) % 2,
         np.arange(12) < 8,
         ("a", "b"),
     )
-    monkeypatch.setitem(data.CATALOGUE, "photos", lambda folder, progress: small)
+    monkeypatch.setitem(data.CATALOGUE, "photos", data.DataRow("photos", lambda folder, progress: small, ""))
     store = Store(tmp_path)
     first = open_study(find("dog-or-frog"), store)
     assert first.data.train.x.shape == (8, 1280)

@@ -10,10 +10,12 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from influence_core.data.brought import uploads
-from influence_core.data.readers import delimited, tables
+from influence_core.data.brought import tables, uploads
+from influence_core.data.brought.tables import Choices, data_set, split
+from influence_core.data.readers import delimited
+from influence_core.data.readers.columns import survey
 from influence_core.data.readers.delimited import read, read_file
-from influence_core.data.readers.tables import CONSTANT, EMPTY, Choices, data_set, split, survey, thin
+from influence_core.data.readers.tables import CONSTANT, EMPTY, thin
 from influence_core.errors import DataError
 from influence_core.store import Store
 from influence_core.studies import find, open_study

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
 from influence_core.data.brought import uploads
-from influence_core.data.readers.tables import Choices
+from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import domain_mismatch, explain, questions
 from influence_core.experiments.domain_mismatch import Errors, Group

@@ -321,7 +321,7 @@ def test_one_changed_training_pixel_makes_another_study(
     x = packaged.train.x.clone()
     x[packaged.train.position(int(first.ids[row])), pixel] += 0.25
     edited = replace(packaged, train=Examples(x.clamp(max=1.0), packaged.train.y, packaged.train.ids))
-    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: edited)
+    monkeypatch.setitem(data.CATALOGUE, "digits", data.DataRow("digits", lambda folder, progress: edited, ""))
     changed = open_study(study.spec, store)
     assert changed.key != study.key
     assert not changed.from_store

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from influence_core import data, studies
 from influence_core.__main__ import main
-from influence_core.data.readers.photos import SheetPictures, data_set
+from influence_core.data.readers.picture_sets import SheetPictures, data_set
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain, questions, smooth_hinge, two_models
 from influence_core.experiments.two_models import RBF_STUDIES, Reasons, kernel_spec, run, table
@@ -37,7 +37,7 @@ def toy_data(folder=None, progress=None):
 def known():
     """The toy photos in the catalogues, seen by the toy backbone."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.CATALOGUE, "toy-photos", toy_data)
+        patch.setitem(data.CATALOGUE, "toy-photos", data.DataRow("toy-photos", toy_data, "A toy."))
         patch.setitem(studies.CATALOGUE, "toy-photos", TOY)
         patch.setattr(backbones, "build", lambda name, folder=None: toy_backbone())
         yield

@@ -59,7 +59,7 @@ def toy(kind: str) -> DataSet:
 def kind(request, monkeypatch):
     """A server whose default study is the toy of this kind."""
     shown = toy(request.param)
-    monkeypatch.setitem(data.CATALOGUE, "digits", lambda folder, progress: shown)
+    monkeypatch.setitem(data.CATALOGUE, "digits", data.DataRow("digits", lambda folder, progress: shown, ""))
     monkeypatch.setitem(CATALOGUE, "digits", replace(find("digits"), model="logistic", l2=0.1))
     st.cache_resource.clear()
     yield request.param

@@ -26,7 +26,7 @@ from tests.visits import address, cards, charts, keys, press, said, settle, titl
 def server():
     """One server for the module, whose catalogue has the toy photos."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.CATALOGUE, "toy-photos", toy_data)
+        patch.setitem(data.CATALOGUE, "toy-photos", data.DataRow("toy-photos", toy_data, "A toy."))
         patch.setitem(studies.CATALOGUE, "toy-photos", TOY)
         patch.setattr(backbones, "build", lambda name, folder=None: toy_backbone())
         st.cache_resource.clear()

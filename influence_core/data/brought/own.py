@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from influence_core.data.brought import picture_uploads
+from influence_core.data.brought import photo_folder, picture_uploads
+from influence_core.data.brought.photo_folder import PhotoFolder
 from influence_core.data.examples import DataSet
-from influence_core.data.readers import image_folder, photos, text_folder
-from influence_core.data.readers.image_folder import PhotoFolder
+from influence_core.data.readers import picture_sets, text_folder
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import Store
@@ -62,7 +62,7 @@ def load(
     if data == TEXTS:
         return text_folder.read_folder(place(source, store, folder), progress, seed)
     found = survey(source, store, folder, seed, progress)
-    made = photos.data_set(
+    made = picture_sets.data_set(
         PHOTOS, found.title, found.pictures, found.labels, found.is_train, found.class_names
     )
     return replace(made, records=FileNames(found.files))
@@ -76,7 +76,7 @@ def survey(
     Raises:
         DataError: as in `load`.
     """
-    return image_folder.survey(place(source, store, folder), progress, seed, store)
+    return photo_folder.survey(place(source, store, folder), progress, seed, store)
 
 
 def place(source: str, store: Store, folder: str | None) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from influence_core.data.readers.archives import ABANDONED, unpack
-from influence_core.data.readers.image_folder import Skipped
+from influence_core.data.readers.skipped import Skipped
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import ABANDONED_AFTER_SECONDS, Store

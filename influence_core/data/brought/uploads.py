@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.examples import DataSet
 from influence_core.data.readers.delimited import read
-from influence_core.data.readers.tables import Choices, data_set
 from influence_core.errors import DataError
 from influence_core.store import Store
 from influence_core.store.digest import digest

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from influence_core.data.readers.image_folder import Skipped, SkipReport
 from influence_core.data.readers.photographs import MOST_BYTES as MOST_BYTES_A_FILE
+from influence_core.data.readers.skipped import Skipped, SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 

@@ -1,183 +1,52 @@
-"""A person's own photographs: a folder with one sub-folder for each class.
-
-Where the folder holds `train` and `val` (or `test`), those are the split; otherwise 80 % of each class, drawn with a
-fixed seed, are trained on. What cannot be used is skipped, counted and named; nothing outside the folder is read.
-"""
+"""The files of a folder with one sub-folder for each class, and perhaps one above them for each part of the split."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from influence_core.data.readers.photographs import read_file, read_photo
-from influence_core.data.readers.photos import THUMB, FilePictures
-from influence_core.data.readers.picture_files import PictureError
+from influence_core.data.readers.skipped import SkipReport
 from influence_core.errors import DataError
-from influence_core.progress import Progress, report
-from influence_core.store import Store
-from influence_core.store.digest import digest
 
-FORMAT = 1
-"""Raised when pictures come to be read in another way."""
-TRAIN_SHARE = 0.8
-SEED = 0
 TRAIN = "train"
 TEST = ("val", "test")
-FEWEST_PICTURES = 10
 MOST_PICTURES = 20_000
 MOST_CLASSES = 100
-MOST_FOLDER_BYTES = 10 * 10**9
-MOST_NAMED = 3
-"""Skipped files that are named for each reason; all are counted."""
-
 EXAMPLE = "for example cats/1.jpg and dogs/1.jpg"
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """Files that were not used, for one reason.
+class PictureFile:
+    """A file that may hold a picture.
 
     Attributes:
-        reason: In words.
-        count: How many.
-        examples: The first few names.
+        name: Inside the folder, with slashes.
+        label: The folder of its class.
+        part: The folder of the split, or "".
     """
-
-    reason: str
-    count: int
-    examples: tuple[str, ...]
-
-
-@dataclass
-class SkipReport:
-    """Counts what is skipped."""
-
-    names: dict[str, list[str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, reason: str, name: str) -> None:
-        """One more file."""
-        self.counts[reason] = self.counts.get(reason, 0) + 1
-        named = self.names.setdefault(reason, [])
-        if len(named) < MOST_NAMED:
-            named.append(shown(name))
-
-    def rows(self) -> tuple[Skipped, ...]:
-        """Reason by reason, the most frequent first."""
-        order = sorted(self.counts, key=lambda reason: (-self.counts[reason], reason))
-        return tuple(Skipped(one, self.counts[one], tuple(self.names[one])) for one in order)
-
-
-@dataclass(frozen=True, eq=False)
-class PhotoFolder:
-    """What a folder of photographs holds.
-
-    Attributes:
-        title: In words, for the screen.
-        class_names: The classes, in the order of their names.
-        labels: (m,) int64, the class of each picture.
-        files: (m,) names inside the folder; an id is a position.
-        thumbs: (m, 64, 64, 3) uint8.
-        is_train: (m,) whether each is trained on; the others are for testing.
-        skipped: What was not used, and why.
-        pictures: The originals.
-    """
-
-    title: str
-    class_names: tuple[str, ...]
-    labels: np.ndarray
-    files: tuple[str, ...]
-    thumbs: np.ndarray
-    is_train: np.ndarray
-    skipped: tuple[Skipped, ...]
-    pictures: FilePictures
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file that may hold a picture."""
 
     name: str
     label: str
-    part: str  # "", or the folder of the split
+    part: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Read:
-    """What reading some files gave, each by its position among them.
-
-    Attributes:
-        used: (m,) the files that are pictures.
-        thumbs: (m, 64, 64, 3) uint8.
-        facts: (m,) size and hash of each.
-        refused: Of the others: why, and which.
-    """
-
-    used: list[int]
-    thumbs: np.ndarray
-    facts: list[tuple[int, str]]
-    refused: list[tuple[str, int]]
-
-
-def survey(
-    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store | None = None
-) -> PhotoFolder:
-    """Read every picture of a folder once; a store spares it the next time, until a name, size or date changes.
+def list_files(root: Path, skipped: SkipReport) -> list[PictureFile]:
+    """The files of the classes, in the order of their names; nothing outside the folder is followed.
 
     Args:
-        folder: holds `<class>/<picture>`, or `train/<class>/<picture>` and `val/<class>/<picture>`.
-        progress: told for each picture.
-        seed: of the split, where the folder has none of its own.
-        store: where what was read is kept.
+        root: holds `<class>/<picture>`, or the folders of the split with such folders inside.
+        skipped: told what is no such file.
 
     Raises:
-        DataError: no such folder, fewer than two classes, too few or too many pictures; the message says which and
-            what to do.
+        DataError: no such folder, or too many classes or files.
     """
-    root, skipped = Path(folder), SkipReport()
-    listed = _list(root, skipped)
-    read = _read_or_recall(root, listed, store, progress)
-    for reason, at in read.refused:
-        skipped.add(reason, listed[at].name)
-    used, kept = _trainable([listed[at] for at in read.used], skipped)
-    thumbs = read.thumbs[kept]
-    class_names = tuple(sorted({one.label for one in used}))
-    _require_enough(root, used, class_names, skipped)
-    labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
-    files = tuple(one.name for one in used)
-    content = digest(
-        "folder", [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)]
-    )
-    report(progress, 1.0, f"{len(files):,} pictures are read")
-    return PhotoFolder(
-        title=f"{len(files):,} photos of your own",
-        class_names=tuple(shown(name) for name in class_names),
-        labels=labels,
-        files=tuple(shown(name) for name in files),
-        thumbs=thumbs,
-        is_train=_split(used, labels, seed),
-        skipped=skipped.rows(),
-        pictures=FilePictures(tuple(root / name for name in files), thumbs, content),
-    )
-
-
-def shown(name: str) -> str:
-    """A name for people: bytes of it that are no letters become question marks."""
-    return name.encode("utf-8", "replace").decode()
-
-
-def _list(root: Path, skipped: SkipReport) -> list[_File]:
-    """The files of the classes, in the order of their names."""
     try:
         inside = root.resolve(strict=True)
         parts = _parts(root, inside, skipped)
         files = [
-            _File(f"{part}{label}/{name}", label, part.rstrip("/"))
+            PictureFile(f"{part}{label}/{name}", label, part.rstrip("/"))
             for part in parts
             for label in _class_folders(root, part, inside, skipped)
             for name in _files(root / part / label, inside, skipped)
@@ -257,89 +126,3 @@ def _is_inside(path: Path, folder: Path) -> bool:
         return not path.is_symlink() or path.resolve(strict=True).is_relative_to(folder)
     except (OSError, RuntimeError):
         return False
-
-
-def _read_or_recall(root: Path, listed: list[_File], store: Store | None, progress: Progress | None) -> _Read:
-    """What the files hold: from the store where none of them changed since."""
-    key = digest(
-        "pictures read", FORMAT, THUMB, [[os.fsencode(one.name), *_stamp(root, one)] for one in listed]
-    )
-    kept = store.get(key) if store else None
-    if kept is not None:
-        facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
-        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
-    read = _read_all(root, listed, progress)
-    if store:
-        meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
-        store.put(key, {"thumbs": read.thumbs}, meta)
-    return read
-
-
-def _stamp(root: Path, one: _File) -> tuple[int, int]:
-    """Size and date of a file."""
-    try:
-        status = (root / one.name).stat()
-    except OSError:
-        return -1, -1
-    return status.st_size, status.st_mtime_ns
-
-
-def _read_all(root: Path, listed: list[_File], progress: Progress | None) -> _Read:
-    read, thumbs, total = _Read([], np.empty(0), [], []), [], 0
-    for at, one in enumerate(listed):
-        report(progress, at / len(listed), f"{at:,} of {len(listed):,} pictures are read")
-        try:
-            content = read_file(root / one.name)
-            thumbs.append(read_photo(content, THUMB))
-        except PictureError as error:
-            read.refused.append((error.reason, at))
-            continue
-        total += len(content)
-        if total > MOST_FOLDER_BYTES:
-            raise DataError(
-                f"The pictures in {root} have more than {MOST_FOLDER_BYTES // 10**9} GB together. Keep fewer."
-            )
-        read.used.append(at)
-        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
-    return replace(read, thumbs=np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3))
-
-
-def _trainable(files: list[_File], skipped: SkipReport) -> tuple[list[_File], list[int]]:
-    """Without the pictures of classes that there is nothing to learn from, and the positions of the others."""
-    known = {one.label for one in files if one.part in ("", TRAIN)}
-    kept = [at for at, one in enumerate(files) if one.label in known]
-    for one in files:
-        if one.label not in known:
-            skipped.add(f"pictures of a class without any in {TRAIN}", one.name)
-    return [files[at] for at in kept], kept
-
-
-def _require_enough(
-    root: Path, files: list[_File], class_names: tuple[str, ...], skipped: SkipReport
-) -> None:
-    why = "; ".join(f"{one.count:,} × {one.reason}" for one in skipped.rows()[:3])
-    left_out = f" (not used: {why})" if why else ""
-    if len(class_names) < 2:
-        found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
-        raise DataError(
-            f"Expected at least two sub-folders with pictures in {root}, one for each class ({EXAMPLE}), but found "
-            f"{found}{left_out}. Sort the pictures into classes."
-        )
-    if len(files) < FEWEST_PICTURES:
-        raise DataError(
-            f"Only {len(files)} pictures can be used; at least {FEWEST_PICTURES} are needed{left_out}. Add more."
-        )
-    if all(one.part == TRAIN for one in files):
-        raise DataError(f"There is a folder “{TRAIN}”, but no picture to test on{left_out}. Add some.")
-
-
-def _split(files: list[_File], labels: np.ndarray, seed: int) -> np.ndarray:
-    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, one at least."""
-    if files[0].part:
-        return np.array([one.part == TRAIN for one in files])
-    is_train = np.zeros(len(files), dtype=bool)
-    generator = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        at = generator.permutation(np.flatnonzero(labels == label))
-        is_train[at[: max(1, round(TRAIN_SHARE * len(at)))]] = True
-    return is_train

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from influence_core.data.examples import DataSet, Examples
-from influence_core.data.fetching import fetch
+from influence_core.data.fetching import Download, fetch
 from influence_core.data.readers.tables import TableRecords, encode, sorted_levels, thin
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -136,6 +136,16 @@ def download(folder: str, progress: Progress | None = None) -> None:
 def missing_files(folder: str) -> list[str]:
     """The file's name where it is not in the folder."""
     return [FILE] if _find(folder) is None else []
+
+
+DOWNLOAD = Download(
+    "Hospital readmission data",
+    "the 101,766 stays of “Diabetes 130-US hospitals” (Strack et al. 2014, CC BY 4.0)",
+    FILE,
+    "3 MB, from the UCI repository",
+    missing_files,
+    download,
+)
 
 
 def _find(folder: str) -> Path | None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.examples import DataSet
-from influence_core.data.readers import photos
+from influence_core.data.fetching import Download
+from influence_core.data.readers import picture_sets
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -37,8 +38,8 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
             "Imagenette does not ship with the app. Name the folder that holds its train and val folders."
         )
     files = list(_files(_root(folder)))
-    pictures = photos.FilePictures.open([path for path, _, _ in files], progress)
-    return photos.data_set(
+    pictures = picture_sets.FilePictures.open([path for path, _, _ in files], progress)
+    return picture_sets.data_set(
         "springer-or-tench",
         "Springers and tench of Imagenette",
         pictures,
@@ -70,6 +71,16 @@ def download(folder: str, progress: Progress | None = None) -> None:
             f"Check the internet connection, or unpack imagenette2-320.tgz into {Path(folder) / INSIDE} yourself."
         ) from error
     report(progress, 1.0, "Imagenette is downloaded")
+
+
+DOWNLOAD = Download(
+    "Imagenette",
+    "the springers and tench of Imagenette",
+    INSIDE,
+    "330 MB, from fast.ai",
+    missing_files,
+    download,
+)
 
 
 def _root(folder: str) -> Path:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from influence_core.data.examples import DataSet, Examples
+from influence_core.data.fetching import Download
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -67,6 +68,16 @@ def download(folder: str, progress: Progress | None = None) -> None:
 def missing_files(folder: str) -> list[str]:
     """Which of MNIST's files are not in `folder`/MNIST/raw."""
     return [name for name in FILES if not (Path(folder) / "MNIST" / "raw" / name).is_file()]
+
+
+DOWNLOAD = Download(
+    "Full MNIST",
+    "the 60,000 + 10,000 MNIST digits",
+    "MNIST/raw",
+    "11 MB, from MNIST's public mirrors",
+    missing_files,
+    download,
+)
 
 
 def _require_files(folder: str | None) -> Path:

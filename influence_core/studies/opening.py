@@ -1,14 +1,10 @@
-"""A spec says what is trained on what; a study is the trained result; the catalogue lists the built-in ones."""
+"""A study is the trained result of a spec: its parameters come from the store or the package, or are trained."""
 
 from __future__ import annotations
 
-import os
-import re
-import runpy
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +12,11 @@ from torch import Tensor
 
 from influence_core import data, devices
 from influence_core.data import DataSet, Examples
-from influence_core.data.brought import own, recipes, uploads
+from influence_core.data.brought import own as brought
+from influence_core.data.brought import uploads
 from influence_core.data.examples import Pictures
-from influence_core.data.readers.photos import resized
-from influence_core.errors import DataError, UnsupportedError
+from influence_core.data.readers.picture_sets import resized
+from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
 from influence_core.models import all_convolutional, backbones, rbf
 from influence_core.models.backbones import Backbone
@@ -29,69 +26,17 @@ from influence_core.predictions import Predictions
 from influence_core.progress import Progress, part, report
 from influence_core.store import Store, read_only
 from influence_core.store.digest import digest
-from influence_core.training import AdamSchedule, Trained, gradient_norm, minimise, train_network
+from influence_core.studies.spec import StudySpec
+from influence_core.training import Trained, gradient_norm, minimise, train_network
 
-PACKAGED = Path(__file__).resolve().parents[1] / "assets" / "studies"
+PACKAGED = Path(__file__).resolve().parents[2] / "assets" / "studies"
 """Parameters that ship with the app, for studies that train for minutes; made by ``precompute``."""
 
 FORMAT = 1
 """Raised when the same spec comes to mean something else, so that stored results of old versions are not reused."""
 
-
-@dataclass(frozen=True)
-class StudySpec:
-    """What is trained on what; equal specs on equal data are the same study.
-
-    Attributes:
-        name: The short name in the address bar and on the command line.
-        title: The name on screen.
-        data: A row of ``data.CATALOGUE``.
-        model: "softmax", "logistic", "svm" (the hinge, which gives no probabilities) or "all-convolutional".
-        l2: The trained penalty (the network's falls on weights, not on biases).
-        classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
-        n_train: Training examples, the first in their order; ``None`` takes all.
-        gradient_norm: Training ends at this ``||grad R||``.
-        seed: Of initialisation and batches.
-        schedule: How a network is trained before the last steps of Newton's method.
-        damping: Added to the curvature unless the reader chooses another.
-        n_test: Test examples, the first in their order; ``None`` takes all.
-        whole: The study whose training rows this one lacks some of, or "".
-        source: The store's key of an uploaded table, where data of somebody's own lie, or "".
-        backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
-            pixels; "" takes x as it is.
-    """
-
-    name: str
-    title: str
-    data: str
-    model: str
-    l2: float
-    classes: tuple[int, ...] | None = None
-    n_train: int | None = None
-    gradient_norm: float = 1e-10
-    seed: int = 0
-    schedule: AdamSchedule | None = None
-    damping: float = 0.0
-    n_test: int | None = None
-    whole: str = ""
-    source: str = ""
-    backbone: str = ""
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """What makes this study another one: the fields that are not at their defaults, by name."""
-        plain = {one.name: one.default for one in fields(self)}
-        return {name: value for name, value in asdict(self).items() if value != plain[name]}
-
-    @property
-    def is_smooth_linear(self) -> bool:
-        """Whether the model is linear in its parameters, with a loss that has a curvature everywhere."""
-        return self.model in ("softmax", "logistic")
-
-    @property
-    def is_network(self) -> bool:
-        """Whether the model is a network, whose risk is not convex."""
-        return self.model == "all-convolutional"
+LONGEST_FINISH = 3_000
+"""Last steps that a network's training may take to its gradient norm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,154 +108,6 @@ class Study:
     def probabilities(self, x: Tensor) -> np.ndarray:
         """Class probabilities ``(b, classes)`` of inputs ``(b, d)``."""
         return self.objective.probabilities(self.theta, self.inputs(x)).cpu().numpy()
-
-
-LONGEST_FINISH = 3_000
-"""Last steps that a network's training may take to its gradient norm."""
-
-_DIGITS_NETWORK = AdamSchedule(steps=6_000, batch=100, rate=5e-3)
-_PAPER_NETWORK = AdamSchedule(steps=500_000, batch=500, rate=1e-4, drops=(0.22, 0.44))
-
-CATALOGUE: dict[str, StudySpec] = {
-    spec.name: spec
-    for spec in (
-        StudySpec("digits", "Ten digits, softmax regression", "digits", "softmax", 0.01),
-        StudySpec("one-or-seven", "Digits 1 and 7, logistic regression", "digits", "logistic", 0.01, (7, 1)),
-        StudySpec(
-            "digits-network",
-            "Ten digits, convolutional network",
-            "digits",
-            "all-convolutional",
-            0.001,
-            n_train=1_000,
-            gradient_norm=1e-6,
-            schedule=_DIGITS_NETWORK,
-            damping=0.01,
-        ),
-        StudySpec("mnist", "Full MNIST, softmax regression", "mnist", "softmax", 0.01),
-        StudySpec(
-            "mnist-one-or-seven", "Full MNIST 1 and 7, logistic regression", "mnist", "logistic", 0.01, (7, 1)
-        ),
-        StudySpec(
-            "mnist-network",
-            "MNIST, the paper's network and schedule (many hours)",
-            "mnist",
-            "all-convolutional",
-            0.001,
-            n_train=5_500,
-            gradient_norm=1e-4,
-            schedule=_PAPER_NETWORK,
-            damping=0.01,
-        ),
-        StudySpec("diabetes", "Diabetes patients, logistic regression", "diabetes", "logistic", 0.001),
-        StudySpec(
-            "diabetes-thinned",
-            "Diabetes patients with a group thinned out",
-            "diabetes-thinned",
-            "logistic",
-            0.001,
-            whole="diabetes",
-        ),
-        StudySpec("hospital", "Hospital readmission, logistic regression", "hospital", "logistic", 1e-4),
-        StudySpec(
-            "hospital-thinned",
-            "Hospital readmission with the children thinned out (the paper's)",
-            "hospital-thinned",
-            "logistic",
-            1e-4,
-            whole="hospital",
-        ),
-        StudySpec("mails", "E-mails, ham or spam, logistic regression", "mails", "logistic", 1e-4),
-        StudySpec(
-            "dog-or-frog",
-            "Photos of dogs and frogs, deep features",
-            "photos",
-            "logistic",
-            0.001,
-            backbone=backbones.PACKAGED,
-        ),
-        StudySpec(
-            "springer-or-tench",
-            "Photos of springers and tench (the paper's dog and fish), deep features",
-            "springer-or-tench",
-            "logistic",
-            0.001,
-            backbone=backbones.PACKAGED,
-        ),
-        StudySpec("text-folder", "Texts of your own, logistic regression", "text-folder", "logistic", 1e-4),
-    )
-}
-"""The built-in studies by name; the first is the default. New ones are one row here."""
-
-
-UPLOADED = "table-"
-"""What the names of studies on uploaded tables begin with; the store's key follows."""
-
-
-MODULE_VARIABLE = "INFLUENCE_EXPLORER_MODULE"
-"""Names a Python file that adds to the catalogues; only who starts the program can set it, never a visitor."""
-
-
-def load_module(path: str | None = None) -> None:
-    """Run the study module of the person who starts the program, which adds rows to the catalogues.
-
-    Its rows go into ``studies.CATALOGUE``, ``data.CATALOGUE`` and ``backbones.OWN``.
-
-    Args:
-        path: A Python file; where none is named, that of the environment variable, if there is one.
-
-    Raises:
-        DataError: If there is no such file, or it fails.
-    """
-    path = path or os.environ.get(MODULE_VARIABLE)
-    if not path:
-        return
-    try:
-        runpy.run_path(path, run_name="influence_explorer_module")
-    except Exception as error:  # it is anybody's code
-        raise DataError(
-            f"The study module {path} could not be run: {type(error).__name__}: {error}. Mend it and start the "
-            f"app again, or start without {MODULE_VARIABLE}."
-        ) from error
-
-
-def find(name: str, store: Store | None = None) -> StudySpec:
-    """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
-
-    Args:
-        name: Its name.
-        store: Where uploaded tables are kept; the user's own store where none is given.
-
-    Raises:
-        DataError: If there is none.
-    """
-    if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
-        return of_table(uploads.recall(store or Store(), name.removeprefix(UPLOADED)))
-    if recipes.NAME.fullmatch(name):
-        return of_recipe(recipes.recall(store or Store(), name))
-    if name not in CATALOGUE:
-        raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
-    return CATALOGUE[name]
-
-
-def of_table(kept: uploads.Kept) -> StudySpec:
-    """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
-    model = "logistic" if kept.classes == 2 else "softmax"
-    return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
-
-
-def of_recipe(kept: recipes.Recipe) -> StudySpec:
-    """The study that somebody built: an image folder, a zip or a folder of texts.
-
-    Raises:
-        DataError: If it was kept by another version of this app.
-    """
-    try:
-        return StudySpec(name=kept.name, **kept.fields)
-    except TypeError as error:
-        raise DataError(
-            f"“{kept.title}” was built by another version of this app. Build it again."
-        ) from error
 
 
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
@@ -421,8 +218,8 @@ def _deep_features(
 
 
 def _load(spec: StudySpec, store: Store | None, folder: str | None, progress: Progress | None) -> DataSet:
-    if spec.data in (own.PHOTOS, own.TEXTS):
-        return own.load(spec.data, spec.source, store or Store(), folder, spec.seed, progress)
+    if spec.data in (brought.PHOTOS, brought.TEXTS):
+        return brought.load(spec.data, spec.source, store or Store(), folder, spec.seed, progress)
     if spec.source:
         return uploads.load(store or Store(), spec.source)
     return data.load(spec.data, folder, progress)

@@ -1,4 +1,4 @@
-"""Photographs as data sets: the packaged dogs and frogs, and what every set of pictures is made of.
+"""Photographs as data sets: what every set of pictures is made of.
 
 The features of a photo data set are its pixels, shrunk to thumbnails; a backbone, where the study names one, puts its own
 features in their place. An example's id is its position among all pictures, those to train on and those to test on.
@@ -6,7 +6,6 @@ features in their place. An example's id is its position among all pictures, tho
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,9 +22,6 @@ from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 from influence_core.store.digest import digest
 
-PACKAGED = Path(__file__).resolve().parents[3] / "assets" / "photos.webp"
-TRAINED_ON = 1800
-SIDE = 32
 THUMB = 64
 """Rows and columns of a thumbnail; pixel distances are measured on thumbnails."""
 
@@ -100,30 +96,6 @@ class FilePictures:
         return self.small[np.asarray(ids)]
 
 
-def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:
-    """Ids 0..1799 to train on, 1800..2399 to test on; label 0 is a dog, 1 a frog; x (n, 3072) in 0..1.
-
-    Args:
-        folder: not needed; the files ship with the app.
-        progress: told before and after.
-
-    Raises:
-        DataError: a packaged file is missing or damaged.
-    """
-    report(progress, 0.0, "Reading the packaged photos")
-    pictures, labels, class_names = _read()
-    report(progress, 1.0, "The packaged photos are read")
-    return data_set(
-        "photos",
-        "2,400 packaged photos of dogs and frogs",
-        SheetPictures(pictures),
-        labels,
-        np.arange(len(labels)) < TRAINED_ON,
-        class_names,
-        "A stand-in for the paper's dogs and fish out of ImageNet: 2,400 small photos out of CIFAR-10, shipped with the app.",
-    )
-
-
 def data_set(
     name: str,
     title: str,
@@ -173,20 +145,3 @@ def pixel_distances(pictures: Pictures, one: np.ndarray, ids: Sequence[int]) -> 
     mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
     flat = thumbs.reshape(len(thumbs), -1)
     return np.sqrt(((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)) / 255
-
-
-def _read() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Pictures (2400, 32, 32, 3) uint8, labels (2400,) and class names."""
-    try:
-        facts = json.loads(PACKAGED.with_suffix(".json").read_text())
-        labels = np.array([int(one) for one in facts["labels"]])
-        with Image.open(PACKAGED, formats=["WEBP"]) as image:
-            sheet = np.asarray(image.convert("RGB"))
-        rows, columns = sheet.shape[0] // SIDE, sheet.shape[1] // SIDE
-        cut = sheet.reshape(rows, SIDE, columns, SIDE, 3).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 3)
-        return np.ascontiguousarray(cut[: len(labels)]), labels, tuple(facts["classes"])
-    except Exception as error:  # a damaged file makes Pillow and numpy raise nearly anything
-        raise DataError(
-            f"The packaged photos could not be read from assets/{PACKAGED.name}: a file is missing or damaged. "
-            "Install the app again, or make the files as assets/README.md says."
-        ) from error

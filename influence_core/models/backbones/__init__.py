@@ -1,0 +1,21 @@
+"""Frozen networks that turn photographs into features: ``catalogue`` by name, ``weights``, ``extraction``."""
+
+from influence_core.models.backbones.backbone import PACKAGED, Backbone, frozen
+from influence_core.models.backbones.catalogue import OWN, build, names
+from influence_core.models.backbones.extraction import BATCH, extract, features_of
+from influence_core.models.backbones.weights import download, download_size, weights_path
+
+__all__ = [
+    "BATCH",
+    "OWN",
+    "PACKAGED",
+    "Backbone",
+    "build",
+    "download",
+    "download_size",
+    "extract",
+    "features_of",
+    "frozen",
+    "names",
+    "weights_path",
+]

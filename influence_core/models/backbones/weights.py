@@ -1,0 +1,108 @@
+"""The weights of torchvision's classifiers: where they lie, how they are read, and the download a person asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from influence_core.data.fetching import fetch
+from influence_core.data.torchvision_import import import_torchvision
+from influence_core.errors import DataError
+from influence_core.models.backbones.backbone import PACKAGED
+from influence_core.progress import Progress, report
+
+WEIGHTS_FOLDER = "weights"
+"""Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
+MOST_OVER = 1.2
+"""A download may be larger than announced by this factor, and no more."""
+ROOM = 2
+"""A download needs so many times its size on the disk, so that it never fills it."""
+MEBIBYTE = 2**20
+"""torchvision counts in these."""
+
+
+def default_weights(name: str) -> Any:
+    """What torchvision knows of the weights that it would choose: their address, their size, their pictures."""
+    return import_torchvision().models.get_model_weights(name).DEFAULT
+
+
+def weights_path(name: str, folder: str | None) -> Path:
+    """Where the weights of a torchvision classifier are looked for."""
+    return Path(folder or ".") / WEIGHTS_FOLDER / f"{name}.pth"
+
+
+def download_size(name: str) -> float:
+    """Megabytes that the weights of a torchvision classifier take."""
+    return float(default_weights(name).meta["_file_size"]) * MEBIBYTE / 1e6
+
+
+def download(name: str, folder: str, progress: Progress | None = None) -> None:
+    """Fetch the weights of a torchvision classifier into the data folder; only ever called because a person asked for it.
+
+    Nothing is left behind unless the file is whole: the start of its sha256 is part of its address.
+
+    Raises:
+        DataError: The network or the disk failed, or the file is not the one that was meant.
+    """
+    address, path, size = default_weights(name).url, weights_path(name, folder), 1e6 * download_size(name)
+    held: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(path.parent).free < ROOM * size:
+            raise OSError(f"the disk has less than {ROOM * size / 1e6:,.0f} MB free")
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            held = Path(file.name)
+            fetch(address, file, size, int(MOST_OVER * size), progress)
+            file.seek(0)
+            _require_checksum(hashlib.file_digest(file, "sha256").hexdigest(), address)
+        held.chmod(0o644)
+        os.replace(held, path)
+    except (OSError, HTTPException) as error:
+        raise DataError(
+            f"The weights of {name} could not be downloaded: {error}\n"
+            f"Check the internet connection and the disk, or put the file of {address} at {path} yourself."
+        ) from error
+    finally:
+        if held is not None:
+            held.unlink(missing_ok=True)
+    report(progress, 1.0, f"The weights of {name} are downloaded")
+
+
+def _require_checksum(content: str, address: str) -> None:
+    expected = address.rsplit("-", 1)[1].removesuffix(".pth")
+    if not content.startswith(expected):
+        raise OSError(f"the file that came begins with {content[:10]} as its sha256, expected {expected}")
+
+
+def load_weights(network: nn.Module, name: str, folder: str | None) -> None:
+    """Read the weights of a torchvision classifier into its network.
+
+    Args:
+        network: As torchvision builds it.
+        name: What torchvision calls it.
+        folder: The data folder.
+
+    Raises:
+        DataError: They are missing, damaged, or another network's; the message names the file and the remedy.
+    """
+    path = weights_path(name, folder)
+    remedy = (
+        f"Put torchvision's weights for {name} there (a .pth file with a state dict), download them on the page Build "
+        f"your own, or choose {PACKAGED}, which ships with the app."
+    )
+    if not path.is_file():
+        raise DataError(f"The weights of {name} are not on this machine: expected the file {path}. {remedy}")
+    try:
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # a damaged file makes torch raise nearly anything
+        raise DataError(
+            f"The weights in {path} could not be read, or are those of another network. {remedy}"
+        ) from error

@@ -1,0 +1,181 @@
+"""A linear model on fixed features, of which every derivative is a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from influence_core.losses import Loss
+from influence_core.objective.base import LinearMap, Objective, check_objective, uniform_weights
+
+PRODUCT_COLUMNS = 256
+"""Columns that keep a matrix product busy."""
+
+
+@dataclass(frozen=True, eq=False)
+class LinearObjective(Objective):
+    """A linear model ``f = x W`` on fixed features, ``theta = W (d, c)`` flattened, without bias.
+
+    All derivatives are closed forms. A per-example gradient is ``x_i (outer) r_i`` with the residual ``r_i = dl_i/df``
+    and is never formed: ``grad l_i . v = sum_c r_ic (x_i . V_c)`` is one matrix product for all examples.
+    """
+
+    @classmethod
+    def build(
+        cls, x: Tensor, y: Tensor, loss: Loss, l2: float | Tensor, weights: Tensor | None = None
+    ) -> LinearObjective:
+        """Check and assemble an objective; see the class's attributes."""
+        made = cls(
+            x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights)
+        )
+        check_objective(made)
+        return made
+
+    @property
+    def dim(self) -> int:
+        """``p = d c``."""
+        return self.x.shape[1] * self.loss.outputs
+
+    @property
+    def is_convex(self) -> bool:
+        """Every loss here is convex in the outputs, and the outputs are linear in ``theta``."""
+        return True
+
+    def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
+        """``x W``, ``(b, c)``."""
+        return x @ theta.view(-1, self.loss.outputs)
+
+    def gradients(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
+        """``x_i (outer) r_i``, ``(b, p)``."""
+        residuals = self.loss.residuals(self.outputs(theta, x), y)
+        return (x[:, :, None] * residuals[:, None, :]).flatten(1)
+
+    def gradient_products(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        """``sum_c r_ic (x_i . V_c)``, ``(b,)`` or ``(b, k)``."""
+        return self.weighted_products(x, self.loss.residuals(self.outputs(theta, x), y), v)
+
+    def output_products(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
+        """``x V``, ``(b, c)``."""
+        return x @ v.view(-1, self.loss.outputs)
+
+    def weighted_products(self, x: Tensor, residuals: Tensor, v: Tensor) -> Tensor:
+        """``sum_c residuals_ic (x_i . V_c)`` for any residuals ``(b, c)``: ``(b,)`` or ``(b, k)``."""
+        c = self.loss.outputs
+        k = v[0].numel()
+        columns = v.reshape(-1, c * k)
+        out = x.new_empty(len(x), k)
+        for rows in self.chunks(len(x), c * k):
+            product = x[rows] @ columns
+            if k == 1:
+                torch.sum(product * residuals[rows], 1, keepdim=True, out=out[rows])
+            else:
+                torch.bmm(residuals[rows, None, :], product.view(-1, c, k), out=out[rows, None, :])
+        return out.view(-1) if v.ndim == 1 else out
+
+    def training_products(self, theta: Tensor) -> LinearMap:
+        """Residuals are computed once; each product is then one pass over the features."""
+        residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
+        return lambda v: self.weighted_products(self.x, residuals, v)
+
+    def risk_gradient(self, theta: Tensor) -> Tensor:
+        """``X' (w r) + l2 theta``, ``(p,)``."""
+        residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
+        return ((self.weights[:, None] * residuals).T @ self.x).T.reshape(-1) + self.l2 * theta
+
+    def hessian_product(self, theta: Tensor) -> LinearMap:
+        """``V -> X' (w A (X V)) + l2 V`` with ``A_i = d2l_i/df2``; the transpose is summed, which is twice as fast."""
+        c = self.loss.outputs
+        f = self.outputs(theta, self.x)
+
+        def product(v: Tensor) -> Tensor:
+            k = v.shape[1]
+            columns = v.reshape(-1, c * k)
+            total = (columns * self._penalty(columns)).T.contiguous()
+            for rows, curve, weights in pieces[max(1, k)]:
+                u = (self.x[rows] @ columns).view(-1, c, k)
+                total.addmm_((curve(u) * weights).view(-1, c * k).T, self.x[rows])
+            return total.T.reshape(-1, k)
+
+        pieces = _Pieces(self, f)
+        return product
+
+    def _penalty(self, columns: Tensor) -> Tensor:
+        """``l2`` in the shape that multiplies ``V (d, c k)``."""
+        if self.l2.ndim == 0:
+            return self.l2
+        k = columns.numel() // self.dim
+        return self.l2.repeat_interleave(k).view_as(columns)
+
+    def gauss_newton_product(self, theta: Tensor) -> LinearMap:
+        """Outputs are linear in ``theta``, so this is the Hessian."""
+        return self.hessian_product(theta)
+
+    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
+        """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``.
+
+        A few features at a time, over the examples that have them: most pixels of a drawing are empty. A block of two
+        features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed.
+        """
+        d, c = self.x.shape[1], self.loss.outputs
+        f = self.outputs(theta, self.x)
+        dense = torch.diag(self.l2.expand(self.dim))
+        blocks = dense.view(d, c, d, c)
+        for rows in self.chunks(self.n, c * c):
+            x, present = self.x[rows], (self.x[rows] != 0).T.contiguous()
+            bends, column = self._bends(f[rows], rows)
+            width = max(1, PRODUCT_COLUMNS // bends.shape[1])
+            for start in range(0, d, width):
+                stop = min(d, start + width)
+                having = present[start:stop].any(0).nonzero()[:, 0]
+                sums = self._feature_products(x, bends, having, start, stop)[..., column]
+                blocks[start:stop, :, start:] += sums.permute(1, 2, 0, 3)
+                blocks[stop:, :, start:stop] = blocks[start:stop, :, stop:].permute(2, 3, 0, 1)
+        return dense
+
+    def _bends(self, f: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """``w_i A_i`` without its lower triangle, ``(b, c (c + 1) / 2)``, and the column of every entry, ``(c, c)``."""
+        c = self.loss.outputs
+        eye = torch.eye(c, dtype=f.dtype, device=f.device).expand(len(f), c, c)
+        a, b = torch.triu_indices(c, c, device=f.device)
+        column = torch.empty(c, c, dtype=torch.long, device=f.device)
+        column[a, b] = column[b, a] = torch.arange(len(a), device=f.device)
+        return self.loss.curvature(f, self.y[rows])(eye)[:, a, b] * self.weights[rows, None], column
+
+    def _feature_products(self, x: Tensor, bends: Tensor, having: Tensor, start: int, stop: int) -> Tensor:
+        """``sum_i x_ij x_ik bends_i`` over the examples ``having``, for ``j >= start`` and ``start <= k < stop``."""
+        width = stop - start
+        total = x.new_zeros(x.shape[1] - start, width * bends.shape[1])
+        for rows in self.chunks(len(having), x.shape[1]):
+            features = x[having[rows], start:]
+            factors = features[:, :width, None] * bends[having[rows], None]
+            total.addmm_(features.T, factors.flatten(1))
+        return total.view(len(total), width, -1)
+
+    def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
+        """``V r + W A V'x``, ``(d,)``."""
+        c = self.loss.outputs
+        big_v, big_w = v.view(-1, c), theta.view(-1, c)
+        f = self.outputs(theta, x[None])
+        label = y.reshape(1)
+        residual = self.loss.residuals(f, label)[0]
+        bent = self.loss.curvature(f, label)((x @ big_v).view(1, c, 1)).view(c)
+        return big_v @ residual + big_w @ bent
+
+
+class _Pieces(dict[int, list[tuple[slice, LinearMap, Tensor]]]):
+    """For the ``k`` columns of the last product: the training set's chunks, each with its curvature map and weights."""
+
+    def __init__(self, objective: LinearObjective, f: Tensor) -> None:
+        super().__init__()
+        self.objective, self.f = objective, f
+
+    def __missing__(self, k: int) -> list[tuple[slice, LinearMap, Tensor]]:
+        o = self.objective
+        self.clear()
+        self[k] = [
+            (rows, o.loss.curvature(self.f[rows], o.y[rows]), o.weights[rows, None, None])
+            for rows in o.chunks(o.n, o.x.shape[1] + 3 * o.loss.outputs * k)
+        ]
+        return self[k]

@@ -1,0 +1,82 @@
+"""Studies by name: the built-in ones, those that visitors built or uploaded, and those of whoever starts the program."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+
+from influence_core.data.brought import recipes, uploads
+from influence_core.errors import DataError
+from influence_core.store import Store
+from influence_core.studies.catalogue import CATALOGUE
+from influence_core.studies.spec import StudySpec
+
+UPLOADED = "table-"
+"""What the names of studies on uploaded tables begin with; the store's key follows."""
+
+
+MODULE_VARIABLE = "INFLUENCE_EXPLORER_MODULE"
+"""Names a Python file that adds to the catalogues; only who starts the program can set it, never a visitor."""
+
+
+def load_module(path: str | None = None) -> None:
+    """Run the study module of the person who starts the program, which adds rows to the catalogues.
+
+    Its rows go into ``studies.CATALOGUE``, ``data.CATALOGUE`` and ``backbones.OWN``.
+
+    Args:
+        path: A Python file; where none is named, that of the environment variable, if there is one.
+
+    Raises:
+        DataError: If there is no such file, or it fails.
+    """
+    path = path or os.environ.get(MODULE_VARIABLE)
+    if not path:
+        return
+    try:
+        runpy.run_path(path, run_name="influence_explorer_module")
+    except Exception as error:  # it is anybody's code
+        raise DataError(
+            f"The study module {path} could not be run: {type(error).__name__}: {error}. Mend it and start the "
+            f"app again, or start without {MODULE_VARIABLE}."
+        ) from error
+
+
+def find(name: str, store: Store | None = None) -> StudySpec:
+    """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
+
+    Args:
+        name: Its name.
+        store: Where uploaded tables are kept; the user's own store where none is given.
+
+    Raises:
+        DataError: If there is none.
+    """
+    if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
+        return of_table(uploads.recall(store or Store(), name.removeprefix(UPLOADED)))
+    if recipes.NAME.fullmatch(name):
+        return of_recipe(recipes.recall(store or Store(), name))
+    if name not in CATALOGUE:
+        raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
+    return CATALOGUE[name]
+
+
+def of_table(kept: uploads.Kept) -> StudySpec:
+    """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
+    model = "logistic" if kept.classes == 2 else "softmax"
+    return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
+
+
+def of_recipe(kept: recipes.Recipe) -> StudySpec:
+    """The study that somebody built: an image folder, a zip or a folder of texts.
+
+    Raises:
+        DataError: If it was kept by another version of this app.
+    """
+    try:
+        return StudySpec(name=kept.name, **kept.fields)
+    except TypeError as error:
+        raise DataError(
+            f"“{kept.title}” was built by another version of this app. Build it again."
+        ) from error

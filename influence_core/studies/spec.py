@@ -1,0 +1,64 @@
+"""What is trained on what: equal specs on equal data are the same study."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from influence_core.training import AdamSchedule
+
+
+@dataclass(frozen=True)
+class StudySpec:
+    """What is trained on what; equal specs on equal data are the same study.
+
+    Attributes:
+        name: The short name in the address bar and on the command line.
+        title: The name on screen.
+        data: A row of ``data.CATALOGUE``.
+        model: "softmax", "logistic", "svm" (the hinge, which gives no probabilities) or "all-convolutional".
+        l2: The trained penalty (the network's falls on weights, not on biases).
+        classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
+        n_train: Training examples, the first in their order; ``None`` takes all.
+        gradient_norm: Training ends at this ``||grad R||``.
+        seed: Of initialisation and batches.
+        schedule: How a network is trained before the last steps of Newton's method.
+        damping: Added to the curvature unless the reader chooses another.
+        n_test: Test examples, the first in their order; ``None`` takes all.
+        whole: The study whose training rows this one lacks some of, or "".
+        source: The store's key of an uploaded table, where data of somebody's own lie, or "".
+        backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
+            pixels; "" takes x as it is.
+    """
+
+    name: str
+    title: str
+    data: str
+    model: str
+    l2: float
+    classes: tuple[int, ...] | None = None
+    n_train: int | None = None
+    gradient_norm: float = 1e-10
+    seed: int = 0
+    schedule: AdamSchedule | None = None
+    damping: float = 0.0
+    n_test: int | None = None
+    whole: str = ""
+    source: str = ""
+    backbone: str = ""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What makes this study another one: the fields that are not at their defaults, by name."""
+        plain = {one.name: one.default for one in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+    @property
+    def is_smooth_linear(self) -> bool:
+        """Whether the model is linear in its parameters, with a loss that has a curvature everywhere."""
+        return self.model in ("softmax", "logistic")
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is a network, whose risk is not convex."""
+        return self.model == "all-convolutional"
