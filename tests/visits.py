@@ -1,10 +1,15 @@
 """A visit of the app without a browser: open an address, wait until long work has ended, read what is said."""
 
+import functools
 import json
 import time
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+
+# Every AppTest looks through all installed packages for components, as a server does once when it starts.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 PATIENCE = 60.0
