@@ -1,4 +1,4 @@
-"""The house rules, tested: style, types, floors, page length, and the commands that the README promises."""
+"""The house rules, tested: how long a file may be, what stands alone, and the commands that README and CI share."""
 
 import subprocess
 import sys
@@ -13,7 +13,36 @@ TEST_COMMAND = (
 APP_COMMAND = (
     "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt && .venv/bin/streamlit run app.py"
 )
-LONGEST_PAGE = 90
+CHECKS = ["ruff check .", "ruff format --check .", "mypy", "lint-imports --no-cache"]
+MAX_LINES, MAX_PAGE_LINES = 300, 40
+CARVED_LATER = {
+    "influence_core/__main__.py",
+    "influence_core/data/readers/image_folder.py",
+    "influence_core/data/readers/tables.py",
+    "influence_core/experiments/domain_mismatch.py",
+    "influence_core/experiments/explain.py",
+    "influence_core/experiments/network_leave_one_out.py",
+    "influence_core/experiments/poison.py",
+    "influence_core/experiments/review.py",
+    "influence_core/experiments/smooth_hinge.py",
+    "influence_core/experiments/solver_comparison.py",
+    "influence_core/experiments/two_models.py",
+    "influence_core/experiments/wrong_labels.py",
+    "influence_core/influence.py",
+    "influence_core/models/backbones.py",
+    "influence_core/objective.py",
+    "influence_core/retraining/networks.py",
+    "influence_core/studies.py",
+    "influence_core/training.py",
+    "pages/_parts/build.py",
+    "pages/_parts/domain_mismatch.py",
+    "pages/_parts/leave_one_out/linear.py",
+    "pages/_parts/poison.py",
+    "pages/_parts/review.py",
+    "pages/_shell/address.py",
+    "pages/guide.py",
+}
+"""Files that are still too long; one that no longer is leaves this list."""
 
 
 def _run(*command: str) -> None:
@@ -35,36 +64,31 @@ def _files() -> list[Path]:
         return [path for path in ROOT.rglob("*") if path.is_file() and ".venv" not in path.parts]
 
 
-def test_ruff_finds_nothing():
-    _run(sys.executable, "-m", "ruff", "check", ".")
+def _product() -> list[Path]:
+    return [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "influence_core").rglob("*.py")]
 
 
-def test_ruff_would_not_reformat():
-    _run(sys.executable, "-m", "ruff", "format", "--check", ".")
-
-
-def test_types():
-    _run(sys.executable, "-m", "mypy")
-
-
-def test_imports_point_down_only():
-    _run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
-
-
-def test_pages_are_short():
-    pages = sorted((ROOT / "pages").glob("*.py"))
+def test_files_are_short():
+    pages = list((ROOT / "pages").glob("*.py"))
     assert pages, "there is no page"
-    long = {page.name: len(page.read_text(encoding="utf-8").splitlines()) for page in pages}
-    assert {name: lines for name, lines in long.items() if lines > LONGEST_PAGE} == {}
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in _product()}
+    allowed = dict.fromkeys(lines, MAX_LINES) | dict.fromkeys(pages, MAX_PAGE_LINES)
+    long = {path.relative_to(ROOT).as_posix() for path in lines if lines[path] > allowed[path]}
+    assert long == CARVED_LATER
 
 
-@pytest.mark.parametrize("command", [TEST_COMMAND, APP_COMMAND])
+@pytest.mark.parametrize("command", [TEST_COMMAND, APP_COMMAND], ids=["tests", "app"])
 def test_readme_holds_the_two_commands(command):
     assert command in _lines("README.md")
 
 
 def test_ci_runs_the_test_command_of_the_readme():
     assert TEST_COMMAND in _lines(".ci/run")
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_ci_checks_style_types_and_floors(check):
+    assert f".venv/bin/{check}" in _lines(".ci/run")
 
 
 def test_core_imports_without_streamlit_and_plotly():

@@ -1,10 +1,15 @@
 """A visit of the app without a browser: open an address, wait until long work has ended, read what is said."""
 
+import functools
 import json
 import time
 from pathlib import Path
 
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+
+# Every AppTest looks through all installed packages for components, as a server does once when it starts.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 PATIENCE = 60.0
@@ -52,8 +57,15 @@ def settle(at: AppTest) -> AppTest:
         assert not at.exception, at.exception
         if "job_cancel" not in keys(at):
             return at
+        _wait_for_a_job(at, end)
+
+
+def _wait_for_a_job(at: AppTest, end: float) -> None:
+    """Until one of the jobs that the visitor waits for has ended; a run before that would only show progress."""
+    watched = [job for job in at.session_state["_watched_jobs"].values() if job.state == "running"]
+    while watched and all(job.state == "running" for job in watched):
         assert time.monotonic() < end, "the work did not end"
-        time.sleep(0.05)
+        watched[-1].wait(0.01)
 
 
 def press(at: AppTest, key: str) -> AppTest:

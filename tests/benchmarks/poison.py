@@ -9,7 +9,6 @@ at once in either box (``poisoned_thirty.json``, ``--together 100``; ``poisoned_
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from influence_core import studies
 from influence_core.experiments import poison, poison_many
 from influence_core.experiments.poison import ANSWERS, BOX, Attack
 from influence_core.store import Store
+from tests.benchmarks import records
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     ids = poison_many.answered_rightly(study)[: options.count]
     shares = poison_many.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
+    if options.out:
+        records.write(options.out, poison_many.as_json(study, shares), "outcomes")
     for size in options.sizes:
         print(f"{size:3} poisoned: {shares.flipped(size):.1%} of {len(ids)} answers turned")
     return 0
@@ -86,7 +88,7 @@ def _together(study: studies.Study, attack: Attack, out: Path | None) -> int:
         )
     if out:
         kept = {"study": study.spec.name, "protocol": asdict(attack), "paper": "16 of 30", "together": found}
-        out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        records.write(out, kept, "together")
     return 0
 
 

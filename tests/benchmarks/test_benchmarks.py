@@ -1,6 +1,7 @@
 """The plumbing of the benchmarks, at sizes that take no time: what is measured, judged and printed."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
 from tests import references
-from tests.benchmarks import leave_one_out, scores
+from tests.benchmarks import leave_one_out, records, scores
 from tests.benchmarks.scores import Figure, Problem
 from tests.problems import normal
 
@@ -136,3 +137,41 @@ def test_leaving_out_too_slowly_falls_short(monkeypatch, capsys, one_or_seven):
     assert leave_one_out.main(["--threads", "1"]) == 0
     assert leave_one_out.main(["--threads", "1", "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+RECORDED = Path(__file__).parent
+
+
+def test_a_run_is_written_one_line_a_record(tmp_path):
+    out, run = tmp_path / "run.json", {"study": "toy", "share": 1 / 3, "found": [{"id": 1}, {"p": [2 / 3]}]}
+    records.write(out, run, "found")
+    assert json.loads(out.read_text()) == run | {"share": 1 / 3, "found": [{"id": 1}, {"p": [0.666667]}]}
+    assert len(out.read_text().splitlines()) == 8
+
+
+@pytest.mark.parametrize(
+    ("name", "shares"),
+    [
+        ("poisoned_springers", {"1": "0%", "2": "9%", "10": "86%"}),
+        ("poisoned_springers_box4", {"1": "61%", "2": "78%", "10": "100%"}),
+    ],
+)
+def test_the_recorded_shares_are_those_of_the_outcomes(name, shares):
+    run = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    tries = [one["tries"] for one in run["outcomes"]]
+    assert len(tries) == run["test_images"] == 104
+    for size, share in shares.items():
+        turned = [any(one["turned"] and len(one["ids"]) <= int(size) for one in few) for few in tries]
+        assert np.mean(turned) == run["flipped"][size]
+        assert f"{np.mean(turned):.0%}" == share
+    worst = max(one["gradient_norm"] for few in tries for one in few)
+    assert_allclose(worst, run["largest_gradient_norm"], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "turned"), [("poisoned_thirty", [1, 4]), ("poisoned_thirty_box4", [8, 15])])
+def test_the_recorded_counts_of_thirty_are_those_of_the_probabilities(name, turned):
+    run = json.loads((RECORDED / f"{name}.json").read_text(encoding="utf-8"))
+    assert [one["turned"] for one in run["together"]] == turned
+    for one in run["together"]:
+        assert len(one["test_ids"]) == 30
+        assert sum(p < 0.5 for p in one["after"]) - sum(p < 0.5 for p in one["before"]) == one["turned"]

@@ -5,7 +5,7 @@ import pytest
 from tests.browser.helpers import click_point, shot
 from tests.browser.test_explain_journey import click, query, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 def test_from_the_button_to_an_opened_point_and_the_newton_step(page):

@@ -11,7 +11,7 @@ from tests.browser.helpers import shot, wait_idle
 from tests.browser.test_explain_journey import click, query, settle, title
 from tests.browser.test_proof_pages_journey import chart
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 @pytest.mark.timeout(900)

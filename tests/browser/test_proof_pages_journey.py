@@ -7,7 +7,7 @@ import pytest
 from tests.browser.helpers import shot
 from tests.browser.test_explain_journey import click, query, settle, title
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 def chart(opened, key):

@@ -9,7 +9,7 @@ from influence_core import data
 from tests.browser.helpers import shot, wait_idle, wait_until
 from tests.browser.test_explain_journey import click, query, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 SUSPECTS = 12
 

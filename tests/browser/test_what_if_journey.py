@@ -5,7 +5,7 @@ import pytest
 from tests.browser.helpers import shot
 from tests.browser.test_explain_journey import click, query, settle, title
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow]
+pytestmark = pytest.mark.browser
 
 
 def test_from_the_menu_to_forecast_truth_and_spot_check(page):

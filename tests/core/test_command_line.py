@@ -328,7 +328,7 @@ sys.meta_path.insert(0, Blocked())
 sys.argv = ["influence_core", *sys.argv[1:]]
 runpy.run_module("influence_core", run_name="__main__")
 """
-    root = Path(command_line.__file__).parents[2]
+    root = Path(command_line.__file__).parents[1]
     command = [sys.executable, "-c", program, "reproduce", "fig1", "--check"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -95,7 +95,9 @@ def test_a_digest_is_the_same_tomorrow() -> None:
     )
 
 
-@pytest.mark.parametrize("part", [object(), {1, 2}, np.array([object()]), 1j], ids=repr)
+@pytest.mark.parametrize(
+    "part", [object(), {1, 2}, np.array([object()]), 1j], ids=["object", "set", "array of objects", "complex"]
+)
 def test_what_has_no_bytes_of_its_own_is_refused(part: object) -> None:
     with pytest.raises(UnsupportedError, match="digest cannot be made"):
         digest(part)

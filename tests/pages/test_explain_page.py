@@ -287,7 +287,7 @@ def test_a_long_preparation_happens_beside_the_first_answer(restart, monkeypatch
         ({"show": "all", "page": "3"}, lambda known: np.arange(len(known.ids))[44:]),
         ({"show": "wrong", "page": "99"}, lambda known: known.misclassified()),
     ],
-    ids=str,
+    ids=["least sure", "all", "all of a class", "last page", "page beyond the last"],
 )
 def test_the_chooser_offers(known, query, order):
     ids = [str(one) for one in known.ids[order(known)]]
