@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
 from influence_core.data.examples import Pictures
+from influence_core.data.packaged import ASSETS
 from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
@@ -29,7 +29,7 @@ from influence_core.store.digest import digest
 from influence_core.studies.spec import StudySpec
 from influence_core.training import Trained, gradient_norm, minimise, train_network
 
-PACKAGED = Path(__file__).resolve().parents[2] / "assets" / "studies"
+PACKAGED = ASSETS / "studies"
 """Parameters that ship with the app, for studies that train for minutes; made by ``precompute``."""
 
 FORMAT = 1
