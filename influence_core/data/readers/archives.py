@@ -8,11 +8,8 @@ known to be safe.
 from __future__ import annotations
 
 import errno
-import os
 import re
-import shutil
 import stat
-import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -25,6 +22,7 @@ from influence_core.data.readers.photographs import MOST_BYTES as MOST_BYTES_A_F
 from influence_core.data.readers.skipped import Skipped, SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
+from influence_core.store.atomic import whole_folder
 
 MOST_FILES = 25_000
 MOST_BYTES = 2 * 10**9
@@ -37,8 +35,6 @@ LONGEST_NAME = 500
 DEEPEST = 8
 CHUNK = 2**20
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-ABANDONED = ".tmp"
-"""What the names of folders end with while they are filled."""
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNUSABLE = re.compile(
     r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE
@@ -78,13 +74,8 @@ def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = Non
             `into` is there already.
     """
     try:
-        into.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{into.name}-", suffix=ABANDONED, dir=into.parent))
-        try:
+        with whole_folder(into) as scratch:
             files, size, skipped = _unpack_all(archive, scratch, progress)
-            os.rename(scratch, into)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise _no_room(error) from error
     return Unpacked(_step_in(into), files, size, skipped)

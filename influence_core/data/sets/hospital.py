@@ -8,10 +8,8 @@ were not readmitted are missing.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -24,6 +22,7 @@ from influence_core.data.fetching import Download, fetch
 from influence_core.data.readers.tables import TableRecords, encode, sorted_levels, thin
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
+from influence_core.store.atomic import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,18 +249,11 @@ def _thinned_numbers(candidates: np.ndarray) -> np.ndarray:
 
 
 def _unpack(archive: IO[bytes], folder: Path) -> None:
-    """The one file that is wanted, written beside its place and moved there whole."""
+    """The one file that is wanted."""
     with zipfile.ZipFile(archive) as members:
         wanted = [one for one in members.infolist() if Path(one.filename).name == FILE]
         if not wanted or wanted[0].file_size > MOST_BYTES:
             raise OSError(f"the archive does not hold {FILE} of a sensible size")
         content = members.read(wanted[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, folder / FILE)
-    finally:
-        with suppress(OSError):
-            os.unlink(name)
+    with whole_file(folder / FILE) as file:
+        file.write(content)
