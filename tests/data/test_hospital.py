@@ -155,7 +155,7 @@ def test_other_bad_files_and_folders_are_refused_in_words(tmp_path, monkeypatch)
         with pytest.raises(DataError, match="damaged|lacks the columns"):
             load("hospital", str(tmp_path))
     with path.open("wb") as file:
-        file.truncate(hospital.MOST_BYTES + 1)
+        file.truncate(hospital.MAX_BYTES + 1)
     with pytest.raises(DataError, match="larger than 100 MB"):
         load("hospital", str(tmp_path))
     assert hospital.missing_files(str(tmp_path)) == []
@@ -202,7 +202,7 @@ def test_what_is_no_hospital_archive_leaves_nothing_behind(tmp_path, served, con
 
 
 def test_a_download_is_bounded(tmp_path, served, monkeypatch):
-    monkeypatch.setattr(hospital, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(hospital, "MAX_BYTES", 1_000)
     served.content = archive({hospital.FILE: bytes(5_000)})
     with pytest.raises(DataError, match="sensible size"):
         hospital.download(str(tmp_path))

@@ -25,7 +25,7 @@ from influence_core.store import Store
 from influence_core.store.atomic import forget_oldest, remove_abandoned, whole_folder
 
 FOLDER = "uploads"
-MOST_BYTES = 500 * 10**6
+MAX_BYTES = 500 * 10**6
 """Of a zip as it is sent."""
 LONGEST_TITLE = 60
 _KEY = re.compile("[0-9a-f]{64}")
@@ -59,10 +59,8 @@ def key_of(archive: BinaryIO) -> str:
     archive.seek(0)
     while chunk := archive.read(2**20):
         size += len(chunk)
-        if size > MOST_BYTES:
-            raise DataError(
-                f"The zip has more than {MOST_BYTES // 10**6} MB. Send fewer or smaller pictures."
-            )
+        if size > MAX_BYTES:
+            raise DataError(f"The zip has more than {MAX_BYTES // 10**6} MB. Send fewer or smaller pictures.")
         hasher.update(chunk)
     archive.seek(0)
     return hasher.hexdigest()

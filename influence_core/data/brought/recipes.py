@@ -18,7 +18,7 @@ from influence_core.store.digest import digest
 FOLDER = "recipes"
 PREFIX = "own-"
 """What the names of such studies begin with."""
-MOST_RECIPES = 200
+MAX_RECIPES = 200
 NAME = re.compile(f"{PREFIX}[0-9a-f]{{32}}")
 
 
@@ -51,9 +51,9 @@ def keep(store: Store, fields: Mapping[str, Any]) -> str:
         DataError: there are too many, or the disk refuses.
     """
     name = name_of(fields)
-    if name not in (known := {one.name for one in recipes(store)}) and len(known) >= MOST_RECIPES:
+    if name not in (known := {one.name for one in recipes(store)}) and len(known) >= MAX_RECIPES:
         raise DataError(
-            f"This server keeps {MOST_RECIPES} own studies at most. Remove one that is not needed."
+            f"This server keeps {MAX_RECIPES} own studies at most. Remove one that is not needed."
         )
     try:
         remove_abandoned(store.folder / FOLDER, NAME)

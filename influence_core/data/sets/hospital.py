@@ -35,7 +35,7 @@ URL = (
     "https://archive.ics.uci.edu/static/public/296/"
     "diabetes%2B130-us%2Bhospitals%2Bfor%2Byears%2B1999-2008.zip"
 )
-MOST_BYTES = 100 * 10**6
+MAX_BYTES = 100 * 10**6
 USUAL_BYTES = 3.5e6
 
 COUNTS = (
@@ -121,7 +121,7 @@ def download(folder: str, progress: Progress | None = None) -> None:
     report(progress, 0.0, "Downloading the hospital stays, about 3 MB")
     try:
         with tempfile.TemporaryFile() as archive:
-            fetch(URL, archive, USUAL_BYTES, MOST_BYTES, progress)
+            fetch(URL, archive, USUAL_BYTES, MAX_BYTES, progress)
             _unpack(archive, Path(folder))
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(
@@ -161,9 +161,9 @@ def _require_file(folder: str | None) -> Path:
             f"Expected {FILE} in {folder}, but did not find it. Name the folder that holds it, or download it "
             "(UCI, “Diabetes 130-US hospitals for years 1999-2008”)."
         )
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise DataError(
-            f"{path} is larger than {MOST_BYTES // 10**6} MB: not the hospital data. Download them again."
+            f"{path} is larger than {MAX_BYTES // 10**6} MB: not the hospital data. Download them again."
         )
     return path
 
@@ -252,7 +252,7 @@ def _unpack(archive: IO[bytes], folder: Path) -> None:
     """The one file that is wanted."""
     with zipfile.ZipFile(archive) as members:
         wanted = [one for one in members.infolist() if Path(one.filename).name == FILE]
-        if not wanted or wanted[0].file_size > MOST_BYTES:
+        if not wanted or wanted[0].file_size > MAX_BYTES:
             raise OSError(f"the archive does not hold {FILE} of a sensible size")
         content = members.read(wanted[0])
     with whole_file(folder / FILE) as file:

@@ -19,7 +19,7 @@ from influence_core.store.atomic import remove_abandoned, whole_file
 
 WEIGHTS_FOLDER = "weights"
 """Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
-MOST_OVER = 1.2
+MAX_OVER = 1.2
 """A download may be larger than announced by this factor, and no more."""
 ROOM = 2
 """A download needs so many times its size on the disk, so that it never fills it."""
@@ -57,7 +57,7 @@ def download(name: str, folder: str, progress: Progress | None = None) -> None:
             raise OSError(f"the disk has less than {ROOM * size / 1e6:,.0f} MB free")
         remove_abandoned(path.parent, re.compile(re.escape(name)))
         with whole_file(path, mode=0o644) as file:
-            fetch(address, file, size, int(MOST_OVER * size), progress, _start_of_sha256(address))
+            fetch(address, file, size, int(MAX_OVER * size), progress, _start_of_sha256(address))
     except OSError as error:
         raise DataError(
             f"The weights of {name} could not be downloaded: {error}\n"
