@@ -98,9 +98,11 @@ def features(
 
 
 def from_kernel(kernel: Tensor, n: int) -> KernelFeatures:
-    """Features out of the kernel ``(n + t, n)`` of all pictures against the ``n`` training pictures, below its diagonal.
+    """Features out of a kernel; a jitter enters only where pictures that are alike leave it without a Cholesky factor.
 
-    A jitter enters only where pictures that are alike leave the kernel without a Cholesky factor.
+    Args:
+        kernel: ``(n + t, n)`` of all pictures against the training pictures; above its diagonal nothing is read.
+        n: Training pictures.
     """
     jitter = 0.0
     train, failed = torch.linalg.cholesky_ex(kernel[:n])

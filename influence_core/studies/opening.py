@@ -82,7 +82,17 @@ class Study:
         return backbones.build(self.spec.backbone, self.folder).to(self.theta.device)
 
     def features(self, photo: np.ndarray) -> Tensor:
-        """``(d,)`` what the model sees of a photograph ``(side, side, 3)`` uint8: the backbone's features, or pixels."""
+        """What the model sees of a photograph: the backbone's features, or pixels.
+
+        Args:
+            photo: ``(side, side, 3)`` uint8.
+
+        Returns:
+            ``(d,)``.
+
+        Raises:
+            UnsupportedError: If the study does not look at photographs.
+        """
         if self.backbone is None:
             shape = self.data.image_shape
             if shape is None or len(shape) != 3:
@@ -112,6 +122,10 @@ class Study:
 
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
     """Training examples ``n`` and parameters ``p`` of a study, without training it.
+
+    Args:
+        spec: What would be trained.
+        folder: Where the data lie, for data that are not packaged.
 
     Raises:
         DataError: If the data cannot be read.
