@@ -20,15 +20,15 @@ from influence_core.data.readers.picture_sets import THUMB, FilePictures
 from influence_core.data.readers.skipped import Skipped, SkipReport, shown
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 from influence_core.store.digest import digest
 
 FORMAT = 1
 """Raised when pictures come to be read in another way."""
 TRAIN_SHARE = 0.8
 SEED = 0
-FEWEST_PICTURES = 10
-MOST_FOLDER_BYTES = 10 * 10**9
+MIN_PICTURES = 10
+MAX_FOLDER_BYTES = 10 * 10**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class _Read:
 
 
 def survey(
-    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store | None = None
+    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store = NO_STORE
 ) -> PhotoFolder:
     """Read every picture of a folder once; a store spares it the next time, until a name, size or date changes.
 
@@ -115,21 +115,18 @@ def survey(
     )
 
 
-def _read_or_recall(
-    root: Path, listed: list[PictureFile], store: Store | None, progress: Progress | None
-) -> _Read:
+def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progress: Progress | None) -> _Read:
     """What the files hold: from the store where none of them changed since."""
     key = digest(
         "pictures read", FORMAT, THUMB, [[os.fsencode(one.name), *_stamp(root, one)] for one in listed]
     )
-    kept = store.get(key) if store else None
+    kept = store.get(key)
     if kept is not None:
         facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
         return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
     read = _read_all(root, listed, progress)
-    if store:
-        meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
-        store.put(key, {"thumbs": read.thumbs}, meta)
+    meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
+    store.put(key, {"thumbs": read.thumbs}, meta)
     return read
 
 
@@ -153,9 +150,9 @@ def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) 
             read.refused.append((error.reason, at))
             continue
         total += len(content)
-        if total > MOST_FOLDER_BYTES:
+        if total > MAX_FOLDER_BYTES:
             raise DataError(
-                f"The pictures in {root} have more than {MOST_FOLDER_BYTES // 10**9} GB together. Keep fewer."
+                f"The pictures in {root} have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
         read.used.append(at)
         read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
@@ -183,9 +180,9 @@ def _require_enough(
             f"Expected at least two sub-folders with pictures in {root}, one for each class ({EXAMPLE}), but found "
             f"{found}{left_out}. Sort the pictures into classes."
         )
-    if len(files) < FEWEST_PICTURES:
+    if len(files) < MIN_PICTURES:
         raise DataError(
-            f"Only {len(files)} pictures can be used; at least {FEWEST_PICTURES} are needed{left_out}. Add more."
+            f"Only {len(files)} pictures can be used; at least {MIN_PICTURES} are needed{left_out}. Add more."
         )
     if all(one.part == TRAIN for one in files):
         raise DataError(f"There is a folder “{TRAIN}”, but no picture to test on{left_out}. Add some.")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from influence_core.data.examples import DataSet, Examples
-from influence_core.data.readers.columns import MOST_LEVELS, Kind, kind_of, numbers_in
+from influence_core.data.readers.columns import MAX_LEVELS, Kind, kind_of, numbers_in
 from influence_core.data.readers.delimited import Encoding, Table
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
@@ -25,9 +25,9 @@ from influence_core.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CLASSES = 50
-MOST_FEATURES = 2_000
-MOST_NUMBERS = 2**25
+MAX_CLASSES = 50
+MAX_FEATURES = 2_000
+MAX_NUMBERS = 2**25
 """Features times rows that are kept: 268 MB."""
 TEST_SHARE = 0.25
 SEED = 0
@@ -77,11 +77,9 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
     number_of = {name: label for label, name in enumerate(classes)}
     y = np.array([number_of[text] for text in frame[choices.label]])
     test = split(y)
-    numbers, categories, constant = _features(frame, kinds, test)
+    x, names, constant = _encoded(frame, table.separator, kinds, test)
     if constant:
         notices.append(f"Left out, because all training rows are alike there: {name_some(constant)}.")
-    scaled = {name: standardised(numbers_in(frame[name], table.separator), ~test, name) for name in numbers}
-    x, names = encode(frame, scaled, categories, constant=True)
     ids = torch.from_numpy(frame.index.to_numpy(dtype=np.int64, copy=True))
     everything = Examples(x, torch.from_numpy(y), ids)
     made = DataSet(
@@ -146,9 +144,9 @@ def _classes(text: pd.Series, name: str) -> list[str]:
         raise DataError(
             f"Every row has the same label in {name[:80]!r}. Choose a column with two labels or more."
         )
-    if len(counts) > MOST_CLASSES:
+    if len(counts) > MAX_CLASSES:
         raise DataError(
-            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MOST_CLASSES}. If it is an "
+            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MAX_CLASSES}. If it is an "
             "amount, cut it into a few classes first."
         )
     once = counts.index[counts < 2]
@@ -179,6 +177,15 @@ def split(y: np.ndarray, share: float = TEST_SHARE, seed: int = SEED) -> np.ndar
     return test
 
 
+def _encoded(
+    frame: pd.DataFrame, separator: str, kinds: Mapping[str, tuple[Kind, np.ndarray]], test: np.ndarray
+) -> tuple[torch.Tensor, tuple[str, ...], list[str]]:
+    """Features (n, d), their names, and columns dropped because they are constant."""
+    numbers, categories, constant = _features(frame, kinds, test)
+    scaled = {name: standardised(numbers_in(frame[name], separator), ~test, name) for name in numbers}
+    return *encode(frame, scaled, categories, constant=True), constant
+
+
 def _features(
     frame: pd.DataFrame, kinds: Mapping[str, tuple[Kind, np.ndarray]], test: np.ndarray
 ) -> tuple[list[str], dict[str, list[str]], list[str]]:
@@ -193,10 +200,10 @@ def _features(
             "No column is left to predict from. Choose a table with columns that vary, or ignore fewer."
         )
     width = len(numbers) + sum(map(len, categories.values())) + 1
-    if width > MOST_FEATURES or width * len(frame) > MOST_NUMBERS:
+    if width > MAX_FEATURES or width * len(frame) > MAX_NUMBERS:
         raise DataError(
-            f"The columns make {width:,} features for {len(frame):,} rows; at most {MOST_FEATURES:,} features and "
-            f"{MOST_NUMBERS:,} numbers in all can be held. Ignore the columns with most categories, or keep fewer rows."
+            f"The columns make {width:,} features for {len(frame):,} rows; at most {MAX_FEATURES:,} features and "
+            f"{MAX_NUMBERS:,} numbers in all can be held. Ignore the columns with most categories, or keep fewer rows."
         )
     return numbers, categories, constant
 
@@ -204,9 +211,9 @@ def _features(
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
     """The different texts of a category in order, once they are known to be few."""
     found = frame[name].unique()
-    if len(found) > MOST_LEVELS:
+    if len(found) > MAX_LEVELS:
         raise DataError(
-            f"Column {name[:80]!r} has {len(found):,} different texts; a category has at most {MOST_LEVELS}. Ignore it "
+            f"Column {name[:80]!r} has {len(found):,} different texts; a category has at most {MAX_LEVELS}. Ignore it "
             "if it only names the rows, or put its rare texts together."
         )
     return sorted_levels(list(found))

@@ -14,7 +14,7 @@ from influence_core.data.readers.delimited import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_LEVELS = 100
+MAX_LEVELS = 100
 MOSTLY = 0.5
 """A column holds numbers if at least this share of its cells that are not empty are numbers."""
 
@@ -43,7 +43,7 @@ class Column:
     @property
     def fits(self) -> bool:
         """Whether it can be a feature as it is."""
-        return self.kind != "category" or self.levels <= MOST_LEVELS
+        return self.kind != "category" or self.levels <= MAX_LEVELS
 
 
 def survey(table: Table) -> tuple[Column, ...]:
@@ -82,7 +82,15 @@ def kind_of(table: Table, name: str, codes: Sequence[str]) -> tuple[Kind, np.nda
 
 
 def numbers_in(text: pd.Series, separator: str) -> np.ndarray:
-    """The cells as float64 (n,), NaN where they are no numbers; with semicolons between them, 1,5 is a number too."""
+    """The cells of a column as numbers.
+
+    Args:
+        text: (n,) the cells.
+        separator: What stands between the cells of a row; where it is a semicolon, 1,5 is a number too.
+
+    Returns:
+        (n,) float64, NaN where a cell holds no number.
+    """
     import pandas as pd
 
     row_values, values = pd.factorize(text)  # most columns have few different texts

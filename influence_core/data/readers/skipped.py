@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Skipped files that are named for each reason; all are counted."""
 
 
@@ -31,10 +31,15 @@ class SkipReport:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, reason: str, name: str) -> None:
-        """One more file."""
+        """One more file.
+
+        Args:
+            reason: why it is not used.
+            name: what it is called.
+        """
         self.counts[reason] = self.counts.get(reason, 0) + 1
         named = self.names.setdefault(reason, [])
-        if len(named) < MOST_NAMED:
+        if len(named) < MAX_NAMED:
             named.append(shown(name))
 
     def rows(self) -> tuple[Skipped, ...]:
