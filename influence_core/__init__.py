@@ -15,7 +15,7 @@ classes, the last one mislabelled, and what each of them does to the loss of the
 >>> curvature = Hessian(objective, theta)
 >>> engine = InfluenceEngine(objective, theta, curvature, Cholesky().prepare(curvature))
 >>> scores = engine.score(torch.tensor([[1.0]], dtype=torch.float64), torch.tensor([1]))
->>> scores.most_harmful(0, 8)
+>>> scores.harmful(0, 8)
 tensor([7])
 
 Taken out for real:
