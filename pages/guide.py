@@ -3,6 +3,7 @@
 import streamlit as st
 
 from influence_core.words import sign_rule
+from pages._parts import tour
 from pages._parts.glossary import DIAGRAM, PAGES, TRUST, WORDS
 from pages._shell.page import enter
 
@@ -56,6 +57,7 @@ st.markdown(
     "forecast comes out 5 to 20 % too small. One Newton step without it repairs that."
 )
 
+tour.show()
 with st.expander("The formulas"):
     st.markdown("Training minimises, with $w_i=1/n$,")
     st.latex(
