@@ -21,6 +21,7 @@ from influence_core import engines
 from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, leave_one_out, questions
 from influence_core.experiments.leave_one_out import CERTAIN, LIMIT
+from influence_core.store import NO_STORE
 from influence_core.studies import Study, find, open_study
 from tests.benchmarks.scores import Figure
 
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"threads {torch.get_num_threads()}, torch {torch.__version__}, float64")
     figures = []
     for name in STUDIES if options.data else STUDIES[:1]:
-        study = open_study(find(name), None, options.data, "cpu")
+        study = open_study(find(name), NO_STORE, options.data, "cpu")
         figures += measure(study, first_wrong(study))
     for one in figures:
         aim = "" if one.limit is None else f"at most {one.limit:g}"
