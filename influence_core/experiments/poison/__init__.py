@@ -29,11 +29,18 @@ from influence_core.experiments.poison.ranking import (
     Guard,
     feature_norms,
     guard,
+    guard_table,
     pixel_norms,
     shortlist,
 )
 from influence_core.experiments.poison.saving import ROUNDED, AfterSaving, after_saving, as_float_file
-from influence_core.experiments.poison.targets import ANSWERS, LOSS, least_sure_tests, similar_tests
+from influence_core.experiments.poison.targets import (
+    ANSWERS,
+    LOSS,
+    least_sure_tests,
+    question_of,
+    similar_tests,
+)
 
 __all__ = [
     "ANSWERS",
@@ -55,8 +62,10 @@ __all__ = [
     "as_float_file",
     "feature_norms",
     "guard",
+    "guard_table",
     "least_sure_tests",
     "pixel_norms",
+    "question_of",
     "run",
     "shortlist",
     "similar_tests",

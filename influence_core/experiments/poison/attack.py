@@ -73,6 +73,7 @@ def run(
         predicted=way.predicted,
         actual=first.height - before.height,
         feature_change=(features - study.objective.x[scene.at]).norm(dim=1).cpu().numpy(),
+        feature_length=float(study.data.train.x.norm(dim=1).mean()),
         attack=attack,
         seconds=time.perf_counter() - started,
     )

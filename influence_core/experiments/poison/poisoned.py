@@ -80,6 +80,7 @@ class Poisoned:
             loss, or the fall of the mean probability.
         actual: The change by the first step after real retraining, in the same unit.
         feature_change: ``(m,)`` Euclidean length of each picture's way in feature space.
+        feature_length: Mean Euclidean length of a training picture's features.
         attack: The settings.
         seconds: Time taken.
     """
@@ -98,6 +99,7 @@ class Poisoned:
     predicted: float
     actual: float
     feature_change: np.ndarray
+    feature_length: float
     attack: Attack
     seconds: float
 

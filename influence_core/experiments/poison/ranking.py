@@ -60,6 +60,10 @@ class Guard:
     norms: np.ndarray
     tests: int
 
+    def share(self, k: int) -> float:
+        """What the first ``k`` hold of the sum of all norms."""
+        return float(self.norms[:k].sum() / self.norms.sum())
+
 
 @remember("poison shortlist")
 def shortlist(
@@ -124,6 +128,16 @@ def guard(study: Study, questions: Sequence[Question] = (), *, context: Context 
         norms=total.cpu().numpy()[order] / len(target.x),
         tests=len(target.x),
     )
+
+
+def guard_table(study: Study, found: Guard) -> dict[str, np.ndarray]:
+    """One row a training picture, the most dangerous first; the CSV download holds exactly these."""
+    return {
+        "training_id": found.ids,
+        "label": np.array(study.data.class_names)[found.labels],
+        "mean_norm": found.norms,
+        "own_label_probability": found.own_probability,
+    }
 
 
 def feature_norms(objective: LinearObjective, theta: Tensor, s: Tensor) -> Tensor:

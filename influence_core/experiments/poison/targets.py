@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import DataError
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.poison.pictures import Model
 from influence_core.experiments.questions import Question, ask
 from influence_core.operators import Hessian
@@ -90,6 +91,12 @@ class Target:
 def inverse_of(model: Model) -> Inverse:
     """Of the curvature at the optimum, without damping."""
     return ConjugateGradient(SOLVE_RTOL).prepare(Hessian(model.objective, model.theta))
+
+
+def question_of(explanation: Explanation) -> Question:
+    """What an explanation was asked."""
+    one = explanation
+    return Question(torch.as_tensor(one.x), one.label, one.test_id, one.true_label, one.photo)
 
 
 def similar_tests(study: Study, test_id: int, count: int = 30) -> list[Question]:
