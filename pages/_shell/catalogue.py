@@ -41,7 +41,7 @@ class ExplainParams(Params):
     panel: str = param("", after=(*QUESTION, "word"))
 
 
-_PARTS = ("one", "together", "share", "guard")
+_POISON_PARTS = ("one", "together", "share", "guard")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,9 @@ class PoisonParams(Params):
     """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures are changed, how many
     test images are attacked one by one, whether to begin."""
 
-    panel: str = param("one", one_of(_PARTS, f"There is no part “{{}}”; choose one of {', '.join(_PARTS)}."))
+    panel: str = param(
+        "one", one_of(_POISON_PARTS, f"There is no part “{{}}”; choose one of {', '.join(_POISON_PARTS)}.")
+    )
     box: float = param(poison.BOX, up_to("box", 64))
     poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
     k: int = param(50, whole("number of examples", least=1), after=())
