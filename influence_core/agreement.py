@@ -56,7 +56,7 @@ def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | n
     """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
     if min(len(set(map(float, one))), len(set(map(float, other)))) < 2:
         return math.nan
-    return round(float(spearmanr(one, other).statistic), 12)  # a few ranks often give exactly a limit
+    return round(float(spearmanr(one, other).statistic), 14)  # a few ranks often give exactly a limit
 
 
 def strongest(values: np.ndarray, k: int) -> np.ndarray:

@@ -17,10 +17,11 @@ from influence_core.experiments import (
     poison,
     review,
     smooth_hinge,
+    two_models,
     wrong_labels,
 )
 from influence_core.studies import StudySpec
-from pages._shell.params import ANSWER, QUESTION, Params, flag, number, one_of, param, whole
+from pages._shell.params import ANSWER, QUESTION, Params, count, flag, number, one_of, param, up_to, whole
 
 OwnParams = TypeVar("OwnParams", bound=Params)
 
@@ -40,14 +41,21 @@ class ExplainParams(Params):
     panel: str = param("", after=(*QUESTION, "word"))
 
 
+_POISON_PARTS = ("one", "together", "share", "guard")
+
+
 @dataclass(frozen=True)
 class PoisonParams(Params):
-    """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures, whether to begin."""
+    """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures are changed, how many
+    test images are attacked one by one, whether to begin."""
 
-    panel: str = param("")
-    box: str = param("0.499")
-    poisons: str = param("1")
-    retrain: bool = _retrain()
+    panel: str = param(
+        "one", one_of(_POISON_PARTS, f"There is no part “{{}}”; choose one of {', '.join(_POISON_PARTS)}.")
+    )
+    box: float = param(poison.BOX, up_to("box", 64))
+    poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
+    k: int = param(50, whole("number of examples", least=1), after=())
+    retrain: bool = _retrain("panel", "box", "poisons", "k")
 
 
 @dataclass(frozen=True)
@@ -169,6 +177,7 @@ TWO_MODELS = PageRow(
     "5.1, Figure 4",
     "Understand",
     Params,
+    two_models.supports,
 )
 POISON = PageRow(
     "poison",

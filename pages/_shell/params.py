@@ -87,6 +87,28 @@ def number(what: str) -> Callable[[str], float]:
     return read
 
 
+def up_to(what: str, most: float) -> Callable[[str], float]:
+    """Reads a number above 0 and up to ``most``."""
+
+    def read(text: str) -> float:
+        try:
+            size = float(text)
+        except ValueError:
+            size = 0.0
+        if not 0 < size <= most:
+            shown = text[:SHOWN]
+            raise DataError(f"The {what} must be a number above 0 and up to {most:g}, but is “{shown}”.")
+        return size
+
+    return read
+
+
+def count(what: str, most: int) -> Callable[[str], int]:
+    """Reads a whole number from 1 to ``most``."""
+    known = one_of(map(str, range(1, most + 1)), f"The {what} must be 1 to {most}, but is “{{}}”.")
+    return lambda text: int(known(text))
+
+
 def one_of(options: Iterable[str], refusal: str) -> Callable[[str], str]:
     """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` in its place."""
     allowed = frozenset(options)
