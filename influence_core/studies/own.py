@@ -6,7 +6,7 @@ import os
 import re
 import runpy
 
-from influence_core.data.brought import recipes, uploads
+from influence_core.data.brought import TABLE, recipes, uploads
 from influence_core.errors import DataError
 from influence_core.store import Store
 from influence_core.studies.catalogue import CATALOGUE
@@ -65,7 +65,7 @@ def find(name: str, store: Store | None = None) -> StudySpec:
 def of_table(kept: uploads.Kept) -> StudySpec:
     """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
     model = "logistic" if kept.classes == 2 else "softmax"
-    return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
+    return StudySpec(UPLOADED + kept.key, kept.title, TABLE, model, 1 / kept.n, source=kept.key)
 
 
 def of_recipe(kept: recipes.Recipe) -> StudySpec:
