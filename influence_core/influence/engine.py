@@ -36,11 +36,11 @@ class InfluenceScores:
     values: Tensor
     solve: Solution
 
-    def most_helpful(self, test: int, k: int) -> Tensor:
+    def helpful(self, test: int, k: int) -> Tensor:
         """Positions ``(<= k,)`` of the examples whose removal would raise the loss most, largest first; all positive."""
         return self._ranked(self.values[test], k)
 
-    def most_harmful(self, test: int, k: int) -> Tensor:
+    def harmful(self, test: int, k: int) -> Tensor:
         """Positions ``(<= k,)`` of the examples whose removal would lower the loss most, largest first; all negative."""
         return self._ranked(-self.values[test], k)
 

@@ -19,4 +19,4 @@ FIGURES: dict[str, Callable[..., Reproduction]] = {
     "readmission": readmission.run,
     "labels": labels.run,
 }
-"""The reproducible figures by alias; each takes ``folder``, ``store``, ``device`` and ``progress``, as ``fig1.run`` does."""
+"""The reproducible figures by alias; each takes ``folder``, ``device`` and ``context``, as ``fig1.run`` does."""

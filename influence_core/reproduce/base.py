@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from influence_core.context import Context
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study
+from influence_core.studies import Study, StudySpec, open_study
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Reproduction:
     def short(self) -> tuple[Check, ...]:
         """The figures that fall short."""
         return tuple(check for check in self.checks if not check.passed)
+
+
+def open_(spec: StudySpec, folder: str | None, device: str, context: Context) -> Study:
+    """The trained study of a figure."""
+    return open_study(spec, context.store, folder, device, context.progress)
 
 
 def setting(study: Study, answer: Explanation) -> dict[str, Any]:

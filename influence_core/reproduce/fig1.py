@@ -5,43 +5,36 @@ from __future__ import annotations
 import numpy as np
 
 from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.experiments import anatomy, explain, questions
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
-from influence_core.progress import Progress, part
-from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.reproduce.base import Check, Reproduction, open_, setting
 from influence_core.studies import Study
 
 IDENTITY = 1e-10
 """Relative error up to which two products of a few thousand float64 numbers are the same."""
 
 
-def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Reproduction:
+def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
     """Digits 1 against 7, for one test image of a seven.
 
     Args:
         folder: The folder that holds ``MNIST/raw``; the packaged digits stand in where none is named.
-        store: Where the trained parameters and the scores are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while training and solving.
+        context: Its store keeps the trained parameters and the scores.
 
     Raises:
         DataError: If the folder does not hold MNIST.
     """
     spec = studies.find("mnist-one-or-seven" if folder else "one-or-seven")
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.7))
+    study = open_(spec, folder, device, context.part(0.0, 0.7))
     test = study.data.test
     at = 30 if folder else int((test.y == study.data.class_names.index("7")).nonzero()[0])
     question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
     settings = SolverSettings("cholesky", damping=0.0)
-    answer = explain.run(study, question, settings, store=store, progress=part(progress, 0.7, 1.0))
+    answer = explain.run(study, question, settings, context=context.part(0.7, 1.0))
     parts = anatomy.run(study, answer)
     checks = (
         *_signs(study, answer, parts),

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from influence_core import engines, studies
+from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LIMIT, LeaveOneOut
 from influence_core.experiments.lissa_estimate import BUDGET, OURS, TOP, Estimate
-from influence_core.progress import Progress, part
-from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.reproduce.base import Check, Reproduction, open_, setting
 from influence_core.studies import Study
 
 FOLLOWS = 0.999
@@ -50,30 +49,25 @@ class Figure2:
 
 
 def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-    k: int = LIMIT,
+    folder: str | None = None, device: str = "auto", context: Context = ALONE, k: int = LIMIT
 ) -> Reproduction:
     """Ten digits, for one test image that the model gets wrong: the ``k`` most influential training images left out.
 
     Args:
         folder: The folder that holds ``MNIST/raw``; the packaged digits stand in where none is named.
-        store: Where parameters, scores and retrained losses are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while training and solving.
+        context: Its store keeps parameters, scores and retrained losses.
         k: How many are left out; the paper's 500.
 
     Raises:
         DataError: If the folder does not hold MNIST.
     """
     spec = studies.find("mnist" if folder else "digits")
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.1))
-    answer, prepared = _answer(study, store, progress)
-    exact = leave_one_out.run(study, answer, k, prepared, store, part(progress, 0.35, 0.9))
-    paper = lissa_estimate.run(study, answer, exact, store=store, progress=part(progress, 0.9, 0.97))
-    ours = lissa_estimate.run(study, answer, exact, OURS, store, part(progress, 0.97, 1.0))
+    study = open_(spec, folder, device, context.part(0.0, 0.1))
+    answer = _answer(study, context.part(0.1, 0.35))
+    exact = leave_one_out.run(study, answer, k, context=context.part(0.35, 0.9))
+    paper = lissa_estimate.run(study, answer, exact, context=context.part(0.9, 0.97))
+    ours = lissa_estimate.run(study, answer, exact, OURS, context=context.part(0.97, 1.0))
     original = not study.data.stand_in
     checks = (
         *_forecasts(exact, original),
@@ -86,22 +80,12 @@ def run(
     return Reproduction("fig2", title, settings, checks, Figure2(exact, paper, ours))
 
 
-def _answer(
-    study: Study, store: Store | None, progress: Progress | None
-) -> tuple[Explanation, explain.Prepared | None]:
-    """The question about the paper's test image, or the stand-in's first wrong answer; prepared where it was computed."""
-    test = study.data.test
-    wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
-    at = 8 if not study.data.stand_in else int(np.flatnonzero(wrong)[0])
-    question, settings = (
-        questions.ask(study, int(test.ids[at]), label=int(test.y[at])),
-        SolverSettings("cholesky", damping=0.0),
-    )
-    found = explain.stored(study, question, settings, store) if store else None
-    if found is not None:
-        return found, None
-    prepared = engines.prepare(study, settings, part(progress, 0.1, 0.34))
-    return explain.run(study, question, settings, prepared, store), prepared
+def _answer(study: Study, context: Context) -> Explanation:
+    """The question about the paper's test image, or the stand-in's first wrong answer."""
+    test, known = study.data.test, study.predictions
+    at = 8 if not study.data.stand_in else int(np.flatnonzero(known.predicted != known.labels)[0])
+    question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
+    return explain.run(study, question, SolverSettings("cholesky", damping=0.0), context=context)
 
 
 def _within(name: str, value: float, low: float, high: float, asked: bool = True, paper: str = "") -> Check:
@@ -118,7 +102,7 @@ def _at_most(name: str, value: float, most: float, asked: bool = True, paper: st
 
 
 def _forecasts(exact: LeaveOneOut, original: bool) -> list[Check]:
-    fit = exact.fit
+    fit = exact.agreement
     return [
         _above("exact: correlation with the truth", fit.pearson, FOLLOWS, paper="on the diagonal"),
         _within("exact: slope of forecast on truth", fit.slope, *SLOPES[original], paper="1"),
@@ -127,7 +111,7 @@ def _forecasts(exact: LeaveOneOut, original: bool) -> list[Check]:
 
 
 def _proofs(exact: LeaveOneOut) -> list[Check]:
-    share = float((exact.gradient_norms / exact.targets).max()) * leave_one_out.CERTAIN
+    share = float((exact.gradient_norms / exact.targets).max()) * leave_one_out.GRADIENT_TOL
     control = abs(exact.control)
     return [
         _at_most("gradient norm / gradient of the left-out image, the largest", share, PROVED),
@@ -141,12 +125,20 @@ def _estimates(paper: Estimate, ours: Estimate, original: bool) -> list[Check]:
     low, high = ESTIMATED_SLOPES
     checks = [
         _above(
-            "LiSSA: correlation with the truth", paper.fit.pearson, ESTIMATED, original, "near the diagonal"
+            "LiSSA: correlation with the truth",
+            paper.agreement.pearson,
+            ESTIMATED,
+            original,
+            "near the diagonal",
         ),
-        _within("LiSSA: slope of forecast on truth", paper.fit.slope, low, high),
+        _within("LiSSA: slope of forecast on truth", paper.agreement.slope, low, high),
         Check(f"LiSSA: of the {TOP} strongest, found", paper.top, f"at least {FOUND}", paper.top >= FOUND),
-        _above("LiSSA, our settings: correlation", ours.fit.pearson, max(ESTIMATED, paper.fit.pearson)),
-        _within("LiSSA, our settings: slope", ours.fit.slope, low, high),
+        _above(
+            "LiSSA, our settings: correlation",
+            ours.agreement.pearson,
+            max(ESTIMATED, paper.agreement.pearson),
+        ),
+        _within("LiSSA, our settings: slope", ours.agreement.slope, low, high),
         Check(
             f"LiSSA, our settings: of the {TOP} strongest, found",
             ours.top,
@@ -161,7 +153,7 @@ def _estimates(paper: Estimate, ours: Estimate, original: bool) -> list[Check]:
 
 def _facts(answer: Explanation, exact: LeaveOneOut, paper: Estimate, ours: Estimate) -> list[Check]:
     """What the paper's axes show, and what else there is to know."""
-    newton = exact.newton_fit
+    newton = exact.newton_agreement
     assert newton is not None, "a linear model has Newton forecasts"
     actual, predicted = exact.actual, exact.predicted
     return [
@@ -175,7 +167,7 @@ def _facts(answer: Explanation, exact: LeaveOneOut, paper: Estimate, ours: Estim
             (float(predicted.min()), float(predicted.max())),
             paper="-0.024 to 0.031",
         ),
-        Check("exact: rank correlation", exact.fit.spearman),
+        Check("exact: rank correlation", exact.agreement.spearman),
         Check("Newton: correlation with the truth", newton.pearson),
         Check("Newton: slope", newton.slope),
         Check("Newton: worst error / largest truth", newton.worst),

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from influence_core import engines, studies
-from influence_core.engines import SolverSettings
+from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.experiments import explain, network_leave_one_out, questions
-from influence_core.experiments.network_leave_one_out import NetworkCheck, Truth
-from influence_core.progress import Progress, part
-from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Truth
+from influence_core.reproduce.base import Check, Reproduction, open_, setting
 
 LEFT_OUT = 40
 FOLLOWS = 0.7
@@ -22,11 +20,7 @@ ASKED_WAYS = ("local", "adam")
 
 
 def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-    k: int = LEFT_OUT,
+    folder: str | None = None, device: str = "auto", context: Context = ALONE, k: int = LEFT_OUT
 ) -> Reproduction:
     """The paper's network on packaged digits, asked about the first test image that it gets wrong.
 
@@ -34,31 +28,26 @@ def run(
 
     Args:
         folder: Not needed: the stand-in ships with the app.
-        store: Where the left-out networks are kept, one by one.
         device: A name of ``devices.NAMES``.
-        progress: Called while training.
+        context: Its store keeps the left-out networks, one by one.
         k: How many are left out.
     """
-    study = studies.open_study(studies.find("digits-network"), store, None, device, part(progress, 0.0, 0.02))
-    test = study.data.test
-    wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
-    at = int(np.flatnonzero(wrong)[0])
+    study = open_(studies.find("digits-network"), None, device, context.part(0.0, 0.02))
+    test, known = study.data.test, study.predictions
+    at = int(np.flatnonzero(known.predicted != known.labels)[0])
     question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
-    prepared = engines.prepare(study, SolverSettings("cholesky"), part(progress, 0.02, 0.1))
-    answer = explain.run(study, question, prepared=prepared, store=store)
-    found = network_leave_one_out.run(
-        study, answer, k, prepared=prepared, store=store, progress=part(progress, 0.1, 1.0)
-    )
+    answer = explain.run(study, question, context=context.part(0.02, 0.1))
+    found = network_leave_one_out.run(study, answer, k, context=context.part(0.1, 1.0))
     settings = {**setting(study, answer), "left_out": k, "adam": str(network_leave_one_out.ADAM)}
     title = "Figure 2, right: a network's forecasts against training it again"
     checks = (*_asked(found), *_facts(found))
     return Reproduction("fig2-network", title, settings, checks, found)
 
 
-def _asked(found: NetworkCheck) -> list[Check]:
+def _asked(found: NetworkLeaveOneOut) -> list[Check]:
     checks = [Check("parameters", found.p, f"{PARAMETERS:,}", found.p == PARAMETERS, f"{PARAMETERS:,}")]
     for way in ASKED_WAYS:
-        name, r, truth = network_leave_one_out.WAYS[way], found.fit(way).pearson, found.truths[way]
+        name, r, truth = network_leave_one_out.WAYS[way], found.agreement(way).pearson, found.truths[way]
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         checks += [
             Check(f"{name}: correlation with the truth", r, f"at least {FOLLOWS:g}", r >= FOLLOWS, "0.86"),
@@ -79,11 +68,11 @@ def _proof(name: str, truth: Truth) -> Check:
     return Check(f"{name}: largest gradient norm of a left-out network", worst, asked, truth.proved)
 
 
-def _facts(found: NetworkCheck) -> list[Check]:
+def _facts(found: NetworkLeaveOneOut) -> list[Check]:
     """What else there is to know: the other way, other test images, drift, and the curvature against the damping."""
     facts = []
     for way, truth in found.truths.items():
-        name, fit = network_leave_one_out.WAYS[way], found.fit(way)
+        name, fit = network_leave_one_out.WAYS[way], found.agreement(way)
         facts += [
             Check(f"{name}: correlation, rank correlation", (fit.pearson, fit.spearman)),
             Check(f"{name}: slope of forecast on truth", fit.slope),

@@ -2,7 +2,6 @@
 
 from influence_core.store.null import NO_STORE, NullStore
 from influence_core.store.store import (
-    ABANDONED_AFTER_SECONDS,
     DEFAULT_LIMIT,
     FOLDER_VARIABLE,
     LIMIT_VARIABLE,
@@ -12,7 +11,6 @@ from influence_core.store.store import (
 )
 
 __all__ = [
-    "ABANDONED_AFTER_SECONDS",
     "DEFAULT_LIMIT",
     "FOLDER_VARIABLE",
     "LIMIT_VARIABLE",

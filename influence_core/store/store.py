@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,11 +21,11 @@ import numpy as np
 import platformdirs
 
 from influence_core.errors import StoreError
+from influence_core.store.atomic import forget_oldest, remove_abandoned, whole_file
 
 FOLDER_VARIABLE = "INFLUENCE_EXPLORER_CACHE"
 LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
 DEFAULT_LIMIT = 2 * 2**30
-ABANDONED_AFTER_SECONDS = 3600
 _KEY = re.compile(r"[0-9a-f]{32,128}")  # 32 at least: no file of the user's is ever taken for an entry
 
 
@@ -53,7 +51,7 @@ class Store:
         named = folder or os.environ.get(FOLDER_VARIABLE)
         self.folder = Path(named or platformdirs.user_cache_dir("influence-explorer")).expanduser()
         self.limit_bytes = self._limit_from_environment() if limit_bytes is None else limit_bytes
-        self._remove_abandoned()
+        remove_abandoned(self.folder, _KEY)
 
     def get(self, key: str) -> Entry | None:
         """The entry kept under `key`, or None; a damaged one is removed, with a notice.
@@ -97,11 +95,12 @@ class Store:
             )
             return False
         try:
-            self._write(path, key, arrays, header)
+            with whole_file(path) as file:
+                np.savez(file, **_members(key, arrays, header))
         except OSError as error:
             self._notify(f"A result could not be kept ({_reason(error)}); it is computed again next time.")
             return False
-        self._forget_oldest()
+        forget_oldest(self._entries(), self.limit_bytes, self._remove)
         return True
 
     def notices(self) -> list[str]:
@@ -125,20 +124,6 @@ class Store:
             raise StoreError(f"Expected a key of 32 to 128 hex digits, got {key!r}. Make it with digest().")
         return self.folder / f"{key}.npz"
 
-    def _write(self, path: Path, key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> None:
-        """Write beside the place, make it durable, then move it there in one step."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f"{key}-", suffix=".tmp", dir=self.folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **_members(key, arrays, header))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, path)
-        finally:
-            with suppress(OSError):  # after the move there is nothing left to remove
-                os.unlink(name)
-
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
         """(last use, bytes, path) of each entry; files that are not ours are never touched."""
         with suppress(OSError):
@@ -147,25 +132,6 @@ class Store:
                     with suppress(OSError):  # another process removed it first
                         status = path.stat()
                         yield status.st_mtime_ns, status.st_size, path
-
-    def _forget_oldest(self) -> None:
-        """Remove what was used longest ago until the rest is within the limit."""
-        entries = sorted(self._entries())
-        excess = sum(size for _, size, _ in entries) - self.limit_bytes
-        for _, size, path in entries:
-            if excess <= 0:
-                break
-            self._remove(path)
-            excess -= size
-
-    def _remove_abandoned(self) -> None:
-        """Remove what killed processes left half written; a younger file may still be in the making."""
-        with suppress(OSError):
-            for path in self.folder.glob("*-*.tmp"):
-                with suppress(OSError):
-                    abandoned = time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS
-                    if abandoned and _KEY.fullmatch(path.name.split("-")[0]):
-                        path.unlink()
 
     def _remove(self, path: Path) -> None:
         """Remove a file; that another process removed it first is fine."""

@@ -210,8 +210,8 @@ def _deep_features(
     kept = store.get(key) if store else None
     if kept is not None:
         return torch.as_tensor(kept.arrays["features"])
-    place, _ = devices.choose(device, backbone.width, is_network=True)
-    found = backbones.extract(backbone.to(place), pictures, ids, progress)
+    chosen, _ = devices.choose(device, backbone.width, is_network=True)
+    found = backbones.extract(backbone.to(chosen), pictures, ids, progress)
     if store:
         store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})
     return found
@@ -241,14 +241,14 @@ def _objective(spec: StudySpec, examples: DataSet, device: str) -> tuple[Objecti
     classes, x, y = len(examples.class_names), examples.train.x, examples.train.y
     if not spec.is_network:
         loss = _loss(spec, classes)
-        place, dtype = devices.choose(device, x.shape[1] * loss.outputs, is_network=False)
-        return LinearObjective.build(x.to(place, dtype), y.to(place), loss, spec.l2), None
+        chosen, dtype = devices.choose(device, x.shape[1] * loss.outputs, is_network=False)
+        return LinearObjective.build(x.to(chosen, dtype), y.to(chosen), loss, spec.l2), None
     network = all_convolutional.build(classes, spec.seed)
-    place, dtype = devices.choose(device, sum(p.numel() for p in network.parameters()), is_network=True)
+    chosen, dtype = devices.choose(device, sum(p.numel() for p in network.parameters()), is_network=True)
     objective = NetworkObjective.build(
-        network.to(place, dtype),
-        x.to(place, dtype),
-        y.to(place),
+        network.to(chosen, dtype),
+        x.to(chosen, dtype),
+        y.to(chosen),
         SoftmaxLoss(classes),
         all_convolutional.penalty(network, spec.l2),
         all_convolutional.INPUT_SHAPE,

@@ -62,7 +62,7 @@ def find(name: str, store: Store | None = None) -> StudySpec:
     return CATALOGUE[name]
 
 
-def of_table(kept: uploads.Kept) -> StudySpec:
+def of_table(kept: uploads.UploadedTable) -> StudySpec:
     """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
     model = "logistic" if kept.classes == 2 else "softmax"
     return StudySpec(UPLOADED + kept.key, kept.title, TABLE, model, 1 / kept.n, source=kept.key)

@@ -6,9 +6,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
-from influence_core.data.brought.tables import MOST_CLASSES, SEED, TEST_SHARE, Choices
-from influence_core.data.readers.columns import MOST_LEVELS, Column, survey
-from influence_core.data.readers.delimited import MOST_BYTES, Encoding, Table, read
+from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices
+from influence_core.data.readers.columns import MAX_LEVELS, Column, survey
+from influence_core.data.readers.delimited import MAX_BYTES, Encoding, Table, read
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
@@ -24,13 +24,13 @@ def show(view: View) -> None:
     times = st.session_state.get("tables_made", 0)  # a new form, folded and empty, after each table
     with st.expander("Use a table of your own", key=f"upload_{times}"):
         st.caption(
-            f"A CSV file with a header row, up to {MOST_BYTES // 10**6} MB. It stays on the machine that runs this app, "
+            f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. It stays on the machine that runs this app, "
             "in its store, until the store needs the room."
         )
         file = st.file_uploader(
             "CSV file",
             type=["csv", "tsv", "txt"],
-            max_upload_size=MOST_BYTES // 10**6,
+            max_upload_size=MAX_BYTES // 10**6,
             key=f"table_file_{times}",
         )
         if file is not None:
@@ -50,9 +50,9 @@ def _form(file: UploadedFile) -> None:
             st.checkbox("Read it as Latin-1 (Western European)", key="table_latin")
         return
     _preview(table, columns)
-    labels = [one.name for one in columns if 2 <= one.levels <= MOST_CLASSES]
+    labels = [one.name for one in columns if 2 <= one.levels <= MAX_CLASSES]
     if not labels:
-        raise DataError(f"No column has 2 to {MOST_CLASSES} different values, as a label must.")
+        raise DataError(f"No column has 2 to {MAX_CLASSES} different values, as a label must.")
     first, second = st.columns(2)
     label = first.selectbox("What is to be predicted?", labels, index=len(labels) - 1, key="table_label")
     rest = [one for one in columns if one.name != label]
@@ -68,7 +68,7 @@ def _form(file: UploadedFile) -> None:
         [one.name for one in rest],
         [one.name for one in rest if not one.fits],
         key="table_ignored",
-        help=f"Names, numbers of cases and the like; a category with more than {MOST_LEVELS} texts cannot be used.",
+        help=f"Names, numbers of cases and the like; a category with more than {MAX_LEVELS} texts cannot be used.",
     )
     codes = st.multiselect(
         "Numbers that are codes, not amounts",

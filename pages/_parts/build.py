@@ -13,10 +13,10 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import own, picture_uploads, recipes
-from influence_core.data.brought.photo_folder import FEWEST_PICTURES, PhotoFolder
-from influence_core.data.readers.image_folder import MOST_PICTURES
+from influence_core.data.brought.photo_folder import MIN_PICTURES, PhotoFolder
+from influence_core.data.readers.image_folder import MAX_PICTURES
 from influence_core.data.readers.skipped import Skipped
-from influence_core.data.readers.text_folder import FEWEST_FILES
+from influence_core.data.readers.text_folder import MIN_FILES
 from influence_core.errors import DataError
 from influence_core.models import backbones
 from influence_core.studies import StudySpec, of_recipe
@@ -71,7 +71,7 @@ def show_form(view: View) -> None:
     if kind == TABLE:
         upload.show(view)
     elif kind == TEXTS:
-        path = _choose_folder(f"one sub-folder for each of two classes, {FEWEST_FILES} texts at least")
+        path = _choose_folder(f"one sub-folder for each of two classes, {MIN_FILES} texts at least")
         if path is not None:
             _choose_model(own.TEXTS, own.IN_FOLDER + path, path, 2, view.device)
     elif kind is not None:
@@ -91,14 +91,14 @@ def offer_networks() -> None:
 def _choose_zip() -> tuple[str, str, tuple[Skipped, ...]]:
     """Source, title and what was skipped of an uploaded zip; "" where there is none yet."""
     st.caption(
-        f"One folder for each class in it, at least {FEWEST_PICTURES} and at most {MOST_PICTURES:,} pictures of any size "
-        f"and format, up to {picture_uploads.MOST_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
+        f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
+        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
         "stays there until newer uploads need the room; nothing in it is ever run."
     )
     file = st.file_uploader(
         "Zip file",
         type=["zip"],
-        max_upload_size=picture_uploads.MOST_BYTES // 10**6,
+        max_upload_size=picture_uploads.MAX_BYTES // 10**6,
         key=f"build_zip_{st.session_state.get('build_forms', 0)}",
         on_change=_forget_zip,
     )
@@ -169,7 +169,7 @@ def _choose_folder(what: str) -> str | None:
     )
     if not chosen:
         return None
-    return str(own.place(own.IN_FOLDER + chosen.strip(), results.get_store(), folder))
+    return str(own.readable_folder(own.IN_FOLDER + chosen.strip(), results.get_store(), folder))
 
 
 def _code(text: str) -> str:

@@ -1,7 +1,6 @@
 """Frozen networks before the features: the packaged one, torchvision's by name, and their weights."""
 
 import hashlib
-import io
 import re
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
 from influence_core import studies
-from influence_core.data import fetching
 from influence_core.data.brought import own
 from influence_core.data.readers.picture_sets import SheetPictures
 from influence_core.data.torchvision_import import import_torchvision
@@ -24,6 +22,7 @@ from influence_core.store import Store
 from influence_core.studies import StudySpec
 from tests import references
 from tests.data.test_image_folder import fill
+from tests.internet import serve
 from tests.toy_photos import SIDE, toy_backbone, toy_pictures
 
 
@@ -164,18 +163,10 @@ def test_missing_weights_name_the_file_and_the_remedy(tmp_path):
         backbones.build("inception_v3", str(tmp_path))
 
 
-class _Answer(io.BytesIO):
-    """What `urlopen` gives."""
-
-
 def _small(name, monkeypatch, content):
     """The internet, where the weights of a network are these few bytes."""
     monkeypatch.setattr(weights, "download_size", lambda _: len(content) / 1e6)
-    asked = []
-    monkeypatch.setattr(
-        fetching, "urlopen", lambda address, timeout: asked.append(address) or _Answer(content)
-    )
-    return asked
+    return serve(monkeypatch, content).asked
 
 
 def test_the_same_weights_that_see_other_pictures_have_other_features():

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from influence_core import __main__ as command_line
-from influence_core import reproduce, studies
+from influence_core import engines, reproduce, studies
 from influence_core.__main__ import main
-from influence_core.engines import SolverSettings
+from influence_core.commands import reproduce as reproduce_command
 from influence_core.errors import DataError
 from influence_core.experiments import anatomy, explain, questions
 from influence_core.reproduce import Check, Reproduction, fig1
@@ -141,12 +141,11 @@ def test_concerns_are_printed(capsys):
     assert "Mind: LiSSA is an approximation" in text
 
 
-def test_one_question_alone_is_answered_without_a_dense_factor(monkeypatch):
-    study = studies.open_study(studies.find("one-or-seven"))
-    monkeypatch.setattr(explain, "QUICK_LIMIT", 100)
-    answer = command_line._answer(study, questions.ask(study, 5040), SolverSettings(), None, None)
-    assert answer.provenance.solver == "conjugate gradient"
-    assert "no preparation" in answer.provenance.reason
+def test_one_question_alone_is_answered_without_a_dense_factor(capsys, monkeypatch):
+    monkeypatch.setattr(engines, "QUICK_LIMIT", 100)
+    facts = _json(capsys, *SMALL, "--test", "5040")["provenance"]
+    assert facts["solver"] == "conjugate gradient"
+    assert "no preparation" in facts["reason"]
 
 
 def test_results_are_kept_unless_the_reader_says_no(capsys, store):
@@ -192,7 +191,7 @@ def test_reproduce_all_makes_every_figure_and_falls_back_to_stand_ins(capsys, mo
         return run
 
     figures = {name: fake(name) for name in "ab"}
-    monkeypatch.setattr(command_line, "FIGURES", figures)
+    monkeypatch.setattr(reproduce_command, "FIGURES", figures)
     assert main(["reproduce", "all", "--json", "--check", "--data", str(tmp_path)]) == 1
     told = capsys.readouterr()
     assert [one["stand_in"] for one in json.loads(told.out)] == ["", "a stand-in"]
@@ -268,7 +267,8 @@ def test_out_writes_the_figure_and_its_numbers(capsys, tmp_path):
 
 
 def test_every_figure_has_a_picture():
-    assert list(command_line.DRAWINGS) == list(reproduce.FIGURES)
+    paper = pytest.importorskip("influence_core.figures.paper")
+    assert list(paper.DRAWINGS) == list(reproduce.FIGURES)
 
 
 # ------------------------------------------------------------------------------------------------- errors

@@ -272,9 +272,9 @@ def test_t12_a_mislabelled_twin_is_the_most_harmful(estimator):
     assert actual[0] > 0 > actual[1]
     scores = _engine(toy.objective, toy.theta, ESTIMATORS[estimator]).score(x, y)
     assert scores.values[0, 0] > 0 > scores.values[0, 1]
-    assert scores.most_harmful(0, 1).tolist() == [1]
-    assert 0 in scores.most_helpful(0, 10).tolist()
-    for ranked, sign in ((scores.most_helpful(0, 1000), 1), (scores.most_harmful(0, 1000), -1)):
+    assert scores.harmful(0, 1).tolist() == [1]
+    assert 0 in scores.helpful(0, 10).tolist()
+    for ranked, sign in ((scores.helpful(0, 1000), 1), (scores.harmful(0, 1000), -1)):
         values = sign * scores.values[0, ranked]
         assert (values > 0).all()
         assert (values.diff() <= 0).all()

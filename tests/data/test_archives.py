@@ -267,17 +267,17 @@ def test_a_full_disk_is_said(place, monkeypatch):
 
 
 def test_a_large_file_is_left_out_and_the_total_is_counted(place, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_BYTES_A_FILE", 2_000_000)
+    monkeypatch.setattr(archives, "MAX_BYTES_A_FILE", 2_000_000)
     report = unpack(packed({"cats/1.png": bytes(2_000_001), "dogs/1.png": bytes(2_000_000)}), place)
     assert reasons(report) == {"files of more than 2 MB": 1}
     assert sorted(inside(place)) == ["dogs/1.png"]
-    monkeypatch.setattr(archives, "MOST_BYTES", 5_000_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 5_000_000)
     with pytest.raises(DataError, match="more than 0.005 GB"):
         unpack(packed({f"cats/{at}.png": bytes(1_999_999) for at in range(3)}), place.with_name("bomb"))
 
 
 def test_a_header_that_lies_about_sizes_is_not_believed(place, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_BYTES", 1_000_000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 1_000_000)
     content = bytearray(packed({"cats/1.png": bytes(3_000_000)}).getvalue())
     at = content.find(b"PK\x01\x02")
     content[22:26] = content[at + 24 : at + 28] = struct.pack("<I", 10)
@@ -287,7 +287,7 @@ def test_a_header_that_lies_about_sizes_is_not_believed(place, monkeypatch):
 
 
 def test_too_many_files_are_refused(place, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_FILES", 11)
+    monkeypatch.setattr(archives, "MAX_FILES", 11)
     with pytest.raises(DataError, match="too many files; at most 11"):
         unpack(packed(pets()), place)
 

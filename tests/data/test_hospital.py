@@ -3,18 +3,19 @@
 import hashlib
 import io
 import zipfile
-from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 import torch
 from numpy.testing import assert_array_equal
 from sklearn.datasets import load_diabetes
 
-from influence_core.data import fetching, load
+from influence_core.data import load
 from influence_core.data.sets import hospital
 from influence_core.errors import Cancelled, DataError
+from tests.internet import serve
 
 LINE = dict.fromkeys(hospital.COUNTS, "0") | dict.fromkeys(hospital.CATEGORIES, "No")
 
@@ -154,7 +155,7 @@ def test_other_bad_files_and_folders_are_refused_in_words(tmp_path, monkeypatch)
         with pytest.raises(DataError, match="damaged|lacks the columns"):
             load("hospital", str(tmp_path))
     with path.open("wb") as file:
-        file.truncate(hospital.MOST_BYTES + 1)
+        file.truncate(hospital.MAX_BYTES + 1)
     with pytest.raises(DataError, match="larger than 100 MB"):
         load("hospital", str(tmp_path))
     assert hospital.missing_files(str(tmp_path)) == []
@@ -174,24 +175,17 @@ def archive(members: dict[str, bytes]) -> bytes:
 @pytest.fixture
 def served(monkeypatch):
     """Requests are answered with what is put here, and counted."""
-    asked: dict = {"urls": [], "content": b""}
-
-    def answer(url, timeout):
-        asked["urls"].append(url)
-        return io.BytesIO(asked["content"])
-
-    monkeypatch.setattr(fetching, "urlopen", answer)
-    return asked
+    return serve(monkeypatch)
 
 
 @pytest.mark.parametrize("inside", ["", "dataset_diabetes/", "../../"])
 def test_a_download_puts_the_one_file_in_its_folder(tmp_path, served, inside):
-    served["content"] = archive({inside + hospital.FILE: b"some,stays\n", "IDS_mapping.csv": b"x"})
+    served.content = archive({inside + hospital.FILE: b"some,stays\n", "IDS_mapping.csv": b"x"})
     folder, told = tmp_path / "a" / "new folder", []
     hospital.download(str(folder), lambda fraction, message: told.append(fraction))
     assert (folder / hospital.FILE).read_bytes() == b"some,stays\n"
     assert [one.name for one in tmp_path.rglob("*") if one.is_file()] == [hospital.FILE]
-    assert len(served["urls"]) == 1 and served["urls"][0].startswith("https://archive.ics.uci.edu/")
+    assert len(served.asked) == 1 and served.asked[0].startswith("https://archive.ics.uci.edu/")
     assert told == sorted(told) and told[-1] == 1
 
 
@@ -201,34 +195,30 @@ def test_a_download_puts_the_one_file_in_its_folder(tmp_path, served, inside):
     ids=["a web page", "another file", "nothing"],
 )
 def test_what_is_no_hospital_archive_leaves_nothing_behind(tmp_path, served, content):
-    served["content"] = content
+    served.content = content
     with pytest.raises(DataError, match="could not be downloaded.*\n.*yourself"):
         hospital.download(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_download_is_bounded(tmp_path, served, monkeypatch):
-    monkeypatch.setattr(hospital, "MOST_BYTES", 1_000)
-    served["content"] = archive({hospital.FILE: bytes(5_000)})
+    monkeypatch.setattr(hospital, "MAX_BYTES", 1_000)
+    served.content = archive({hospital.FILE: bytes(5_000)})
     with pytest.raises(DataError, match="sensible size"):
         hospital.download(str(tmp_path))
-    served["content"] = bytes(200_000)
+    served.content = bytes(200_000)
     with pytest.raises(DataError, match="more than 0 MB came"):
         hospital.download(str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_download_explains_a_failure_and_can_be_cancelled(tmp_path, served, monkeypatch):
+def test_a_download_explains_a_failure_and_can_be_cancelled(tmp_path, served):
     def stop(fraction, message):
         raise Cancelled
 
     with pytest.raises(Cancelled):
         hospital.download(str(tmp_path), stop)
-
-    def unreachable(url, timeout):
-        raise URLError("no route to host")
-
-    monkeypatch.setattr(fetching, "urlopen", unreachable)
+    served.error = requests.ConnectionError("no route to host")
     with pytest.raises(DataError, match="no route to host.*\n.*internet connection"):
         hospital.download(str(tmp_path))
     assert list(tmp_path.iterdir()) == []

@@ -265,15 +265,15 @@ def test_too_few_too_many_or_nothing_to_test_on(folder, tmp_path, monkeypatch):
     file.write_text("x")
     with pytest.raises(DataError, match="Not a directory"):
         survey(file)
-    monkeypatch.setattr(image_folder, "MOST_CLASSES", 1)
+    monkeypatch.setattr(image_folder, "MAX_CLASSES", 1)
     with pytest.raises(DataError, match="2 sub-folders; at most 1 classes"):
         survey(folder)
     monkeypatch.undo()
-    monkeypatch.setattr(image_folder, "MOST_PICTURES", 29)
+    monkeypatch.setattr(image_folder, "MAX_PICTURES", 29)
     with pytest.raises(DataError, match="more than 29 files"):
         survey(folder)
     monkeypatch.undo()
-    monkeypatch.setattr(photo_folder, "MOST_FOLDER_BYTES", 1000)
+    monkeypatch.setattr(photo_folder, "MAX_FOLDER_BYTES", 1000)
     with pytest.raises(DataError, match="Keep fewer"):
         survey(folder)
 

@@ -85,7 +85,7 @@ def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
         picture_uploads.keep(store, packed(pets()), "a", stop)
     with pytest.raises(DataError, match="not a zip"):
         picture_uploads.keep(store, io.BytesIO(b"<html>"), "a")
-    monkeypatch.setattr(picture_uploads, "MOST_BYTES", 100)
+    monkeypatch.setattr(picture_uploads, "MAX_BYTES", 100)
     with pytest.raises(DataError, match="zip has more than"):
         picture_uploads.keep(store, packed(pets()), "a")
     assert uploads_of(store) == []
@@ -143,7 +143,7 @@ def test_bad_recipes_are_refused_or_left_out(store, monkeypatch):
             recipes.recall(store, bad)
         with pytest.raises(DataError):
             recipes.remove(store, bad)
-    monkeypatch.setattr(recipes, "MOST_RECIPES", 1)
+    monkeypatch.setattr(recipes, "MAX_RECIPES", 1)
     recipes.keep(store, FIELDS)
     with pytest.raises(DataError, match="1 own studies at most"):
         recipes.keep(store, FIELDS | {"seed": 5})
@@ -166,7 +166,7 @@ def test_only_folders_that_were_allowed_are_read(allowed, store, tmp_path, monke
     elsewhere = fill(tmp_path / "elsewhere", {"cats": 8, "dogs": 8})
     (allowed / "link").symlink_to(elsewhere)
     folder = str(allowed)
-    assert own.place(f"{own.IN_FOLDER}{allowed}/pets", store, folder) == allowed / "pets"
+    assert own.readable_folder(f"{own.IN_FOLDER}{allowed}/pets", store, folder) == allowed / "pets"
     for bad in (
         elsewhere,
         allowed / "link",
@@ -177,15 +177,15 @@ def test_only_folders_that_were_allowed_are_read(allowed, store, tmp_path, monke
         tmp_path / "allowed2",
     ):
         with pytest.raises(DataError, match="may not be read.*INFLUENCE_EXPLORER_FOLDERS"):
-            own.place(f"{own.IN_FOLDER}{bad}", store, folder)
+            own.readable_folder(f"{own.IN_FOLDER}{bad}", store, folder)
     monkeypatch.setenv(own.FOLDERS_VARIABLE, f"{tmp_path / 'none'}{os.pathsep}{elsewhere}")
-    assert own.place(f"{own.IN_FOLDER}{allowed / 'link'}", store, folder) == elsewhere
+    assert own.readable_folder(f"{own.IN_FOLDER}{allowed / 'link'}", store, folder) == elsewhere
     assert own.offered(folder) == (allowed, allowed / "deep/er", allowed / "pets", elsewhere)
 
 
 def test_no_data_folder_allows_nothing(store):
     with pytest.raises(DataError, match="may not be read"):
-        own.place(f"{own.IN_FOLDER}{os.getcwd()}", store, None)
+        own.readable_folder(f"{own.IN_FOLDER}{os.getcwd()}", store, None)
 
 
 # ---------------------------------------------------------------------------------------------------- the studies

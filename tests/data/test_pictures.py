@@ -53,7 +53,7 @@ def huge_header(width: int, height: int) -> bytes:
 
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "file is empty"),
-    "too many bytes": (lambda: bytes(pictures.MOST_BYTES + 1), "10.0 MB; at most 10 MB"),
+    "too many bytes": (lambda: bytes(pictures.MAX_BYTES + 1), "10.0 MB; at most 10 MB"),
     "text": (lambda: b"this is not a picture", "not a readable picture"),
     "html": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a readable picture"),
     "another format": (lambda: save(drawing(), "PPM"), "Use one of: PNG, JPEG"),

@@ -318,7 +318,7 @@ def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
     assert tracemalloc.get_traced_memory()[1] < 10**6
     tracemalloc.stop()
     with pytest.raises(DataError, match="at most 50 MB"):
-        read(bytes(delimited.MOST_BYTES + 1))
+        read(bytes(delimited.MAX_BYTES + 1))
     with pytest.raises(DataError, match="could not be read: No such file"):
         read_file(tmp_path / "nowhere.csv")
 
@@ -338,7 +338,7 @@ def test_too_many_features_are_refused_before_they_are_made(monkeypatch):
     codes = tuple(f"c{at}" for at in range(30))
     with pytest.raises(DataError, match="make 2,701 features for 200 rows; at most 2,000 features"):
         data_set(read(as_csv(wide)), Choices("y", codes=codes))
-    monkeypatch.setattr(tables, "MOST_NUMBERS", 1_000)
+    monkeypatch.setattr(tables, "MAX_NUMBERS", 1_000)
     with pytest.raises(DataError, match="make 8 features for 200 rows.*1,000 numbers in all"):
         data_set(read(as_csv(rows(200))), LABEL)
 

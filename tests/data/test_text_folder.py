@@ -185,7 +185,7 @@ def test_300_megabytes_are_refused_before_they_are_read(folder, monkeypatch):
 
 
 def test_too_many_files_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(text_folder, "MOST_FILES", 99)
+    monkeypatch.setattr(text_folder, "MAX_FILES", 99)
     with pytest.raises(DataError, match="holds 100 files; at most 99"):
         load("text-folder", str(folder))
 
@@ -223,7 +223,7 @@ def test_a_name_that_is_no_text_can_be_shown(folder):
 
 
 def test_the_most_frequent_words_are_kept_where_there_are_too_many(folder, monkeypatch):
-    monkeypatch.setattr(text_folder, "MOST_WORDS", 8)
+    monkeypatch.setattr(text_folder, "MAX_WORDS", 8)
     data, whole = load("text-folder", str(folder)), None
     monkeypatch.undo()
     whole = load("text-folder", str(folder))

@@ -24,7 +24,7 @@ PHOTOS, TEXTS = "own-photos", "own-texts"
 IN_FOLDER, IN_ZIP = "folder:", "zip:"
 """What a source begins with; a path or the key of an upload follows."""
 FOLDERS_VARIABLE = "INFLUENCE_EXPLORER_FOLDERS"
-MOST_OFFERED = 200
+MAX_OFFERED = 200
 DEEPEST = 3
 
 
@@ -60,7 +60,7 @@ def load(
         DataError: they are gone, may not be read, or make no data set.
     """
     if data == TEXTS:
-        return text_folder.read_folder(place(source, store, folder), progress, seed)
+        return text_folder.read_folder(readable_folder(source, store, folder), progress, seed)
     found = survey(source, store, folder, seed, progress)
     made = picture_sets.data_set(
         PHOTOS, found.title, found.pictures, found.labels, found.is_train, found.class_names
@@ -76,10 +76,10 @@ def survey(
     Raises:
         DataError: as in `load`.
     """
-    return photo_folder.survey(place(source, store, folder), progress, seed, store)
+    return photo_folder.survey(readable_folder(source, store, folder), progress, seed, store)
 
 
-def place(source: str, store: Store, folder: str | None) -> Path:
+def readable_folder(source: str, store: Store, folder: str | None) -> Path:
     """The folder of a source, once it is known that it may be read.
 
     Raises:
@@ -108,7 +108,7 @@ def offered(folder: str | None) -> tuple[Path, ...]:
     found: dict[Path, None] = {}
     for root in roots(folder):
         for path in _with_classes(root, DEEPEST):
-            if len(found) >= MOST_OFFERED:
+            if len(found) >= MAX_OFFERED:
                 return tuple(found)
             found[path] = None
     return tuple(found)
@@ -125,5 +125,5 @@ def _with_classes(folder: Path, levels: int) -> Iterator[Path]:
         return
     if len(inside) >= 2:
         yield folder
-    for one in inside[:MOST_OFFERED] if levels else ():
+    for one in inside[:MAX_OFFERED] if levels else ():
         yield from _with_classes(one, levels - 1)

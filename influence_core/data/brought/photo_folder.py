@@ -27,8 +27,8 @@ FORMAT = 1
 """Raised when pictures come to be read in another way."""
 TRAIN_SHARE = 0.8
 SEED = 0
-FEWEST_PICTURES = 10
-MOST_FOLDER_BYTES = 10 * 10**9
+MIN_PICTURES = 10
+MAX_FOLDER_BYTES = 10 * 10**9
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,9 +153,9 @@ def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) 
             read.refused.append((error.reason, at))
             continue
         total += len(content)
-        if total > MOST_FOLDER_BYTES:
+        if total > MAX_FOLDER_BYTES:
             raise DataError(
-                f"The pictures in {root} have more than {MOST_FOLDER_BYTES // 10**9} GB together. Keep fewer."
+                f"The pictures in {root} have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
         read.used.append(at)
         read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
@@ -183,9 +183,9 @@ def _require_enough(
             f"Expected at least two sub-folders with pictures in {root}, one for each class ({EXAMPLE}), but found "
             f"{found}{left_out}. Sort the pictures into classes."
         )
-    if len(files) < FEWEST_PICTURES:
+    if len(files) < MIN_PICTURES:
         raise DataError(
-            f"Only {len(files)} pictures can be used; at least {FEWEST_PICTURES} are needed{left_out}. Add more."
+            f"Only {len(files)} pictures can be used; at least {MIN_PICTURES} are needed{left_out}. Add more."
         )
     if all(one.part == TRAIN for one in files):
         raise DataError(f"There is a folder “{TRAIN}”, but no picture to test on{left_out}. Add some.")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,12 +12,13 @@ from typing import Any
 
 from influence_core.errors import DataError
 from influence_core.store import Store
+from influence_core.store.atomic import remove_abandoned, whole_file
 from influence_core.store.digest import digest
 
 FOLDER = "recipes"
 PREFIX = "own-"
 """What the names of such studies begin with."""
-MOST_RECIPES = 200
+MAX_RECIPES = 200
 NAME = re.compile(f"{PREFIX}[0-9a-f]{{32}}")
 
 
@@ -52,17 +51,14 @@ def keep(store: Store, fields: Mapping[str, Any]) -> str:
         DataError: there are too many, or the disk refuses.
     """
     name = name_of(fields)
-    home = store.folder / FOLDER
-    if name not in (known := {one.name for one in recipes(store)}) and len(known) >= MOST_RECIPES:
+    if name not in (known := {one.name for one in recipes(store)}) and len(known) >= MAX_RECIPES:
         raise DataError(
-            f"This server keeps {MOST_RECIPES} own studies at most. Remove one that is not needed."
+            f"This server keeps {MAX_RECIPES} own studies at most. Remove one that is not needed."
         )
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        descriptor, scratch = tempfile.mkstemp(suffix=".tmp", dir=home)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(dict(fields), file)
-        os.replace(scratch, _path(store, name))  # whole or not at all, whoever else writes
+        remove_abandoned(store.folder / FOLDER, NAME)
+        with whole_file(_path(store, name)) as file:
+            file.write(json.dumps(dict(fields)).encode())
     except OSError as error:
         raise DataError(f"The study could not be kept on this machine's disk: {error.strerror}.") from error
     return name

@@ -18,7 +18,7 @@ import torch
 
 from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
-from influence_core.data.readers.columns import MOST_LEVELS, Kind, kind_of, numbers_in
+from influence_core.data.readers.columns import MAX_LEVELS, Kind, kind_of, numbers_in
 from influence_core.data.readers.delimited import Encoding, Table
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
@@ -26,9 +26,9 @@ from influence_core.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_CLASSES = 50
-MOST_FEATURES = 2_000
-MOST_NUMBERS = 2**25
+MAX_CLASSES = 50
+MAX_FEATURES = 2_000
+MAX_NUMBERS = 2**25
 """Features times rows that are kept: 268 MB."""
 TEST_SHARE = 0.25
 SEED = 0
@@ -147,9 +147,9 @@ def _classes(text: pd.Series, name: str) -> list[str]:
         raise DataError(
             f"Every row has the same label in {name[:80]!r}. Choose a column with two labels or more."
         )
-    if len(counts) > MOST_CLASSES:
+    if len(counts) > MAX_CLASSES:
         raise DataError(
-            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MOST_CLASSES}. If it is an "
+            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MAX_CLASSES}. If it is an "
             "amount, cut it into a few classes first."
         )
     once = counts.index[counts < 2]
@@ -194,10 +194,10 @@ def _features(
             "No column is left to predict from. Choose a table with columns that vary, or ignore fewer."
         )
     width = len(numbers) + sum(map(len, categories.values())) + 1
-    if width > MOST_FEATURES or width * len(frame) > MOST_NUMBERS:
+    if width > MAX_FEATURES or width * len(frame) > MAX_NUMBERS:
         raise DataError(
-            f"The columns make {width:,} features for {len(frame):,} rows; at most {MOST_FEATURES:,} features and "
-            f"{MOST_NUMBERS:,} numbers in all can be held. Ignore the columns with most categories, or keep fewer rows."
+            f"The columns make {width:,} features for {len(frame):,} rows; at most {MAX_FEATURES:,} features and "
+            f"{MAX_NUMBERS:,} numbers in all can be held. Ignore the columns with most categories, or keep fewer rows."
         )
     return numbers, categories, constant
 
@@ -205,9 +205,9 @@ def _features(
 def _levels(frame: pd.DataFrame, name: str) -> list[str]:
     """The different texts of a category in order, once they are known to be few."""
     found = frame[name].unique()
-    if len(found) > MOST_LEVELS:
+    if len(found) > MAX_LEVELS:
         raise DataError(
-            f"Column {name[:80]!r} has {len(found):,} different texts; a category has at most {MOST_LEVELS}. Ignore it "
+            f"Column {name[:80]!r} has {len(found):,} different texts; a category has at most {MAX_LEVELS}. Ignore it "
             "if it only names the rows, or put its rare texts together."
         )
     return sorted_levels(list(found))

@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Kept:
+class UploadedTable:
     """An uploaded table as the store has it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Kept:
     n: int
 
 
-def keep(store: Store, content: bytes, choices: Choices, title: str) -> Kept:
+def keep(store: Store, content: bytes, choices: Choices, title: str) -> UploadedTable:
     """Keep a table, once it is known to make a data set.
 
     Args:
@@ -63,10 +63,10 @@ def keep(store: Store, content: bytes, choices: Choices, title: str) -> Kept:
     whole = store.put(_content_key(key), {"content": np.frombuffer(content, np.uint8)}, {})
     if not (whole and store.put(key, {}, facts)):
         raise DataError("The table could not be kept on this machine's disk: " + " ".join(store.notices()))
-    return Kept(key, title, choices, len(made.class_names), len(made.train))
+    return UploadedTable(key, title, choices, len(made.class_names), len(made.train))
 
 
-def recall(store: Store, key: str) -> Kept:
+def recall(store: Store, key: str) -> UploadedTable:
     """What was said about a kept table.
 
     Raises:
@@ -79,7 +79,7 @@ def recall(store: Store, key: str) -> Kept:
     choices: dict[str, Any] = {
         name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()
     }
-    return Kept(key, entry.meta["title"], Choices(**choices), entry.meta["classes"], entry.meta["n"])
+    return UploadedTable(key, entry.meta["title"], Choices(**choices), entry.meta["classes"], entry.meta["n"])
 
 
 def load(store: Store, key: str) -> DataSet:

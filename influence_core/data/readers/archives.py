@@ -8,11 +8,8 @@ known to be safe.
 from __future__ import annotations
 
 import errno
-import os
 import re
-import shutil
 import stat
-import tempfile
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -21,15 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from influence_core.data.readers.photographs import MOST_BYTES as MOST_BYTES_A_FILE
+from influence_core.data.readers.photographs import MAX_BYTES as MAX_BYTES_A_FILE
 from influence_core.data.readers.skipped import Skipped, SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
+from influence_core.store.atomic import whole_folder
 
-MOST_FILES = 25_000
-MOST_BYTES = 2 * 10**9
+MAX_FILES = 25_000
+MAX_BYTES = 2 * 10**9
 """Unpacked, together; what is unpacked only to be thrown away counts too."""
-MOST_LIST_BYTES = 4 * 2**20
+MAX_LIST_BYTES = 4 * 2**20
 """Of the archive's list of files: 160 bytes for each of the most files."""
 LONGEST_PART = 200
 LONGEST_NAME = 500
@@ -37,8 +35,6 @@ LONGEST_NAME = 500
 DEEPEST = 8
 CHUNK = 2**20
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-ABANDONED = ".tmp"
-"""What the names of folders end with while they are filled."""
 _ENCRYPTED, _UTF8 = 0x1, 0x800
 _UNUSABLE = re.compile(
     r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE
@@ -78,13 +74,8 @@ def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = Non
             `into` is there already.
     """
     try:
-        into.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f"{into.name}-", suffix=ABANDONED, dir=into.parent))
-        try:
+        with whole_folder(into) as scratch:
             files, size, skipped = _unpack_all(archive, scratch, progress)
-            os.rename(scratch, into)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
     except OSError as error:
         raise _no_room(error) from error
     return Unpacked(_step_in(into), files, size, skipped)
@@ -115,8 +106,8 @@ class _Guarded:
 
     def read(self, size: int = -1) -> bytes:
         """As of any file; zipfile reads the whole list of files at once, so a longer one ends here."""
-        content = self._file.read(min(size, MOST_LIST_BYTES + 1) if size >= 0 else MOST_LIST_BYTES + 1)
-        if len(content) > MOST_LIST_BYTES:
+        content = self._file.read(min(size, MAX_LIST_BYTES + 1) if size >= 0 else MAX_LIST_BYTES + 1)
+        if len(content) > MAX_LIST_BYTES:
             raise _too_many_files()
         return content
 
@@ -134,7 +125,7 @@ def _open(file: BinaryIO) -> zipfile.ZipFile:
         raise DataError(
             "The file is not a zip that can be read, or it is incomplete. Pack it again."
         ) from error
-    if len(opened.infolist()) > MOST_FILES:
+    if len(opened.infolist()) > MAX_FILES:
         raise _too_many_files()
     return opened
 
@@ -162,13 +153,17 @@ class _Run:
         if name.endswith("/") or any(part.startswith(".") and part != ".." for part in parts):
             return
         reason = _refusal(entry, name, parts)
-        place = "" if reason else self._place(parts)
+        name_inside = "" if reason else self._name_inside(parts)
         if not reason:
-            reason = self._write(entry, self.folder / place) if place else "names that were there before"
+            reason = (
+                self._write(entry, self.folder / name_inside)
+                if name_inside
+                else "names that were there before"
+            )
         if reason:
             self.skipped.add(reason, name)
 
-    def _place(self, parts: list[str]) -> str:
+    def _name_inside(self, parts: list[str]) -> str:
         """Where a file goes, its folders spelled as they were at first; "" where something is already there."""
         folder = ""
         for part in parts[:-1]:
@@ -189,8 +184,8 @@ class _Run:
             try:
                 for chunk in self._chunks(entry):
                     size += len(chunk)
-                    if size > MOST_BYTES_A_FILE:
-                        reason = f"files of more than {MOST_BYTES_A_FILE // 10**6} MB"
+                    if size > MAX_BYTES_A_FILE:
+                        reason = f"files of more than {MAX_BYTES_A_FILE // 10**6} MB"
                         break
                     file.write(chunk)
             except (DataError, OSError):
@@ -208,9 +203,9 @@ class _Run:
         with self.opened.open(entry) as packed:
             while chunk := packed.read(CHUNK):
                 self.unpacked += len(chunk)
-                if self.unpacked > MOST_BYTES:
+                if self.unpacked > MAX_BYTES:
                     raise DataError(
-                        f"Unpacked, the files have more than {MOST_BYTES / 10**9:.3g} GB. Send fewer or smaller pictures."
+                        f"Unpacked, the files have more than {MAX_BYTES / 10**9:.3g} GB. Send fewer or smaller pictures."
                     )
                 yield chunk
 
@@ -259,7 +254,7 @@ def _step_in(folder: Path) -> Path:
 
 
 def _too_many_files() -> DataError:
-    return DataError(f"The zip holds too many files; at most {MOST_FILES:,} can be unpacked. Send fewer.")
+    return DataError(f"The zip holds too many files; at most {MAX_FILES:,} can be unpacked. Send fewer.")
 
 
 def _no_room(error: OSError) -> DataError:

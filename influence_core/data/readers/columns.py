@@ -14,7 +14,7 @@ from influence_core.data.readers.delimited import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_LEVELS = 100
+MAX_LEVELS = 100
 MOSTLY = 0.5
 """A column holds numbers if at least this share of its cells that are not empty are numbers."""
 
@@ -43,7 +43,7 @@ class Column:
     @property
     def fits(self) -> bool:
         """Whether it can be a feature as it is."""
-        return self.kind != "category" or self.levels <= MOST_LEVELS
+        return self.kind != "category" or self.levels <= MAX_LEVELS
 
 
 def survey(table: Table) -> tuple[Column, ...]:

@@ -15,8 +15,8 @@ from influence_core.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_BYTES = 50 * 10**6
-MOST_COLUMNS = 1_000
+MAX_BYTES = 50 * 10**6
+MAX_COLUMNS = 1_000
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 Encoding = Literal["utf-8", "latin-1"]
@@ -79,9 +79,9 @@ def read(content: bytes, encoding: Encoding = "utf-8") -> Table:
 
 
 def _check_size(size: int) -> None:
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise DataError(
-            f"The file has {size / 10**6:,.0f} MB; at most {MOST_BYTES // 10**6} MB can be read. "
+            f"The file has {size / 10**6:,.0f} MB; at most {MAX_BYTES // 10**6} MB can be read. "
             "Keep a part of its rows or columns."
         )
     if size == 0:
@@ -150,9 +150,9 @@ def _check_header(header: list[str]) -> None:
             "Only one column was found. Separate the columns by commas, semicolons, tabs or bars, and name them in "
             "the first row."
         )
-    if len(header) > MOST_COLUMNS:
+    if len(header) > MAX_COLUMNS:
         raise DataError(
-            f"The table has {len(header):,} columns; at most {MOST_COLUMNS:,} can be read. Keep fewer."
+            f"The table has {len(header):,} columns; at most {MAX_COLUMNS:,} can be read. Keep fewer."
         )
     twice = [name for at, name in enumerate(header) if name in header[:at]]
     if twice:

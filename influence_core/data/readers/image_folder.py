@@ -12,8 +12,8 @@ from influence_core.errors import DataError
 
 TRAIN = "train"
 TEST = ("val", "test")
-MOST_PICTURES = 20_000
-MOST_CLASSES = 100
+MAX_PICTURES = 20_000
+MAX_CLASSES = 100
 EXAMPLE = "for example cats/1.jpg and dogs/1.jpg"
 
 
@@ -56,9 +56,9 @@ def list_files(root: Path, skipped: SkipReport) -> list[PictureFile]:
             f"Expected a folder {root} with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
             f"{error.strerror}. Put the pictures there, or name another folder."
         ) from error
-    if len(files) > MOST_PICTURES:
+    if len(files) > MAX_PICTURES:
         raise DataError(
-            f"{root} holds more than {MOST_PICTURES:,} files; at most so many can be used. Keep fewer."
+            f"{root} holds more than {MAX_PICTURES:,} files; at most so many can be used. Keep fewer."
         )
     return sorted(files, key=lambda one: os.fsencode(one.name))
 
@@ -76,9 +76,9 @@ def _parts(root: Path, inside: Path, skipped: SkipReport) -> tuple[str, ...]:
 
 def _class_folders(root: Path, part: str, inside: Path, skipped: SkipReport) -> list[str]:
     names = sorted(_folders(root / part, inside, skipped))
-    if len(names) > MOST_CLASSES:
+    if len(names) > MAX_CLASSES:
         raise DataError(
-            f"{root / part} has {len(names):,} sub-folders; at most {MOST_CLASSES} classes can be told apart. Keep fewer."
+            f"{root / part} has {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
         )
     return names
 
@@ -115,7 +115,7 @@ def _scan(folder: Path) -> list[Path]:
         for entry in entries:
             if not entry.name.startswith("."):
                 found.append(Path(entry.path))
-            if len(found) > MOST_PICTURES:
+            if len(found) > MAX_PICTURES:
                 break
     return sorted(found)
 

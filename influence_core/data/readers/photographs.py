@@ -10,8 +10,8 @@ from PIL import Image, ImageOps
 
 from influence_core.data.readers.picture_files import PictureError, opened, over_white
 
-MOST_BYTES = 50 * 10**6
-MOST_PIXELS = 65 * 10**6
+MAX_BYTES = 50 * 10**6
+MAX_PIXELS = 65 * 10**6
 """More than any common camera takes; unpacked, 260 MB."""
 
 
@@ -32,7 +32,7 @@ def read_photo(content: bytes | Path, side: int) -> np.ndarray:
         PictureError: the file is not a picture that can be used; the message says why in everyday words.
     """
     held = read_file(content) if isinstance(content, Path) else content
-    with opened(held, MOST_BYTES, MOST_PIXELS) as image:
+    with opened(held, MAX_BYTES, MAX_PIXELS) as image:
         image.draft(None, (2 * side, 2 * side))  # a large JPEG is unpacked no finer than needed
         image.load()
         with suppress(Exception):  # a camera's notes may be garbled while the picture is fine
@@ -48,7 +48,7 @@ def read_file(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PictureError(
             "files that could not be read",

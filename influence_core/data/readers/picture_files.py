@@ -11,7 +11,7 @@ from PIL import Image
 from influence_core.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
-FEWEST_PIXELS_A_SIDE = 8
+MIN_PIXELS_A_SIDE = 8
 
 
 class PictureError(DataError):
@@ -80,11 +80,11 @@ def _check_size(width: int, height: int, most_pixels: int) -> None:
     """Refuse a picture too large to unpack safely or too small to show anything."""
     if width * height > most_pixels:
         raise _too_many_pixels(f"{width} x {height}, more", most_pixels)
-    if min(width, height) < FEWEST_PIXELS_A_SIDE:
+    if min(width, height) < MIN_PIXELS_A_SIDE:
         raise PictureError(
-            f"pictures of less than {FEWEST_PIXELS_A_SIDE} pixels a side",
+            f"pictures of less than {MIN_PIXELS_A_SIDE} pixels a side",
             f"The picture is {width} x {height} pixels, too small to show anything. "
-            f"Use at least {FEWEST_PIXELS_A_SIDE} x {FEWEST_PIXELS_A_SIDE}.",
+            f"Use at least {MIN_PIXELS_A_SIDE} x {MIN_PIXELS_A_SIDE}.",
         )
 
 

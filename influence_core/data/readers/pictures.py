@@ -11,8 +11,8 @@ from torch import Tensor
 from influence_core.data.readers.picture_files import opened, over_white
 from influence_core.errors import DataError
 
-MOST_BYTES = 10 * 10**6
-MOST_PIXELS = 40 * 10**6
+MAX_BYTES = 10 * 10**6
+MAX_PIXELS = 40 * 10**6
 WORKING_SIDE = 560  # 20 times MNIST's side: enough for a fine stroke, small enough to be quick
 BLANK = 0.06  # of full scale: less contrast than this is paper grain or compression noise, not ink
 NOISE = 0.1  # of the darkest ink: fainter than this is background
@@ -61,7 +61,7 @@ def check_pixels(x: Tensor, d: int) -> None:
 
 def _decode(content: bytes) -> np.ndarray:
     """Brightness (h, w) in 0..1 of an uploaded file, at most WORKING_SIDE a side."""
-    with opened(content, MOST_BYTES, MOST_PIXELS) as image:
+    with opened(content, MAX_BYTES, MAX_PIXELS) as image:
         return _brightness(image)
 
 

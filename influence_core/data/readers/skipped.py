@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-MOST_NAMED = 3
+MAX_NAMED = 3
 """Skipped files that are named for each reason; all are counted."""
 
 
@@ -34,7 +34,7 @@ class SkipReport:
         """One more file."""
         self.counts[reason] = self.counts.get(reason, 0) + 1
         named = self.names.setdefault(reason, [])
-        if len(named) < MOST_NAMED:
+        if len(named) < MAX_NAMED:
             named.append(shown(name))
 
     def rows(self) -> tuple[Skipped, ...]:

@@ -19,14 +19,14 @@ from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
 
 FOLDER = "texts"
-FEWEST_TEXTS = 5
+MIN_TEXTS = 5
 TRAIN_SHARE = 0.8
 SEED = 0
-FEWEST_FILES = 20
-MOST_FILES = 10_000
-MOST_WORDS = 10_000
-MOST_BYTES_A_FILE = 10**6
-MOST_BYTES = 200 * 10**6
+MIN_FILES = 20
+MAX_FILES = 10_000
+MAX_WORDS = 10_000
+MAX_BYTES_A_FILE = 10**6
+MAX_BYTES = 200 * 10**6
 DISPLAYED = 20_000
 """Characters of a text that are kept for people; all of it is counted."""
 
@@ -91,7 +91,7 @@ def read_folder(root: Path, progress: Progress | None = None, seed: int = SEED) 
     order = np.array(kept)[np.random.default_rng(seed).permutation(len(kept))]
     report(progress, 0.7, "Counting words")
     train_on = int(TRAIN_SHARE * len(order))
-    known = bag_of_words.vocabulary([texts[at] for at in order[:train_on]], FEWEST_TEXTS, MOST_WORDS)
+    known = bag_of_words.vocabulary([texts[at] for at in order[:train_on]], MIN_TEXTS, MAX_WORDS)
     x = bag_of_words.table([texts[at] for at in order], known)
     y, ids = torch.from_numpy(labels[order]), torch.from_numpy(order)
     report(progress, 1.0, f"{len(order):,} texts are read")
@@ -138,8 +138,8 @@ def _list_files(root: Path, class_names: tuple[str, ...]) -> list[Path]:
     listed = load_files(str(root), categories=list(class_names), load_content=False, shuffle=False)
     inside = root.resolve()
     files = [path for path in map(Path, listed.filenames) if path.is_file() and _is_inside(path, inside)]
-    if len(files) > MOST_FILES:
-        raise DataError(f"{root} holds {len(files):,} files; at most {MOST_FILES:,} can be read. Keep fewer.")
+    if len(files) > MAX_FILES:
+        raise DataError(f"{root} holds {len(files):,} files; at most {MAX_FILES:,} can be read. Keep fewer.")
     return files
 
 
@@ -154,9 +154,9 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 def _read_all(files: list[Path], progress: Progress | None) -> list[str]:
     sizes = [path.stat().st_size for path in files]
-    if sum(sizes) > MOST_BYTES:
+    if sum(sizes) > MAX_BYTES:
         raise DataError(
-            f"The texts have {sum(sizes) / 10**6:,.0f} MB; at most {MOST_BYTES // 10**6} MB can be read. Keep fewer."
+            f"The texts have {sum(sizes) / 10**6:,.0f} MB; at most {MAX_BYTES // 10**6} MB can be read. Keep fewer."
         )
     texts = []
     for at, (path, size) in enumerate(zip(files, sizes, strict=True)):
@@ -168,13 +168,13 @@ def _read_all(files: list[Path], progress: Progress | None) -> list[str]:
 
 def _read(path: Path, size: int) -> str:
     """One file as text; bytes that are not UTF-8 become question marks."""
-    if size > MOST_BYTES_A_FILE:
+    if size > MAX_BYTES_A_FILE:
         raise DataError(
-            f"{path} has {size / 10**6:,.1f} MB; a text may have {MOST_BYTES_A_FILE // 10**6} MB. Cut it or remove it."
+            f"{path} has {size / 10**6:,.1f} MB; a text may have {MAX_BYTES_A_FILE // 10**6} MB. Cut it or remove it."
         )
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES_A_FILE)
+            content = file.read(MAX_BYTES_A_FILE)
     except OSError as error:
         raise DataError(f"{path} could not be read: {error.strerror}. Mend or remove it.") from error
     if b"\0" in content:
@@ -191,5 +191,5 @@ def _require_enough(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
                 f"No file in the sub-folder “{name[:40]}” holds a word: there are none, or they are empty. Put texts "
                 "in plain letters there."
             )
-    if len(labels) < FEWEST_FILES:
-        raise DataError(f"Only {len(labels)} texts hold words; at least {FEWEST_FILES} are needed. Add more.")
+    if len(labels) < MIN_FILES:
+        raise DataError(f"Only {len(labels)} texts hold words; at least {MIN_FILES} are needed. Add more.")

@@ -8,10 +8,8 @@ were not readmitted are missing.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -24,6 +22,7 @@ from influence_core.data.fetching import Download, fetch
 from influence_core.data.readers.tables import TableRecords, encode, sorted_levels, thin
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
+from influence_core.store.atomic import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +35,7 @@ URL = (
     "https://archive.ics.uci.edu/static/public/296/"
     "diabetes%2B130-us%2Bhospitals%2Bfor%2Byears%2B1999-2008.zip"
 )
-MOST_BYTES = 100 * 10**6
+MAX_BYTES = 100 * 10**6
 USUAL_BYTES = 3.5e6
 
 COUNTS = (
@@ -122,7 +121,7 @@ def download(folder: str, progress: Progress | None = None) -> None:
     report(progress, 0.0, "Downloading the hospital stays, about 3 MB")
     try:
         with tempfile.TemporaryFile() as archive:
-            fetch(URL, archive, USUAL_BYTES, MOST_BYTES, progress)
+            fetch(URL, archive, USUAL_BYTES, MAX_BYTES, progress)
             _unpack(archive, Path(folder))
     except (OSError, zipfile.BadZipFile) as error:
         raise DataError(
@@ -162,9 +161,9 @@ def _require_file(folder: str | None) -> Path:
             f"Expected {FILE} in {folder}, but did not find it. Name the folder that holds it, or download it "
             "(UCI, “Diabetes 130-US hospitals for years 1999-2008”)."
         )
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise DataError(
-            f"{path} is larger than {MOST_BYTES // 10**6} MB: not the hospital data. Download them again."
+            f"{path} is larger than {MAX_BYTES // 10**6} MB: not the hospital data. Download them again."
         )
     return path
 
@@ -250,18 +249,11 @@ def _thinned_numbers(candidates: np.ndarray) -> np.ndarray:
 
 
 def _unpack(archive: IO[bytes], folder: Path) -> None:
-    """The one file that is wanted, written beside its place and moved there whole."""
+    """The one file that is wanted."""
     with zipfile.ZipFile(archive) as members:
         wanted = [one for one in members.infolist() if Path(one.filename).name == FILE]
-        if not wanted or wanted[0].file_size > MOST_BYTES:
+        if not wanted or wanted[0].file_size > MAX_BYTES:
             raise OSError(f"the archive does not hold {FILE} of a sensible size")
         content = members.read(wanted[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(suffix=".tmp", dir=folder)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.replace(name, folder / FILE)
-    finally:
-        with suppress(OSError):
-            os.unlink(name)
+    with whole_file(folder / FILE) as file:
+        file.write(content)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import re
 import shutil
-import tempfile
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +15,11 @@ from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError
 from influence_core.models.backbones.backbone import PACKAGED
 from influence_core.progress import Progress, report
+from influence_core.store.atomic import remove_abandoned, whole_file
 
 WEIGHTS_FOLDER = "weights"
 """Inside the data folder: where weights that were downloaded or put there by hand are looked for."""
-MOST_OVER = 1.2
+MAX_OVER = 1.2
 """A download may be larger than announced by this factor, and no more."""
 ROOM = 2
 """A download needs so many times its size on the disk, so that it never fills it."""
@@ -53,33 +51,23 @@ def download(name: str, folder: str, progress: Progress | None = None) -> None:
         DataError: The network or the disk failed, or the file is not the one that was meant.
     """
     address, path, size = default_weights(name).url, weights_path(name, folder), 1e6 * download_size(name)
-    held: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(path.parent).free < ROOM * size:
             raise OSError(f"the disk has less than {ROOM * size / 1e6:,.0f} MB free")
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            held = Path(file.name)
-            fetch(address, file, size, int(MOST_OVER * size), progress)
-            file.seek(0)
-            _require_checksum(hashlib.file_digest(file, "sha256").hexdigest(), address)
-        held.chmod(0o644)
-        os.replace(held, path)
-    except (OSError, HTTPException) as error:
+        remove_abandoned(path.parent, re.compile(re.escape(name)))
+        with whole_file(path, mode=0o644) as file:
+            fetch(address, file, size, int(MAX_OVER * size), progress, _start_of_sha256(address))
+    except OSError as error:
         raise DataError(
             f"The weights of {name} could not be downloaded: {error}\n"
             f"Check the internet connection and the disk, or put the file of {address} at {path} yourself."
         ) from error
-    finally:
-        if held is not None:
-            held.unlink(missing_ok=True)
     report(progress, 1.0, f"The weights of {name} are downloaded")
 
 
-def _require_checksum(content: str, address: str) -> None:
-    expected = address.rsplit("-", 1)[1].removesuffix(".pth")
-    if not content.startswith(expected):
-        raise OSError(f"the file that came begins with {content[:10]} as its sha256, expected {expected}")
+def _start_of_sha256(address: str) -> str:
+    return address.rsplit("-", 1)[1].removesuffix(".pth")
 
 
 def load_weights(network: nn.Module, name: str, folder: str | None) -> None:

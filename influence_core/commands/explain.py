@@ -1,0 +1,178 @@
+"""``explain``: which training examples made the model say that?"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from influence_core import solvers, studies
+from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core.engines import CURVATURES, SolverSettings
+from influence_core.errors import DataError
+from influence_core.experiments import explain, questions
+from influence_core.experiments.explain import NOTICEABLE, Explanation
+from influence_core.experiments.questions import Question
+from influence_core.studies import Study
+from influence_core.words import nats, percent, points, seconds, sign_rule, three_digits
+
+MISCLASSIFIED = "misclassified"
+
+
+def add(commands: Any) -> None:
+    """Declare it."""
+    question = commands.add_parser("explain", help="which training images made the model say that?")
+    question.set_defaults(run=run)
+    question.add_argument(
+        "--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists"
+    )
+    question.add_argument(
+        "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
+    )
+    question.add_argument("--label", help="ask about this label instead of the model's own answer")
+    question.add_argument("--top", type=int, default=5, help="how many images for and against (5)")
+    question.add_argument("--solver", default="auto", help=f"auto, {', '.join(solvers.CATALOGUE)}")
+    question.add_argument("--damping", type=float, help="added to the curvature; the study's own by default")
+    question.add_argument("--curvature", default="auto", help=", ".join(CURVATURES))
+    question.add_argument("--csv", metavar="FILE", help="write the ranking of all training images")
+    add_common(question)
+    add_work(question)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Answer one question."""
+    if options.top < 1:
+        raise DataError(f"--top must be at least 1, but is {options.top}.")
+    settings = SolverSettings(options.solver, options.damping, options.curvature)
+    spec = studies.find(options.study)
+    with work(options) as context:
+        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
+        question = _question(study, options.test, options.label)
+        explanation = explain.run(study, question, settings, context=context)
+    if options.csv:
+        _write_csv(Path(options.csv), explain.table(explanation))
+    if options.json:
+        print_json(_as_json(study, explanation, options.top))
+    else:
+        _print_explanation(study, explanation, options.top)
+    return 0
+
+
+def _question(study: Study, test: str, label: str | None) -> Question:
+    question = questions.ask(study, _test_id(study, test))
+    if label is None:
+        return question
+    names = study.data.class_names
+    if label not in names:
+        raise DataError(f"There is no label {label!r}; choose one of {', '.join(names)}.")
+    return questions.with_label(study, question, names.index(label))
+
+
+def _test_id(study: Study, test: str) -> int:
+    if test == MISCLASSIFIED:
+        known = study.predictions
+        if not len(known.misclassified()):
+            raise DataError("The model gets every test image right; name one by its id.")
+        return int(known.ids[known.misclassified()[0]])
+    try:
+        return int(test)
+    except ValueError:
+        raise DataError(
+            f"--test takes the id of a test image or {MISCLASSIFIED}, but got {test!r}."
+        ) from None
+
+
+def _rows(explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any]]:
+    ranking = explain.table(explanation)
+    at = explanation.ranks()[positions] - 1
+    return [{name: values[i].item() for name, values in ranking.items()} for i in at]
+
+
+def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]:
+    names, true = study.data.class_names, explanation.true_label
+    return {
+        "study": study.spec.name,
+        "data": study.data.title,
+        "stand_in": study.data.stand_in,
+        "seed": study.spec.seed,
+        "test_id": explanation.test_id,
+        "label": explanation.label_name,
+        "predicted": names[explanation.predicted_label],
+        "true": None if true is None else names[true],
+        "probabilities": dict(zip(names, explanation.probabilities.tolist(), strict=True)),
+        "sign": sign_rule(explanation.kind),
+        "matters": explanation.matters,
+        "for": _rows(explanation, explanation.helpful(top)),
+        "against": _rows(explanation, explanation.harmful(top)),
+        "provenance": asdict(explanation.provenance),
+        "concerns": explanation.provenance.concerns(),
+        "from_store": explanation.from_store,
+    }
+
+
+def _print_explanation(study: Study, explanation: Explanation, top: int) -> None:
+    names, asked = study.data.class_names, explanation.label_name
+    said = names[explanation.predicted_label]
+    if asked == said:
+        print(f"Which training {explanation.kind}s made the model say {said}?")
+    else:
+        print(f"Which training {explanation.kind}s speak for {asked}, when the model says {said}?")
+    sure = percent(float(explanation.probabilities.max()))
+    line = f"Test {explanation.kind} {explanation.test_id}: the model says {said} ({sure})"
+    if explanation.true_label is not None and names[explanation.true_label] != said:
+        line += f", but it is {names[explanation.true_label]}"
+    print(f"\n{line}.", *([study.data.stand_in] if study.data.stand_in else []), sep="\n")
+    if explanation.matters:
+        print(f"\n{sign_rule(explanation.kind)}")
+        _print_side(study, explanation, f"Speak for {asked}", explanation.helpful(top))
+        _print_side(study, explanation, f"Speak against {asked}", explanation.harmful(top))
+    else:
+        print(
+            f"\nNothing matters much here: taking out any one of the {len(explanation.ids):,} training {explanation.kind}s would "
+            f"change the probability of {asked} by less than {100 * NOTICEABLE:g} percentage points (at most "
+            f"{points(explanation.largest_change)}). A ranking would only order noise."
+        )
+    _print_provenance(study, explanation)
+
+
+def _print_side(study: Study, explanation: Explanation, title: str, positions: np.ndarray) -> None:
+    print(f"\n{title}" + ("" if len(positions) else f": no training {explanation.kind}"))
+    header = ["id", "label", "loss change", "probability change", "distance", "rank"]
+    rows = [
+        [
+            str(row["training_id"]),
+            row["label"],
+            nats(row["predicted_loss_change_nats"]),
+            points(row["predicted_probability_change"]),
+            f"{row['distance']:.2f}",
+            str(row["rank"]),
+        ]
+        for row in _rows(explanation, positions)
+    ]
+    if rows:
+        print_table(header, rows)
+
+
+def _print_provenance(study: Study, explanation: Explanation) -> None:
+    facts = explanation.provenance
+    read = "read from the store" if explanation.from_store else "computed just now"
+    print(
+        f"\nSolver: {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, "
+        f"true relative residual {three_digits(facts.residual)}; {facts.curvature} curvature, damping {facts.damping:g}."
+        f"\nModel: {study.spec.title}; n = {facts.n:,}, p = {facts.p:,}, l2 = {facts.l2}, seed {study.spec.seed}; "
+        f"gradient norm {three_digits(facts.gradient_norm)}, convergence check {three_digits(facts.convergence_check)}."
+        f"\nTime: {seconds(facts.seconds)} on {facts.device} in {facts.dtype}; {read}."
+    )
+    for concern in facts.concerns():
+        print(f"Mind: {concern}")
+
+
+def _write_csv(path: Path, ranking: dict[str, Any]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(ranking)
+        writer.writerows(zip(*(values.tolist() for values in ranking.values()), strict=True))
