@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from influence_core import solvers
 from influence_core.experiments import (
     domain_mismatch,
     leave_one_out,
@@ -91,12 +92,19 @@ class DomainMismatchParams(Params):
     retrain: bool = _retrain()
 
 
+def _solvers(text: str) -> tuple[str, ...]:
+    """Reads solvers, comma-separated, in the order of their catalogue."""
+    known = ", ".join(solvers.CATALOGUE)
+    name = one_of(solvers.CATALOGUE, f"There is no solver “{{}}” to compare; choose from {known}.")
+    named = {name(one) for one in text.split(",") if one}
+    return tuple(one for one in solvers.CATALOGUE if one in named)
+
+
 @dataclass(frozen=True)
 class SolverComparisonParams(Params):
-    """Of *Solvers side by side*: the solvers compared, comma-separated; "" for the page's choice."""
+    """Of *Solvers side by side*: the solvers compared; none for the page's choice."""
 
-    with_: str = param("")
-    panel: str = param("")
+    with_: tuple[str, ...] = param((), _solvers)
 
 
 @dataclass(frozen=True)
