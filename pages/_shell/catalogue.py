@@ -6,11 +6,13 @@ The menu, the guide and the README's table are made from it or checked against i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from influence_core import solvers
+from influence_core.errors import DataError
 from influence_core.experiments import (
     domain_mismatch,
     leave_one_out,
@@ -21,7 +23,7 @@ from influence_core.experiments import (
     wrong_labels,
 )
 from influence_core.studies import StudySpec
-from pages._shell.params import ANSWER, QUESTION, Params, flag, number, one_of, param, whole
+from pages._shell.params import ANSWER, QUESTION, SHOWN, Params, flag, number, one_of, param, whole
 
 OwnParams = TypeVar("OwnParams", bound=Params)
 
@@ -77,11 +79,22 @@ class LeaveOneOutParams(Params):
     retrain: bool = _retrain()
 
 
+def _temperature(text: str) -> float:
+    """Reads a temperature: the nearest to it at which there is a forecast."""
+    try:
+        named = float(text)
+    except ValueError:
+        named = math.nan
+    if not 0 < named < math.inf:
+        raise DataError(f"The temperature t must be a number above 0, but is “{text[:SHOWN]}”.")
+    return min(smooth_hinge.TEMPERATURES[1:], key=lambda t: abs(math.log(t / named)))
+
+
 @dataclass(frozen=True)
 class SmoothHingeParams(Params):
     """Of *A loss with a kink*: the temperature."""
 
-    t: str = param("0.001", after=())
+    t: float = param(0.001, _temperature, after=())
 
 
 @dataclass(frozen=True)
