@@ -10,7 +10,7 @@ import torch
 
 from influence_core import studies
 from influence_core.context import ALONE, Context
-from influence_core.data.sets.hospital import FIRST_TEST_ID
+from influence_core.data.sets.hospital import PAPERS_CHILD
 from influence_core.engines import Engines, SolverSettings
 from influence_core.experiments import domain_mismatch, explain, features, groups, questions
 from influence_core.experiments.domain_mismatch import DomainMismatch
@@ -19,9 +19,6 @@ from influence_core.experiments.groups import Group
 from influence_core.experiments.take_out import TakeOut
 from influence_core.reproduce.base import Check, Reproduction, setting
 from influence_core.studies import Study
-
-CHILD = FIRST_TEST_ID + 1742
-"""The child of the paper's story, its test index 1742."""
 
 # What converged training gives; the paper's own model stopped before its optimum, so its numbers differ a little.
 SCORES = {
@@ -104,7 +101,7 @@ def _studies(folder: str | None, device: str, context: Context) -> tuple[Study, 
 def _answers(study: Study, whole: Study, folder: str | None, context: Context) -> Readmission:
     assert study.data.group is not None
     group, settings = Group(*study.data.group), SolverSettings("cholesky", damping=0.0)
-    test_id = CHILD if folder else int(groups.mistakes(study, group, whole)[0])
+    test_id = PAPERS_CHILD if folder else int(groups.mistakes(study, group, whole)[0])
     question = questions.ask(study, test_id)
     assert question.true_label is not None
     question = questions.with_label(study, question, question.true_label)

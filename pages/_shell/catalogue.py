@@ -99,7 +99,10 @@ class SmoothHingeParams(Params):
 
 @dataclass(frozen=True)
 class DomainMismatchParams(Params):
-    """Of *Failing on a group*: the group, "column=value", and whether its rows are taken out."""
+    """Of *Failing on a group*: the group, "column=value" or a column alone, and whether its rows are taken out.
+
+    Which columns there are the study knows, and a column's name may hold any sign: the page reads the group.
+    """
 
     group: str = param("")
     retrain: bool = _retrain()
