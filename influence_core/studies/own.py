@@ -6,7 +6,7 @@ import os
 import re
 import runpy
 
-from influence_core.data.brought import recipes, uploads
+from influence_core.data.brought import TABLE, recipes, uploads
 from influence_core.data.brought.home import home_of
 from influence_core.errors import DataError
 from influence_core.store import NO_STORE, Store
@@ -66,7 +66,7 @@ def find(name: str, store: Store = NO_STORE) -> StudySpec:
 def of_table(kept: uploads.UploadedTable) -> StudySpec:
     """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
     model = "logistic" if kept.classes == 2 else "softmax"
-    return StudySpec(UPLOADED + kept.key, kept.title, "table", model, 1 / kept.n, source=kept.key)
+    return StudySpec(UPLOADED + kept.key, kept.title, TABLE, model, 1 / kept.n, source=kept.key)
 
 
 def of_recipe(kept: recipes.Recipe) -> StudySpec:

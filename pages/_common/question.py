@@ -22,10 +22,11 @@ from pages._shell.escape import escape_markdown
 
 @dataclass(frozen=True)
 class Asked:
-    """A study, what its model says about the test examples, and the answer to the view's question."""
+    """A study, what its model says about the test examples, the view's question, and the answer to it."""
 
     study: Study
     known: Predictions
+    question: Question
     explanation: Explanation
 
 
@@ -34,9 +35,10 @@ def load(view: View) -> Asked:
     view.check()
     study = results.load_study(view)
     known = results.load_predictions(study)
-    explanation = load_explanation(study, view, _find(study, view, known))
+    question = _find(study, view, known)
+    explanation = load_explanation(study, view, question)
     view.check_ids(explanation)
-    return Asked(study, known, explanation)
+    return Asked(study, known, question, explanation)
 
 
 def load_explanation(study: Study, view: View, question: Question) -> Explanation:

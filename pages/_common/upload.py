@@ -10,7 +10,7 @@ from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Ch
 from influence_core.data.readers.columns import MAX_LEVELS, Column, survey
 from influence_core.data.readers.delimited import MAX_BYTES, Encoding, Table, read
 from influence_core.errors import DataError
-from influence_core.experiments.domain_mismatch import MOST_GROUPS
+from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
 from pages._shell import results
 from pages._shell.address import View, go_to
@@ -57,7 +57,7 @@ def _form(file: UploadedFile) -> None:
     label = first.selectbox("What is to be predicted?", labels, index=len(labels) - 1, key="table_label")
     rest = [one for one in columns if one.name != label]
     groups = sorted(
-        (one for one in rest if one.kind == "number" or 1 < one.levels <= MOST_GROUPS),
+        (one for one in rest if one.kind == "number" or 1 < one.levels <= MAX_GROUPS),
         key=lambda one: one.kind == "number",
     )
     group = second.selectbox(

@@ -6,10 +6,13 @@ The menu, the guide and the README's table are made from it or checked against i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from influence_core import solvers
+from influence_core.errors import DataError
 from influence_core.experiments import (
     domain_mismatch,
     leave_one_out,
@@ -21,7 +24,19 @@ from influence_core.experiments import (
     wrong_labels,
 )
 from influence_core.studies import StudySpec
-from pages._shell.params import ANSWER, QUESTION, Params, count, flag, number, one_of, param, up_to, whole
+from pages._shell.params import (
+    ANSWER,
+    QUESTION,
+    SHOWN,
+    Params,
+    count,
+    flag,
+    number,
+    one_of,
+    param,
+    up_to,
+    whole,
+)
 
 OwnParams = TypeVar("OwnParams", bound=Params)
 
@@ -84,27 +99,48 @@ class LeaveOneOutParams(Params):
     retrain: bool = _retrain()
 
 
+def _temperature(text: str) -> float:
+    """Reads a temperature: the nearest to it at which there is a forecast."""
+    try:
+        named = float(text)
+    except ValueError:
+        named = math.nan
+    if not 0 < named < math.inf:
+        raise DataError(f"The temperature t must be a number above 0, but is “{text[:SHOWN]}”.")
+    return min(smooth_hinge.TEMPERATURES[1:], key=lambda t: abs(math.log(t / named)))
+
+
 @dataclass(frozen=True)
 class SmoothHingeParams(Params):
     """Of *A loss with a kink*: the temperature."""
 
-    t: str = param("0.001", after=())
+    t: float = param(0.001, _temperature, after=())
 
 
 @dataclass(frozen=True)
 class DomainMismatchParams(Params):
-    """Of *Failing on a group*: the group, "column=value", and whether its rows are taken out."""
+    """Of *Failing on a group*: the group, "column=value" or a column alone, and whether its rows are taken out.
+
+    Which columns there are the study knows, and a column's name may hold any sign: the page reads the group.
+    """
 
     group: str = param("")
     retrain: bool = _retrain()
 
 
+def _solvers(text: str) -> tuple[str, ...]:
+    """Reads solvers, comma-separated, in the order of their catalogue."""
+    known = ", ".join(solvers.CATALOGUE)
+    name = one_of(solvers.CATALOGUE, f"There is no solver “{{}}” to compare; choose from {known}.")
+    named = {name(one) for one in text.split(",") if one}
+    return tuple(one for one in solvers.CATALOGUE if one in named)
+
+
 @dataclass(frozen=True)
 class SolverComparisonParams(Params):
-    """Of *Solvers side by side*: the solvers compared, comma-separated; "" for the page's choice."""
+    """Of *Solvers side by side*: the solvers compared; none for the page's choice."""
 
-    with_: str = param("")
-    panel: str = param("")
+    with_: tuple[str, ...] = param((), _solvers)
 
 
 @dataclass(frozen=True)

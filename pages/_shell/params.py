@@ -59,7 +59,7 @@ def as_text(value: Any) -> str:
         return "1" if value else ""
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def whole(what: str, least: int = 0) -> Callable[[str], int]:

@@ -4,6 +4,7 @@ import pytest
 import streamlit as st
 
 from influence_core.words import sign_rule
+from pages._shell.catalogue import GUIDE, PAGES
 from tests.visits import said, settle, title, visit
 
 
@@ -56,3 +57,10 @@ def test_one_picture_the_formulas_and_a_way_back(guide):
     assert r"D_i=w_i\,s^\top\nabla\ell_i" in formulas
     assert "Koh & Liang" in said(guide)
     assert guide.get("page_link")[0].proto.page == "explain"
+
+
+def test_every_page_stands_in_the_table_under_its_title_in_the_menu(guide):
+    rows = [line for line in said(guide).splitlines() if line.startswith("|")]
+    for page in PAGES:
+        listed = f"| {page.title} | {page.question} | {page.section} |" in rows
+        assert listed != (page is GUIDE)
