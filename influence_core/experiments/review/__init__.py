@@ -4,7 +4,7 @@ A `Review` never changes; each verdict makes a new one. `amend` keeps every step
 """
 
 from influence_core.experiments.review.ranking import Suspect, start, supports, suspect
-from influence_core.experiments.review.session import LONGEST_NAME, Review, Training, Verdict, check_session
+from influence_core.experiments.review.session import LONGEST_NAME, Review, Training, Verdict, session_name
 from influence_core.experiments.review.storage import Change, amend, recall, resume, save
 from influence_core.experiments.review.training import adopt, rank_again, train
 from influence_core.experiments.review.verdicts import keep, relabel, table, undo
@@ -18,13 +18,13 @@ __all__ = [
     "Verdict",
     "adopt",
     "amend",
-    "check_session",
     "keep",
     "rank_again",
     "recall",
     "relabel",
     "resume",
     "save",
+    "session_name",
     "start",
     "supports",
     "suspect",

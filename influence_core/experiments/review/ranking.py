@@ -11,7 +11,7 @@ import torch
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import suspects
-from influence_core.experiments.review.session import Review, Training, check_session
+from influence_core.experiments.review.session import Review, Training, session_name
 from influence_core.experiments.wrong_labels import FlipSettings, flip
 from influence_core.store.digest import digest
 from influence_core.store.remember import remember
@@ -92,7 +92,7 @@ def start(
         DataError: If the session's name or the method does not fit.
         UnsupportedError: If the study's model is neither logistic nor softmax regression.
     """
-    check_session(session)
+    session_name(session)
     require(supports(study.spec))
     known = suspects.methods_for(study)
     if method not in known:

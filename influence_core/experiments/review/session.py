@@ -14,12 +14,17 @@ from influence_core.store.digest import digest
 LONGEST_NAME = 40
 
 
-def check_session(session: str) -> None:
-    """Raise ``DataError`` unless a session may have this name."""
+def session_name(session: str) -> str:
+    """The name, if a session may have it.
+
+    Raises:
+        DataError: If it may not.
+    """
     if not (0 < len(session) <= LONGEST_NAME and session.isprintable() and session == session.strip()):
         raise DataError(
             f"A session needs a name of 1 to {LONGEST_NAME} letters, without spaces around it; got “{session[:60]}”."
         )
+    return session
 
 
 @dataclass(frozen=True)

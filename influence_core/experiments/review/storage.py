@@ -9,7 +9,7 @@ from threading import Lock
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, StoreError
 from influence_core.experiments.review.ranking import start
-from influence_core.experiments.review.session import Review, Training, Verdict, check_session
+from influence_core.experiments.review.session import Review, Training, Verdict, session_name
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store import Store
 from influence_core.store.digest import digest
@@ -58,8 +58,7 @@ def recall(store: Store, study: Study, session: str) -> Review | None:
     Raises:
         DataError: If the session's name does not fit.
     """
-    check_session(session)
-    kept = store.get(_key(study, session))
+    kept = store.get(_key(study, session_name(session)))
     if kept is None:
         return None
     arrays, meta = kept.arrays, kept.meta
