@@ -19,13 +19,14 @@ from influence_core.studies import Study, StudySpec
 from influence_core.training.refit import Fitter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suspect:
     """One example of the queue, as a person looks at it.
 
     Attributes:
         train_id: The training example.
         position: Its training position.
+        x: ``(d,)`` its inputs.
         label: Its label.
         probabilities: ``(classes,)`` what the model of the last training says; it was trained on this label, too.
         score: How suspect it is.
@@ -34,6 +35,7 @@ class Suspect:
 
     train_id: int
     position: int
+    x: np.ndarray
     label: int
     probabilities: tuple[float, ...]
     score: float
@@ -54,6 +56,7 @@ def suspect(study: Study, review: Review) -> Suspect | None:
     return Suspect(
         train_id=int(review.ids[at]),
         position=at,
+        x=study.data.train.x[at].numpy(),
         label=int(review.given[at]),
         probabilities=tuple(o.probabilities(theta, o.x[at : at + 1])[0].tolist()),
         score=float(review.scores[at]),
