@@ -31,6 +31,8 @@ KINDS = {
     TEXTS: "Texts in a folder",
     TABLE: "A table",
 }
+PHOTO_FOLDERS = "one sub-folder for each class, or train and val with those in them"
+TEXT_FOLDERS = f"one sub-folder for each of two classes, {FEWEST_FILES} texts at least"
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ def show(view: View) -> None:
     if kind == TABLE:
         upload.show(view)
     elif kind == TEXTS:
-        texts = _choose_folder(f"one sub-folder for each of two classes, {FEWEST_FILES} texts at least")
+        texts = _choose_folder(TEXT_FOLDERS)
         if texts is not None:
             model.choose(own.TEXTS, texts.source, texts.title, 2, view.device)
     elif kind is not None:
-        photos = _choose_zip() if kind == ZIP else _choose_photos()
+        photos = _choose_zip() if kind == ZIP else _choose_folder(PHOTO_FOLDERS)
         if photos is not None:
             found = look.load(photos.source)
             look.show(found, photos.skipped)
@@ -111,10 +113,6 @@ def _digest(file: UploadedFile) -> str:
 def _unpacking(file: UploadedFile) -> Callable[[Progress], picture_uploads.Upload]:
     content, title, store = file.getvalue(), file.name, results.get_store()
     return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress)
-
-
-def _choose_photos() -> Brought | None:
-    return _choose_folder("one sub-folder for each class, or train and val with those in them")
 
 
 def _choose_folder(what: str) -> Brought | None:

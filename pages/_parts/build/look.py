@@ -64,6 +64,7 @@ def _summary(found: PhotoFolder) -> PhotoSummary:
 
 
 def show(found: PhotoSummary, before: Sequence[Skipped]) -> None:
+    """Its classes, some of its pictures, and what was skipped; ``before`` is what an archive held beside it."""
     train, test = sum(found.to_train), sum(found.to_test)
     st.markdown(
         f"**{len(found.class_names)} classes**, **{train:,}** pictures to train on and **{test:,}** to test on."
