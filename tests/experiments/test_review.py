@@ -16,6 +16,7 @@ from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedE
 from influence_core.experiments import review, suspects, wrong_labels
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store import Store
+from influence_core.store.digest import digest
 from influence_core.training.refit import GRADIENT_TOL, Fitter
 from tests import references, toy_mails
 
@@ -285,6 +286,27 @@ def test_what_is_kept_comes_back_whole(study, begun, store):
     same(review.recall(store, study, "other"), plain)
     assert len(review.recall(store, study, "mine").verdicts) == 1
     assert review.recall(store, toy_mails.study(seed=1), "mine") is None
+
+
+def test_a_review_is_resumed_where_it_stopped(study, store):
+    context = Context(store)
+    begun = review.resume(study, "mine", flips=FLIPS, context=context)
+    same(begun, review.start(study, "mine", flips=FLIPS, context=context))
+    first = int(begun.ids[begun.current])
+    review.amend(store, study, "mine", lambda now: review.keep(now, first))
+    again = review.resume(study, "mine", "loss", context=context)
+    assert (again.method, again.flips) == ("exact", FLIPS), "settings of the beginning no longer matter"
+    assert [one.train_id for one in again.verdicts] == [first]
+
+
+def test_reviews_of_earlier_versions_are_found(study, begun, store):
+    """What a person said is no cache: the key and the names in the store stay for ever."""
+    review.save(store, study, review.keep(begun, int(begun.ids[0]), NOON))
+    entry = store.get(digest("review", 1, study.key, "mine"))
+    assert list(entry.arrays) == ["given", "scores", "theta"]
+    assert list(entry.meta) == ["method", "flips", "verdicts", "trainings"]
+    assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
+    assert list(entry.meta["verdicts"][0]) == ["train_id", "old", "new", "time", "score"]
 
 
 def test_amending_goes_on_from_what_is_kept(study, begun, store):
