@@ -33,6 +33,7 @@ from pages._shell.params import (
     flag,
     number,
     one_of,
+    one_of_numbers,
     param,
     up_to,
     whole,
@@ -147,9 +148,22 @@ class SolverComparisonParams(Params):
 class WrongLabelsParams(Params):
     """Of *Wrong labels*: per cent of labels flipped, how often, the error bars, whether to begin."""
 
-    flip: str = param("10", after=())
-    repeats: str = param("5", after=())
-    panel: str = param("")
+    SHARES, REPEATS = (5, 10, 20, 30), (5, 10, 40)
+
+    flip: int = param(
+        10,
+        one_of_numbers(
+            SHARES, "There is no share of “{}” per cent of flipped labels; choose one of {known}."
+        ),
+        after=(),
+    )
+    repeats: int = param(
+        5, one_of_numbers(REPEATS, "There are no “{}” repeats; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "deviation"), "There are no error bars “{}”; choose deviation, or leave it away."),
+    )
     retrain: bool = _retrain("flip", "repeats")
 
 
@@ -157,10 +171,21 @@ class WrongLabelsParams(Params):
 class ReviewParams(Params):
     """Of *Review the suspects*: the review's name, the score that ranks, and how many labels to flip to practise."""
 
-    review: str = param("")
-    score: str = param("self-influence", after=())
-    panel: str = param("")
-    flip: str = param("10", after=())
+    METHODS = {"self-influence": "exact", "2017": "published", "loss": "loss", "random": "random"}
+
+    review: str = param("", review.session_name)
+    score: str = param(
+        "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there."),
+    )
+    flip: int = param(
+        10,
+        one_of_numbers(range(1, 51), "The share of flipped labels must be 1 to 50 per cent, but is “{}”."),
+        after=(),
+    )
 
 
 @dataclass(frozen=True)

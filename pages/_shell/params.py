@@ -110,15 +110,21 @@ def count(what: str, most: int) -> Callable[[str], int]:
 
 
 def one_of(options: Iterable[str], refusal: str) -> Callable[[str], str]:
-    """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` in its place."""
-    allowed = frozenset(options)
+    """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` for it and ``{known}`` for them."""
+    allowed = tuple(options)
 
     def read(text: str) -> str:
         if text not in allowed:
-            raise DataError(refusal.format(text[:SHOWN]))
+            raise DataError(refusal.format(text[:SHOWN], known=", ".join(allowed)))
         return text
 
     return read
+
+
+def one_of_numbers(options: Iterable[int], refusal: str) -> Callable[[str], int]:
+    """Reads one of some whole numbers; ``refusal`` as for ``one_of``."""
+    word = one_of(map(str, options), refusal)
+    return lambda text: int(word(text))
 
 
 def flag(name: str) -> Callable[[str], bool]:
