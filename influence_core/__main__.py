@@ -418,13 +418,13 @@ def _draw_fig2(found: Reproduction) -> dict[str, Any]:
 
 
 def _draw_fig2_network(found: Reproduction) -> dict[str, Any]:
-    from influence_core.experiments.network_leave_one_out import WAYS
+    from influence_core.experiments.network_retraining import WAYS
     from influence_core.figures.leave_one_out import Panel, paper_panels
 
     setting, result = found.setting, found.result
     what = f"{setting['data']}, n = {setting['n']:,}; test image {setting['test_id']}, a {setting['label']}."
     title = f"{found.title}<br><sup>{what} {setting['stand_in']}</sup>"
-    panels = [Panel(WAYS[way], result.left_out(way), result.predicted) for way in result.truths]
+    panels = [Panel(WAYS[way], result.left_out(way), result.predicted) for way in result.retrainings]
     return {found.name: paper_panels(panels, None, title)}
 
 

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from influence_core import engines, studies
-from influence_core.engines import SolverSettings
+from influence_core import studies
+from influence_core.context import Context
+from influence_core.engines import Engines, SolverSettings
 from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LIMIT, LeaveOneOut
 from influence_core.experiments.lissa_estimate import BUDGET, OURS, TOP, Estimate
 from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 from influence_core.studies import Study
 
 FOLLOWS = 0.999
@@ -70,10 +71,11 @@ def run(
     """
     spec = studies.find("mnist" if folder else "digits")
     study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.1))
-    answer, prepared = _answer(study, store, progress)
-    exact = leave_one_out.run(study, answer, k, prepared, store, part(progress, 0.35, 0.9))
-    paper = lissa_estimate.run(study, answer, exact, store=store, progress=part(progress, 0.9, 0.97))
-    ours = lissa_estimate.run(study, answer, exact, OURS, store, part(progress, 0.97, 1.0))
+    context = Context(store or NO_STORE, progress, Engines(1))
+    answer = _answer(study, context.part(0.1, 0.35))
+    exact = leave_one_out.run(study, answer, k, context=context.part(0.35, 0.9))
+    paper = lissa_estimate.run(study, answer, exact, context=context.part(0.9, 0.97))
+    ours = lissa_estimate.run(study, answer, exact, OURS, context=context.part(0.97, 1.0))
     original = not study.data.stand_in
     checks = (
         *_forecasts(exact, original),
@@ -86,22 +88,13 @@ def run(
     return Reproduction("fig2", title, settings, checks, Figure2(exact, paper, ours))
 
 
-def _answer(
-    study: Study, store: Store | None, progress: Progress | None
-) -> tuple[Explanation, explain.Prepared | None]:
-    """The question about the paper's test image, or the stand-in's first wrong answer; prepared where it was computed."""
+def _answer(study: Study, context: Context) -> Explanation:
+    """The answer about the paper's test image, or about the stand-in's first mistake."""
     test = study.data.test
     wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
     at = 8 if not study.data.stand_in else int(np.flatnonzero(wrong)[0])
-    question, settings = (
-        questions.ask(study, int(test.ids[at]), label=int(test.y[at])),
-        SolverSettings("cholesky", damping=0.0),
-    )
-    found = explain.stored(study, question, settings, store) if store else None
-    if found is not None:
-        return found, None
-    prepared = engines.prepare(study, settings, part(progress, 0.1, 0.34))
-    return explain.run(study, question, settings, prepared, store), prepared
+    question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
+    return explain.run(study, question, SolverSettings("cholesky", damping=0.0), context=context)
 
 
 def _within(name: str, value: float, low: float, high: float, asked: bool = True, paper: str = "") -> Check:
@@ -118,11 +111,11 @@ def _at_most(name: str, value: float, most: float, asked: bool = True, paper: st
 
 
 def _forecasts(exact: LeaveOneOut, original: bool) -> list[Check]:
-    fit = exact.fit
+    agreement = exact.agreement
     return [
-        _above("exact: correlation with the truth", fit.pearson, FOLLOWS, paper="on the diagonal"),
-        _within("exact: slope of forecast on truth", fit.slope, *SLOPES[original], paper="1"),
-        _at_most("exact: worst error / largest truth", fit.worst, WORST, original),
+        _above("exact: correlation with the truth", agreement.pearson, FOLLOWS, paper="on the diagonal"),
+        _within("exact: slope of forecast on truth", agreement.slope, *SLOPES[original], paper="1"),
+        _at_most("exact: worst error / largest truth", agreement.worst, WORST, original),
     ]
 
 
@@ -141,12 +134,20 @@ def _estimates(paper: Estimate, ours: Estimate, original: bool) -> list[Check]:
     low, high = ESTIMATED_SLOPES
     checks = [
         _above(
-            "LiSSA: correlation with the truth", paper.fit.pearson, ESTIMATED, original, "near the diagonal"
+            "LiSSA: correlation with the truth",
+            paper.agreement.pearson,
+            ESTIMATED,
+            original,
+            "near the diagonal",
         ),
-        _within("LiSSA: slope of forecast on truth", paper.fit.slope, low, high),
+        _within("LiSSA: slope of forecast on truth", paper.agreement.slope, low, high),
         Check(f"LiSSA: of the {TOP} strongest, found", paper.top, f"at least {FOUND}", paper.top >= FOUND),
-        _above("LiSSA, our settings: correlation", ours.fit.pearson, max(ESTIMATED, paper.fit.pearson)),
-        _within("LiSSA, our settings: slope", ours.fit.slope, low, high),
+        _above(
+            "LiSSA, our settings: correlation",
+            ours.agreement.pearson,
+            max(ESTIMATED, paper.agreement.pearson),
+        ),
+        _within("LiSSA, our settings: slope", ours.agreement.slope, low, high),
         Check(
             f"LiSSA, our settings: of the {TOP} strongest, found",
             ours.top,
@@ -161,7 +162,7 @@ def _estimates(paper: Estimate, ours: Estimate, original: bool) -> list[Check]:
 
 def _facts(answer: Explanation, exact: LeaveOneOut, paper: Estimate, ours: Estimate) -> list[Check]:
     """What the paper's axes show, and what else there is to know."""
-    newton = exact.newton_fit
+    newton = exact.newton_agreement
     assert newton is not None, "a linear model has Newton forecasts"
     actual, predicted = exact.actual, exact.predicted
     return [
@@ -175,7 +176,7 @@ def _facts(answer: Explanation, exact: LeaveOneOut, paper: Estimate, ours: Estim
             (float(predicted.min()), float(predicted.max())),
             paper="-0.024 to 0.031",
         ),
-        Check("exact: rank correlation", exact.fit.spearman),
+        Check("exact: rank correlation", exact.agreement.spearman),
         Check("Newton: correlation with the truth", newton.pearson),
         Check("Newton: slope", newton.slope),
         Check("Newton: worst error / largest truth", newton.worst),

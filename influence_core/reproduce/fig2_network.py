@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from influence_core import engines, studies
-from influence_core.engines import SolverSettings
+from influence_core import studies
+from influence_core.context import Context
+from influence_core.engines import Engines, SolverSettings
 from influence_core.experiments import explain, network_leave_one_out, questions
-from influence_core.experiments.network_leave_one_out import NetworkCheck, Truth
+from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Retrainings
+from influence_core.experiments.network_retraining import ADAM, WAYS
 from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 
 LEFT_OUT = 40
 FOLLOWS = 0.7
@@ -44,21 +46,19 @@ def run(
     wrong = study.probabilities(test.x).argmax(1) != test.y.numpy()
     at = int(np.flatnonzero(wrong)[0])
     question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
-    prepared = engines.prepare(study, SolverSettings("cholesky"), part(progress, 0.02, 0.1))
-    answer = explain.run(study, question, prepared=prepared, store=store)
-    found = network_leave_one_out.run(
-        study, answer, k, prepared=prepared, store=store, progress=part(progress, 0.1, 1.0)
-    )
-    settings = {**setting(study, answer), "left_out": k, "adam": str(network_leave_one_out.ADAM)}
+    context = Context(store or NO_STORE, progress, Engines(1))
+    answer = explain.run(study, question, SolverSettings("cholesky"), context=context.part(0.02, 0.1))
+    found = network_leave_one_out.run(study, answer, k, context=context.part(0.1, 1.0))
+    settings = {**setting(study, answer), "left_out": k, "adam": str(ADAM)}
     title = "Figure 2, right: a network's forecasts against training it again"
     checks = (*_asked(found), *_facts(found))
     return Reproduction("fig2-network", title, settings, checks, found)
 
 
-def _asked(found: NetworkCheck) -> list[Check]:
+def _asked(found: NetworkLeaveOneOut) -> list[Check]:
     checks = [Check("parameters", found.p, f"{PARAMETERS:,}", found.p == PARAMETERS, f"{PARAMETERS:,}")]
     for way in ASKED_WAYS:
-        name, r, truth = network_leave_one_out.WAYS[way], found.fit(way).pearson, found.truths[way]
+        name, r, truth = WAYS[way], found.agreement(way).pearson, found.retrainings[way]
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         checks += [
             Check(f"{name}: correlation with the truth", r, f"at least {FOLLOWS:g}", r >= FOLLOWS, "0.86"),
@@ -73,20 +73,20 @@ def _asked(found: NetworkCheck) -> list[Check]:
     return checks
 
 
-def _proof(name: str, truth: Truth) -> Check:
+def _proof(name: str, truth: Retrainings) -> Check:
     worst = float(truth.gradient_norms.max())
     asked = "" if truth.target is None else f"at most {truth.target:g}"
     return Check(f"{name}: largest gradient norm of a left-out network", worst, asked, truth.proved)
 
 
-def _facts(found: NetworkCheck) -> list[Check]:
+def _facts(found: NetworkLeaveOneOut) -> list[Check]:
     """What else there is to know: the other way, other test images, drift, and the curvature against the damping."""
     facts = []
-    for way, truth in found.truths.items():
-        name, fit = network_leave_one_out.WAYS[way], found.fit(way)
+    for way, truth in found.retrainings.items():
+        name, agreement = WAYS[way], found.agreement(way)
         facts += [
-            Check(f"{name}: correlation, rank correlation", (fit.pearson, fit.spearman)),
-            Check(f"{name}: slope of forecast on truth", fit.slope),
+            Check(f"{name}: correlation, rank correlation", (agreement.pearson, agreement.spearman)),
+            Check(f"{name}: slope of forecast on truth", agreement.slope),
             Check(f"{name}: correlation for other test images, median", float(np.median(truth.others))),
             Check(f"{name}: the least of them", float(truth.others.min())),
             Check(f"{name}: drift of the control, nats", truth.control),
