@@ -87,6 +87,18 @@ def number(what: str) -> Callable[[str], float]:
     return read
 
 
+def between(what: str, least: float, most: float) -> Callable[[str], float]:
+    """Reads a number from ``least`` to ``most``."""
+
+    def read(text: str) -> float:
+        value = number(what)(text)
+        if not least <= value <= most:
+            raise DataError(f"A {what} must be between {least:g} and {most:g}, but is {value:g}.")
+        return value
+
+    return read
+
+
 def one_of(options: Iterable[str], refusal: str) -> Callable[[str], str]:
     """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` in its place."""
     allowed = frozenset(options)
