@@ -120,7 +120,7 @@ def _forecasts(exact: LeaveOneOut, original: bool) -> list[Check]:
 
 
 def _proofs(exact: LeaveOneOut) -> list[Check]:
-    share = float((exact.gradient_norms / exact.targets).max()) * leave_one_out.CERTAIN
+    share = float((exact.gradient_norms / exact.targets).max()) * leave_one_out.GRADIENT_TOL
     control = abs(exact.control)
     return [
         _at_most("gradient norm / gradient of the left-out image, the largest", share, PROVED),
