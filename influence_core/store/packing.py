@@ -30,7 +30,8 @@ def unpack(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any], kind: Any)
 @functools.cache
 def schema(kind: Any) -> tuple[str, ...]:
     """The names of a result's fields, those inside it too: a result of other fields is another result."""
-    names, inside = (), get_args(kind)
+    names: tuple[str, ...] = ()
+    inside = get_args(kind)
     if is_dataclass(kind):
         names, inside = tuple(one.name for one in fields(kind)), tuple(get_type_hints(kind).values())
     return (*names, *(name for one in inside for name in schema(one)))
