@@ -15,8 +15,9 @@ from influence_core.experiments import explain, questions
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, sign_rule
+from pages._common import pictures
 from pages._common.table import as_csv
-from pages._shell import downloads, page, results
+from pages._shell import downloads, page
 from pages._shell.address import View
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
 
@@ -313,7 +314,7 @@ def test_a_test_image_by_its_number(answer):
 
 
 def test_a_picture_of_ones_own_has_no_true_label(answer):
-    picture = results.keep_picture(0.9 * answer.x)
+    picture = pictures.keep(0.9 * answer.x)
     at = visit(picture=picture)
     assert "Your picture: the model says **1**" in said(at)
     assert len(at.radio(key="ask").options) == 1
@@ -322,7 +323,7 @@ def test_a_picture_of_ones_own_has_no_true_label(answer):
 
 def test_a_picture_is_not_taken_for_the_test_image_that_it_equals(answer):
     assert f"Test image {answer.test_id}" in said(at_mistake(answer))
-    assert "Your picture" in said(visit(picture=results.keep_picture(answer.x)))
+    assert "Your picture" in said(visit(picture=pictures.keep(answer.x)))
 
 
 def test_the_downloaded_ranking_holds_every_training_image_to_the_last_digit(answer):
