@@ -21,6 +21,7 @@ from influence_core.experiments import (
     review,
     smooth_hinge,
     two_models,
+    what_if,
     wrong_labels,
 )
 from influence_core.studies import StudySpec
@@ -29,9 +30,9 @@ from pages._shell.params import (
     QUESTION,
     SHOWN,
     Params,
+    between,
     count,
     flag,
-    number,
     one_of,
     one_of_numbers,
     param,
@@ -74,16 +75,22 @@ class PoisonParams(Params):
     retrain: bool = _retrain("panel", "box", "poisons", "k")
 
 
+_RULES = (*what_if.RULES, "hand")
+
+
 @dataclass(frozen=True)
 class WhatIfParams(Params):
     """Of *What if*: the rule that makes the group, its size or label, and what happens to it."""
 
-    panel: str = param("")
+    panel: str = param("for", one_of(_RULES, f"There is no group “{{}}”; choose one of {', '.join(_RULES)}."))
     k: int = param(50, whole("number of examples", least=1), after=())
     group: str = param("")
-    edit: str = param("remove")
+    edit: str = param(
+        "remove",
+        one_of(what_if.KINDS, f"There is no change “{{}}”; choose one of {', '.join(what_if.KINDS)}."),
+    )
     to: str = param("")
-    weight: float = param(0.0, number("weight"))
+    weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
     retrain: str = param(
         "",
         one_of(("", "1", "groups"), "The address asks for retrain=“{}”, but it is 1, groups or not there."),

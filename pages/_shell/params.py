@@ -103,6 +103,18 @@ def up_to(what: str, most: float) -> Callable[[str], float]:
     return read
 
 
+def between(what: str, least: float, most: float) -> Callable[[str], float]:
+    """Reads a number from ``least`` to ``most``."""
+
+    def read(text: str) -> float:
+        value = number(what)(text)
+        if not least <= value <= most:
+            raise DataError(f"A {what} must be between {least:g} and {most:g}, but is {value:g}.")
+        return value
+
+    return read
+
+
 def count(what: str, most: int) -> Callable[[str], int]:
     """Reads a whole number from 1 to ``most``."""
     known = one_of(map(str, range(1, most + 1)), f"The {what} must be 1 to {most}, but is “{{}}”.")
