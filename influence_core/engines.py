@@ -11,7 +11,7 @@ from threading import Lock
 from influence_core import solvers
 from influence_core.errors import DataError
 from influence_core.influence import InfluenceEngine
-from influence_core.operators import GaussNewton, Hessian
+from influence_core.operators import Curvature, GaussNewton, Hessian
 from influence_core.progress import Progress
 from influence_core.store.digest import digest
 from influence_core.studies import Study
@@ -95,10 +95,15 @@ def prepare(study: Study, settings: SolverSettings, progress: Progress | None = 
     started = time.perf_counter()
     decided = settings.resolved(study)
     solver = solvers.CATALOGUE[decided.solver]
-    kind = Hessian if decided.curvature == "hessian" else GaussNewton
-    operator = kind(study.objective, study.theta, decided.damping or 0.0)
+    operator = curvature_of(study, decided)
     engine = InfluenceEngine(study.objective, study.theta, operator, solver.prepare(operator, progress))
     return Prepared(engine, decided, solver, time.perf_counter() - started)
+
+
+def curvature_of(study: Study, decided: SolverSettings) -> Curvature:
+    """The operator that settings name, once every "auto" in them is decided."""
+    kind = Hessian if decided.curvature == "hessian" else GaussNewton
+    return kind(study.objective, study.theta, decided.damping or 0.0)
 
 
 def engine_key(study: Study, settings: SolverSettings) -> str:

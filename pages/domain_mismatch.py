@@ -2,30 +2,22 @@
 
 import streamlit as st
 
-from pages._common import footer, question, table, upload
-from pages._parts import domain_mismatch
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._common import footer, table, upload
+from pages._parts.domain_mismatch import answer, chooser, proof, reasons, rows
+from pages._parts.domain_mismatch.case import load
+from pages._shell.catalogue import DOMAIN_MISMATCH
+from pages._shell.page import open_page, require_study
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
+with open_page(DOMAIN_MISMATCH, any_study=True) as (view, params):
     st.title("Why does it fail on this group?")
     upload.show(view)
-    question.only_for(
-        view,
-        domain_mismatch.fits,
-        "Groups are told apart by the columns of a table. Open a study on a table, or use a table of your own.",
-        domain_mismatch.OFFERED,
-    )
-    told = domain_mismatch.load(view)
-    domain_mismatch.answer(told)
-    domain_mismatch.choose(view, told)
-    domain_mismatch.errors(told)
-    domain_mismatch.rows(view, told)
-    domain_mismatch.reasons(view, told)
-    domain_mismatch.proof(view, told)
-    table.download(told.study, told.explanation)
-    footer.show(told.study, view, told.explanation)
+    require_study(view, DOMAIN_MISMATCH)
+    case = load(view, params)
+    answer.show(case)
+    chooser.show(view, case)
+    rows.show_errors(case)
+    rows.show(case)
+    reasons.show(view, case)
+    proof.show(params, case)
+    table.download(case.study, case.explanation)
+    footer.show(case.study, view, case.explanation)

@@ -4,21 +4,17 @@ import streamlit as st
 
 from pages._common import question
 from pages._parts import solver_comparison
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._shell.catalogue import SOLVER_COMPARISON
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
-    solver_comparison.names(view)
+with open_page(SOLVER_COMPARISON) as (view, params):
+    chosen = solver_comparison.names(view.spec, params)
     asked = solver_comparison.load_question(view)
     st.title("Which solver can I trust here?")
     answer = st.container()
     question.bar(view, asked)
-    solver_comparison.choose(view)
-    result = solver_comparison.load(view, asked)
+    solver_comparison.choose(chosen)
+    result = solver_comparison.load(view, asked, chosen)
     with answer:
         solver_comparison.show_answer(result)
     solver_comparison.show_table(asked.study, result)

@@ -23,12 +23,14 @@ class DataRow:
         load: Reads it: from the user's data folder, or from what ships with the app.
         about: What it is and whether it ships, in one sentence for the screen.
         download: Where it can be had, where that is a download.
+        is_table: Whether its examples are rows of a table, whose columns tell groups apart.
     """
 
     name: str
     load: Callable[[str | None, Progress | None], DataSet]
     about: str
     download: Download | None = None
+    is_table: bool = False
 
 
 CATALOGUE: dict[str, DataRow] = {
@@ -45,12 +47,14 @@ CATALOGUE: dict[str, DataRow] = {
             diabetes.load,
             "442 diabetes patients that come with scikit-learn: a stand-in for the paper's hospital stays. Does the "
             "disease progress fast (worst quarter of all patients)? Every fourth patient is for testing.",
+            is_table=True,
         ),
         DataRow(
             "diabetes-thinned",
             diabetes.load_thinned,
             "The 442 patients without 25 of those in their twenties whose disease progressed slowly: a "
             "stand-in for the paper's thinned hospital stays.",
+            is_table=True,
         ),
         DataRow(
             "hospital",
@@ -58,6 +62,7 @@ CATALOGUE: dict[str, DataRow] = {
             "101,766 stays in 130 US hospitals (UCI); they do not ship with the app. Is the patient readmitted "
             "within 30 days?",
             hospital.DOWNLOAD,
+            is_table=True,
         ),
         DataRow(
             "hospital-thinned",
@@ -65,6 +70,7 @@ CATALOGUE: dict[str, DataRow] = {
             "The hospital stays without 20 of the 21 training children who were not readmitted; they do not "
             "ship with the app.",
             hospital.DOWNLOAD,
+            is_table=True,
         ),
         DataRow(
             "mails",
@@ -119,3 +125,13 @@ def about(name: str) -> str:
     """
     row = CATALOGUE.get(name)
     return row.about if row else brought.ABOUT.get(name, "")
+
+
+def is_table(name: str) -> bool:
+    """Whether the examples of a data set are rows of a table.
+
+    Args:
+        name: of the catalogue, or of what visitors bring.
+    """
+    row = CATALOGUE.get(name)
+    return row.is_table if row else name == brought.TABLE

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from influence_core.experiments.domain_mismatch import DomainMismatch, Errors, Group, GroupCounts
+from influence_core.experiments.domain_mismatch import DomainMismatch
+from influence_core.experiments.groups import Errors, Group, GroupCounts
 from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.bars import bars, escape_html, quiet
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL

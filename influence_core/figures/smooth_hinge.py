@@ -9,7 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from influence_core.experiments.smooth_hinge import PANELS, Curves, SmoothHinge
+from influence_core.experiments.hinge_curves import Curves
+from influence_core.experiments.smooth_hinge import PANELS, SmoothHinge
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import ratio, signed
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import plotly.graph_objects as go
 
-from influence_core.experiments.solver_comparison import EXACT_RESIDUAL, Row, SolverComparison
+from influence_core.agreement import strongest
+from influence_core.experiments.solver_comparison import EXACT_RESIDUAL, Attempt, SolverComparison
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import nats
 
@@ -29,8 +30,8 @@ def convergence(result: SolverComparison) -> go.Figure:
     Filled symbols claim the exact answer, open ones an approximation; below the dotted line an answer counts as exact.
     Across, the first products have more room than the later ones: the axis is that of ``log(1 + products)``.
     """
-    rows = [row for row in result.rows if len(row.history)]
-    figure = go.Figure([_curve(row, at) for at, row in enumerate(rows)])
+    attempts = [one for one in result.attempts if len(one.history)]
+    figure = go.Figure([_curve(one, at) for at, one in enumerate(attempts)])
     figure.add_hline(y=EXACT_RESIDUAL, line={"color": GREY.both, "width": 1, "dash": "dot"})
     figure.add_annotation(
         x=0,
@@ -42,7 +43,7 @@ def convergence(result: SolverComparison) -> go.Figure:
         font={"color": GREY.both},
         showarrow=False,
     )
-    longest = max((float(row.history[:, 0].max()) for row in rows), default=1.0)
+    longest = max((float(one.history[:, 0].max()) for one in attempts), default=1.0)
     ticks = [one for one in TICKS if one <= longest] or [0]
     figure.update_xaxes(
         title="Products for this question",
@@ -58,8 +59,8 @@ def convergence(result: SolverComparison) -> go.Figure:
     )
 
 
-def _curve(row: Row, at: int) -> go.Scatter:
-    products, residuals = row.history.T
+def _curve(attempt: Attempt, at: int) -> go.Scatter:
+    products, residuals = attempt.history.T
     last = np.arange(len(products)) == len(products) - 1
     alone = len(products) == 1
     return go.Scatter(
@@ -67,26 +68,26 @@ def _curve(row: Row, at: int) -> go.Scatter:
         y=np.maximum(residuals, SMALLEST),
         customdata=products,
         mode="markers" if alone else "lines+markers",
-        name=row.title,
+        name=attempt.title,
         line={"color": GREY.both, "width": 2, "dash": DASHES[at % len(DASHES)]},
         marker={
             "size": np.where(last, 11, 7),
             "opacity": np.where(last | (len(products) < FEW), 1, 0),
-            "symbol": SYMBOLS[at % len(SYMBOLS)] + ("" if row.exact else "-open"),
+            "symbol": SYMBOLS[at % len(SYMBOLS)] + ("" if attempt.exact else "-open"),
             "color": GREY.both,
             "line": {"width": 2, "color": GREY.both},
         },
-        hovertemplate=f"{row.title}<br>%{{customdata:.0f}} products<br>residual %{{y:.1e}}<extra></extra>",
+        hovertemplate=f"{attempt.title}<br>%{{customdata:.0f}} products<br>residual %{{y:.1e}}<extra></extra>",
     )
 
 
-def agreement(result: SolverComparison, row: Row) -> go.Figure:
+def agreement(result: SolverComparison, attempt: Attempt) -> go.Figure:
     """A solver's ``D`` over the exact ``D``: on the dashed diagonal they are the same.
 
     The strongest examples of either and a sample of the others; blue where the exact ``D`` is positive, else orange.
     """
     assert result.exact is not None
-    truth, ours = result.exact.scores, row.scores
+    truth, ours = result.exact.scores, attempt.scores
     at = _shown(truth, ours)
     reach = 1.1 * max(float(np.abs(truth).max()), 1e-300)
     figure = go.Figure(
@@ -108,7 +109,9 @@ def agreement(result: SolverComparison, row: Row) -> go.Figure:
                 "opacity": 0.8,
                 "color": [HELPFUL.both if one > 0 else HARMFUL.both for one in truth[at]],
             },
-            hovertext=[f"exact {nats(float(truth[i]))}<br>{row.title} {nats(float(ours[i]))}" for i in at],
+            hovertext=[
+                f"exact {nats(float(truth[i]))}<br>{attempt.title} {nats(float(ours[i]))}" for i in at
+            ],
             hoverinfo="text",
         )
     )
@@ -124,9 +127,8 @@ def agreement(result: SolverComparison, row: Row) -> go.Figure:
 
 def _shown(truth: np.ndarray, ours: np.ndarray) -> np.ndarray:
     """Positions of the strongest in either, and of a fixed sample of the rest."""
-    strongest = [np.argsort(-np.abs(one), kind="stable")[:STRONGEST] for one in (truth, ours)]
     drawn = np.random.default_rng(0).permutation(len(truth))[:SAMPLE]
-    return np.unique(np.concatenate([*strongest, drawn]))
+    return np.unique(np.concatenate([strongest(truth, STRONGEST), strongest(ours, STRONGEST), drawn]))
 
 
 def _quiet(figure: go.Figure, height: int) -> go.Figure:

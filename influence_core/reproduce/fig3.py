@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.experiments import smooth_hinge
-from influence_core.experiments.smooth_hinge import CURVES, SVM_STUDIES, Curves, SmoothHinge, curves
-from influence_core.progress import Progress, part
+from influence_core.experiments.hinge_curves import Curves, curves
+from influence_core.experiments.smooth_hinge import SmoothHinge
 from influence_core.reproduce.base import Check, Reproduction
-from influence_core.store import Store
-from influence_core.studies import Study
+from influence_core.studies import MACHINES, Study
 
 OVERESTIMATE = 5
 """The hinge itself must forecast changes at least so many times too large ..."""
@@ -33,33 +33,27 @@ class Figure3:
     forecasts: SmoothHinge
 
 
-def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Reproduction:
+def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
     """Digits 1 against 7, for one test image that the machine gets wrong.
 
     Args:
         folder: The folder that holds ``MNIST/raw``; the packaged digits stand in where none is named.
-        store: Where the trained parameters, the retrained machines and the forecasts are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while training and solving.
+        context: Its store keeps the trained parameters, the retrained machines and the forecasts.
 
     Raises:
         DataError: If the folder does not hold MNIST.
     """
-    spec = SVM_STUDIES["mnist-one-or-seven-svm" if folder else "one-or-seven-svm"]
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.2))
-    result = smooth_hinge.run(study, store=store, progress=part(progress, 0.2, 1.0))
+    spec = MACHINES["mnist" if folder else "digits"]
+    study = studies.open_study(spec, context.store, folder, device, context.part(0.0, 0.2).progress)
+    result = smooth_hinge.run(study, smooth_hinge.default_test(study), context=context.part(0.2, 1.0))
     checks = (*_sizes(study), *_shapes(study, result), *_facts(study, result))
     return Reproduction(
         "fig3",
         "Figure 3: a loss that is not differentiable",
         _setting(study, result),
         checks,
-        Figure3(curves(CURVES), result),
+        Figure3(curves(), result),
     )
 
 

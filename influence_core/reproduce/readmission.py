@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from influence_core import engines, studies
-from influence_core.data.sets.hospital import FIRST_TEST_ID
-from influence_core.engines import SolverSettings
-from influence_core.experiments import domain_mismatch, explain, features, questions
-from influence_core.experiments.domain_mismatch import DomainMismatch, Group
+from influence_core import studies
+from influence_core.context import ALONE, Context
+from influence_core.data.sets.hospital import PAPERS_CHILD
+from influence_core.engines import Engines, SolverSettings
+from influence_core.experiments import domain_mismatch, explain, features, groups, questions
+from influence_core.experiments.domain_mismatch import DomainMismatch
 from influence_core.experiments.features import FeatureInfluence
+from influence_core.experiments.groups import Group
 from influence_core.experiments.take_out import TakeOut
-from influence_core.progress import Progress, part
 from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
 from influence_core.studies import Study
-
-CHILD = FIRST_TEST_ID + 1742
-"""The child of the paper's story, its test index 1742."""
 
 # What converged training gives; the paper's own model stopped before its optimum, so its numbers differ a little.
 SCORES = {
@@ -60,53 +57,61 @@ class Readmission:
     removals: tuple[TakeOut, ...]
 
 
-def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Reproduction:
+def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
     """One wrongly classified child, and the four training children that made it so.
 
     Args:
         folder: The folder that holds ``diabetic_data.csv``; scikit-learn's diabetes patients stand in where none is named.
-        store: Where the trained parameters and the scores are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while training and solving.
+        context: Its store keeps the trained parameters and the scores.
 
     Raises:
         DataError: If the folder does not hold the file.
     """
-    spec = studies.find("hospital-thinned" if folder else "diabetes-thinned")
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.4))
-    whole = studies.open_study(studies.find(spec.whole), store, folder, device, part(progress, 0.4, 0.7))
-    assert study.data.group is not None
-    group = Group(*study.data.group)
-    test_id = CHILD if folder else int(domain_mismatch.mistakes(study, group, whole)[0])
-    question = questions.ask(study, test_id)
-    assert question.true_label is not None
-    question = questions.with_label(study, question, question.true_label)
-    prepared = engines.prepare(study, SolverSettings("cholesky", damping=0.0))
-    answer = explain.run(study, question, prepared=prepared, store=store)
-    story = domain_mismatch.run(study, group, answer, whole)
-    rows = [int(answer.ids[at]) for at in story.top(len(answer.ids)) if story.in_group[at]]
-    removals = domain_mismatch.remove_each(study, answer, rows, prepared, store, part(progress, 0.7, 1.0))
-    helpful = next(int(answer.ids[at]) for at in answer.helpful(len(answer.ids)) if story.in_group[at])
-    found = Readmission(story, features.run(study, answer, helpful), removals)
+    study, whole = _studies(folder, device, context.part(0.0, 0.7))
+    found = _answers(study, whole, folder, replace(context, engines=Engines(1)).part(0.7, 1.0))
     original = bool(folder) and not study.data.stand_in
     checks = (
-        *_sizes(study, whole, story, original),
-        *_stand_out(story, 4 if folder else 3, original),
+        *_sizes(study, whole, found.story, original),
+        *_stand_out(found.story, 4 if folder else 3, original),
         *(_published(study, whole, found) if original else ()),
-        *_facts(story),
+        *_facts(found.story),
     )
     return Reproduction(
         "readmission",
         "Section 5.3: hospital readmission, children thinned out",
-        setting(study, answer),
+        setting(study, found.story.explanation),
         checks,
         found,
     )
+
+
+def _studies(folder: str | None, device: str, context: Context) -> tuple[Study, Study]:
+    """The study with the children thinned out, and the one with all of them."""
+    spec = studies.find("hospital-thinned" if folder else "diabetes-thinned")
+    halves = zip(
+        (spec, studies.find(spec.whole)), (context.part(0.0, 0.6), context.part(0.6, 1.0)), strict=True
+    )
+    thinned, whole = (
+        studies.open_study(one, half.store, folder, device, half.progress) for one, half in halves
+    )
+    return thinned, whole
+
+
+def _answers(study: Study, whole: Study, folder: str | None, context: Context) -> Readmission:
+    assert study.data.group is not None
+    group, settings = Group(*study.data.group), SolverSettings("cholesky", damping=0.0)
+    test_id = PAPERS_CHILD if folder else int(groups.mistakes(study, group, whole)[0])
+    question = questions.ask(study, test_id)
+    assert question.true_label is not None
+    question = questions.with_label(study, question, question.true_label)
+    context.engines.prepare(study, settings)
+    answer = explain.run(study, question, settings, context=context)
+    story = domain_mismatch.run(study, group, answer, whole)
+    rows = [int(one) for one in answer.ids[story.group_rows()]]
+    removals = domain_mismatch.remove_each(study, answer, rows, context=context)
+    helpful = next(int(answer.ids[at]) for at in answer.helpful(len(answer.ids)) if story.in_group[at])
+    return Readmission(story, features.run(study, answer, helpful), removals)
 
 
 def _sizes(study: Study, whole: Study, story: DomainMismatch, original: bool) -> Iterator[Check]:

@@ -13,6 +13,7 @@ from influence_core import data, devices
 from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
+from influence_core.data.brought.home import home_of
 from influence_core.data.examples import Pictures
 from influence_core.data.packaged import ASSETS
 from influence_core.data.readers.picture_sets import resized
@@ -227,11 +228,10 @@ def _deep_features(
 
 
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
-    where = Store() if store is NO_STORE else store  # what visitors brought lies there, whatever is kept
     if spec.data in (brought.PHOTOS, brought.TEXTS):
-        return brought.load(spec.data, spec.source, where, folder, spec.seed, progress)
+        return brought.load(spec.data, spec.source, home_of(store), folder, spec.seed, progress)
     if spec.source:
-        return uploads.load(where, spec.source)
+        return uploads.load(home_of(store), spec.source)
     return data.load(spec.data, folder, progress)
 
 

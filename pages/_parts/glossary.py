@@ -1,5 +1,22 @@
 """The guide's picture and its words."""
 
+from influence_core import solvers
+from pages._shell.catalogue import GUIDE, PAGES
+
+SUMMARY = (
+    "It is a forecast of one thing: **how much the model's loss on one test example would change if one training example "
+    "had not been there**. Training again without it gives the true answer, slowly. The influence forecasts it for all "
+    "training examples at once, and *Take out and retrain* checks the forecast. An example is an image, a row of a table "
+    "or an e-mail."
+)
+
+PLUS = """#### :blue[Plus: speaks for the label]
+Without this training example the loss would **rise** and the label's probability fall. The example *helps*.
+"""
+MINUS = """#### :orange[Minus: speaks against the label]
+Without it the loss would **fall** and the label's probability rise. The example *harms*: perhaps it is mislabelled, perhaps it only looks alike.
+"""
+
 DIAGRAM = """digraph {
     rankdir=LR; bgcolor="transparent"; nodesep=0.25; ranksep=0.35
     node [shape=box style="rounded,filled" fillcolor="#80879022" color="#808790" fontname="sans-serif" fontsize=13
@@ -44,18 +61,32 @@ Every answer carries a badge, which judges this very test example.
 *Check with 5 real retrainings* turns the opinion into a measurement.
 """
 
-PAGES = """
-| page | its question | in the paper |
-|---|---|---|
-| Explain a prediction | Which training examples made the model say that? | 2.1, Figure 1 |
-| Two models, two reasons | Do two models say the same for the same reason? | 5.1, Figure 4 |
-| Poisoned pictures | Can an invisible change of one training picture turn the answer? | 5.2, Figure 5 |
-| Forecast and truth | Do the forecasts come true? | Figure 2 |
-| What if | What if a group were taken out, relabelled or reweighted? | 2.1, 2.2 |
-| Solvers side by side | Which solver can I trust here? | section 3 |
-| A loss with a kink | What if the loss has no curvature? | Figure 3 |
-| Failing on a group | Why does it fail on this group? | 5.3 |
-| Wrong labels | Does influence find wrong labels sooner? | 5.4, Figure 6 |
-| Review the suspects | Which labels are wrong here? | 5.4 |
-| Build your own study | How do I ask this about my own pictures, texts or tables? | |
+LIMITS = f"""
+- **A group is not the sum of its members.** For many examples together the forecast is usually too small; the order is more reliable than the size.
+- **Networks.** Their loss has many valleys. The number describes a short retraining from the present weights, not training anew, and it can be far off for single test examples. Check the ones that matter.
+- **Unfinished training.** If the gradient is not small, finishing the training would move the loss more than any one example. The page warns you.
+- **Approximate solvers** ({", ".join(one.name for one in solvers.CATALOGUE.values() if not one.exact)}) order the examples well but may be off in size.
+- **Heavy examples.** Where one training example alone holds up a part of the model, as in a group of four, its forecast comes out 5 to 20 % too small. One Newton step without it repairs that.
 """
+
+FORMULAS = (
+    (
+        "Training minimises, with $w_i=1/n$,",
+        r"R(\theta)=\sum_i w_i\,\ell_i(\theta)+\tfrac{\lambda}{2}\|\theta\|^2,\qquad H=\nabla^2R(\hat\theta)+\text{damping}\cdot I",
+    ),
+    (
+        r"For a test example with loss $\ell_t$, $s=H^{-1}\nabla\ell_t(\hat\theta)$. Taking out example $i$ means $w_i=0$:",
+        r"D_i=w_i\,s^\top\nabla\ell_i(\hat\theta)=-\tfrac1n\,\mathcal I_{\rm up,loss}(z_i,z_t)",
+    ),
+    (
+        r"At the optimum $\sum_i D_i+\lambda\,\theta^\top s=0$, the convergence check. A small change $\delta$ of the input:",
+        r"\Delta\ell_t\approx w_i\,\mathcal I_{\rm pert,loss}\cdot\delta,\qquad \mathcal I_{\rm pert,loss}=-\nabla_x\,[\,s^\top\nabla_\theta\ell(x_i,y_i)\,]",
+    ),
+)
+"""Words, and the formula that follows them."""
+
+
+def pages() -> str:
+    """What every page answers, as a table."""
+    rows = [f"| {row.title} | {row.question} | {row.section} |" for row in PAGES if row is not GUIDE]
+    return "\n".join(["| page | its question | in the paper |", "|---|---|---|", *rows])

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
+import numpy as np
 import streamlit as st
 
-from influence_core import studies
-from influence_core.errors import DataError
 from influence_core.experiments import smooth_hinge
-from influence_core.experiments.smooth_hinge import CURVES, SVM_STUDIES, TEMPERATURES, SmoothHinge
+from influence_core.experiments.hinge_curves import CURVES, curves
+from influence_core.experiments.smooth_hinge import TEMPERATURES, SmoothHinge
 from influence_core.figures.smooth_hinge import agreement, loss_curves, scatters
-from influence_core.studies import Study
+from influence_core.studies import MACHINES, Study
 from influence_core.trust import SpotCheck, judge_by_truth
 from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
 from pages._common import badge
@@ -21,35 +18,7 @@ from pages._common.picture_grid import Picture, picture_grid
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
-
-MACHINES = {spec.data: spec for spec in SVM_STUDIES.values()}
-"""The support vector machine of each data set that has one."""
-WHY = (
-    "This page trains a model of its own, a support vector machine that tells the digits 1 and 7 apart, and so needs "
-    "a study on digits."
-)
-OFFERED = ("one-or-seven", "mnist-one-or-seven")
-SMOOTH = TEMPERATURES[1:]
-
-
-def fits(name: str) -> bool:
-    """Whether there is a support vector machine for a study's data."""
-    return studies.find(name).data in MACHINES
-
-
-def temperature(view: View) -> float:
-    """The temperature nearest to the one asked for.
-
-    Raises:
-        DataError: If that is no number above 0.
-    """
-    try:
-        asked = float(view.t)
-    except ValueError:
-        asked = math.nan
-    if not 0 < asked < math.inf:
-        raise DataError(f"The temperature t must be a number above 0, but is “{view.t[:40]}”.")
-    return min(SMOOTH, key=lambda t: abs(math.log(t / asked)))
+from pages._shell.widgets import bound
 
 
 def load(view: View) -> tuple[Study, SmoothHinge]:
@@ -59,15 +28,7 @@ def load(view: View) -> tuple[Study, SmoothHinge]:
     offered = smooth_hinge.askable(study).tolist()
     test_id = view.test_id if view.test_id in offered else smooth_hinge.default_test(study)
     title = "Training again without each of the strongest images"
-    store = results.get_store()
-    result = results.ask(
-        study,
-        "smooth hinge",
-        (test_id,),
-        title,
-        lambda told: smooth_hinge.run(study, test_id, store=store, progress=told),
-    )
-    return study, result
+    return study, results.load(title, smooth_hinge.run, study, test_id)
 
 
 def show_answer(result: SmoothHinge, temperature: float) -> None:
@@ -98,7 +59,7 @@ def show_trust(result: SmoothHinge, temperature: float) -> None:
 
 def show_test(study: Study, view: View, result: SmoothHinge) -> None:
     """The test image in one line, and a way to choose another."""
-    place = study.data.test.position(result.test_id)
+    position = study.data.test.position(result.test_id)
     names = study.data.class_names
     label = names[result.label]
     said = label if result.margin > 0 else names[1 - result.label]
@@ -106,7 +67,7 @@ def show_test(study: Study, view: View, result: SmoothHinge) -> None:
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
         with look:
             show_large(
-                study, study.data.test.x[place].numpy(), result.test_id, f"test image {result.test_id}", 84
+                study, study.data.test.x[position].numpy(), result.test_id, f"test image {result.test_id}", 84
             )
         with words:
             but = "" if said == label else f", but it is **{label}**"
@@ -139,30 +100,31 @@ def _chooser(study: Study, result: SmoothHinge) -> None:
     )
 
 
-def _card(study: Study, place: int, margins: Any) -> Picture:
+def _card(study: Study, position: int, margins: np.ndarray) -> Picture:
     test = study.data.test
-    name, margin = study.data.class_names[int(test.y[place])], float(margins[place])
+    name, margin = study.data.class_names[int(test.y[position])], float(margins[position])
     return Picture(
-        id=str(int(test.ids[place])),
-        **card_face(study, test, place),
-        alt=f"test image {int(test.ids[place])}, a {name}, margin {margin:.2f}",
+        id=str(int(test.ids[position])),
+        **card_face(study, test, position),
+        alt=f"test image {int(test.ids[position])}, a {name}, margin {margin:.2f}",
         title=f"is {name}",
         lines=(f"margin {ratio(margin)}",),
     )
 
 
-def show_loss(result: SmoothHinge, temperature: float) -> None:
+def show_loss(temperature: float) -> None:
     """The slider, and the loss near its kink."""
-    st.session_state["temperature"] = temperature
-    st.select_slider(
+    bound(
+        st.select_slider,
+        "t",
+        temperature,
         "Temperature t of the smoothed hinge",
-        SMOOTH,
+        TEMPERATURES[1:],
         key="temperature",
         format_func=lambda t: f"{t:g}",
-        on_change=lambda: go_to(t=f"{st.session_state['temperature']:g}"),
     )
     shown = CURVES if temperature in CURVES else (*CURVES, temperature)
-    st.plotly_chart(loss_curves(smooth_hinge.curves(shown), temperature), key="loss_curves")
+    st.plotly_chart(loss_curves(curves(shown), temperature), key="loss_curves")
     st.caption(
         "SmoothHinge(m, t) = t log(1 + exp((1 − m) / t)) rounds the corner at margin 1. The hinge has no curvature "
         "there or anywhere, so with it the forecast knows no other example than the one taken out."
@@ -185,8 +147,8 @@ def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> Non
     """Forecast against truth, with the hinge itself and smoothed."""
     st.subheader("Forecast and truth, image by image")
     label = study.data.class_names[result.label]
-    for place, t in zip(st.columns(2, gap="large"), (0.0, temperature), strict=True):
-        place.plotly_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}")
+    for column, t in zip(st.columns(2, gap="large"), (0.0, temperature), strict=True):
+        column.plotly_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}")
     st.caption(
         f"Each point is one of the {len(result.ids)} training images with the largest forecasts under the hinge itself, "
         "the same in both charts. Across: the true change of the hinge after training again without it. Upward: the "

@@ -8,20 +8,21 @@ import numpy as np
 import streamlit as st
 
 from influence_core import solvers
-from influence_core.errors import DataError
-from influence_core.experiments import solver_comparison
-from influence_core.experiments.solver_comparison import MOST, TOP, Eigenvalues, Row, SolverComparison, table
+from influence_core.experiments import eigenvalues, solver_comparison
+from influence_core.experiments.eigenvalues import Eigenvalues
+from influence_core.experiments.solver_comparison import MIN_FOUND, TOP, Attempt, SolverComparison, table
 from influence_core.figures.solver_comparison import agreement, convergence
 from influence_core.solvers.lissa import DEPTH_LIMIT
-from influence_core.studies import Study
+from influence_core.studies import Study, StudySpec
 from influence_core.words import percent, ratio, seconds, sign_rule, three_digits
 from pages._common import question
-from pages._common.question import Asked
+from pages._common.question import Answer
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.catalogue import SolverComparisonParams
 from pages._shell.escape import escape_markdown
-from pages._shell.sidebar import SOLVERS
+from pages._shell.widgets import bound
 
 QUICK = ("cholesky", "ekfac")
 """What a page on a network begins with: its products take long."""
@@ -31,86 +32,67 @@ MAY_BE_READ = {
     "strongest": "the strongest",
     "nothing": "nothing",
 }
-PANELS = 3
+PANELS_A_LINE = 3
 
 
-def names(view: View) -> tuple[str, ...]:
-    """The solvers compared, in the order of the catalogue.
-
-    Raises:
-        DataError: If the address names one that there is not.
-    """
-    asked = [one for one in view.with_.split(",") if one]
-    if not asked:
-        return QUICK if view.spec.is_network else tuple(one for one in solvers.CATALOGUE if one != "lissa")
-    unknown = [one for one in asked if one not in solvers.CATALOGUE]
-    if unknown:
-        raise DataError(
-            f"There is no solver “{unknown[0][:40]}” to compare; choose from {', '.join(solvers.CATALOGUE)}."
-        )
-    return tuple(one for one in solvers.CATALOGUE if one in asked)
+def names(spec: StudySpec, params: SolverComparisonParams) -> tuple[str, ...]:
+    """The solvers compared, in the order of the catalogue."""
+    if params.with_:
+        return params.with_
+    return QUICK if spec.is_network else tuple(one for one in solvers.CATALOGUE if one != "lissa")
 
 
-def load_question(view: View) -> Asked:
+def load_question(view: View) -> Answer:
     """The question with its answer by the study's own settings: those of the view may have none, which is the point."""
     view.check()
     return question.load(replace(view, solver="auto", damping="", curvature="auto"))
 
 
-def choose(view: View) -> None:
+def choose(chosen: tuple[str, ...]) -> None:
     """Which solvers are compared."""
-    st.session_state["compared"] = list(names(view))
-    st.pills(
+    bound(
+        st.pills,
+        "with_",
+        list(chosen),
         "Solvers to compare",
         list(solvers.CATALOGUE),
-        selection_mode="multi",
         key="compared",
-        format_func=lambda name: SOLVERS[name],
-        on_change=lambda: go_to(with_=",".join(st.session_state["compared"])),
+        selection_mode="multi",
+        format_func=solvers.title,
         help="The exact answer is always there to compare with: Cholesky's, or that of conjugate gradient where a dense "
         "factor is too large or too slow. On a network a product takes long: conjugate gradient and Nyström take "
         "minutes there, LiSSA an hour.",
     )
 
 
-def load(view: View, asked: Asked) -> SolverComparison:
-    """All rows; those that were computed before are kept."""
-    study, chosen = asked.study, names(view)
-    put = results.find_question(study, view, asked.known)
-    ready, store = results.engine_if_ready(study, view), results.get_store()
-    return results.ask(
-        study,
-        "solver comparison",
-        (put.x, put.label, str(view.settings), chosen),
-        f"Asking {len(chosen)} solvers",
-        lambda told: solver_comparison.run(study, put, chosen, view.settings, ready, store, told),
-    )
+def load(view: View, asked: Answer, chosen: tuple[str, ...]) -> SolverComparison:
+    """All attempts; those that were made before are kept."""
+    title = f"Asking {len(chosen)} solvers"
+    return results.load(title, solver_comparison.run, asked.study, asked.question, chosen, view.settings)
 
 
 def show_answer(result: SolverComparison) -> None:
     """The page's question, answered in a few sentences."""
     exact = result.exact
     if exact is None:
-        row = result.row(result.reference)
+        failed = result.attempt(result.reference)
         st.markdown(
-            f"**None, with these settings.** Even {row.title} has no answer: {escape_markdown(row.words)}"
+            f"**None, with these settings.** Even {failed.title} has no answer: {escape_markdown(failed.words)}"
         )
         return
-    right = [row for row in result.rows if _trust(result, row) == "sizes"]
-    first = min(right, key=lambda row: row.preparation + row.solving)
-    words = (
-        f"The exact solution is met by **{len(right)} of {len(result.rows)}**; soonest is **{first.title}** "
-    )
+    right = [one for one in result.attempts if _trust(result, one) == "sizes"]
+    first = min(right, key=lambda one: one.preparation + one.solving)
+    words = f"The exact solution is met by **{len(right)} of {len(result.attempts)}**; soonest is **{first.title}** "
     words += f"({seconds(first.preparation + first.solving)} from nothing)."
     for trust, said in (
         ("order", "Only the order is right with"),
         ("strongest", "Only the strongest are found by"),
         ("nothing", "Do not rely on"),
     ):
-        found = [row.title for row in result.rows if _trust(result, row) == trust]
+        found = [one.title for one in result.attempts if _trust(result, one) == trust]
         words += f" {said} {_list(found)}." if found else ""
-    failed = [row.title for row in result.rows if not row.answered]
-    words += f" No answer came from {_list(failed)}." if failed else ""
+    without = [one.title for one in result.attempts if not one.answered]
+    words += f" No answer came from {_list(without)}." if without else ""
     st.markdown(words)
 
 
@@ -118,8 +100,8 @@ def _list(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _trust(result: SolverComparison, row: Row) -> str:
-    found = result.agreement(row)
+def _trust(result: SolverComparison, attempt: Attempt) -> str:
+    found = result.agreement(attempt)
     return found.trust if found else ""
 
 
@@ -140,13 +122,13 @@ def show_table(study: Study, result: SolverComparison) -> None:
             "memory": number("MB", format="%.1f", help="Memory besides the data and one product"),
         },
     )
-    for row in result.rows:
-        if not row.answered:
-            st.warning(f"**{row.title}**: {row.status}. {escape_markdown(row.words)}")
+    for one in result.attempts:
+        if not one.answered:
+            st.warning(f"**{one.title}**: {one.status}. {escape_markdown(one.words)}")
     st.caption(
         "May be read: the sizes where no example is off by more than a tenth of the largest; the order from a rank "
-        f"agreement (Spearman) of 0.8; the strongest where {MOST} of the top {TOP} are found. Preparing happens once a model, "
-        "solving once a question. Time was measured when the row was first computed; memory is a formula: what the "
+        f"agreement (Spearman) of 0.8; the strongest where {MIN_FOUND} of the top {TOP} are found. Preparing happens once a "
+        "model, solving once a question. Time was measured when the row was first computed; memory is a formula: what the "
         "solver holds besides the data and one product. "
         f"Curvature: {result.curvature.title()}, damping {result.damping:g}; n = {result.n:,}, p = {result.p:,}."
     )
@@ -161,28 +143,30 @@ def show_table(study: Study, result: SolverComparison) -> None:
 
 
 def _columns(result: SolverComparison) -> dict[str, np.ndarray]:
-    told = table(result)
+    columns = table(result)
     read = [
         MAY_BE_READ.get(trust, "unknown" if status == "converged" else status)
-        for trust, status in zip(told["may_be_read"], told["status"], strict=True)
+        for trust, status in zip(columns["may_be_read"], columns["status"], strict=True)
     ]
-    once = [f" + {one} once" if one else "" for one in told["products_to_prepare"]]
+    once = [f" + {one} once" if one else "" for one in columns["products_to_prepare"]]
     return {
-        "solver": told["solver"],
+        "solver": columns["solver"],
         "may be read": np.array(read),
-        "top": told["of_top_10"],
-        "error": told["error_of_s"],
-        "residual": told["relative_residual"],
-        "prepare": told["seconds_to_prepare"],
-        "solve": told["seconds_to_solve"],
-        "products": np.array([f"{one:.0f}{more}" for one, more in zip(told["products"], once, strict=True)]),
-        "memory": told["memory_bytes"] / 1e6,
+        "top": columns[f"of_top_{TOP}"],
+        "error": columns["error_of_s"],
+        "residual": columns["relative_residual"],
+        "prepare": columns["seconds_to_prepare"],
+        "solve": columns["seconds_to_solve"],
+        "products": np.array(
+            [f"{one:.0f}{more}" for one, more in zip(columns["products"], once, strict=True)]
+        ),
+        "memory": columns["memory_bytes"] / 1e6,
     }
 
 
 def show_convergence(result: SolverComparison) -> None:
     """Residual over products, where any solver takes some."""
-    if not any(row.products for row in result.rows):
+    if not any(one.products for one in result.attempts):
         return
     st.subheader("How soon they get there")
     st.plotly_chart(convergence(result), key="convergence", alt="relative residual against products")
@@ -195,14 +179,15 @@ def show_convergence(result: SolverComparison) -> None:
 
 def show_agreement(study: Study, result: SolverComparison) -> None:
     """Each approximation's scores over the exact ones."""
-    shown = [row for row in result.rows if not row.exact and result.agreement(row)]
+    shown = [one for one in result.attempts if not one.exact and result.agreement(one)]
     if not shown:
         return
     st.subheader("What the approximations make of it")
-    for start in range(0, len(shown), PANELS):
-        for place, row in zip(st.columns(PANELS, gap="medium"), shown[start : start + PANELS], strict=False):
-            with place:
-                _panel(result, row)
+    for start in range(0, len(shown), PANELS_A_LINE):
+        columns = st.columns(PANELS_A_LINE, gap="medium")
+        for column, one in zip(columns, shown[start : start + PANELS_A_LINE], strict=False):
+            with column:
+                _panel(result, one)
     kind = study.data.kind
     st.caption(
         f"Each point is a training {kind}: the exact D across, this solver's upward; dashed: the same. "
@@ -211,14 +196,16 @@ def show_agreement(study: Study, result: SolverComparison) -> None:
     )
 
 
-def _panel(result: SolverComparison, row: Row) -> None:
-    found = result.agreement(row)
+def _panel(result: SolverComparison, attempt: Attempt) -> None:
+    found = result.agreement(attempt)
     assert found is not None
-    st.markdown(f"**{row.title}**: {MAY_BE_READ[found.trust]}")
-    st.plotly_chart(agreement(result, row), key=f"agreement_{row.name}", alt=f"{row.title} against exact")
+    st.markdown(f"**{attempt.title}**: {MAY_BE_READ[found.trust]}")
+    st.plotly_chart(
+        agreement(result, attempt), key=f"agreement_{attempt.name}", alt=f"{attempt.title} against exact"
+    )
     st.caption(
-        f"Pearson {ratio(found.pearson)}, Spearman {ratio(found.spearman)}, slope {ratio(found.slope)}, "
-        f"{found.top} of the top {TOP}. {escape_markdown(row.words).capitalize()}."
+        f"Pearson {ratio(found.scores.pearson)}, Spearman {ratio(found.scores.spearman)}, slope {ratio(found.scores.slope)}, "
+        f"{found.top} of the top {TOP}. {escape_markdown(attempt.words).capitalize()}."
     )
 
 
@@ -226,11 +213,12 @@ def show_eigenvalues(view: View, study: Study) -> None:
     """Both ends of the spectrum, with the damping and the scale that they suggest."""
     with st.container(border=True, key="eigenvalues"):
         st.subheader("How much damping, and which scale for LiSSA?")
-        found = _eigenvalues(view, study)
+        title = "Measuring the extreme eigenvalues"
+        found = results.load(title, eigenvalues.run, study, view.settings)
         ends = found.ends
         spread = three_digits(ends.largest / ends.smallest) if ends.smallest > 0 else "–"
         limit = ", its limit: too few" if found.lissa_depth == DEPTH_LIMIT else ""
-        for place, (label, value, below) in zip(
+        for column, (label, value, below) in zip(
             st.columns(4),
             (
                 ("Smallest eigenvalue", _signed(ends.smallest), _within(ends.smallest, ends.smallest_error)),
@@ -240,24 +228,13 @@ def show_eigenvalues(view: View, study: Study) -> None:
             ),
             strict=True,
         ):
-            place.metric(label, value, below, delta_color="off", delta_arrow="off")
+            column.metric(label, value, below, delta_color="off", delta_arrow="off")
         _suggestion(found)
         st.caption(
             f"By Lanczos' method with {ends.steps} products, the damping of {found.damping:g} included: the smallest "
             "found is never below the true one, the largest never above. LiSSA's scale is twice the largest "
             "eigenvalue of a few batches; it is used unless another is set."
         )
-
-
-def _eigenvalues(view: View, study: Study) -> Eigenvalues:
-    store = results.get_store()
-    return results.ask(
-        study,
-        "eigenvalues",
-        (str(view.settings),),
-        "Measuring the extreme eigenvalues",
-        lambda told: solver_comparison.eigenvalues(study, view.settings, store, told),
-    )
 
 
 def _suggestion(found: Eigenvalues) -> None:

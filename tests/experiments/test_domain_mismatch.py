@@ -5,11 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.linear_model import LogisticRegression
 
+from influence_core import data
+from influence_core.context import Context
 from influence_core.data.brought import uploads
 from influence_core.data.brought.tables import Choices
+from influence_core.data.readers.tables import TableRecords
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import domain_mismatch, explain, questions
-from influence_core.experiments.domain_mismatch import Errors, Group
+from influence_core.experiments import domain_mismatch, explain, groups, questions
+from influence_core.experiments.groups import Errors, Group
 from influence_core.figures import domain_mismatch as drawn
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.reproduce import FIGURES
@@ -102,10 +105,10 @@ def test_putting_the_rows_back_turns_the_answer(story):
 
 
 def test_mistakes_that_thinning_made_come_first(study, whole):
-    found = domain_mismatch.mistakes(study, TWENTIES, whole)
+    found = groups.mistakes(study, TWENTIES, whole)
     assert found.tolist() == [4, 356, 220]
     everyone = Group("sex", "1")
-    wrong = domain_mismatch.mistakes(study, everyone, whole)
+    wrong = groups.mistakes(study, everyone, whole)
     test = study.data.test
     at = [test.position(int(one)) for one in wrong]
     right_before = by_scikit_learn(whole)[at]
@@ -114,7 +117,7 @@ def test_mistakes_that_thinning_made_come_first(study, whole):
     sure = study.probabilities(test.x[at]).max(1)
     for part in (right_before, ~right_before):
         assert (np.diff(sure[part]) <= 0).all()
-    assert len(domain_mismatch.mistakes(whole, TWENTIES)) == 0
+    assert len(groups.mistakes(whole, TWENTIES)) == 0
 
 
 def test_the_coefficients_are_the_models(story, study):
@@ -128,21 +131,21 @@ def test_the_coefficients_are_the_models(story, study):
 def test_a_group_without_a_feature_of_its_own_is_told_by_its_column(study, answer):
     sex = domain_mismatch.run(study, Group("sex", "1"), answer)
     assert [sex.feature_names[at] for at in sex.group_features] == ["sex = 2"]
-    lean = domain_mismatch.run(study, domain_mismatch.groups(study, "bmi")[0].group, answer)
+    lean = domain_mismatch.run(study, groups.counts(study, "bmi")[0].group, answer)
     assert [lean.feature_names[at] for at in lean.group_features] == ["bmi"]
 
 
 def test_a_group_is_suggested(study, whole, uploaded):
-    assert domain_mismatch.suggest(study) == TWENTIES
-    found = domain_mismatch.groups(study, "bmi")
+    assert groups.suggest(study) == TWENTIES
+    found = groups.counts(study, "bmi")
     worst = max(found, key=lambda one: one.errors.wrong / one.errors.rows)
-    assert domain_mismatch.suggest(study, "bmi") == worst.group
-    assert domain_mismatch.suggest(uploaded).column == "city"
-    assert "age" in domain_mismatch.columns(study) and "city" in domain_mismatch.columns(uploaded)
+    assert groups.suggest(study, "bmi") == worst.group
+    assert groups.suggest(uploaded).column == "city"
+    assert "age" in groups.columns(study) and "city" in groups.columns(uploaded)
 
 
 def test_the_least_sure_rows_of_a_group_come_first(whole):
-    found = domain_mismatch.least_sure(whole, TWENTIES)
+    found = groups.least_sure(whole, TWENTIES)
     assert len(found) == 11
     at = [whole.data.test.position(int(one)) for one in found]
     assert (np.diff(whole.probabilities(whole.data.test.x[at]).max(1)) >= 0).all()
@@ -168,25 +171,25 @@ def test_real_removals_are_proved_one_by_one(study, answer):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        domain_mismatch.remove_each(study, answer, ids, progress=stop)
+        domain_mismatch.remove_each(study, answer, ids, context=Context(progress=stop))
 
 
 # ------------------------------------------------------------------------------------------------------ groups
 
 
 def test_every_value_of_a_column_is_a_group(study):
-    found = domain_mismatch.groups(study, "age group")
+    found = groups.counts(study, "age group")
     assert [one.group.value for one in found] == [f"[{one}-{one + 10})" for one in range(10, 80, 10)]
     assert sum(one.train for one in found).tolist() == study.data.train.y.bincount().tolist()
     assert sum(one.test for one in found).tolist() == study.data.test.y.bincount().tolist()
     wrong = (~by_scikit_learn(study)).sum()
     assert all(one.errors.wrong + one.elsewhere.wrong == wrong for one in found)
     assert all(one.errors.rows + one.elsewhere.rows == 110 for one in found)
-    assert domain_mismatch.columns(study) == tuple(study.data.record(1))
+    assert groups.columns(study) == tuple(study.data.record(1))
 
 
 def test_numbers_are_cut_into_quarters_of_the_rows(study, whole, answer):
-    found = domain_mismatch.groups(study, "bmi")
+    found = groups.counts(study, "bmi")
     train, test = (
         np.array([float(study.data.record(int(one))["bmi"]) for one in part.ids])
         for part in (study.data.train, study.data.test)
@@ -208,15 +211,15 @@ def test_numbers_are_cut_into_quarters_of_the_rows(study, whole, answer):
 
 
 def test_names_of_ranges_keep_the_edges_apart():
-    assert domain_mismatch._ranges(np.array([1_000_001.0, 1_000_002.0])) == ["1000001 to 1000002"]
-    assert domain_mismatch._ranges(np.array([0.0, 0.5, 123.456])) == ["0 to 0.5", "0.5 to 123.5"]
+    assert groups._ranges(np.array([1_000_001.0, 1_000_002.0])) == ["1000001 to 1000002"]
+    assert groups._ranges(np.array([0.0, 0.5, 123.456])) == ["0 to 0.5", "0.5 to 123.5"]
 
 
 def test_more_than_two_labels(uploaded):
-    found = domain_mismatch.groups(uploaded, "city")
+    found = groups.counts(uploaded, "city")
     assert [one.group.value for one in found] == ["Köln", "Lima", "Ürümqi"]
     group = found[0].group
-    id = int(domain_mismatch.mistakes(uploaded, group)[0])
+    id = int(groups.mistakes(uploaded, group)[0])
     question = questions.ask(uploaded, id)
     asked = questions.with_label(uploaded, question, question.true_label)
     story = domain_mismatch.run(uploaded, group, explain.run(uploaded, asked))
@@ -228,18 +231,29 @@ def test_more_than_two_labels(uploaded):
 
 def test_what_cannot_be_asked_is_refused_in_words(study, answer, one_or_seven):
     with pytest.raises(UnsupportedError, match="choose a study on a table"):
-        domain_mismatch.groups(one_or_seven, "age")
+        groups.counts(one_or_seven, "age")
     with pytest.raises(DataError, match="no column 'weight'.*'bmi'"):
-        domain_mismatch.groups(study, "weight")
+        groups.counts(study, "weight")
     with pytest.raises(DataError, match="No row has age group = 20; choose one of .10-20"):
         domain_mismatch.run(study, Group("age group", "20"), answer)
     teens = Group("age group", "[10-20)")
     for ask in (
         lambda: domain_mismatch.run(study, teens, answer),
-        lambda: domain_mismatch.least_sure(study, teens),
+        lambda: groups.least_sure(study, teens),
     ):
         with pytest.raises(DataError, match="No test row has age group = .10-20"):
             ask()
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes", "diabetes-thinned", "mails"])
+def test_the_catalogue_says_which_data_are_tables(name):
+    assert data.is_table(name) == isinstance(data.load(name).records, TableRecords)
+
+
+def test_a_table_is_asked_and_anything_else_is_refused(study, uploaded, one_or_seven):
+    for one in (study, uploaded):
+        assert domain_mismatch.supports(one.spec) is None
+    assert "columns of a table" in domain_mismatch.supports(one_or_seven.spec)
 
 
 def test_names_are_no_groups(tmp_path):
@@ -247,7 +261,7 @@ def test_names_are_no_groups(tmp_path):
     table = [{**one, "name": f"n{at}"} for at, one in enumerate(rows(80))]
     kept = uploads.keep(store, as_csv(table), Choices("bought", ignored=("name",)), "a.csv")
     with pytest.raises(DataError, match="'name' has 80 different texts, too many to be groups"):
-        domain_mismatch.groups(open_study(find(f"table-{kept.key}", store), store), "name")
+        groups.counts(open_study(find(f"table-{kept.key}", store), store), "name")
 
 
 # ----------------------------------------------------------------------------------------------- the paper's own
@@ -325,7 +339,7 @@ def test_before_and_after_show_both_rates(story):
 
 
 def test_groups_are_drawn_by_their_share_of_errors(study):
-    counts = domain_mismatch.groups(study, "age group")
+    counts = groups.counts(study, "age group")
     figure = drawn.group_errors(counts, TWENTIES)
     (bars,) = figure.data
     assert_allclose(bars.x, [one.errors.rate for one in counts])
@@ -346,7 +360,7 @@ def test_names_from_a_table_are_shown_to_the_letter(tmp_path):
     table = [{"<a href='http://x'>c</a>": one["city"], **one} for one in rows(80)]
     kept = uploads.keep(store, as_csv(table), Choices("bought"), "a.csv")
     study = open_study(find(f"table-{kept.key}", store), store)
-    counts = domain_mismatch.groups(study, "<a href='http://x'>c</a>")
+    counts = groups.counts(study, "<a href='http://x'>c</a>")
     story = domain_mismatch.run(
         study, counts[0].group, explain.run(study, questions.ask(study, int(study.data.test.ids[0])))
     )

@@ -12,21 +12,23 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.svm import LinearSVC
 
 from influence_core.__main__ import main
+from influence_core.context import Context
 from influence_core.data import DataSet, Examples
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import smooth_hinge
-from influence_core.experiments.smooth_hinge import PANELS, SVM_STUDIES, TEMPERATURES, curves, run, table
+from influence_core.experiments import left_out_machines, smooth_hinge
+from influence_core.experiments.hinge_curves import CURVES, curves
+from influence_core.experiments.smooth_hinge import PANELS, TEMPERATURES, run, table
 from influence_core.losses import HingeLoss
 from influence_core.objective import LinearObjective
 from influence_core.store import Store
-from influence_core.studies import Study, StudySpec, open_study
+from influence_core.studies import MACHINES, Study, StudySpec, open_study
 from influence_core.training import fit_hinge, gradient_norm
 from tests import references
 from tests.problems import linear
 
 L2 = 0.05
 TOY = StudySpec("toy", "Toy", "toy", "svm", L2)
-DIGITS = SVM_STUDIES["one-or-seven-svm"]
+DIGITS = MACHINES["digits"]
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,7 @@ def test_the_curves_are_the_papers_formula():
 
 
 def test_the_temperatures_hold_the_papers_and_rise():
-    assert TEMPERATURES[0] == 0 and {*PANELS, *smooth_hinge.CURVES} <= set(TEMPERATURES)
+    assert TEMPERATURES[0] == 0 and {*PANELS, *CURVES} <= set(TEMPERATURES)
     assert list(TEMPERATURES) == sorted(TEMPERATURES)
 
 
@@ -243,9 +245,9 @@ def test_probabilities_are_refused(digits):
 
 def test_a_second_run_reads_the_first_to_the_last_bit(toy, tmp_path, monkeypatch):
     store = Store(tmp_path)
-    first = run(toy, temperatures=(0.3,), k=60, store=store)
-    monkeypatch.setattr(smooth_hinge, "retrain", None)
-    again = run(toy, temperatures=(0.3,), k=60, store=store)
+    first = run(toy, temperatures=(0.3,), k=60, context=Context(store))
+    monkeypatch.setattr(left_out_machines, "retrain", None)
+    again = run(toy, temperatures=(0.3,), k=60, context=Context(store))
     assert_array_equal(again.actual, first.actual)
     assert_array_equal(again.predicted, first.predicted)
     assert (again.test_id, again.margin, again.target) == (first.test_id, first.margin, first.target)
@@ -255,16 +257,21 @@ def test_another_test_example_shares_the_left_out_models(toy, tmp_path, monkeypa
     store = Store(tmp_path)
     _, one, other = smooth_hinge.askable(toy)[:3].tolist()
     fresh = run(toy, other, (0.3,), k=60)
-    run(toy, one, (0.3,), k=60, store=store)
-    monkeypatch.setattr(smooth_hinge, "retrain", None)
-    shared = run(toy, other, (0.3,), k=60, store=store)
+    run(toy, one, (0.3,), k=60, context=Context(store))
+    monkeypatch.setattr(left_out_machines, "retrain", None)
+    shared = run(toy, other, (0.3,), k=60, context=Context(store))
     assert_array_equal(shared.ids, fresh.ids)
     assert_allclose(shared.actual, fresh.actual, atol=1e-12)
 
 
 def test_progress_rises_and_cancelling_stops(toy):
     seen = []
-    run(toy, temperatures=(0.3,), k=5, progress=lambda fraction, words: seen.append((fraction, words)))
+    run(
+        toy,
+        temperatures=(0.3,),
+        k=5,
+        context=Context(progress=lambda fraction, words: seen.append((fraction, words))),
+    )
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions) and fractions[0] >= 0 and fractions[-1] <= 1
     assert {"2 of 5 models trained again", "forecasting with t = 0.3"} <= {words for _, words in seen}
@@ -274,7 +281,7 @@ def test_progress_rises_and_cancelling_stops(toy):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        run(toy, k=5, progress=stop)
+        run(toy, k=5, context=Context(progress=stop))
 
 
 def test_the_table_holds_every_temperature(asked):
@@ -344,7 +351,7 @@ def test_figure_3_holds_on_mnist(capsys, shared_data):
 @pytest.mark.shared_data
 def test_the_papers_test_image_and_a_few_left_out_models_of_mnist(shared_data):
     """The proof again by the duality gap, which no unknown tolerance enters: it bounds the error of the test loss."""
-    study = open_study(SVM_STUDIES["mnist-one-or-seven-svm"], folder=str(shared_data))
+    study = open_study(MACHINES["mnist"], folder=str(shared_data))
     test = study.data.test
     assert int(test.ids[1_597]) == smooth_hinge.default_test(study) == 7432
     assert study.data.class_names[int(test.y[1_597])] == "7"

@@ -10,11 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from torch import nn
 
-from influence_core import engines, solvers
-from influence_core.engines import SolverSettings
+from influence_core import solvers
+from influence_core.context import Context
+from influence_core.engines import Engines, SolverSettings
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import questions, solver_comparison
-from influence_core.experiments.solver_comparison import Row, SolverComparison
+from influence_core.experiments import eigenvalues, questions, solver_comparison
+from influence_core.experiments.solver_comparison import Attempt, SolverAgreement, SolverComparison
 from influence_core.figures.solver_comparison import agreement, convergence
 from influence_core.losses import SoftmaxLoss
 from influence_core.network import NetworkObjective
@@ -44,11 +45,11 @@ def compared(one_or_seven, question):
 
 
 def test_every_solver_is_a_row_in_the_order_of_the_catalogue(compared):
-    assert [row.name for row in compared.rows] == EVERY
+    assert [row.name for row in compared.attempts] == EVERY
     assert (compared.reference, compared.exact.name) == ("cholesky", "cholesky")
     assert (compared.n, compared.p, compared.curvature, compared.damping) == (1092, 784, "hessian", 0.0)
-    assert len({row.title for row in compared.rows}) == len(EVERY)
-    for row in compared.rows:
+    assert len({row.title for row in compared.attempts}) == len(EVERY)
+    for row in compared.attempts:
         assert row.answered, row.words
         assert min(row.preparation, row.solving) >= 0
         assert row.memory > 0
@@ -60,7 +61,7 @@ def test_the_residual_is_the_true_one(one_or_seven, question, compared):
     theta = one_or_seven.theta.numpy()
     w = references.uniform(len(x))
     g = references.gradients(theta, question.x[None].numpy(), [question.label], "logistic")[0]
-    for row in compared.rows:
+    for row in compared.attempts:
         product = references.hessian_vector(theta, x, y, w, 0.01, "logistic", row.s)
         residual = np.linalg.norm(g - product) / np.linalg.norm(g)
         assert row.residual == pytest.approx(residual, rel=1e-3, abs=1e-13)
@@ -69,14 +70,14 @@ def test_the_residual_is_the_true_one(one_or_seven, question, compared):
 
 
 def test_products_and_histories(compared):
-    for row in compared.rows:
+    for row in compared.attempts:
         products, residuals = row.history.T
         assert products[-1] == pytest.approx(row.products)
         assert residuals[-1] == pytest.approx(row.residual, rel=0.02, abs=1e-9)
-    plain, helped, nystrom = (compared.row(name) for name in ("cg", "cg-ekfac", "cg-nystrom"))
+    plain, helped, nystrom = (compared.attempt(name) for name in ("cg", "cg-ekfac", "cg-nystrom"))
     assert nystrom.products < helped.products < plain.products == len(plain.history)
-    assert (plain.once, helped.once, nystrom.once, compared.row("nystrom").once) == (0, 0, 50, 100)
-    lissa = compared.row("lissa")
+    assert (plain.once, helped.once, nystrom.once, compared.attempt("nystrom").once) == (0, 0, 50, 100)
+    lissa = compared.attempt("lissa")
     assert lissa.products == pytest.approx(200 * 2 * 64 / 1092)
     assert_allclose(lissa.history[:, 0], np.array([4, 13, 50, 200]) * 2 * 64 / 1092)
     assert lissa.history[0, 1] > lissa.history[-1, 1]
@@ -84,7 +85,7 @@ def test_products_and_histories(compared):
 
 def test_memory_is_what_the_formulas_say(compared):
     p = 784
-    bytes_of = {row.name: row.memory for row in compared.rows}
+    bytes_of = {row.name: row.memory for row in compared.attempts}
     assert bytes_of["cholesky"] == 8 * p * p
     assert bytes_of["cg"] == 8 * 6 * p
     assert bytes_of["nystrom"] == 8 * 300 * p
@@ -95,29 +96,14 @@ def test_memory_is_what_the_formulas_say(compared):
 # -------------------------------------------------------------------------------------------- agreement
 
 
-def _row(name: str, scores, s=None, **changes) -> Row:
+def _row(name: str, scores, s=None, **changes) -> Attempt:
     scores = np.asarray(scores, float)
     s = scores if s is None else np.asarray(s, float)
-    made = Row(
-        name,
-        name.upper(),
-        name == "cholesky",
-        "converged",
-        "",
-        0,
-        0,
-        0,
-        0.0,
-        0,
-        0,
-        np.zeros((1, 2)),
-        s,
-        scores,
-    )
+    made = Attempt(name, "converged", "", 0.0, residual=0.0, history=np.zeros((1, 2)), s=s, scores=scores)
     return replace(made, **changes)
 
 
-def _against(truth, ours, s=None) -> solver_comparison.Agreement | None:
+def _against(truth, ours, s=None) -> SolverAgreement | None:
     rows = (_row("cholesky", truth), _row("ekfac", ours, s))
     return SolverComparison(rows, "cholesky", "hessian", 0.0, len(truth), 3).agreement(rows[1])
 
@@ -129,13 +115,13 @@ def test_agreement_against_other_implementations():
     found = _against(truth, ours)
     pearson, slope = references.regression(truth, ours)
     ranks = [np.argsort(np.argsort(one)) for one in (truth, ours)]
-    assert found.pearson == pytest.approx(pearson, rel=1e-12)
-    assert found.slope == pytest.approx(slope, rel=1e-12)
-    assert found.spearman == pytest.approx(np.corrcoef(*ranks)[0, 1], rel=1e-12)
+    assert found.scores.pearson == pytest.approx(pearson, rel=1e-12)
+    assert found.scores.slope == pytest.approx(slope, rel=1e-12)
+    assert found.scores.spearman == pytest.approx(np.corrcoef(*ranks)[0, 1], rel=1e-12)
     top = [set(np.argsort(np.abs(one))[-10:]) for one in (truth, ours)]
     assert found.top == len(top[0] & top[1]) < 10
     assert found.error == pytest.approx(np.linalg.norm(ours - truth) / np.linalg.norm(truth))
-    assert found.miss == pytest.approx(np.abs(ours - truth).max() / np.abs(truth).max())
+    assert found.scores.worst == pytest.approx(np.abs(ours - truth).max() / np.abs(truth).max())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +144,7 @@ def test_no_agreement_without_two_answers():
     truth = np.random.default_rng(1).normal(size=30)
     assert _against(truth, np.full(30, np.nan)) is None
     assert _against(np.zeros(30), truth) is None
-    assert math.isnan(_against(truth, np.ones(30)).pearson)
+    assert math.isnan(_against(truth, np.ones(30)).scores.pearson)
     bad = _row("cholesky", truth, residual=0.1)
     comparison = SolverComparison((bad, _row("cg", truth)), "cholesky", "hessian", 0.0, 30, 3)
     assert comparison.exact is None
@@ -166,15 +152,15 @@ def test_no_agreement_without_two_answers():
 
 
 def test_exact_solvers_agree_and_the_approximations_are_measured(compared):
-    for row in compared.rows:
+    for row in compared.attempts:
         found = compared.agreement(row)
         if row.exact:
             assert found.error < 1e-6
             assert (found.trust, found.top) == ("sizes", 10)
-            assert found.slope == pytest.approx(1, abs=1e-6)
+            assert found.scores.slope == pytest.approx(1, abs=1e-6)
         else:
             assert found.error > 1e-3
-    assert compared.agreement(compared.row("nystrom")).pearson > 0.99
+    assert compared.agreement(compared.attempt("nystrom")).scores.pearson > 0.99
 
 
 # ------------------------------------------------------------------------------------------ what fails
@@ -189,7 +175,7 @@ def test_negative_curvature_is_a_row_that_says_what_to_do(half_trained):
     asked = questions.ask(half_trained, int(half_trained.data.test.ids[0]))
     how = SolverSettings(curvature="hessian", damping=0.0)
     result = solver_comparison.run(half_trained, asked, ["cholesky", "cg-nystrom", "ekfac"], how)
-    dense, plain, nystrom, ekfac = result.rows
+    dense, plain, nystrom, ekfac = result.attempts
     assert (result.reference, plain.name) == ("cg", "cg")
     assert (dense.status, plain.status, nystrom.status) == ("no answer", "negative curvature", "no answer")
     assert "add damping" in dense.words
@@ -197,13 +183,13 @@ def test_negative_curvature_is_a_row_that_says_what_to_do(half_trained):
     assert "Add damping" in nystrom.words
     assert ekfac.answered
     assert result.exact is None
-    assert not any(result.agreement(row) for row in result.rows)
-    found = solver_comparison.eigenvalues(half_trained, how)
+    assert not any(result.agreement(row) for row in result.attempts)
+    found = eigenvalues.run(half_trained, how)
     assert found.ends.smallest < 0 < found.suggested_damping
     mended = replace(how, damping=found.suggested_damping)
     again = solver_comparison.run(half_trained, asked, ["cholesky", "cg-ekfac"], mended)
-    assert all(row.answered for row in again.rows)
-    assert [again.agreement(row).trust for row in again.rows] == ["sizes"] * 3
+    assert all(row.answered for row in again.attempts)
+    assert [again.agreement(row).trust for row in again.attempts] == ["sizes"] * 3
 
 
 def test_a_layer_that_cannot_be_followed_is_a_row(half_trained):
@@ -212,7 +198,7 @@ def test_a_layer_that_cannot_be_followed_is_a_row(half_trained):
     other = NetworkObjective.build(module, o.x, o.y, SoftmaxLoss(2), 0.1, (1, 7, 7))
     study = replace(half_trained, objective=other, theta=other.theta(), key="1" * 64)
     asked = questions.ask(study, int(study.data.test.ids[0]))
-    row = solver_comparison.run(study, asked, ["ekfac"]).row("ekfac")
+    row = solver_comparison.run(study, asked, ["ekfac"]).attempt("ekfac")
     assert (row.status, row.answered, len(row.history)) == ("no answer", False, 0)
     assert "LayerNorm" in row.words
     assert math.isnan(row.residual)
@@ -220,7 +206,7 @@ def test_a_layer_that_cannot_be_followed_is_a_row(half_trained):
 
 def test_a_series_that_diverges_is_a_row(one_or_seven, question, monkeypatch):
     monkeypatch.setitem(CATALOGUE, "lissa", LiSSA(batch=1, scale=0.05, depth=500))
-    row = solver_comparison.run(one_or_seven, question, ["lissa"]).row("lissa")
+    row = solver_comparison.run(one_or_seven, question, ["lissa"]).attempt("lissa")
     assert row.status == "diverged"
     assert "Raise the scale tenfold" in row.words
     assert len(row.history) == 1
@@ -240,10 +226,10 @@ def test_it_can_be_stopped(one_or_seven, question, tmp_path):
             raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        solver_comparison.run(one_or_seven, question, ["cg", "nystrom"], store=store, progress=stop_later)
+        solver_comparison.run(one_or_seven, question, ["cg", "nystrom"], context=Context(store, stop_later))
     assert seen == sorted(seen)
     with pytest.raises(Cancelled):
-        solver_comparison.eigenvalues(one_or_seven, progress=stop_later)
+        eigenvalues.run(one_or_seven, context=Context(progress=stop_later))
 
 
 # -------------------------------------------------------------------------------------- store and engine
@@ -251,34 +237,34 @@ def test_it_can_be_stopped(one_or_seven, question, tmp_path):
 
 def test_rows_are_kept_one_by_one(one_or_seven, question, tmp_path, monkeypatch):
     store = Store(tmp_path)
-    first = solver_comparison.run(one_or_seven, question, ["cg"], store=store)
+    first = solver_comparison.run(one_or_seven, question, ["cg"], context=Context(store))
     monkeypatch.setattr(ConjugateGradient, "prepare", None)
-    more = solver_comparison.run(one_or_seven, question, ["cg", "ekfac"], store=store)
-    assert [row.name for row in more.rows] == ["cholesky", "cg", "ekfac"]
-    for row in first.rows:
-        kept = more.row(row.name)
+    more = solver_comparison.run(one_or_seven, question, ["cg", "ekfac"], context=Context(store))
+    assert [row.name for row in more.attempts] == ["cholesky", "cg", "ekfac"]
+    for row in first.attempts:
+        kept = more.attempt(row.name)
         assert_array_equal(kept.scores, row.scores)
         assert_array_equal(kept.history, row.history)
         assert (kept.words, kept.solving, kept.residual) == (row.words, row.solving, row.residual)
     monkeypatch.setitem(CATALOGUE, "cg", ConjugateGradient(rtol=1e-3))
     with pytest.raises(TypeError):  # other settings are another row
-        solver_comparison.run(one_or_seven, question, ["cg"], store=store)
+        solver_comparison.run(one_or_seven, question, ["cg"], context=Context(store))
 
 
 def test_eigenvalues_are_kept(one_or_seven, tmp_path, monkeypatch):
     store = Store(tmp_path)
-    first = solver_comparison.eigenvalues(one_or_seven, store=store)
-    monkeypatch.setattr(solver_comparison, "extreme_eigenvalues", None)
-    assert solver_comparison.eigenvalues(one_or_seven, store=store) == first
+    first = eigenvalues.run(one_or_seven, context=Context(store))
+    monkeypatch.setattr(eigenvalues, "extreme_eigenvalues", None)
+    assert eigenvalues.run(one_or_seven, context=Context(store)) == first
     with pytest.raises(TypeError):
-        solver_comparison.eigenvalues(one_or_seven, SolverSettings(damping=0.1), store)
+        eigenvalues.run(one_or_seven, SolverSettings(damping=0.1), context=Context(store))
 
 
 def test_eigenvalues_and_what_they_suggest(one_or_seven):
     x = one_or_seven.objective.x.numpy()
     p = expit(x @ one_or_seven.theta.numpy())
     exact = np.linalg.eigvalsh((x.T * (p * (1 - p))) @ x / len(x) + 0.01 * np.eye(x.shape[1]))
-    found = solver_comparison.eigenvalues(one_or_seven)
+    found = eigenvalues.run(one_or_seven)
     assert found.ends.largest == pytest.approx(exact[-1], rel=1e-6)
     assert exact[0] <= found.ends.smallest < 1.01 * exact[0]
     assert (found.damping, found.suggested_damping) == (0.0, 0.0)
@@ -287,12 +273,13 @@ def test_eigenvalues_and_what_they_suggest(one_or_seven):
 
 
 def test_a_prepared_factor_is_used(one_or_seven, question, monkeypatch):
-    prepared = engines.prepare(one_or_seven, SolverSettings())
+    context = Context(engines=Engines(2))
+    prepared = context.engines.prepare(one_or_seven, SolverSettings())
     monkeypatch.setattr(solvers.Cholesky, "prepare", None)
-    row = solver_comparison.run(one_or_seven, question, [], prepared=prepared).row("cholesky")
+    row = solver_comparison.run(one_or_seven, question, [], context=context).attempt("cholesky")
     assert row.preparation == prepared.seconds
     with pytest.raises(TypeError):  # another damping is another matrix
-        solver_comparison.run(one_or_seven, question, [], SolverSettings(damping=0.1), prepared)
+        solver_comparison.run(one_or_seven, question, [], SolverSettings(damping=0.1), context=context)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
@@ -306,8 +293,8 @@ def test_settings_keep_the_name_of_their_solver(one_or_seven, name):
 
 def test_the_curves_are_the_histories(compared):
     figure = convergence(compared)
-    assert [one.name for one in figure.data] == [row.title for row in compared.rows]
-    for trace, row in zip(figure.data, compared.rows, strict=True):
+    assert [one.name for one in figure.data] == [row.title for row in compared.attempts]
+    for trace, row in zip(figure.data, compared.attempts, strict=True):
         assert_allclose(np.expm1(trace.x), row.history[:, 0], atol=1e-12)
         assert_array_equal(trace.customdata, row.history[:, 0])
         assert_allclose(trace.y, row.history[:, 1], rtol=1e-12, atol=1e-17)
@@ -322,7 +309,7 @@ def test_the_curves_are_the_histories(compared):
 
 
 def test_the_scatter_shows_the_strongest_of_both(compared):
-    row = compared.row("ekfac")
+    row = compared.attempt("ekfac")
     figure = agreement(compared, row)
     points = figure.data[1]
     truth = compared.exact.scores

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from influence_core.experiments import domain_mismatch, explain, questions
-from influence_core.experiments.domain_mismatch import Group
+from influence_core.experiments import domain_mismatch, explain, groups, questions
+from influence_core.experiments.groups import Group
 from influence_core.studies import find, open_study
 from influence_core.words import nats, percent
 from pages._common import upload
@@ -97,7 +97,7 @@ def test_widgets_change_the_address_and_the_story():
     choose(at, "group_column", "bmi")
     assert address(at)["group"] == "bmi"
     study = open_study(find("diabetes-thinned"))
-    assert box(at, "group_value").value == domain_mismatch.suggest(study, "bmi").value
+    assert box(at, "group_value").value == groups.suggest(study, "bmi").value
 
 
 def test_an_address_opens_the_same_view():
@@ -222,7 +222,7 @@ def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
     study = open_study(find(name, results.get_store()), results.get_store())
     assert (len(study.data.train), len(study.data.test)) == (149, 50)
     assert "ward = 3" in study.data.feature_names
-    group = domain_mismatch.suggest(study)
+    group = groups.suggest(study)
     assert group.column == "city"
     assert f"**city = {group.value}**" in said(at)
     assert box(at, "side_study").value == name

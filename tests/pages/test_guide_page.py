@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 
 from influence_core.words import sign_rule
+from pages._shell.catalogue import GUIDE, PAGES
 from tests.visits import said, settle, title, visit
 
 
@@ -71,3 +72,10 @@ def test_the_tour_is_there_and_every_setting_is_named(guide):
     assert len(settings) >= 5
     assert [name for name in settings if f"`{name}`" not in said(guide)] == []
     assert "9. **Send the address**" in said(guide)
+
+
+def test_every_page_stands_in_the_table_under_its_title_in_the_menu(guide):
+    rows = [line for line in said(guide).splitlines() if line.startswith("|")]
+    for page in PAGES:
+        listed = f"| {page.title} | {page.question} | {page.section} |" in rows
+        assert listed != (page is GUIDE)

@@ -9,12 +9,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import spearmanr
 
 from influence_core.experiments import smooth_hinge
-from influence_core.experiments.smooth_hinge import PANELS, TEMPERATURES, SmoothHinge, curves
+from influence_core.experiments.hinge_curves import curves
+from influence_core.experiments.smooth_hinge import PANELS, TEMPERATURES, SmoothHinge
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.smooth_hinge import PAPER_LINES, agreement, loss_curves, paper_figure, scatters
-from influence_core.studies import open_study
+from influence_core.studies import MACHINES, open_study
 from influence_core.words import ratio, sign_rule
-from pages._parts import smooth_hinge as parts
 from pages._shell import results
 from tests.visits import address, cards, charts, keys, press, said, settle, title, visit_page
 
@@ -22,9 +22,9 @@ from tests.visits import address, cards, charts, keys, press, said, settle, titl
 @pytest.fixture(scope="module", autouse=True)
 def server():
     """One server for the module; the machine on the packaged digits is trained on few of them."""
-    few = replace(parts.MACHINES["digits"], n_train=150)
+    few = replace(MACHINES["digits"], n_train=150)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(parts.MACHINES, "digits", few)
+        patch.setitem(MACHINES, "digits", few)
         st.cache_resource.clear()
         yield
         st.cache_resource.clear()
@@ -33,7 +33,7 @@ def server():
 @pytest.fixture(scope="module")
 def result(server) -> SmoothHinge:
     """What the page should show."""
-    return smooth_hinge.run(open_study(parts.MACHINES["digits"]))
+    return smooth_hinge.run(open_study(MACHINES["digits"]))
 
 
 def visit(**query):

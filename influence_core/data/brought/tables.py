@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.readers.columns import MAX_LEVELS, Kind, kind_of, numbers_in
 from influence_core.data.readers.delimited import Encoding, Table
@@ -83,7 +84,7 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
     ids = torch.from_numpy(frame.index.to_numpy(dtype=np.int64, copy=True))
     everything = Examples(x, torch.from_numpy(y), ids)
     made = DataSet(
-        name="table",
+        name=TABLE,
         title=title,
         train=everything.take(torch.from_numpy(~test).nonzero()[:, 0]),
         test=everything.take(torch.from_numpy(test).nonzero()[:, 0]),

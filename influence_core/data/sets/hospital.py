@@ -78,6 +78,8 @@ EACH = 10_000
 SEED = 2
 FIRST_TEST_ID = 100_000
 """Test stays are numbered from here, so that no number names two stays."""
+PAPERS_CHILD = FIRST_TEST_ID + 1742
+"""The child of the paper's story, its test index 1742."""
 
 
 def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:
