@@ -40,7 +40,8 @@ class Entry:
 class Store:
     """A content-addressed store that forgets what was used longest ago; safe for many threads and processes.
 
-    >>> folder = tempfile.TemporaryDirectory()
+    >>> from tempfile import TemporaryDirectory
+    >>> folder = TemporaryDirectory()
     >>> store = Store(Path(folder.name))
     >>> key = "0" * 64  # of `digest`: what the result was computed from
     >>> store.put(key, {"theta": np.array([1.0, 2.0])}, {"seconds": 0.5})
