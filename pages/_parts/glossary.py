@@ -65,7 +65,7 @@ LIMITS = f"""
 - **A group is not the sum of its members.** For many examples together the forecast is usually too small; the order is more reliable than the size.
 - **Networks.** Their loss has many valleys. The number describes a short retraining from the present weights, not training anew, and it can be far off for single test examples. Check the ones that matter.
 - **Unfinished training.** If the gradient is not small, finishing the training would move the loss more than any one example. The page warns you.
-- **Approximate solvers** ({', '.join(one.name for one in solvers.CATALOGUE.values() if not one.exact)}) order the examples well but may be off in size.
+- **Approximate solvers** ({", ".join(one.name for one in solvers.CATALOGUE.values() if not one.exact)}) order the examples well but may be off in size.
 - **Heavy examples.** Where one training example alone holds up a part of the model, as in a group of four, its forecast comes out 5 to 20 % too small. One Newton step without it repairs that.
 """
 
