@@ -34,19 +34,21 @@ class Agreement:
     def of(cls, forecast: Sequence[float] | np.ndarray, truth: Sequence[float] | np.ndarray) -> Agreement:
         """Of forecasts ``(k,)`` and truths ``(k,)``."""
         forecast, truth = np.asarray(forecast, dtype=float), np.asarray(truth, dtype=float)
+        worst = worst_miss(forecast, truth)
+        if not (_vary(forecast) and _vary(truth)):
+            return cls(math.nan, math.nan, math.nan, worst)
         f, t = forecast - forecast.mean(), truth - truth.mean()
-        varies = bool(f.any() and t.any())
         return cls(
-            pearson=float(f @ t / np.sqrt((f @ f) * (t @ t))) if varies else math.nan,
+            pearson=float(f @ t / np.sqrt((f @ f) * (t @ t))),
             spearman=rank_agreement(forecast, truth),
-            slope=float(f @ t / (t @ t)) if varies else math.nan,
-            worst=worst_miss(forecast, truth),
+            slope=float(f @ t / (t @ t)),
+            worst=worst,
         )
 
 
 def worst_miss(forecast: np.ndarray, truth: np.ndarray) -> float:
     """Largest ``|forecast - truth|`` as a share of the largest ``|truth|``; infinite where the truth is 0."""
-    largest, miss = float(np.abs(truth).max()), float(np.abs(forecast - truth).max())
+    largest, miss = (float(np.abs(one).max(initial=0.0)) for one in (truth, forecast - truth))
     if not largest:
         return math.inf if miss else 0.0
     return miss / largest
@@ -54,9 +56,13 @@ def worst_miss(forecast: np.ndarray, truth: np.ndarray) -> float:
 
 def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
     """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
-    if min(len(set(map(float, one))), len(set(map(float, other)))) < 2:
+    if not (_vary(one) and _vary(other)):
         return math.nan
-    return round(float(spearmanr(one, other).statistic), 12)  # a few ranks often give exactly a limit
+    return round(float(spearmanr(one, other).statistic), 14)  # a few ranks often give exactly a limit
+
+
+def _vary(values: Sequence[float] | np.ndarray) -> bool:
+    return len(set(map(float, values))) > 1
 
 
 def strongest(values: np.ndarray, k: int) -> np.ndarray:

@@ -2,22 +2,18 @@
 
 import streamlit as st
 
-from pages._parts import build
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._parts.build import bring, listed, training
+from pages._shell.catalogue import BUILD
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
+with open_page(BUILD, any_study=True) as (view, _):
     st.title("Which of your own examples matter?")
     st.markdown(
         "Bring photos, texts or a table. A model is trained on them here, and the other pages explain what it says: "
         "which examples made it, which misled it, what happens without them."
     )
-    build.show_built(view)
-    if not build.training(view):
-        build.show_form(view)
-    build.show_list(view)
-    build.offer_networks()
+    training.show_built(view)
+    if not training.show(view):
+        bring.show(view)
+    listed.show(view)
+    bring.offer_networks()

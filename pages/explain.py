@@ -6,12 +6,12 @@ from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
 with open_page(EXPLAIN) as (view, params):
-    asked = question.load(view)
-    study, explanation = asked.study, asked.explanation
+    found = question.load(view)
+    study, explanation = found.study, found.explanation
     answer.headline(study, explanation)
     badge.show(study, view, explanation)
     intro.show(view)
-    chooser.show(study, view, asked.known, explanation)
+    chooser.show(study, view, found.known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
     chart, beside = scatter.columns(view)

@@ -10,17 +10,17 @@ from pages._shell.page import open_page
 with open_page(LEAVE_ONE_OUT) as (view, params):
     is_network = view.spec.is_network
     (network if is_network else linear).check(params)
-    asked = question.load(view)
-    study, explanation = asked.study, asked.explanation
+    answer = question.load(view)
+    study, explanation = answer.study, answer.explanation
     st.title("Do the forecasts come true?")
-    answer = st.container()
-    question.bar(view, asked)
+    verdict = st.container()
+    question.bar(view, answer)
     k = 0 if is_network else linear.choose(params, explanation)
     if is_network:
         network.show(study, view, params, explanation)
     elif params.retrain:
         left_out = linear.load(study, explanation, k)
-        with answer:
+        with verdict:
             linear.show_answer(explanation, left_out)
         linear.show_forecasts(study, view, params, explanation, left_out)
         linear.show_table(study, explanation, left_out)

@@ -3,31 +3,26 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts import poison
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._parts.poison import attack, candidates, guard, intro, panels, share
+from pages._shell.catalogue import POISON
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
-    question.only_for(view, poison.fits, poison.WHY)
-    poison.check(view)
+with open_page(POISON) as (view, params):
     asked = question.load(view)
+    study, explanation = asked.study, asked.explanation
     st.title("Can one picture poison the answer?")
     answer = st.container()
     question.bar(view, asked)
-    panel = poison.choose_panel(view)
+    panel = panels.choose(params)
     if panel == "guard":
-        poison.show_guard(asked)
+        guard.show(study)
     else:
-        poison.choose_box(view)
+        panels.choose_box(params)
         if panel == "share":
-            poison.show_share(view, asked)
+            share.show(study, params)
         else:
-            known = poison.load_candidates(view, asked, panel)
-            chosen = poison.choose_pictures(view, asked, panel, known)
-            poison.show_run(view, asked, panel, chosen, answer)
-    poison.show_purpose(answer, view)
-    footer.show(asked.study, view, asked.explanation)
+            asking = panels.ask(study, explanation, panel, params.box)
+            chosen = candidates.choose(study, view, params, asking)
+            attack.show(study, params, asking, chosen, answer)
+    intro.show(answer, params)
+    footer.show(study, view, explanation)

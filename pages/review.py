@@ -2,30 +2,26 @@
 
 import streamlit as st
 
-from pages._common import badge, question
-from pages._parts import review, wrong_labels
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._common import badge
+from pages._parts.review import progress, session, suspect, verdicts
+from pages._shell import results
+from pages._shell.catalogue import REVIEW
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
-    question.only_for(view, wrong_labels.fits, review.WHY, wrong_labels.OFFERED)
-    review.check(view)
-    study = wrong_labels.load_study(view)
+with open_page(REVIEW) as (view, params):
+    view.check()
+    study = results.load_study(view)
     st.title("Is this label right?")
-    if not view.review:
-        review.begin(study, view)
+    if not params.review:
+        session.begin(study, params)
         st.stop()
-    now = review.load(study, view)
-    review.show_answer(study, now)
-    badge.show_judged(review.TRUST)
-    suspect, progress = st.columns([2, 1], gap="medium")
-    with suspect:
-        review.show_suspect(study, view, now)
-    with progress:
-        review.show_progress(study, view, now)
-    review.show_verdicts(study, view, now)
-    review.show_origin(study, now)
+    now = session.load(study, params)
+    suspect.show_answer(study, now)
+    badge.show_judged(suspect.TRUST)
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        suspect.show(study, now)
+    with right:
+        progress.show(study, now)
+    verdicts.show(study, now)
+    verdicts.show_origin(study, now)

@@ -3,30 +3,29 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts import two_models
-from pages._shell import sidebar
-from pages._shell.address import read_view
-from pages._shell.page import enter, errors_shown
+from pages._parts.two_models import comparison, origin, pinned
+from pages._shell.catalogue import TWO_MODELS
+from pages._shell.page import open_page
 
-enter()
-view = read_view()
-sidebar.show(view)
-with errors_shown():
-    if two_models.fits(view.study):
-        view, kernel = two_models.choose_test(view)
+with open_page(TWO_MODELS, any_study=True) as (view, _):
+    reason = TWO_MODELS.supports(view.spec)
+    if reason is None:
+        view, kernel = comparison.choose_test(view)
         asked = question.load(view)
-        result = two_models.load(asked, kernel)
+        study, explanation = asked.study, asked.explanation
+        result = comparison.load(study, kernel, explanation)
         st.title("Two models, two reasons?")
-        two_models.show_answer(result)
+        comparison.show_answer(result)
         question.bar(view, asked)
-        two_models.show_reasons(asked.study, view, result)
-        two_models.show_table(asked.study, result)
-        two_models.show_pinned(view, asked)
-        two_models.show_origin(kernel, result)
+        comparison.show_reasons(study, view, result)
+        comparison.show_table(study, result)
+        pinned.show(study, view, explanation)
+        origin.show(kernel, result)
     else:
         st.title("Two models, two reasons?")
-        two_models.offer(view)
+        pinned.offer(reason)
         asked = question.load(view)
+        study, explanation = asked.study, asked.explanation
         question.bar(view, asked)
-        two_models.show_pinned(view, asked)
-    footer.show(asked.study, view, asked.explanation)
+        pinned.show(study, view, explanation)
+    footer.show(study, view, explanation)

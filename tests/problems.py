@@ -6,7 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from influence_core.context import Context
 from influence_core.data import DataSet, Examples
+from influence_core.engines import Engines, SolverSettings
 from influence_core.losses import LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
@@ -16,6 +18,13 @@ from tests import references
 KINDS = ["softmax", "logistic", "smooth_hinge"]
 TEMPERATURE = 0.3
 NETWORKS = ["linear", "linear with bias", "convolution", "convolution with bias"]
+
+
+def ready(study: Study, settings: SolverSettings | None = None) -> Context:
+    """A context whose engine for these settings is prepared."""
+    context = Context(engines=Engines(2))
+    context.engines.prepare(study, settings or SolverSettings())
+    return context
 
 
 def loss_of(kind: str, classes: int = 3):

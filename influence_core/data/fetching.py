@@ -87,7 +87,11 @@ class _Watch:
     total: int = 0
 
     def update(self, _: int) -> None:
-        """A piece was written; pooch counts whole pieces, the file knows better."""
+        """A piece was written; pooch counts whole pieces, the file knows better.
+
+        Raises:
+            OSError: It was one too many.
+        """
         size = self.file.tell()
         if size > self.most:
             raise OSError(f"more than {self.most / 1e6:,.0f} MB came")

@@ -13,32 +13,18 @@ from torch import Tensor
 from influence_core.agreement import Agreement, strongest
 from influence_core.context import ALONE, Context
 from influence_core.engines import Prepared, SolverSettings
-from influence_core.errors import DataError, UnsupportedError, require
+from influence_core.errors import DataError, require
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LeaveOneOut
+from influence_core.experiments.network_retraining import ADAM, PAPER_ADAM, WARM_WAYS, WAYS, Trainer, models
 from influence_core.network import NetworkObjective
 from influence_core.operators import ExtremeEigenvalues, Hessian, extreme_eigenvalues
-from influence_core.progress import Progress
-from influence_core.retraining.edits import Edit
-from influence_core.retraining.networks import retrain_damped, retrain_with_adam
-from influence_core.retraining.response import respond
-from influence_core.retraining.retrained import Retrained
-from influence_core.solvers.base import Inverse
-from influence_core.store.remember import key_of, remember
-from influence_core.store.rows import StoredRows
+from influence_core.store.remember import remember
 from influence_core.studies import Study, StudySpec, find
 from influence_core.training import AdamSchedule, train_network
 
 LIMIT = 200
 """The most that are left out: a network takes seconds to minutes each."""
-NORM = 1e-4
-"""The gradient norm of the left-out risk at which the damped walk ends."""
-RESPONSE_NORM = 1e-5
-"""The same of the proximal Bregman response, which has no way to walk."""
-ADAM = AdamSchedule(steps=600, batch=100, rate=1e-4, drops=(0.8,))
-"""Warm-started Adam for a thousand examples: long enough for the directions in which the risk is steep."""
-PAPER_ADAM = AdamSchedule(steps=30_000, batch=500, rate=1e-6, drops=())
-"""The paper's retraining."""
 PAPER_STUDY = "mnist-network"
 """Trained by the paper's schedule."""
 PAPER_LEFT_OUT = 100
@@ -49,18 +35,9 @@ RANDOM_SCORES = 1_000
 OTHERS = 20
 """Other test examples, the first wrongly classified ones, that the same models are asked about."""
 
-WAYS = {
-    "local": "Damped steps to a gradient norm",
-    "adam": "Adam with identical batches",
-    "pbrf": "Proximal Bregman response",
-    "cold": "Adam from scratch",
-}
-"""The ways of training again, by name."""
-WARM_WAYS = ("local", "adam", "pbrf")
-
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class Retrainings:
     """What one way of training again says of every left-out example.
 
     Attributes:
@@ -103,8 +80,8 @@ class NetworkLeaveOneOut:
     Attributes:
         train_ids: ``(k,)``.
         predicted: ``(k,)`` ``D``, the predicted change of the test loss, nats.
-        truths: By way.
-        other_ids: ``(t,)`` the other test examples of ``Truth.others``.
+        retrainings: By way.
+        other_ids: ``(t,)`` the other test examples of ``Retrainings.others``.
         eigenvalues: The ends of the Hessian's spectrum at the trained parameters, without damping.
         damping: Of the forecasts.
         p: Parameters.
@@ -112,35 +89,35 @@ class NetworkLeaveOneOut:
 
     train_ids: np.ndarray
     predicted: np.ndarray
-    truths: dict[str, Truth]
+    retrainings: dict[str, Retrainings]
     other_ids: np.ndarray
     eigenvalues: ExtremeEigenvalues
     damping: float
     p: int
 
     def agreement(self, way: str) -> Agreement:
-        """The forecasts beside one truth."""
-        return Agreement.of(self.predicted, self.truths[way].actual)
+        """The forecasts beside the truth by one way."""
+        return Agreement.of(self.predicted, self.retrainings[way].actual)
 
     def pearson_without_strongest(self, way: str) -> float:
         """The correlation of one way without the example that changes most: one example alone can make a correlation."""
-        actual = self.truths[way].actual
+        actual = self.retrainings[way].actual
         rest = np.arange(len(actual)) != np.abs(actual).argmax()
         return Agreement.of(self.predicted[rest], actual[rest]).pearson
 
     def left_out(self, way: str) -> LeaveOneOut:
-        """One truth in the shape that the figure draws."""
-        truth = self.truths[way]
-        target = np.inf if truth.target is None else truth.target
+        """One way in the shape that the figure draws."""
+        found = self.retrainings[way]
+        target = np.inf if found.target is None else found.target
         return LeaveOneOut(
             train_ids=self.train_ids,
             predicted=self.predicted,
             newton=None,
-            actual=truth.actual,
-            gradient_norms=truth.gradient_norms,
+            actual=found.actual,
+            gradient_norms=found.gradient_norms,
             targets=np.full(len(self.train_ids), target),
-            control=truth.control,
-            seconds=truth.seconds,
+            control=found.control,
+            seconds=found.seconds,
         )
 
 
@@ -190,15 +167,15 @@ def run(
     ready = context.engines.prepare(study, settings, context.part(0.0, 0.05).progress)
     eigenvalues = _eigenvalues(study, PRODUCTS, context=context.part(0.05, 0.1))
     tests, rest = _Tests.of(study, explanation, ready), context.part(0.1, 1.0)
-    truths = {}
+    retrainings = {}
     for step, way in enumerate(ways):
-        trainer = _Trainer(study, o, way, ready.engine.inverse, ready.settings.damping or 0.0, adam)
-        models = _models(trainer, explanation.ids, at, rest.step(step, len(ways)))
-        truths[way] = _truth(trainer, tests, at, models)
+        trainer = Trainer(study, o, way, ready.engine.inverse, ready.settings.damping or 0.0, adam)
+        trained = models(trainer, explanation.ids, at, rest.step(step, len(ways)))
+        retrainings[way] = _retrainings(trainer, tests, at, trained)
     return NetworkLeaveOneOut(
         train_ids=explanation.ids[at],
         predicted=explanation.scores[at],
-        truths=truths,
+        retrainings=retrainings,
         other_ids=tests.ids,
         eigenvalues=eigenvalues,
         damping=explanation.provenance.damping,
@@ -210,78 +187,6 @@ def run(
 def _eigenvalues(study: Study, products: int, *, context: Context) -> ExtremeEigenvalues:
     hessian = Hessian(study.objective, study.theta)
     return extreme_eigenvalues(hessian, products, progress=context.progress)
-
-
-# ------------------------------------------------------------------------------------------------ the models
-
-
-@dataclass(frozen=True, eq=False)
-class _Trainer:
-    """One way of training a study's network again."""
-
-    study: Study
-    objective: NetworkObjective
-    way: str
-    inverse: Inverse
-    damping: float
-    adam: AdamSchedule
-
-    @property
-    def has_control(self) -> bool:
-        """Whether a model with nothing left out moves too."""
-        return self.way in ("adam", "cold")
-
-    @property
-    def target(self) -> float | None:
-        return {"local": NORM, "pbrf": RESPONSE_NORM}.get(self.way)
-
-    @property
-    def key(self) -> str:
-        steps = self.adam if self.way == "adam" else None
-        return key_of("network retraining", self.study, self.way, self.damping, self.target, steps)
-
-    def train(self, edit: Edit, progress: Progress | None) -> Retrained:
-        o, theta, edits = self.objective, self.study.theta, [edit]
-        if self.way == "local":
-            return retrain_damped(o, theta, edits, self.inverse, self.damping, NORM, progress)
-        if self.way == "pbrf":
-            return respond(o, theta, edits, self.inverse, self.damping, RESPONSE_NORM, progress)
-        seed = self.study.spec.seed
-        if self.way == "adam":
-            return retrain_with_adam(o, theta, edits, self.adam, seed, progress)
-        schedule = self.study.spec.schedule
-        if schedule is None:
-            raise UnsupportedError("This study's network was not trained by Adam, so it has no cold start.")
-        return retrain_with_adam(o, o.theta(), edits, schedule, seed, progress)
-
-
-CONTROL = -1
-"""The id under which a way's control is kept."""
-
-
-def _models(trainer: _Trainer, ids: np.ndarray, at: np.ndarray, context: Context) -> dict[str, np.ndarray]:
-    """Columns of the models without ``at (k,)``, and of the control in front where there is one."""
-    wanted = [CONTROL] * trainer.has_control + ids[at].tolist()
-    rows = StoredRows(context.store, trainer.key)
-    missing = rows.missing(wanted)
-    position = dict(zip(ids[at].tolist(), at.tolist(), strict=True))
-    for done, one in enumerate(missing):
-        words = f"{WAYS[trainer.way]}: {len(wanted) - len(missing) + done} of {len(wanted)} models"
-        edit = Edit(torch.tensor([0])) if one == CONTROL else Edit.removal([position[one]])
-        started = time.perf_counter()
-        model = trainer.train(edit, context.step(done, len(missing)).named(words).progress)
-        rows.add(
-            {
-                "ids": np.array([one]),
-                "theta": model.theta.cpu().numpy(),
-                "gradient_norms": model.gradient_norms.numpy(),
-                "seconds": np.array([time.perf_counter() - started]),
-            }
-        )
-    return rows.take(wanted)
-
-
-# ----------------------------------------------------------------------------------------------- the answers
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,9 +217,11 @@ class _Tests:
         return cls(test.ids[others].numpy(), torch.cat([asked, x]), torch.cat([label, y]), predicted)
 
 
-def _truth(trainer: _Trainer, tests: _Tests, at: np.ndarray, models: dict[str, np.ndarray]) -> Truth:
+def _retrainings(
+    trainer: Trainer, tests: _Tests, at: np.ndarray, trained: dict[str, np.ndarray]
+) -> Retrainings:
     o, theta = trainer.objective, trainer.study.theta
-    thetas = torch.as_tensor(models["theta"]).to(theta)
+    thetas = torch.as_tensor(trained["theta"]).to(theta)
     losses = torch.stack([o.losses(one, tests.x, tests.y) for one in (theta, *thetas)])
     changes = (losses[1:] - losses[0]).cpu().numpy()
     moved = (thetas - theta).norm(dim=1).cpu().numpy()
@@ -322,20 +229,17 @@ def _truth(trainer: _Trainer, tests: _Tests, at: np.ndarray, models: dict[str, n
     drift = changes[0] if first else np.zeros(len(tests.y))
     actual = changes[first:] - drift
     others = [Agreement.of(tests.predicted[j, at], actual[:, 1 + j]).pearson for j in range(len(tests.ids))]
-    return Truth(
+    return Retrainings(
         way=trainer.way,
         actual=actual[:, 0],
         control=float(drift[0]),
-        gradient_norms=models["gradient_norms"][first:],
+        gradient_norms=trained["gradient_norms"][first:],
         target=trainer.target,
         moved=moved[first:],
         control_moved=float(moved[0]) if first else 0.0,
         others=np.array(others),
-        seconds=float(models["seconds"].sum()),
+        seconds=float(trained["seconds"].sum()),
     )
-
-
-# -------------------------------------------------------------------------------------------- how long it takes
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from influence_core.errors import DataError
+from influence_core.context import ALONE, Context
+from influence_core.errors import DataError, require
 from influence_core.experiments import poison
-from influence_core.experiments.poison import Attack, Poisoned
+from influence_core.experiments.poison import MAX_POISONED, NARROW, Attack, Poisoned, supports
 from influence_core.experiments.questions import ask
-from influence_core.progress import Progress, part, report
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study
+from influence_core.store import NO_STORE
+from influence_core.store.remember import remember
+from influence_core.studies import Study
 
 SIZES = (1, 2, 3, 5, 10)
 """The paper's numbers of pictures: the best alone and the second alone, then the best two, three, five, ten."""
@@ -26,7 +26,7 @@ PAPER_SHARES = {1: 0.57, 2: 0.77, 10: 0.998}
 
 
 @dataclass(frozen=True)
-class Try:
+class Attempt:
     """One set of pictures against one test image.
 
     Attributes:
@@ -77,7 +77,7 @@ class Outcome:
 
     test_id: int
     before: float
-    tries: tuple[Try, ...]
+    tries: tuple[Attempt, ...]
 
     def turned_with(self, size: int) -> bool:
         """Whether some set of at most so many pictures turned the answer."""
@@ -113,19 +113,19 @@ class Shares:
         return float(np.mean([one.turned_by_first for one in self.outcomes]))
 
     @property
-    def tries(self) -> list[Try]:
+    def tries(self) -> list[Attempt]:
         """Every try."""
         return [one for outcome in self.outcomes for one in outcome.tries]
 
 
 def sets(sizes: Sequence[int]) -> list[tuple[int, ...]]:
-    """Places in the shortlist, in the order they are tried: one picture is the best alone, then the second alone.
+    """Positions in the shortlist, in the order they are tried: one picture is the best alone, then the second alone.
 
     Raises:
         DataError: A size is not between 1 and ten.
     """
-    if not sizes or not all(1 <= one <= poison.MOST_POISONED for one in sizes):
-        raise DataError(f"Sets have 1 to {poison.MOST_POISONED} pictures, not {list(sizes)}.")
+    if not sizes or not all(1 <= one <= MAX_POISONED for one in sizes):
+        raise DataError(f"Sets have 1 to {MAX_POISONED} pictures, not {list(sizes)}.")
     found: list[tuple[int, ...]] = []
     for size in sorted(set(sizes)):
         found += [(0,), (1,)] if size == 1 else [tuple(range(size))]
@@ -134,56 +134,49 @@ def sets(sizes: Sequence[int]) -> list[tuple[int, ...]]:
 
 def answered_rightly(study: Study, seed: int = 0) -> list[int]:
     """Test ids with a right answer, shuffled by a seed: any first part of them is a fair sample."""
-    test = study.data.test
-    right = np.flatnonzero(study.probabilities(test.x).argmax(1) == test.y.numpy())
-    return test.ids.numpy()[np.random.default_rng(seed).permutation(right)].tolist()
+    known = study.predictions
+    right = np.flatnonzero(known.predicted == known.labels)
+    return known.ids[np.random.default_rng(seed).permutation(right)].tolist()
 
 
+@remember("poison outcome")
 def attack_one(
     study: Study,
     test_id: int,
-    attack: Attack,
+    attack: Attack = NARROW,
     sizes: Sequence[int] = SIZES,
-    store: Store | None = None,
-    progress: Progress | None = None,
+    *,
+    context: Context = ALONE,
 ) -> Outcome:
-    """Every set of pictures in its order until the answer of one test image turns; its outcome is kept.
+    """Every set of pictures in its order until the answer of one test image turns; the pictures are not kept.
 
     Raises:
-        DataError: There is no such test image.
+        UnsupportedError: If the study has no backbone.
+        DataError: If there is no such test image.
     """
+    require(supports(study.spec))
     test = study.data.test
-    label = int(test.y[test.position(test_id)])
-    key = digest(
-        "poison outcome", FORMAT, study.key, str(study.theta.device), test_id, asdict(attack), list(sizes)
-    )
-    kept = store.get(key) if store else None
-    if kept is not None:
-        return _outcome(kept.meta)
-    question = ask(study, test_id, label)
-    known = poison.shortlist(study, [question], store=store, progress=part(progress, 0.0, 0.1))
-    places, tries = sets(sizes), []
-    for done, members in enumerate(places):
-        told = part(progress, 0.1 + 0.9 * done / len(places), 0.1 + 0.9 * (done + 1) / len(places))
+    question = ask(study, test_id, int(test.y[test.position(test_id)]))
+    known = poison.shortlist(study, [question], context=context.part(0.0, 0.1))
+    rest, members_of, tries = replace(context.part(0.1, 1.0), store=NO_STORE), sets(sizes), []
+    for done, members in enumerate(members_of):
         ids = known.ids[[one for one in members if one < len(known.ids)]].tolist()
-        result = poison.run(study, [question], ids, attack, progress=told)
-        tries.append(_try(result, members))
+        result = poison.run(study, [question], ids, attack, context=rest.step(done, len(members_of)))
+        tries.append(_attempt(result, members))
         if tries[-1].turned:
             break
-    found = Outcome(test_id, float(result.before[0]), tuple(tries))
-    if store:
-        store.put(key, {}, asdict(found))
-    return found
+    return Outcome(test_id, float(result.before[0]), tuple(tries))
 
 
+@remember("poison shares", stored=False)
 def run(
     study: Study,
     test_ids: Sequence[int],
-    attack: Attack | None = None,
+    attack: Attack = NARROW,
     sizes: Sequence[int] = SIZES,
-    store: Store | None = None,
+    *,
     keep: Path | None = None,
-    progress: Progress | None = None,
+    context: Context = ALONE,
 ) -> Shares:
     """The attack on each test image, considered separately; a second run goes on where the first was stopped.
 
@@ -192,22 +185,20 @@ def run(
         test_ids: Test images, answered rightly.
         attack: The settings.
         sizes: Numbers of pictures.
-        store: Where each outcome is kept, as soon as it is there.
         keep: A JSON file that is written again after each outcome, with the protocol.
-        progress: Called along the way.
+        context: Its store keeps each outcome as soon as it is there.
 
     Raises:
-        DataError: No test image is named, or an unknown one.
+        UnsupportedError: If the study has no backbone.
+        DataError: If no test image is named, or an unknown one.
     """
     if not len(test_ids):
         raise DataError("Name at least one test image to attack.")
-    attack = attack or Attack()
     found: list[Outcome] = []
     for done, test_id in enumerate(test_ids):
-        turned = sum(one.tries[-1].turned for one in found)
-        report(progress, done / len(test_ids), f"{turned} of {done} test images turned")
-        told = part(progress, done / len(test_ids), (done + 1) / len(test_ids))
-        found.append(attack_one(study, test_id, attack, sizes, store, told))
+        each, turned = context.step(done, len(test_ids)), sum(one.tries[-1].turned for one in found)
+        each.report(0.0, f"{turned} of {done} test images turned")
+        found.append(attack_one(study, test_id, attack, sizes, context=each))
         shares = Shares(tuple(found), attack, tuple(sizes))
         if keep:
             keep.write_text(json.dumps(as_json(study, shares), indent=1) + "\n", encoding="utf-8")
@@ -256,24 +247,19 @@ def table(shares: Shares) -> dict[str, np.ndarray]:
     }
 
 
-def _try(result: Poisoned, members: Sequence[int]) -> Try:
-    return Try(
-        tuple(result.ids.tolist()),
-        tuple(one + 1 for one in members),
-        bool(result.turned[0]),
-        float(result.after[0]),
-        float(result.control[0]),
-        result.predicted,
-        result.actual,
-        result.loss_change,
-        result.control_change,
-        result.steps,
-        float(result.gradient_norms.max()),
-        result.invisible,
-        result.seconds,
+def _attempt(result: Poisoned, members: Sequence[int]) -> Attempt:
+    return Attempt(
+        ids=tuple(result.ids.tolist()),
+        ranks=tuple(one + 1 for one in members),
+        turned=bool(result.turned[0]),
+        after=float(result.after[0]),
+        control=float(result.control[0]),
+        predicted=result.predicted,
+        actual=result.actual,
+        loss_change=result.loss_change,
+        control_change=result.control_change,
+        steps=result.steps,
+        gradient_norm=float(result.gradient_norms.max()),
+        invisible=result.invisible,
+        seconds=result.seconds,
     )
-
-
-def _outcome(kept: dict[str, Any]) -> Outcome:
-    tries = [Try(**one | {"ids": tuple(one["ids"]), "ranks": tuple(one["ranks"])}) for one in kept["tries"]]
-    return Outcome(kept["test_id"], kept["before"], tuple(tries))

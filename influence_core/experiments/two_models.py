@@ -14,20 +14,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
+from influence_core import agreement
+from influence_core.context import ALONE, Context
 from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.reasons import HINGE_UNIT, Reasons
 from influence_core.losses import HingeLoss
 from influence_core.models import rbf
-from influence_core.progress import Progress, part, report
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import CATALOGUE, FORMAT, Study, StudySpec
-from influence_core.words import UNIT
+from influence_core.store.remember import remember
+from influence_core.studies import CATALOGUE, Study, StudySpec
 
 TEMPERATURE = 0.001
 """The paper's, of the smoothed hinge."""
@@ -35,17 +34,16 @@ NEAR_KINK = 0.9
 """The paper's test image has a margin of 0.990 under the support vector machine ..."""
 PAPER_LOG_ODDS = math.log(0.9966 / 0.0034)
 """... and a probability of 99.66 % with deep features."""
-NEAREST = 0.05
-"""The share of the training pictures that is called near."""
 SHARED = 20
 """So many of the most helpful pictures of both models are held against each other."""
 L2 = 0.001
-HINGE_UNIT = "hinge units"
 
 
-def fits(spec: StudySpec) -> bool:
-    """Whether a study's pictures can be asked of both models: two classes, behind a frozen network."""
-    return spec.model == "logistic" and spec.backbone not in ("", rbf.NAME)
+def supports(spec: StudySpec) -> str | None:
+    """Why a study's pictures cannot be asked of both models; ``None`` where they can."""
+    if spec.model == "logistic" and spec.backbone not in ("", rbf.NAME):
+        return None
+    return "Two models of the same pictures need a study on photos of two classes."
 
 
 def kernel_spec(spec: StudySpec) -> StudySpec:
@@ -62,84 +60,10 @@ def kernel_spec(spec: StudySpec) -> StudySpec:
 
 
 RBF_STUDIES: dict[str, StudySpec] = {
-    spec.name: spec for spec in map(kernel_spec, filter(fits, CATALOGUE.values()))
+    kernel.name: kernel
+    for kernel in (kernel_spec(spec) for spec in CATALOGUE.values() if supports(spec) is None)
 }
 """The kernel machine of every built-in study that has one; they answer this question and no other."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reasons:
-    """What one model says about a test picture, and which training pictures made it say so.
-
-    Attributes:
-        model: The model in words.
-        class_names: What the labels mean.
-        kind: What one example is called.
-        test_id: The test example; ``None`` for a picture of the reader's own.
-        label: The label asked about.
-        answer: The model's own.
-        certainty: The probability of the label asked about, or its margin where the unit is hinge units.
-        unit: Of the scores.
-        ids: ``(n,)`` training ids.
-        labels: ``(n,)`` their labels.
-        distance: ``(n,)`` Euclidean distance of each to the test picture.
-        scores: ``(n,)`` ``D``: predicted change of the test loss on removal; positive = helpful.
-    """
-
-    model: str
-    class_names: tuple[str, ...]
-    kind: str
-    test_id: int | None
-    label: int
-    answer: int
-    certainty: float
-    unit: str
-    ids: np.ndarray
-    labels: np.ndarray
-    distance: np.ndarray
-    scores: np.ndarray
-
-    @property
-    def label_name(self) -> str:
-        """The name of the label asked about."""
-        return self.class_names[self.label]
-
-    @property
-    def flat(self) -> bool:
-        """Whether the loss is flat here, beyond the hinge's margin, so that nothing matters."""
-        return self.unit == HINGE_UNIT and self.certainty >= 1
-
-    @property
-    def same(self) -> np.ndarray:
-        """``(n,)`` whether a training example bears the label asked about."""
-        return self.labels == self.label
-
-    @property
-    def rank_correlation(self) -> float:
-        """Spearman's, of ``|D|`` with the distance: -1 where the nearest always matter most, 0 where it is unrelated."""
-        return float(spearmanr(np.abs(self.scores), self.distance).statistic)
-
-    @property
-    def near_agreement(self) -> float:
-        """Among the nearest, the share whose sign is their label's: the same label helps, another harms."""
-        near = np.argsort(self.distance, kind="stable")[: max(1, round(NEAREST * len(self.ids)))]
-        return float(np.mean(np.where(self.same, self.scores > 0, self.scores < 0)[near]))
-
-    @property
-    def first_other(self) -> int:
-        """Rank, from 1, of the first example of another label among the helpful; 0 where there is none."""
-        others = np.flatnonzero(~self.same[self.helpful(len(self.ids))])
-        return int(others[0]) + 1 if len(others) else 0
-
-    def helpful(self, k: int) -> np.ndarray:
-        """Positions ``(<= k,)`` of the most helpful examples, strongest first."""
-        order = np.argsort(-self.scores, kind="stable")[:k]
-        return order[self.scores[order] > 0]
-
-    def harmful(self, k: int) -> np.ndarray:
-        """Positions ``(<= k,)`` of the most harmful examples, strongest first."""
-        order = np.argsort(self.scores, kind="stable")[:k]
-        return order[self.scores[order] < 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,39 +118,15 @@ def default_test(deep: Study, kernel: Study) -> int:
     return int(alike[0]) if len(alike) else smooth_hinge.default_test(kernel)
 
 
-def of_explanation(explanation: Explanation, model: str) -> Reasons:
-    """An explanation as one model's reasons, with its own distances."""
-    return Reasons(
-        model=model,
-        class_names=explanation.class_names,
-        kind=explanation.kind,
-        test_id=explanation.test_id,
-        label=explanation.label,
-        answer=explanation.predicted_label,
-        certainty=explanation.probability,
-        unit=UNIT,
-        ids=explanation.ids,
-        labels=explanation.labels,
-        distance=explanation.distance,
-        scores=explanation.scores,
-    )
-
-
-def run(
-    deep: Study,
-    kernel: Study,
-    explanation: Explanation,
-    store: Store | None = None,
-    progress: Progress | None = None,
-) -> TwoModels:
+@remember("two models", stored=False)
+def run(deep: Study, kernel: Study, explanation: Explanation, *, context: Context = ALONE) -> TwoModels:
     """The kernel machine's reasons beside an explanation by deep features.
 
     Args:
         deep: A two-class study on pictures behind a frozen network.
         kernel: Its ``kernel_spec``, trained.
         explanation: What ``deep`` says about a test picture.
-        store: Where results are kept.
-        progress: Called before the solve.
+        context: Its store keeps the kernel machine's forecasts.
 
     Raises:
         UnsupportedError: If ``kernel`` is no kernel machine on the same pictures.
@@ -235,58 +135,65 @@ def run(
     train = kernel.data.train
     if not isinstance(kernel.objective.loss, HingeLoss) or not torch.equal(train.ids, deep.data.train.ids):
         raise UnsupportedError("Expected a support vector machine on the pixels of the same pictures.")
-    started, label = time.perf_counter(), explanation.label
-    seen = _seen(kernel, explanation, part(progress, 0.0, 0.7))
-    x, y = kernel.inputs(seen)[None], torch.tensor([label], device=kernel.theta.device)
-    key = digest("two models", FORMAT, kernel.key, kernel.theta.device.type, seen, label)
-    kept = store.get(key) if store else None
-    if kept is not None:
-        scores, facts = kept.arrays["scores"], kept.meta
-    else:
-        report(progress, 0.7, "asking the kernel machine")
-        found = smooth_hinge.forecast(kernel, TEMPERATURE, x, y)
-        scores = found.values[0].cpu().numpy()
-        facts = {"residual": found.solve.residual, "seconds": time.perf_counter() - started}
-        if store:
-            store.put(key, {"scores": scores}, facts)
-    output = float(kernel.objective.outputs(kernel.theta, x)[0, 0])
-    by_deep = of_explanation(explanation, "Deep features")
-    distance = rbf.distances(train.x, seen)
+    seen = _seen(kernel, explanation, context.part(0.0, 0.7))
+    found = _ask_kernel(kernel, seen, explanation.label, context=context.part(0.7, 1.0))
+    by_deep = replace(Reasons.of(explanation, "Deep features"), distance=rbf.distances(train.x, seen))
+    output = float(kernel.objective.outputs(kernel.theta, kernel.inputs(seen)[None])[0, 0])
     by_kernel = replace(
         by_deep,
         model="Kernel on pixels",
         answer=int(output > 0),
-        certainty=output * (2 * label - 1),
+        certainty=output * (2 * explanation.label - 1),
         unit=HINGE_UNIT,
-        distance=distance,
-        scores=scores,
+        scores=found.scores,
     )
     return TwoModels(
-        deep=replace(by_deep, distance=distance),
+        deep=by_deep,
         kernel=by_kernel,
         accuracies=(accuracy(deep), accuracy(kernel)),
         true_label=explanation.true_label,
-        residual=float(facts["residual"]),
+        residual=found.residual,
         gradient_norm=kernel.gradient_norm,
         jitter=rbf.jitter_of(train.x),
-        seconds=float(facts["seconds"]),
+        seconds=found.seconds,
     )
 
 
-def _seen(kernel: Study, explanation: Explanation, progress: Progress | None) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class _Forecasts:
+    """The kernel machine's, ``(n,)`` in hinge units; the residual of their solve, and the time they took."""
+
+    scores: np.ndarray
+    residual: float
+    seconds: float
+
+
+@remember("two models, kernel")
+def _ask_kernel(kernel: Study, seen: Tensor, label: int, *, context: Context) -> _Forecasts:
+    context.report(0.0, "asking the kernel machine")
+    started = time.perf_counter()
+    y = torch.tensor([label], device=kernel.theta.device)
+    found = smooth_hinge.forecast(kernel, TEMPERATURE, kernel.inputs(seen)[None], y)
+    scores = found.values[0].cpu().numpy()
+    return _Forecasts(scores, found.solve.residual, time.perf_counter() - started)
+
+
+def _seen(kernel: Study, explanation: Explanation, context: Context) -> Tensor:
     """``(n,)`` the kernel's features of the picture that an explanation is about."""
     train, pictures = kernel.data.train, kernel.data.pictures
     if explanation.photo is not None and pictures is not None:
         photo = resized(explanation.photo, rbf.SIDE)
-        return rbf.features_of(photo, pictures, train.ids.tolist(), train.x, progress=progress)
+        return rbf.features_of(photo, pictures, train.ids.tolist(), train.x, progress=context.progress)
     if explanation.test_id is None:
         raise DataError("This comparison takes a picture: choose a test image or upload one.")
     return kernel.data.test.x[kernel.data.test.position(explanation.test_id)]
 
 
 def accuracy(study: Study) -> float:
-    """Share of the test examples that a two-class study gets right."""
-    return float((smooth_hinge.margins(study) > 0).mean())
+    """Share of the test examples that a two-class study gets right, whether it gives probabilities or margins."""
+    test = study.data.test
+    outputs = study.objective.outputs(study.theta, study.inputs(test.x))[:, 0]
+    return agreement.accuracy((outputs > 0).cpu().numpy(), test.y.numpy())
 
 
 def table(result: TwoModels) -> dict[str, Any]:

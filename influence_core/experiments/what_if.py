@@ -21,6 +21,8 @@ from influence_core.studies import Study
 
 Kind = Literal["remove", "relabel", "reweight"]
 KINDS: tuple[Kind, ...] = ("remove", "relabel", "reweight")
+RULES = ("for", "against", "class", "random")
+"""Which examples make a group."""
 HEAVIEST = 10.0
 GROUPS = 12
 """Groups of the same size that show how far the forecast of a group may be believed."""
@@ -96,7 +98,7 @@ def group(explanation: Explanation, which: str, size: int, label: int = 0, seed:
         return np.flatnonzero(explanation.labels == label)
     if which == "random":
         return np.random.default_rng(seed).permutation(len(explanation.ids))[:size]
-    raise DataError(f"There is no group “{which[:40]}”; choose one of for, against, class, random.")
+    raise DataError(f"There is no group “{which[:40]}”; choose one of {', '.join(RULES)}.")
 
 
 def forecast(study: Study, explanation: Explanation, positions: Sequence[int], change: Change) -> float:
@@ -161,8 +163,8 @@ def calibrate(
 ) -> Calibration:
     """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
 
-    A group's forecast is usually too small, yet keeps its order; the slope says by how much. Groups that the change
-    leaves as they are tell nothing and are left out.
+    A group's forecast is usually too small, yet keeps its order; the slope of ``agreement`` says by how much. Groups that
+    the change leaves as they are tell nothing and are left out.
 
     Raises:
         DataError: If the change cannot be made.

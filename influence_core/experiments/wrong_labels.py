@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from influence_core.errors import DataError, UnsupportedError
-from influence_core.influence import self_influence
-from influence_core.losses import LogisticLoss, SoftmaxLoss
-from influence_core.objective import LinearObjective
-from influence_core.progress import Progress, part, report
-from influence_core.store import Store
-from influence_core.store.digest import digest
-from influence_core.studies import FORMAT, Study, StudySpec
+from influence_core.context import ALONE, Context
+from influence_core.errors import DataError, require
+from influence_core.experiments import suspects
+from influence_core.experiments.suspects import METHODS
+from influence_core.store.remember import remember
+from influence_core.studies import Study, StudySpec
 from influence_core.training.refit import Fitter
-
-METHODS = {
-    "exact": "self-influence (exact)",
-    "published": "self-influence as in the 2017 figure",
-    "loss": "training loss",
-    "random": "at random",
-}
-"""How suspects are ranked, and the words for it. "published" is for models with one output."""
 
 BUDGETS = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30)
 """Shares of the training set that are checked by a person, most suspect first."""
 
 
 @dataclass(frozen=True)
-class Settings:
+class FlipSettings:
     """How labels are flipped.
 
     Attributes:
@@ -52,6 +40,9 @@ class Settings:
             raise DataError(f"The share of flipped labels must lie between 0 and 0.5, but is {self.share:g}.")
         if not 1 <= self.repeats <= 1000:
             raise DataError(f"The number of repeats must be 1 to 1,000, but is {self.repeats}.")
+
+
+DEFAULTS = FlipSettings()
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +65,7 @@ class WrongLabels:
         seconds: Time for everything.
     """
 
-    settings: Settings
+    settings: FlipSettings
     methods: tuple[str, ...]
     checked: np.ndarray
     fixed: np.ndarray
@@ -113,68 +104,14 @@ def standard_error(values: np.ndarray) -> np.ndarray:
     return standard_deviation(values) / np.sqrt(len(values))
 
 
-# ------------------------------------------------------------------------------------------------ ranking
-
-
-def methods_for(study: Study) -> tuple[str, ...]:
-    """The methods that can rank this study's training examples.
-
-    Raises:
-        UnsupportedError: If its model is neither logistic nor softmax regression.
-    """
-    o = study.objective
-    if not isinstance(o, LinearObjective) or not isinstance(o.loss, LogisticLoss | SoftmaxLoss):
-        raise UnsupportedError(
-            "Wrong labels are looked for in logistic and softmax regressions. Choose another study."
-        )
-    return tuple(one for one in METHODS if one != "published" or o.loss.outputs == 1)
-
-
-def rank(
-    objective: LinearObjective,
-    theta: Tensor,
-    gram: Tensor | None = None,
-    seed: int | tuple[int, ...] = 0,
-    progress: Progress | None = None,
-) -> dict[str, np.ndarray]:
-    """How suspect every training label is, ``(n,)`` by method; the largest first. No test example is asked.
-
-    Args:
-        objective: What was minimised, labels as they are.
-        theta: ``(p,)`` its optimum.
-        gram: The examples multiplied with each other, where they are at hand (``Fitter.gram``).
-        seed: Of the random order.
-        progress: Called along the way.
-    """
-    o = objective
-    found = self_influence(o, theta, gram=gram, progress=progress)
-    scores: dict[str, Tensor | None] = {
-        "exact": found.exact,
-        "published": found.published,
-        "loss": o.losses(theta, o.x, o.y),
-        "random": torch.as_tensor(np.random.default_rng(seed).random(o.n)),
-    }
-    return {name: one.cpu().numpy() for name, one in scores.items() if one is not None}
-
-
-def accuracy(study: Study, theta: Tensor) -> float:
-    """Share of the test examples that a model answers as they are labelled."""
-    test = study.data.test
-    answers = study.objective.probabilities(theta, study.inputs(test.x)).argmax(1).cpu()
-    return float((answers == test.y).double().mean())
-
-
-# ------------------------------------------------------------------------------------------ the experiment
-
-
 def flip(
-    labels: np.ndarray, classes: int, settings: Settings, repeat: int = 0
+    labels: np.ndarray, classes: int, settings: FlipSettings, repeat: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels of which a share is wrong, and the positions of those.
 
     Args:
         labels: ``(n,)`` true labels.
-        classes: So many there are.
+        classes: How many labels there are.
         settings: Share and seed.
         repeat: Each repeat flips others.
 
@@ -200,60 +137,36 @@ def supports(spec: StudySpec) -> str | None:
     return "Wrong labels are looked for in logistic and softmax regressions. Networks are too slow to train so often."
 
 
-def run(
-    study: Study,
-    settings: Settings | None = None,
-    store: Store | None = None,
-    progress: Progress | None = None,
-) -> WrongLabels:
+@remember("wrong labels")
+def run(study: Study, settings: FlipSettings = DEFAULTS, *, context: Context = ALONE) -> WrongLabels:
     """Flip labels, rank, check the first ones, give them their true labels back, train again; over some repeats.
 
     Args:
         study: The trained model; its training labels are taken for true.
         settings: How labels are flipped.
-        store: Where results are kept.
-        progress: Called after each training.
+        context: Where results are kept, and who is told after each training.
 
     Raises:
         UnsupportedError: If the study's model is neither logistic nor softmax regression.
     """
-    started = time.perf_counter()
-    chosen, methods = settings or Settings(), methods_for(study)
-    kept = stored(study, chosen, store) if store else None
-    if kept is not None:
-        return kept
-    found = _Run(study, chosen, methods)
-    for repeat in range(chosen.repeats):
-        found.add(repeat, part(progress, repeat / chosen.repeats, (repeat + 1) / chosen.repeats))
-    facts: dict[str, Any] = {
-        "clean_accuracy": accuracy(study, study.theta),
-        "flipped": count(study.objective.n, chosen.share),
-        "n": study.objective.n,
-        "p": study.objective.dim,
-        "n_test": len(study.data.test),
-        "gradient_norm": max(found.fitter.largest_norm, study.gradient_norm),
-        "seconds": time.perf_counter() - started,
-    }
-    if store:
-        store.put(_key(study, chosen, methods), found.arrays, facts)
-    return WrongLabels(settings=chosen, methods=methods, **{**found.arrays, **facts})
-
-
-def stored(study: Study, settings: Settings, store: Store) -> WrongLabels | None:
-    """The result, if the store has it.
-
-    Raises:
-        UnsupportedError: As for ``run``.
-    """
-    methods = methods_for(study)
-    kept = store.get(_key(study, settings, methods))
-    if kept is None:
-        return None
-    return WrongLabels(settings=settings, methods=methods, **{**kept.arrays, **kept.meta})
-
-
-def _key(study: Study, settings: Settings, methods: tuple[str, ...]) -> str:
-    return digest("wrong labels", FORMAT, study.key, asdict(settings), list(methods), BUDGETS)
+    require(supports(study.spec))
+    started, bench = time.perf_counter(), _Bench(study, settings)
+    found = [bench.repeat(one, context.step(one, settings.repeats)) for one in range(settings.repeats)]
+    return WrongLabels(
+        settings=settings,
+        methods=bench.methods,
+        checked=bench.checked,
+        fixed=np.array([one.fixed for one in found]),
+        accuracy=np.array([one.accuracy for one in found]),
+        flipped_accuracy=np.array([one.flipped_accuracy for one in found]),
+        clean_accuracy=study.predictions.accuracy,
+        flipped=count(study.objective.n, settings.share),
+        n=study.objective.n,
+        p=study.objective.dim,
+        n_test=len(study.data.test),
+        gradient_norm=max(bench.fitter.largest_norm, study.gradient_norm),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def table(result: WrongLabels) -> dict[str, np.ndarray]:
@@ -271,70 +184,55 @@ def table(result: WrongLabels) -> dict[str, np.ndarray]:
     return columns
 
 
-class _Run:
-    """The repeats of one experiment, and what they share."""
+@dataclass(frozen=True, eq=False)
+class _Repeat:
+    """One repeat: a part of ``WrongLabels``, with ``fixed`` and ``accuracy`` ``(m, b)``."""
 
-    def __init__(self, study: Study, settings: Settings, methods: tuple[str, ...]) -> None:
-        assert isinstance(study.objective, LinearObjective)
-        self.study, self.settings, self.methods = study, settings, methods
-        self.objective = study.objective
+    fixed: np.ndarray
+    accuracy: np.ndarray
+    flipped_accuracy: float
+
+
+class _Bench:
+    """What all repeats share: the true labels, the budgets, and one fitter that knows the inputs."""
+
+    def __init__(self, study: Study, settings: FlipSettings) -> None:
+        self.study, self.settings, self.methods = study, settings, suspects.methods_for(study)
         self.true = study.data.train.y.numpy()
-        self.checked = np.array([count(self.objective.n, one) for one in BUDGETS])
-        self.fixed: list[np.ndarray] = []
-        self.accuracy: list[np.ndarray] = []
-        self.flipped_accuracy: list[float] = []
-
-    @cached_property
-    def fitter(self) -> Fitter:
-        return Fitter(self.objective)
+        self.checked = np.array([count(study.objective.n, one) for one in BUDGETS])
+        self.fitter = Fitter(suspects.objective_of(study))
 
     @cached_property
     def gram(self) -> Tensor | None:
         return self.fitter.gram()
 
-    @property
-    def arrays(self) -> dict[str, np.ndarray]:
-        return {
-            "checked": self.checked,
-            "fixed": np.array(self.fixed),
-            "accuracy": np.array(self.accuracy),
-            "flipped_accuracy": np.array(self.flipped_accuracy),
-        }
-
-    def add(self, repeat: int, progress: Progress | None) -> None:
-        """One more repeat."""
+    def repeat(self, repeat: int, context: Context) -> _Repeat:
+        """Flip, train, rank, and repair in the order of each method."""
         words = f"repeat {repeat + 1} of {self.settings.repeats}"
-        report(progress, 0.0, words)
+        context.report(0.0, words)
         wrong, at = flip(self.true, len(self.study.data.class_names), self.settings, repeat)
-        theta = self.fitter.fit(wrong, self.study.theta, part(progress, 0.0, 0.05))
-        edited = replace(self.objective, y=torch.as_tensor(wrong).to(self.objective.y))
-        scores = rank(edited, theta, self.gram, (self.settings.seed, repeat, 1), part(progress, 0.05, 0.4))
-        rows = [
-            self._check(
-                wrong, at, theta, scores[name], part(progress, 0.4 + 0.15 * row, 0.55 + 0.15 * row), words
-            )
-            for row, name in enumerate(self.methods)
-        ]
-        self.fixed.append(np.array([fixed for fixed, _ in rows]))
-        self.accuracy.append(np.array([right for _, right in rows]))
-        self.flipped_accuracy.append(accuracy(self.study, theta))
+        theta = self.fitter.fit(wrong, self.study.theta, context.part(0.0, 0.05).progress)
+        scores = self._rank(wrong, theta, repeat, context.part(0.05, 0.4))
+        fixed, accuracy = [], []
+        repairs = context.part(0.4, 1.0).named(words)
+        for row, method in enumerate(self.methods):
+            order = np.argsort(-scores[method], kind="stable")
+            fixed.append([np.isin(at, order[:checked]).mean() for checked in self.checked])
+            accuracy.append(self._repair(wrong, order, theta, repairs.step(row, len(self.methods))))
+        return _Repeat(np.array(fixed), np.array(accuracy), suspects.accuracy(self.study, theta))
 
-    def _check(
-        self,
-        wrong: np.ndarray,
-        at: np.ndarray,
-        theta: Tensor,
-        scores: np.ndarray,
-        progress: Progress | None,
-        words: str,
-    ) -> tuple[list[float], list[float]]:
-        """Share fixed and accuracy at every budget, for one order."""
-        order, fixed, right = np.argsort(-scores, kind="stable"), [], []
+    def _rank(self, wrong: np.ndarray, theta: Tensor, repeat: int, context: Context) -> dict[str, np.ndarray]:
+        """The scores ``(n,)`` of the wrong labels, by method."""
+        edited, seed = suspects.relabelled(self.study, wrong), (self.settings.seed, repeat, 1)
+        return suspects.rank(edited, theta, self.gram, seed, context.progress)
+
+    def _repair(self, wrong: np.ndarray, order: np.ndarray, theta: Tensor, context: Context) -> list[float]:
+        """Test accuracy at every budget, the first of an order ``(n,)`` having their true labels back."""
+        right = []
         for step, checked in enumerate(self.checked):
-            report(progress, step / len(self.checked), words)
+            context.report(step / len(self.checked), "")
             repaired = wrong.copy()
             repaired[order[:checked]] = self.true[order[:checked]]
             theta = self.fitter.fit(repaired, theta)
-            fixed.append(float(np.isin(at, order[:checked]).mean()))
-            right.append(accuracy(self.study, theta))
-        return fixed, right
+            right.append(suspects.accuracy(self.study, theta))
+        return right

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import plotly.graph_objects as go
 
-from influence_core.experiments.network_leave_one_out import WAYS
+from influence_core.experiments.network_retraining import WAYS
 from influence_core.figures import anatomy, domain_mismatch, poison, smooth_hinge, two_models, wrong_labels
 from influence_core.figures.features import feature_bars
 from influence_core.figures.leave_one_out import PAPER_LIMIT, Panel, paper_panels
@@ -39,7 +39,7 @@ def _draw_fig2(found: Reproduction) -> Drawings:
 
 def _draw_fig2_network(found: Reproduction) -> Drawings:
     result = found.result
-    panels = [Panel(WAYS[way], result.left_out(way), result.predicted) for way in result.truths]
+    panels = [Panel(WAYS[way], result.left_out(way), result.predicted) for way in result.retrainings]
     return {found.name: paper_panels(panels, None, _title(found))}
 
 

@@ -91,8 +91,8 @@ def flips(shares: Mapping[str, Shares], paper: bool = False) -> go.Figure:
     figure = go.Figure()
     sizes = sorted({*PAPER_SHARES, *(size for one in shares.values() for size in one.sizes)})
     names = [f"{size} picture{'s' if size > 1 else ''}" for size in sizes]
-    told = [PAPER_SHARES.get(size) for size in sizes]
-    figure.add_trace(_share_bars("the paper, Inception v3", names, told, GREY.both))
+    theirs = [PAPER_SHARES.get(size) for size in sizes]
+    figure.add_trace(_share_bars("the paper, Inception v3", names, theirs, GREY.both))
     for (name, run), colour in zip(shares.items(), (HARMFUL.both, HELPFUL.both) * len(shares), strict=False):
         mine = [run.flipped(size) if size in run.sizes else None for size in sizes]
         figure.add_trace(_share_bars(name, names, mine, colour))

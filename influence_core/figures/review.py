@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from influence_core.experiments.review import Review
 from influence_core.figures.palette import GREY
 
-FEWEST = 10
-"""So many verdicts fit on the axis from the start."""
+MIN_VERDICTS = 10
+"""How many verdicts fit on the axis from the start."""
 MARGIN = 0.01
 
 
@@ -37,7 +37,7 @@ def accuracy(review: Review) -> go.Figure:
     figure = go.Figure([since, line])
     figure.update_xaxes(
         title="Verdicts given",
-        range=[-0.03 * max(now, FEWEST), 1.05 * max(now, FEWEST)],
+        range=[-0.03 * max(now, MIN_VERDICTS), 1.05 * max(now, MIN_VERDICTS)],
         tickformat=",d",
         nticks=6,
         fixedrange=True,

@@ -9,13 +9,14 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from influence_core.experiments.two_models import Reasons
+from influence_core.agreement import strongest
+from influence_core.experiments.reasons import Reasons
 from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import signed
 
 CLEAR = "rgba(0,0,0,0)"
-MOST = 2_500
+MAX_POINTS = 2_500
 """Up to so many points all are drawn; of more, the strongest and a fixed sample."""
 STRONGEST = 500
 PAPER_SAME, PAPER_OTHER = "#2ca02c", "#d62728"
@@ -75,9 +76,9 @@ def _traces(reasons: Reasons, paper: bool) -> list[go.Scattergl]:
 def _drawn(reasons: Reasons) -> np.ndarray:
     """``(n,)`` whether an example is drawn."""
     n = len(reasons.ids)
-    drawn = np.full(n, n <= MOST)
-    drawn[np.argsort(-np.abs(reasons.scores), kind="stable")[:STRONGEST]] = True
-    drawn[np.random.default_rng(0).choice(n, min(n, MOST - STRONGEST), replace=False)] = True
+    drawn = np.full(n, n <= MAX_POINTS)
+    drawn[strongest(reasons.scores, STRONGEST)] = True
+    drawn[np.random.default_rng(0).choice(n, min(n, MAX_POINTS - STRONGEST), replace=False)] = True
     return drawn
 
 

@@ -15,22 +15,20 @@ CLEAR = "rgba(0,0,0,0)"
 def calibration(result: Calibration) -> go.Figure:
     """Each point is a group; on the dashed diagonal the forecast is the truth, the solid line is the fitted slope."""
     predicted, actual = result.predicted, result.actual
-    reach = 1.08 * max(float(np.abs(predicted).max()), 1e-12)
+    ends = 1.08 * max(float(np.abs(actual).max(initial=0.0)), 1e-12) * np.array([-1.0, 1.0])
     figure = go.Figure()
-    for slope, dash, name in ((1.0, "dash", "forecast = truth"), (result.slope, "solid", "fitted")):
-        ends = np.array([-reach, reach])
-        line = {"color": GREY.both, "width": 1.5, "dash": dash}
-        figure.add_trace(
-            go.Scatter(x=ends, y=slope * ends, mode="lines", name=name, line=line, hoverinfo="skip")
-        )
+    _line(figure, ends, ends, "dash", "forecast = truth")
+    slope = result.agreement.slope
+    if np.isfinite(slope):
+        _line(figure, ends, predicted.mean() + slope * (ends - actual.mean()), "solid", "fitted")
     colours = [HELPFUL.both if one > 0 else HARMFUL.both for one in predicted]
     hover = [
         f"forecast {nats(float(p))}<br>truth {nats(float(a))}" for p, a in zip(predicted, actual, strict=True)
     ]
     figure.add_trace(
         go.Scatter(
-            x=predicted,
-            y=actual,
+            x=actual,
+            y=predicted,
             mode="markers",
             marker={"size": 10, "color": colours},
             hovertext=hover,
@@ -38,8 +36,8 @@ def calibration(result: Calibration) -> go.Figure:
             showlegend=False,
         )
     )
-    figure.update_xaxes(title="Forecast for the group, nats", zeroline=True, zerolinecolor=GREY.both)
-    figure.update_yaxes(title="After training again, nats", zeroline=True, zerolinecolor=GREY.both)
+    figure.update_xaxes(title="After training again, nats", zeroline=True, zerolinecolor=GREY.both)
+    figure.update_yaxes(title="Forecast for the group, nats", zeroline=True, zerolinecolor=GREY.both)
     return figure.update_layout(
         height=360,
         margin={"l": 70, "r": 12, "t": 10, "b": 50},
@@ -47,3 +45,8 @@ def calibration(result: Calibration) -> go.Figure:
         plot_bgcolor=CLEAR,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
+
+
+def _line(figure: go.Figure, x: np.ndarray, y: np.ndarray, dash: str, name: str) -> None:
+    line = {"color": GREY.both, "width": 1.5, "dash": dash}
+    figure.add_trace(go.Scatter(x=x, y=y, mode="lines", name=name, line=line, hoverinfo="skip"))

@@ -8,7 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from influence_core.experiments.wrong_labels import METHODS, WrongLabels, standard_deviation, standard_error
+from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.wrong_labels import WrongLabels, standard_deviation, standard_error
 from influence_core.figures.palette import GREY
 
 Bars = Literal["error", "deviation"]

@@ -79,7 +79,20 @@ class InfluenceEngine:
         return self.objective.training_products(self.theta)
 
     def inverse_gradients(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> Solution:
-        """``s = A^-1 grad l(x, y)`` for test examples ``x (t, d)``, ``y (t,)``: a solution of shape ``(p, t)``."""
+        """``s = A^-1 grad l(x, y)`` of test examples.
+
+        Args:
+            x: ``(t, d)`` inputs.
+            y: ``(t,)`` labels.
+            progress: Called by the solver.
+
+        Returns:
+            A solution of shape ``(p, t)``; its status says whether the solve succeeded.
+
+        Raises:
+            ShapeError: If ``x`` or ``y`` does not fit the model.
+            DataError: If a label is unknown.
+        """
         self.objective.check_examples(x, y)
         return self.inverse.solve(self.objective.gradients(self.theta, x, y).T.contiguous(), progress)
 
@@ -130,12 +143,27 @@ class InfluenceEngine:
         return found if s.ndim == 1 else found.T
 
     def score(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> InfluenceScores:
-        """Scores ``(t, n)`` of one block of test examples."""
+        """Scores of one block of test examples.
+
+        Args:
+            x: ``(t, d)`` inputs.
+            y: ``(t,)`` labels.
+            progress: Called by the solver.
+
+        Returns:
+            ``(t, n)`` in nats, with the solve behind them.
+        """
         solve = self.inverse_gradients(x, y, progress)
         return InfluenceScores(self.removal(solve.value), solve)
 
     def scores(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> Iterator[InfluenceScores]:
-        """Blocks of scores for any number of test examples; the whole table is never held."""
+        """Blocks of scores for any number of test examples; the whole table is never held.
+
+        Args:
+            x: ``(t, d)`` inputs.
+            y: ``(t,)`` labels.
+            progress: Called after each block.
+        """
         self.objective.check_examples(x, y)
         for start in range(0, len(x), BLOCK):
             yield self.score(x[start : start + BLOCK], y[start : start + BLOCK])

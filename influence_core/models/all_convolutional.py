@@ -28,7 +28,12 @@ class AllConvolutional(nn.Module):
 
 
 def build(classes: int, seed: int) -> AllConvolutional:
-    """A network with the paper's initialisation: normal cut at two deviations, ``2 / sqrt(fan_in)``, biases 0."""
+    """A network with the paper's initialisation: normal cut at two deviations, ``2 / sqrt(fan_in)``, biases 0.
+
+    Args:
+        classes: Outputs.
+        seed: Of the draw; no global generator is touched.
+    """
     network = AllConvolutional(classes)
     generator = torch.Generator().manual_seed(seed)
     for layer in network.modules():

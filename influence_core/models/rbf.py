@@ -17,7 +17,7 @@ from torch import Tensor
 from influence_core.data.examples import Pictures
 from influence_core.errors import UnsupportedError
 from influence_core.progress import Progress, part, report
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 from influence_core.store.digest import digest
 
 NAME = "rbf"
@@ -59,7 +59,7 @@ def features(
     test_ids: Sequence[int],
     side: int = SIDE,
     gamma: float = GAMMA,
-    store: Store | None = None,
+    store: Store = NO_STORE,
     progress: Progress | None = None,
 ) -> KernelFeatures:
     """Features of training and test pictures, computed once for the same pictures.
@@ -84,23 +84,24 @@ def features(
         )
     ids = [torch.tensor(one) for one in (train_ids, test_ids)]
     key = digest("kernel features", pictures.digest, *ids, side, gamma)
-    kept = store.get(key) if store else None
+    kept = store.get(key)
     if kept is not None:
         train, test = (torch.as_tensor(kept.arrays[name]) for name in ("train", "test"))
         return KernelFeatures(train, test, float(kept.meta["jitter"]))
     squared = _squared_distances(pictures, [*train_ids, *test_ids], len(train_ids), side, progress)
     found = from_kernel(torch.exp(-gamma * squared), len(train_ids))
     report(progress, 1.0, f"{m:,} pictures compared")
-    if store:
-        arrays = {"train": found.train.numpy(), "test": found.test.numpy()}
-        store.put(key, arrays, {"jitter": found.jitter})
+    arrays = {"train": found.train.numpy(), "test": found.test.numpy()}
+    store.put(key, arrays, {"jitter": found.jitter})
     return found
 
 
 def from_kernel(kernel: Tensor, n: int) -> KernelFeatures:
-    """Features out of the kernel ``(n + t, n)`` of all pictures against the ``n`` training pictures, below its diagonal.
+    """Features out of a kernel; a jitter enters only where pictures that are alike leave it without a Cholesky factor.
 
-    A jitter enters only where pictures that are alike leave the kernel without a Cholesky factor.
+    Args:
+        kernel: ``(n + t, n)`` of all pictures against the training pictures; above its diagonal nothing is read.
+        n: Training pictures.
     """
     jitter = 0.0
     train, failed = torch.linalg.cholesky_ex(kernel[:n])

@@ -137,7 +137,12 @@ class Objective(ABC):
         return replace(self, x=new_x, y=new_y)
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Self:
-        """The objective on another device or in another floating-point type."""
+        """The objective on another device or in another floating-point type.
+
+        Args:
+            device: Where all tensors go.
+            dtype: Of all but the labels; theirs now where none is given.
+        """
         dtype = dtype or self.x.dtype
         return replace(
             self,
@@ -171,7 +176,12 @@ class Objective(ABC):
         return at
 
     def chunks(self, n: int, elements_each: int) -> Iterator[slice]:
-        """Slices of ``n`` examples of which each needs ``elements_each`` numbers."""
+        """Slices that cut work into pieces which stay in the cache.
+
+        Args:
+            n: Examples.
+            elements_each: Numbers that each of them needs.
+        """
         size = max(1, CHUNK_ELEMENTS // max(1, elements_each))
         return (slice(start, start + size) for start in range(0, n, size))
 

@@ -26,7 +26,19 @@ class LinearObjective(Objective):
     def build(
         cls, x: Tensor, y: Tensor, loss: Loss, l2: float | Tensor, weights: Tensor | None = None
     ) -> LinearObjective:
-        """Check and assemble an objective; see the class's attributes."""
+        """Check and assemble an objective.
+
+        Args:
+            x: ``(n, d)`` training features.
+            y: ``(n,)`` training labels.
+            loss: Of the outputs.
+            l2: The trained penalty: a number or ``(p,)``.
+            weights: ``(n,)``; ``1/n`` each where none are given.
+
+        Raises:
+            ShapeError: If they do not fit together.
+            DataError: If a feature is not finite, a label unknown or the penalty negative.
+        """
         made = cls(
             x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights)
         )

@@ -102,11 +102,11 @@ def _at_most(name: str, value: float, most: float, asked: bool = True, paper: st
 
 
 def _forecasts(exact: LeaveOneOut, original: bool) -> list[Check]:
-    fit = exact.agreement
+    agreement = exact.agreement
     return [
-        _above("exact: correlation with the truth", fit.pearson, FOLLOWS, paper="on the diagonal"),
-        _within("exact: slope of forecast on truth", fit.slope, *SLOPES[original], paper="1"),
-        _at_most("exact: worst error / largest truth", fit.worst, WORST, original),
+        _above("exact: correlation with the truth", agreement.pearson, FOLLOWS, paper="on the diagonal"),
+        _within("exact: slope of forecast on truth", agreement.slope, *SLOPES[original], paper="1"),
+        _at_most("exact: worst error / largest truth", agreement.worst, WORST, original),
     ]
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from influence_core import studies
 from influence_core.context import ALONE, Context
 from influence_core.experiments import explain, network_leave_one_out, questions
-from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Truth
+from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Retrainings
+from influence_core.experiments.network_retraining import ADAM, WAYS
 from influence_core.reproduce.base import Check, Reproduction, open_, setting
 
 LEFT_OUT = 40
@@ -38,7 +39,7 @@ def run(
     question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
     answer = explain.run(study, question, context=context.part(0.02, 0.1))
     found = network_leave_one_out.run(study, answer, k, context=context.part(0.1, 1.0))
-    settings = {**setting(study, answer), "left_out": k, "adam": str(network_leave_one_out.ADAM)}
+    settings = {**setting(study, answer), "left_out": k, "adam": str(ADAM)}
     title = "Figure 2, right: a network's forecasts against training it again"
     checks = (*_asked(found), *_facts(found))
     return Reproduction("fig2-network", title, settings, checks, found)
@@ -47,7 +48,7 @@ def run(
 def _asked(found: NetworkLeaveOneOut) -> list[Check]:
     checks = [Check("parameters", found.p, f"{PARAMETERS:,}", found.p == PARAMETERS, f"{PARAMETERS:,}")]
     for way in ASKED_WAYS:
-        name, r, truth = network_leave_one_out.WAYS[way], found.agreement(way).pearson, found.truths[way]
+        name, r, truth = WAYS[way], found.agreement(way).pearson, found.retrainings[way]
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         checks += [
             Check(f"{name}: correlation with the truth", r, f"at least {FOLLOWS:g}", r >= FOLLOWS, "0.86"),
@@ -62,7 +63,7 @@ def _asked(found: NetworkLeaveOneOut) -> list[Check]:
     return checks
 
 
-def _proof(name: str, truth: Truth) -> Check:
+def _proof(name: str, truth: Retrainings) -> Check:
     worst = float(truth.gradient_norms.max())
     asked = "" if truth.target is None else f"at most {truth.target:g}"
     return Check(f"{name}: largest gradient norm of a left-out network", worst, asked, truth.proved)
@@ -71,11 +72,11 @@ def _proof(name: str, truth: Truth) -> Check:
 def _facts(found: NetworkLeaveOneOut) -> list[Check]:
     """What else there is to know: the other way, other test images, drift, and the curvature against the damping."""
     facts = []
-    for way, truth in found.truths.items():
-        name, fit = network_leave_one_out.WAYS[way], found.agreement(way)
+    for way, truth in found.retrainings.items():
+        name, agreement = WAYS[way], found.agreement(way)
         facts += [
-            Check(f"{name}: correlation, rank correlation", (fit.pearson, fit.spearman)),
-            Check(f"{name}: slope of forecast on truth", fit.slope),
+            Check(f"{name}: correlation, rank correlation", (agreement.pearson, agreement.spearman)),
+            Check(f"{name}: slope of forecast on truth", agreement.slope),
             Check(f"{name}: correlation for other test images, median", float(np.median(truth.others))),
             Check(f"{name}: the least of them", float(truth.others.min())),
             Check(f"{name}: drift of the control, nats", truth.control),

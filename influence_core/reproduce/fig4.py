@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from influence_core import engines, studies
-from influence_core.engines import SolverSettings
+from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.experiments import explain, questions, two_models
-from influence_core.experiments.two_models import RBF_STUDIES, Reasons, TwoModels
+from influence_core.experiments.reasons import Reasons
+from influence_core.experiments.two_models import RBF_STUDIES, TwoModels
 from influence_core.models import rbf
-from influence_core.progress import Progress, part, report
-from influence_core.reproduce.base import Check, Reproduction, setting
-from influence_core.store import Store
+from influence_core.reproduce.base import Check, Reproduction, open_, setting
 from influence_core.studies import Study
 
 PAPERS = "springer-or-tench"
@@ -33,34 +32,28 @@ SAMPLE = 60
 """Training images, and a third as many test images, whose kernel is computed again from their pixels."""
 
 
-def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Reproduction:
+def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
     """Springers against tench, for one tench that both models get right; it is chosen by ``two_models.like_the_papers``.
 
     Args:
         folder: The folder that holds Imagenette's ``train`` and ``val``; the packaged photos stand in where none is named.
-        store: Where features, trained parameters and forecasts are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while computing features, training and solving.
+        context: Its store keeps features, trained parameters and forecasts.
 
     Raises:
         DataError: If the folder does not hold Imagenette.
     """
     name = PAPERS if folder else "dog-or-frog"
-    deep = studies.open_study(studies.find(name), store, folder, device, part(progress, 0.0, 0.6))
-    kernel = studies.open_study(RBF_STUDIES[f"{name}-rbf"], store, folder, device, part(progress, 0.6, 0.9))
+    deep = open_(studies.find(name), folder, device, context.part(0.0, 0.6))
+    kernel = open_(RBF_STUDIES[f"{name}-rbf"], folder, device, context.part(0.6, 0.9))
     question = questions.ask(deep, two_models.default_test(deep, kernel))
-    answer = explain.run(deep, question, store=store, progress=part(progress, 0.9, 0.93))
-    result = two_models.run(deep, kernel, answer, store, part(progress, 0.93, 0.95))
+    answer = explain.run(deep, question, context=context.part(0.9, 0.93))
+    result = two_models.run(deep, kernel, answer, context=context.part(0.93, 0.95))
     checks = (
         *_required(deep, result),
         *_identities(kernel),
         *_facts(deep, result),
-        *_across(deep, kernel, store, part(progress, 0.95, 1.0)),
+        *_across(deep, kernel, context.part(0.95, 1.0)),
     )
     title = "Figure 4: two models, two reasons"
     return Reproduction("fig4", title, setting(deep, answer) | {"kernel": kernel.spec.name}, checks, result)
@@ -170,15 +163,14 @@ def _facts(study: Study, result: TwoModels) -> list[Check]:
     ]
 
 
-def _across(study: Study, kernel: Study, store: Store | None, progress: Progress | None) -> list[Check]:
+def _across(study: Study, kernel: Study, context: Context) -> list[Check]:
     """The same figures for every test image such as the paper's: how much the choice of one matters."""
     ids = two_models.like_the_papers(study, kernel).tolist()
-    prepared = engines.prepare(study, SolverSettings())
     found = []
     for done, one in enumerate(ids):
-        report(progress, done / len(ids), f"{done} of {len(ids)} more test images")
-        answer = explain.run(study, questions.ask(study, one), prepared=prepared, store=store)
-        found.append(two_models.run(study, kernel, answer, store))
+        each = context.step(done, len(ids)).named(f"{done} of {len(ids)} more test images")
+        answer = explain.run(study, questions.ask(study, one), context=each)
+        found.append(two_models.run(study, kernel, answer, context=each))
     if not found:
         return []
     checks = [Check("such test images (last class, both right, margin 0.9 to 1)", len(found))]

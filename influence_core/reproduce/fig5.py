@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.experiments import poison, poison_many
-from influence_core.experiments.poison import ANSWERS, PAPER, Attack, Poisoned, Saved
+from influence_core.experiments.poison import ANSWERS, NARROW, PAPER, AfterSaving, Attack, Poisoned
 from influence_core.experiments.poison_many import PAPER_SHARES, Shares
 from influence_core.experiments.questions import Question, ask
-from influence_core.progress import Progress, part
-from influence_core.reproduce.base import Check, Reproduction
-from influence_core.store import Store
+from influence_core.reproduce.base import Check, Reproduction, open_
 from influence_core.studies import Study
 
 TESTS = 10
@@ -51,16 +50,15 @@ class Figure5:
     """
 
     example: Poisoned
-    saved: Saved
+    saved: AfterSaving
     shares: dict[str, Shares]
     together: dict[str, Poisoned]
 
 
 def run(
     folder: str | None = None,
-    store: Store | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    context: Context = ALONE,
     tests: int = TESTS,
     wide: Attack = WIDE,
 ) -> Reproduction:
@@ -69,9 +67,8 @@ def run(
     Args:
         folder: The folder that holds Imagenette's ``train`` and ``val``; the packaged dogs and frogs stand in where none is
             named.
-        store: Where features, parameters and outcomes are kept; a second run goes on where the first was stopped.
         device: A name of ``devices.NAMES``.
-        progress: Called while training and attacking.
+        context: Its store keeps features, parameters and outcomes; a second run goes on where the first was stopped.
         tests: Test images attacked one by one.
         wide: The attack in a larger box, for which one or two pictures are enough.
 
@@ -79,26 +76,22 @@ def run(
         DataError: If the folder does not hold Imagenette.
     """
     spec = studies.CATALOGUE["springer-or-tench" if folder else "dog-or-frog"]
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.1))
-    return of_study(study, store, part(progress, 0.1, 1.0), tests, wide)
+    study = open_(spec, folder, device, context.part(0.0, 0.1))
+    return of_study(study, context.part(0.1, 1.0), tests, wide)
 
 
-def of_study(
-    study: Study, store: Store | None, progress: Progress | None, tests: int = TESTS, wide: Attack = WIDE
-) -> Reproduction:
+def of_study(study: Study, context: Context = ALONE, tests: int = TESTS, wide: Attack = WIDE) -> Reproduction:
     """The figure on any study with a backbone."""
     ids = poison_many.answered_rightly(study)[:tests]
-    narrow = poison_many.run(study, ids, Attack(), SIZES, store, progress=part(progress, 0.0, 0.4))
-    larger = poison_many.run(study, ids, wide, SIZES[:2], store, progress=part(progress, 0.4, 0.7))
-    steps = _first_steps(study, ids, store, part(progress, 0.7, 0.75))
-    example, saved = _example(study, narrow, store, part(progress, 0.75, 0.85))
+    narrow = poison_many.run(study, ids, NARROW, SIZES, context=context.part(0.0, 0.4))
+    larger = poison_many.run(study, ids, wide, SIZES[:2], context=context.part(0.4, 0.7))
+    steps = _first_steps(study, ids, context.part(0.7, 0.75))
+    example, saved = _example(study, narrow, context.part(0.75, 0.85))
     alike = poison.similar_tests(study, ids[0], TOGETHER)
-    as_paper = _together(study, alike, wide, store, part(progress, 0.85, 0.9))
-    patient = replace(wide, goal=ANSWERS, steps=LONGER * wide.steps)
-    together = {
-        name: _together(study, poison.least_sure_tests(study, label, TOGETHER), patient, store, progress)
-        for label, name in enumerate(study.data.class_names)
-    }
+    as_paper = _by_the_best(study, alike, wide, context.part(0.85, 0.9))
+    together = _by_class(
+        study, replace(wide, goal=ANSWERS, steps=LONGER * wide.steps), context.part(0.9, 1.0)
+    )
     shares = {"the paper's box": narrow, f"box ± {wide.box:g}": larger}
     checks = (
         *_required(narrow, larger, steps, example, saved, not study.data.stand_in),
@@ -111,7 +104,7 @@ def of_study(
                 one, f"least sure {name}, p attacked", 0 if study.data.stand_in else TOGETHER_TURNED
             )
         ),
-        Check("accuracy on the test images", _accuracy(study), paper="0.985"),
+        Check("accuracy on the test images", study.predictions.accuracy, paper="0.985"),
     )
     return Reproduction(
         "fig5",
@@ -122,42 +115,43 @@ def of_study(
     )
 
 
-def _first_steps(
-    study: Study, ids: Sequence[int], store: Store | None, progress: Progress | None
-) -> list[float]:
+def _first_steps(study: Study, ids: Sequence[int], context: Context) -> list[float]:
     """Truth over forecast of the first step of the paper's size, through the best picture, for each test image."""
-    found = []
+    found, attack = [], Attack(alpha=PAPER.stride, steps=1)
     for done, test_id in enumerate(ids):
-        told = part(progress, done / len(ids), (done + 1) / len(ids))
-        question = ask(study, test_id)
-        best = poison.shortlist(study, [question], store=store).ids[:1].tolist()
-        attack = Attack(alpha=PAPER.stride, steps=1)
-        result = poison.run(study, [question], best, attack, store, told)
+        result = _by_the_best(study, [ask(study, test_id)], attack, context.step(done, len(ids)))
         found.append(result.actual / result.predicted)
     return found
 
 
-def _example(
-    study: Study, shares: Shares, store: Store | None, progress: Progress | None
-) -> tuple[Poisoned, Saved]:
+def _example(study: Study, shares: Shares, context: Context) -> tuple[Poisoned, AfterSaving]:
     """The first test image that turned, or the first at all, once more with its last set of pictures."""
     outcomes = shares.outcomes
     shown = next((one for one in outcomes if one.tries[-1].turned), outcomes[0])
     questions = [ask(study, shown.test_id)]
-    result = poison.run(study, questions, shown.tries[-1].ids, shares.attack, store, progress)
-    return result, poison.vanishes(study, questions, result)
+    result = poison.run(study, questions, shown.tries[-1].ids, shares.attack, context=context)
+    return result, poison.after_saving(study, questions, result)
 
 
-def _together(
-    study: Study, questions: list[Question], attack: Attack, store: Store | None, progress: Progress | None
-) -> Poisoned:
-    """The best picture against many test images at once."""
-    best = poison.shortlist(study, questions, store=store, goal=attack.goal).ids[:1].tolist()
-    return poison.run(study, questions, best, attack, store, progress)
+def _by_class(study: Study, attack: Attack, context: Context) -> dict[str, Poisoned]:
+    """For each class, the best picture against the test images of it that the model is least sure of."""
+    names = study.data.class_names
+    return {
+        name: _by_the_best(
+            study, poison.least_sure_tests(study, label, TOGETHER), attack, context.step(label, len(names))
+        )
+        for label, name in enumerate(names)
+    }
+
+
+def _by_the_best(study: Study, questions: list[Question], attack: Attack, context: Context) -> Poisoned:
+    """The best picture against some test images at once."""
+    known = poison.shortlist(study, questions, goal=attack.goal, context=context.part(0.0, 0.1))
+    return poison.run(study, questions, known.ids[:1].tolist(), attack, context=context.part(0.1, 1.0))
 
 
 def _required(
-    narrow: Shares, larger: Shares, steps: list[float], example: Poisoned, saved: Saved, original: bool
+    narrow: Shares, larger: Shares, steps: list[float], example: Poisoned, saved: AfterSaving, original: bool
 ) -> list[Check]:
     near = float(np.mean([abs(one - 1) <= FORECAST for one in steps]))
     worst = max(one.gradient_norm for one in (*narrow.tries, *larger.tries))
@@ -227,13 +221,7 @@ def _many(together: Poisoned, which: str, fewest: int) -> list[Check]:
     ]
 
 
-def _accuracy(study: Study) -> float:
-    test = study.data.test
-    return float((study.probabilities(test.x).argmax(1) == test.y.numpy()).mean())
-
-
 def _setting(study: Study, ids: Sequence[int], wide: Attack) -> dict[str, Any]:
-    narrow = Attack()
     return {
         "study": study.spec.name,
         "data": study.data.title,
@@ -241,9 +229,9 @@ def _setting(study: Study, ids: Sequence[int], wide: Attack) -> dict[str, Any]:
         "class_names": study.data.class_names,
         "backbone": study.spec.backbone,
         "test_images": len(ids),
-        "box": narrow.box,
-        "alpha": narrow.stride,
-        "steps": narrow.steps,
+        "box": NARROW.box,
+        "alpha": NARROW.stride,
+        "steps": NARROW.steps,
         "wide_box": wide.box,
         "wide_alpha": wide.stride,
         "wide_steps": wide.steps,

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from influence_core import studies
+from influence_core.context import ALONE, Context
 from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels
-from influence_core.progress import Progress, part
+from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels
 from influence_core.reproduce.base import Check, Reproduction
-from influence_core.store import Store
 from influence_core.studies import Study
 from influence_core.training.refit import GRADIENT_TOL
 
@@ -28,27 +28,21 @@ PUBLISHED = {
 """Read off the paper's figure for each budget: share of the flips found, and accuracy after repair."""
 
 
-def run(
-    folder: str | None = None,
-    store: Store | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Reproduction:
+def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
     """A tenth of the training labels flipped, five times.
 
     Args:
         folder: The folder that holds ``texts/ham`` and ``texts/spam``, such as Enron1's; the packaged e-mails stand in
             where none is named.
-        store: Where the trained parameters and the result are kept.
         device: A name of ``devices.NAMES``.
-        progress: Called while training.
+        context: Where the trained parameters and the result are kept, and who is told while training.
 
     Raises:
         DataError: If the folder does not hold texts of two classes.
     """
     spec = studies.find("text-folder" if folder else "mails")
-    study = studies.open_study(spec, store, folder, device, part(progress, 0.0, 0.05))
-    result = wrong_labels.run(study, Settings(repeats=REPEATS), store, part(progress, 0.05, 1.0))
+    study = studies.open_study(spec, context.store, folder, device, context.part(0.0, 0.05).progress)
+    result = wrong_labels.run(study, FlipSettings(repeats=REPEATS), context=context.part(0.05, 1.0))
     checks = (*_order(result), *_chance(result), *_repair(result), *_listed(result), *_facts(result))
     return Reproduction("labels", "Figure 6: wrong labels", _setting(study, result), checks, result)
 

@@ -61,14 +61,15 @@ class Remembered(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result, from the store where it has it."""
-        found = self.recall(*args, **kwargs)
-        if found is not None:
-            return found
-        result = self.compute(*args, **kwargs)
-        store = _store_of(kwargs)
-        if self.stored and store is not None:
-            store.put(self.key(*args, **kwargs), *pack(result))
-        return result
+        store = self._store(kwargs)
+        if store is None:
+            return self.compute(*args, **kwargs)
+        key = self.key(*args, **kwargs)
+        found = self._read(store, key)
+        if found is None:
+            found = self.compute(*args, **kwargs)
+            store.put(key, *pack(found))
+        return found
 
     def run(self, context: Any, *args: Any, **kwargs: Any) -> T:
         """The same, with a context where the function takes one."""
@@ -77,14 +78,8 @@ class Remembered(Generic[P, T]):
 
     def recall(self, *args: P.args, **kwargs: P.kwargs) -> T | None:
         """The result if the store has it; nothing is computed."""
-        store = _store_of(kwargs)
-        if not self.stored or store is None:
-            return None
-        entry = store.get(self.key(*args, **kwargs))
-        if entry is None:
-            return None
-        found = unpack(entry.arrays, entry.meta, self._kind)
-        return replace(found, from_store=True) if hasattr(found, "from_store") else found
+        store = self._store(kwargs)
+        return None if store is None else self._read(store, self.key(*args, **kwargs))
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The digest of the name, every argument that is not keyword-only, and the names of the result's fields."""
@@ -99,6 +94,18 @@ class Remembered(Generic[P, T]):
     @functools.cached_property
     def _kind(self) -> Any:
         return get_type_hints(self.compute)["return"]
+
+    def _store(self, kwargs: Mapping[str, Any]) -> Store | None:
+        """Where the result is kept, if it is."""
+        context = kwargs.get("context")
+        return context.store if self.stored and context is not None else None
+
+    def _read(self, store: Store, key: str) -> T | None:
+        entry = store.get(key)
+        if entry is None:
+            return None
+        found = unpack(entry.arrays, entry.meta, self._kind)
+        return replace(found, from_store=True) if hasattr(found, "from_store") else found
 
 
 def key_of(name: str, *parts: Any) -> str:
@@ -119,8 +126,3 @@ def content(part: Any) -> Any:
     if isinstance(part, Sequence):
         return tuple(content(one) for one in part)
     return part
-
-
-def _store_of(kwargs: Mapping[str, Any]) -> Store | None:
-    context = kwargs.get("context")
-    return None if context is None else context.store

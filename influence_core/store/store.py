@@ -81,6 +81,11 @@ class Store:
     def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
         """Keep arrays and JSON values under `key`; on reading, tuples come back as lists.
 
+        Args:
+            key: A hex digest of all that the result depends on.
+            arrays: By any name.
+            meta: By name: text, numbers, lists and dicts.
+
         Returns:
             Whether they were kept; if not, a notice says why.
 
@@ -159,7 +164,15 @@ class Store:
 
 
 def read_only(folder: Path, key: str) -> Entry | None:
-    """The entry of a folder that nobody writes to, such as one that ships with the app; None if missing or damaged."""
+    """The entry of a folder that nobody writes to, such as one that ships with the app.
+
+    Args:
+        folder: Where it lies.
+        key: As in a store.
+
+    Returns:
+        The entry; None if it is missing or damaged.
+    """
     try:
         with (folder / f"{key}.npz").open("rb") as file:
             return _read(file, key)

@@ -1,17 +1,20 @@
 """A spec says what is trained on what; a study is the trained result; the catalogue lists the built-in ones."""
 
 from influence_core.studies.catalogue import CATALOGUE, MACHINES
+from influence_core.studies.families import FAMILIES, Family
 from influence_core.studies.opening import FORMAT, PACKAGED, Study, open_study, sizes
 from influence_core.studies.own import MODULE_VARIABLE, UPLOADED, find, load_module, of_recipe, of_table
 from influence_core.studies.spec import StudySpec
 
 __all__ = [
     "CATALOGUE",
+    "FAMILIES",
     "FORMAT",
     "MACHINES",
     "MODULE_VARIABLE",
     "PACKAGED",
     "UPLOADED",
+    "Family",
     "Study",
     "StudySpec",
     "find",

@@ -14,18 +14,18 @@ from influence_core import data, devices
 from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
+from influence_core.data.brought.home import home_of
 from influence_core.data.examples import Pictures
 from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import UnsupportedError
-from influence_core.losses import HingeLoss, LogisticLoss, Loss, SoftmaxLoss
-from influence_core.models import all_convolutional, backbones, rbf
+from influence_core.models import backbones, rbf
 from influence_core.models.backbones import Backbone
-from influence_core.network import NetworkObjective
-from influence_core.objective import LinearObjective, Objective
+from influence_core.objective import Objective
 from influence_core.predictions import Predictions
 from influence_core.progress import Progress, part, report
-from influence_core.store import Store, read_only
+from influence_core.store import NO_STORE, Store, read_only
 from influence_core.store.digest import digest
+from influence_core.studies.families import FAMILIES
 from influence_core.studies.spec import StudySpec
 from influence_core.training import Trained, gradient_norm, minimise, train_network
 
@@ -82,7 +82,17 @@ class Study:
         return backbones.build(self.spec.backbone, self.folder).to(self.theta.device)
 
     def features(self, photo: np.ndarray) -> Tensor:
-        """``(d,)`` what the model sees of a photograph ``(side, side, 3)`` uint8: the backbone's features, or pixels."""
+        """What the model sees of a photograph: the backbone's features, or pixels.
+
+        Args:
+            photo: ``(side, side, 3)`` uint8.
+
+        Returns:
+            ``(d,)``.
+
+        Raises:
+            UnsupportedError: If the study does not look at photographs.
+        """
         if self.backbone is None:
             shape = self.data.image_shape
             if shape is None or len(shape) != 3:
@@ -113,6 +123,10 @@ class Study:
 def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
     """Training examples ``n`` and parameters ``p`` of a study, without training it.
 
+    Args:
+        spec: What would be trained.
+        folder: Where the data lie, for data that are not packaged.
+
     Raises:
         DataError: If the data cannot be read.
     """
@@ -120,12 +134,12 @@ def sizes(spec: StudySpec, folder: str | None = None) -> tuple[int, int]:
     if spec.backbone:
         n = len(examples.train)
         return n, n if spec.backbone == rbf.NAME else backbones.build(spec.backbone, folder).width
-    return len(examples.train), _objective(spec, examples, "cpu")[0].dim
+    return len(examples.train), FAMILIES[spec.model].build(examples, spec.l2, spec.seed, "cpu")[0].dim
 
 
 def open_study(
     spec: StudySpec,
-    store: Store | None = None,
+    store: Store = NO_STORE,
     folder: str | None = None,
     device: str = "auto",
     progress: Progress | None = None,
@@ -151,18 +165,15 @@ def open_study(
     if spec.backbone:
         examples = _with_features(spec, examples, store, folder, device, part(progress, 0.1, 0.9))
         progress = part(progress, 0.9, 1.0)
-    objective, start = _objective(spec, examples, device)
+    objective, start = FAMILIES[spec.model].build(examples, spec.l2, spec.seed, device)
     key = digest("study", FORMAT, spec.content, examples.content, str(objective.x.dtype))
-    kept = None if afresh else (store.get(key) if store else None) or read_only(PACKAGED, key)
+    kept = None if afresh else store.get(key) or read_only(PACKAGED, key)
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = gradient_norm(objective, theta)
         return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key, folder)
     trained = _train(spec, objective, start, part(progress, 0.1, 1.0))
-    if store:
-        store.put(
-            key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name}
-        )
+    store.put(key, {"theta": trained.theta.cpu().numpy()}, {"seconds": trained.seconds, "study": spec.name})
     return Study(
         spec, examples, objective, trained.theta, trained.gradient_norm, trained.seconds, False, key, folder
     )
@@ -171,7 +182,7 @@ def open_study(
 def _with_features(
     spec: StudySpec,
     examples: DataSet,
-    store: Store | None,
+    store: Store,
     folder: str | None,
     device: str,
     progress: Progress | None,
@@ -199,7 +210,7 @@ def _deep_features(
     spec: StudySpec,
     pictures: Pictures,
     ids: list[int],
-    store: Store | None,
+    store: Store,
     folder: str | None,
     device: str,
     progress: Progress | None,
@@ -207,53 +218,26 @@ def _deep_features(
     """A backbone's, computed once for the same pictures and weights."""
     backbone = backbones.build(spec.backbone, folder)
     key = digest("features", FORMAT, backbone.content, pictures.digest, torch.tensor(ids))
-    kept = store.get(key) if store else None
+    kept = store.get(key)
     if kept is not None:
         return torch.as_tensor(kept.arrays["features"])
     chosen, _ = devices.choose(device, backbone.width, is_network=True)
     found = backbones.extract(backbone.to(chosen), pictures, ids, progress)
-    if store:
-        store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})
+    store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})
     return found
 
 
-def _load(spec: StudySpec, store: Store | None, folder: str | None, progress: Progress | None) -> DataSet:
+def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
     if spec.data in (brought.PHOTOS, brought.TEXTS):
-        return brought.load(spec.data, spec.source, store or Store(), folder, spec.seed, progress)
+        return brought.load(spec.data, spec.source, home_of(store), folder, spec.seed, progress)
     if spec.source:
-        return uploads.load(store or Store(), spec.source)
+        return uploads.load(home_of(store), spec.source)
     return data.load(spec.data, folder, progress)
 
 
 def _select(examples: DataSet, spec: StudySpec) -> DataSet:
     kept = examples.keep_classes(spec.classes) if spec.classes else examples
     return kept.first(spec.n_train, spec.n_test) if spec.n_train or spec.n_test else kept
-
-
-def _loss(spec: StudySpec, classes: int) -> Loss:
-    if spec.model == "softmax":
-        return SoftmaxLoss(classes)
-    return HingeLoss() if spec.model == "svm" else LogisticLoss()
-
-
-def _objective(spec: StudySpec, examples: DataSet, device: str) -> tuple[Objective, Tensor | None]:
-    """The objective on its device, and where training starts (``None``: zeros)."""
-    classes, x, y = len(examples.class_names), examples.train.x, examples.train.y
-    if not spec.is_network:
-        loss = _loss(spec, classes)
-        chosen, dtype = devices.choose(device, x.shape[1] * loss.outputs, is_network=False)
-        return LinearObjective.build(x.to(chosen, dtype), y.to(chosen), loss, spec.l2), None
-    network = all_convolutional.build(classes, spec.seed)
-    chosen, dtype = devices.choose(device, sum(p.numel() for p in network.parameters()), is_network=True)
-    objective = NetworkObjective.build(
-        network.to(chosen, dtype),
-        x.to(chosen, dtype),
-        y.to(chosen),
-        SoftmaxLoss(classes),
-        all_convolutional.penalty(network, spec.l2),
-        all_convolutional.INPUT_SHAPE,
-    )
-    return objective, objective.theta()
 
 
 def _train(spec: StudySpec, objective: Objective, start: Tensor | None, progress: Progress | None) -> Trained:

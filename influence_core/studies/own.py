@@ -7,8 +7,9 @@ import re
 import runpy
 
 from influence_core.data.brought import TABLE, recipes, uploads
+from influence_core.data.brought.home import home_of
 from influence_core.errors import DataError
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 from influence_core.studies.catalogue import CATALOGUE
 from influence_core.studies.spec import StudySpec
 
@@ -43,7 +44,7 @@ def load_module(path: str | None = None) -> None:
         ) from error
 
 
-def find(name: str, store: Store | None = None) -> StudySpec:
+def find(name: str, store: Store = NO_STORE) -> StudySpec:
     """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
 
     Args:
@@ -54,9 +55,9 @@ def find(name: str, store: Store | None = None) -> StudySpec:
         DataError: If there is none.
     """
     if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
-        return of_table(uploads.recall(store or Store(), name.removeprefix(UPLOADED)))
+        return of_table(uploads.recall(home_of(store), name.removeprefix(UPLOADED)))
     if recipes.NAME.fullmatch(name):
-        return of_recipe(recipes.recall(store or Store(), name))
+        return of_recipe(recipes.recall(home_of(store), name))
     if name not in CATALOGUE:
         raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]

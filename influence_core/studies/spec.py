@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from influence_core.studies.families import FAMILIES
 from influence_core.training import AdamSchedule
 
 
@@ -16,7 +17,7 @@ class StudySpec:
         name: The short name in the address bar and on the command line.
         title: The name on screen.
         data: A row of ``data.CATALOGUE``.
-        model: "softmax", "logistic", "svm" (the hinge, which gives no probabilities) or "all-convolutional".
+        model: A row of ``families.FAMILIES``: "softmax", "logistic", "svm" (the hinge, which gives no probabilities), ...
         l2: The trained penalty (the network's falls on weights, not on biases).
         classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
         n_train: Training examples, the first in their order; ``None`` takes all.
@@ -56,9 +57,9 @@ class StudySpec:
     @property
     def is_smooth_linear(self) -> bool:
         """Whether the model is linear in its parameters, with a loss that has a curvature everywhere."""
-        return self.model in ("softmax", "logistic")
+        return FAMILIES[self.model].is_smooth_linear
 
     @property
     def is_network(self) -> bool:
         """Whether the model is a network, whose risk is not convex."""
-        return self.model == "all-convolutional"
+        return FAMILIES[self.model].is_network

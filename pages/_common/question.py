@@ -21,7 +21,7 @@ from pages._shell.escape import escape_markdown
 
 
 @dataclass(frozen=True)
-class Asked:
+class Answer:
     """A study, what its model says about the test examples, the view's question, and the answer to it."""
 
     study: Study
@@ -30,7 +30,7 @@ class Asked:
     explanation: Explanation
 
 
-def load(view: View) -> Asked:
+def load(view: View) -> Answer:
     """The study and the answer that the view asks for."""
     view.check()
     study = results.load_study(view)
@@ -38,7 +38,7 @@ def load(view: View) -> Asked:
     question = _find(study, view, known)
     explanation = load_explanation(study, view, question)
     view.check_ids(explanation)
-    return Asked(study, known, question, explanation)
+    return Answer(study, known, question, explanation)
 
 
 def load_explanation(study: Study, view: View, question: Question) -> Explanation:
@@ -66,9 +66,9 @@ def _about_picture(study: Study, kept: np.ndarray) -> Question:
     return questions.ask_about(study, study.data.test.x.new_tensor(kept))
 
 
-def bar(view: View, asked: Asked) -> None:
+def bar(view: View, answer: Answer) -> None:
     """The test example in one line, its badge, and a way to choose another."""
-    study, explanation = asked.study, asked.explanation
+    study, explanation = answer.study, answer.explanation
     with st.container(border=True, key="question"):
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
         with look:
@@ -95,7 +95,7 @@ def bar(view: View, asked: Asked) -> None:
             )
         if folded.open:
             with folded:
-                chooser.show(study, view, asked.known, explanation)
+                chooser.show(study, view, answer.known, explanation)
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:

@@ -50,19 +50,30 @@ def _form(file: UploadedFile) -> None:
             st.checkbox("Read it as Latin-1 (Western European)", key="table_latin")
         return
     _preview(table, columns)
+    choices = _choose(columns, encoding)
+    st.caption(
+        f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
+        "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
+        "dropped; logistic or softmax regression with penalty l2 = 1/n."
+    )
+    if st.button("Train on this table", key="table_train", type="primary"):
+        _train(file, choices)
+
+
+def _choose(columns: tuple[Column, ...], encoding: Encoding) -> Choices:
+    """What is what in the table.
+
+    Raises:
+        DataError: If no column can be a label.
+    """
     labels = [one.name for one in columns if 2 <= one.levels <= MAX_CLASSES]
     if not labels:
         raise DataError(f"No column has 2 to {MAX_CLASSES} different values, as a label must.")
     first, second = st.columns(2)
     label = first.selectbox("What is to be predicted?", labels, index=len(labels) - 1, key="table_label")
     rest = [one for one in columns if one.name != label]
-    groups = sorted(
-        (one for one in rest if one.kind == "number" or 1 < one.levels <= MAX_GROUPS),
-        key=lambda one: one.kind == "number",
-    )
-    group = second.selectbox(
-        "Which column tells groups apart?", [*(one.name for one in groups), NO_GROUP], key="table_group"
-    )
+    groups = [*_groups(rest), NO_GROUP]
+    group = second.selectbox("Which column tells groups apart?", groups, key="table_group")
     ignored = st.multiselect(
         "Columns to ignore",
         [one.name for one in rest],
@@ -79,26 +90,25 @@ def _form(file: UploadedFile) -> None:
     leave_out = st.checkbox(
         "Leave out rows with an empty label or an unreadable number", key="table_leave_out"
     )
-    choices = Choices(
-        str(label),
-        "" if group == NO_GROUP else str(group),
-        tuple(ignored),
-        tuple(codes),
-        leave_out,
-        encoding,
+    return Choices(
+        label, "" if group == NO_GROUP else group, tuple(ignored), tuple(codes), leave_out, encoding
     )
-    st.caption(
-        f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
-        "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
-        "dropped; logistic or softmax regression with penalty l2 = 1/n."
-    )
-    if st.button("Train on this table", key="table_train", type="primary"):
-        with st.spinner("Reading the table"):
-            kept = uploads.keep(results.get_store(), file.getvalue(), choices, file.name)
-        st.session_state.pop("table_read", None)
-        st.session_state["tables_made"] = st.session_state.get("tables_made", 0) + 1
-        go_to(study=of_table(kept).name)
-        st.rerun()
+
+
+def _groups(columns: list[Column]) -> list[str]:
+    """Columns that can tell groups apart: categories first, then numbers."""
+    fitting = [one for one in columns if one.kind == "number" or 1 < one.levels <= MAX_GROUPS]
+    return [one.name for one in sorted(fitting, key=lambda one: one.kind == "number")]
+
+
+def _train(file: UploadedFile, choices: Choices) -> None:
+    """Keep the table and go to its study."""
+    with st.spinner("Reading the table"):
+        kept = uploads.keep(results.get_store(), file.getvalue(), choices, file.name)
+    st.session_state.pop("table_read", None)
+    st.session_state["tables_made"] = st.session_state.get("tables_made", 0) + 1
+    go_to(study=of_table(kept).name)
+    st.rerun()
 
 
 def _read(file: UploadedFile, encoding: Encoding) -> tuple[Table, tuple[Column, ...]]:

@@ -16,7 +16,7 @@ from influence_core.solvers.lissa import DEPTH_LIMIT
 from influence_core.studies import Study, StudySpec
 from influence_core.words import percent, ratio, seconds, sign_rule, three_digits
 from pages._common import question
-from pages._common.question import Asked
+from pages._common.question import Answer
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
@@ -42,7 +42,7 @@ def names(spec: StudySpec, params: SolverComparisonParams) -> tuple[str, ...]:
     return QUICK if spec.is_network else tuple(one for one in solvers.CATALOGUE if one != "lissa")
 
 
-def load_question(view: View) -> Asked:
+def load_question(view: View) -> Answer:
     """The question with its answer by the study's own settings: those of the view may have none, which is the point."""
     view.check()
     return question.load(replace(view, solver="auto", damping="", curvature="auto"))
@@ -65,7 +65,7 @@ def choose(chosen: tuple[str, ...]) -> None:
     )
 
 
-def load(view: View, asked: Asked, chosen: tuple[str, ...]) -> SolverComparison:
+def load(view: View, asked: Answer, chosen: tuple[str, ...]) -> SolverComparison:
     """All attempts; those that were made before are kept."""
     title = f"Asking {len(chosen)} solvers"
     return results.load(title, solver_comparison.run, asked.study, asked.question, chosen, view.settings)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from influence_core import studies
-from influence_core.errors import DataError
-from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels, standard_error
+from influence_core.experiments import suspects, wrong_labels
+from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels, standard_error
 from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
 from influence_core.trust import Badge
@@ -16,101 +15,74 @@ from pages._common import badge
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.catalogue import REVIEW, WrongLabelsParams
+from pages._shell.widgets import bound, choice
 
-WHY = "Wrong labels are looked for in logistic and softmax regressions. Networks are too slow to train so often."
-OFFERED = ("mails", "one-or-seven", "diabetes")
-SHARES = (5, 10, 20, 30)
-REPEATS = (5, 10, 40)
 HEADLINE = 1
 """The budget of the headline: 10 % checked."""
 
 
-def fits(name: str) -> bool:
-    """Whether a study can be asked."""
-    return studies.find(name).model in ("softmax", "logistic")
+def settings(params: WrongLabelsParams) -> FlipSettings:
+    """How labels are flipped."""
+    return FlipSettings(params.flip / 100, params.repeats)
 
 
-def settings(view: View) -> Settings:
-    """How labels are flipped.
-
-    Raises:
-        DataError: If the address asks for a share or a number of repeats that is not offered.
-    """
-    if view.flip not in map(str, SHARES):
-        offered = ", ".join(map(str, SHARES))
-        raise DataError(
-            f"There is no share of “{view.flip[:40]}” per cent of flipped labels; choose one of {offered}."
-        )
-    if view.repeats not in map(str, REPEATS):
-        offered = ", ".join(map(str, REPEATS))
-        raise DataError(f"There are no “{view.repeats[:40]}” repeats; choose one of {offered}.")
-    if view.panel not in ("", "deviation"):
-        raise DataError(f"There are no error bars “{view.panel[:40]}”; choose deviation, or leave it away.")
-    return Settings(int(view.flip) / 100, int(view.repeats))
-
-
-def load_study(view: View) -> Study:
-    """The trained study."""
-    view.check()
-    return results.load_study(view)
-
-
-def choose(view: View, asked: bool) -> None:
-    """Share, repeats, and the button that starts the work unless it was asked for."""
+def choose(params: WrongLabelsParams, begun: bool) -> None:
+    """Share, repeats, and the button that starts the work unless it has begun."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="wrong_choices"):
-        _choice("flip", "Flip this share of the training labels", SHARES, view.flip, "%d %%")
-        _choice("repeats", "Repeat with other flips", REPEATS, view.repeats, "%d times")
+        _numbers("flip", params.flip, "Flip this share of the training labels", params.SHARES, "%d %%")
+        _numbers("repeats", params.repeats, "Repeat with other flips", params.REPEATS, "%d times")
         st.button(
             "Flip them and look",
             key="wrong_run",
             type="primary",
-            disabled=asked,
+            disabled=begun,
             on_click=lambda: go_to(retrain="1"),
             width="content",
         )
 
 
-def _choice(field: str, label: str, options: tuple[int, ...], value: str, words: str) -> None:
-    key = f"wrong_{field}"
-    st.session_state[key] = int(value)
-    st.segmented_control(
+def _numbers(name: str, value: int, label: str, options: tuple[int, ...], words: str) -> None:
+    bound(
+        st.segmented_control,
+        name,
+        value,
         label,
         options,
-        key=key,
+        key=f"wrong_{name}",
         required=True,
         format_func=lambda one: words % one,
-        on_change=lambda: go_to(**{field: str(st.session_state[key]), "retrain": ""}),
     )
 
 
-def kept(study: Study, chosen: Settings) -> WrongLabels | None:
+def stored(study: Study, chosen: FlipSettings) -> WrongLabels | None:
     """The result, where the store has it."""
-    return wrong_labels.stored(study, chosen, results.get_store())
+    return wrong_labels.run.recall(study, chosen, context=results.context())
 
 
-def load(study: Study, view: View, chosen: Settings) -> WrongLabels:
+def load(study: Study, params: WrongLabelsParams) -> WrongLabels:
     """The result, after the work it takes."""
-    parts = (chosen.share, chosen.repeats, chosen.seed)
-    title, store = f"Flipping {view.flip} % of the labels, {chosen.repeats} times", results.get_store()
-    return results.ask(
-        study, "wrong labels", parts, title, lambda told: wrong_labels.run(study, chosen, store, told)
+    title = f"Flipping {params.flip} % of the labels, {params.repeats} times"
+    return results.load(title, wrong_labels.run, study, settings(params))
+
+
+def show_plan(study: Study, chosen: FlipSettings) -> None:
+    """What is going to be done."""
+    kind = study.data.kind
+    trainings = chosen.repeats * (1 + len(wrong_labels.BUDGETS) * len(suspects.methods_for(study)))
+    st.markdown(
+        f"Flip some training labels on purpose, rank all training {kind}s by how suspect they are, give the first "
+        "ones their true labels back, train again: which ranking finds the flipped labels first?"
+    )
+    st.caption(
+        f"Nothing has been flipped yet. This trains the model {trainings} times on {study.objective.n:,} {kind}s with "
+        f"{study.objective.dim:,} parameters; the result is kept. The packaged e-mails take about two minutes."
     )
 
 
-def show_answer(study: Study, chosen: Settings, result: WrongLabels | None) -> None:
-    """The page's question, answered in two sentences; or what is going to be done."""
+def show_answer(study: Study, result: WrongLabels) -> None:
+    """The page's question, answered in two sentences."""
     kind = study.data.kind
-    if result is None:
-        trainings = chosen.repeats * (1 + len(wrong_labels.BUDGETS) * len(wrong_labels.methods_for(study)))
-        st.markdown(
-            f"Flip some training labels on purpose, rank all training {kind}s by how suspect they are, give the first "
-            "ones their true labels back, train again: which ranking finds the flipped labels first?"
-        )
-        st.caption(
-            f"Nothing has been flipped yet. This trains the model {trainings} times on {study.objective.n:,} {kind}s with "
-            f"{study.objective.dim:,} parameters; the result is kept. The packaged e-mails take about two minutes."
-        )
-        return
     found = {one: float(result.mean_fixed(one)[HEADLINE]) for one in result.methods}
     best, *others = sorted(found, key=found.__getitem__, reverse=True)
     right = float(result.accuracy[:, result.methods.index(best), HEADLINE].mean())
@@ -137,31 +109,22 @@ def show_trust(result: WrongLabels) -> None:
         badge.show_judged(Badge("green" if clear else "amber", words))
 
 
-def show_curves(view: View, result: WrongLabels) -> None:
+def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
     """The two panels of the paper's figure, with the choice of the error bars."""
-    bars: Bars = "deviation" if view.panel else "error"
+    bars: Bars = "deviation" if params.panel else "error"
     left, right = st.columns(2, gap="medium")
     left.plotly_chart(found(result, bars), key="flips_found")
     right.plotly_chart(accuracy(result, bars), key="repaired_accuracy")
-    st.session_state["wrong_bars"] = view.panel
     names = {"": "Standard error of the mean", "deviation": "Standard deviation of the repeats"}
-    st.segmented_control(
-        "Error bars",
-        list(names),
-        key="wrong_bars",
-        required=True,
-        format_func=names.__getitem__,
-        on_change=lambda: go_to(panel=st.session_state["wrong_bars"]),
-    )
-    words = "The two self-influence scores differ by a power: " if "published" in result.methods else ""
+    choice("panel", params.panel, "Error bars", names, key="wrong_bars")
     published = (
-        "the exact one (σ²) is the predicted rise of an example's own loss without it; the paper's figure was drawn with σ "
-        "to the power of one, which ranks quiet mistakes higher. "
-        if words
+        "The two self-influence scores differ by a power: the exact one (σ²) is the predicted rise of an example's own loss "
+        "without it; the paper's figure was drawn with σ to the power of one, which ranks quiet mistakes higher. "
+        if "published" in result.methods
         else ""
     )
     st.caption(
-        f"{words}{published}The standard error says how sure the mean of the repeats is, the standard deviation how far single "
+        f"{published}The standard error says how sure the mean of the repeats is, the standard deviation how far single "
         "repeats lie apart (the paper's caption says deviation, its code draws the error). No test example is used to rank."
     )
 
@@ -212,8 +175,5 @@ def show_origin(study: Study, result: WrongLabels) -> None:
 
 def show_way_on(view: View) -> None:
     """To the queue in which a person looks at the suspects."""
-    st.page_link(
-        "pages/review.py",
-        label="Review the suspects one by one",
-        query_params={"study": view.study},
-    )
+    label = "Review the suspects one by one"
+    st.page_link(REVIEW.script, label=label, query_params={"study": view.study})

@@ -20,10 +20,25 @@ from influence_core.experiments import (
     poison,
     review,
     smooth_hinge,
+    two_models,
+    what_if,
     wrong_labels,
 )
 from influence_core.studies import StudySpec
-from pages._shell.params import ANSWER, QUESTION, SHOWN, Params, flag, number, one_of, param, whole
+from pages._shell.params import (
+    ANSWER,
+    QUESTION,
+    SHOWN,
+    Params,
+    between,
+    count,
+    flag,
+    one_of,
+    one_of_numbers,
+    param,
+    up_to,
+    whole,
+)
 
 OwnParams = TypeVar("OwnParams", bound=Params)
 
@@ -43,26 +58,39 @@ class ExplainParams(Params):
     panel: str = param("", after=(*QUESTION, "word"))
 
 
+_POISON_PARTS = ("one", "together", "share", "guard")
+
+
 @dataclass(frozen=True)
 class PoisonParams(Params):
-    """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures, whether to begin."""
+    """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures are changed, how many
+    test images are attacked one by one, whether to begin."""
 
-    panel: str = param("")
-    box: str = param("0.499")
-    poisons: str = param("1")
-    retrain: bool = _retrain()
+    panel: str = param(
+        "one", one_of(_POISON_PARTS, f"There is no part “{{}}”; choose one of {', '.join(_POISON_PARTS)}.")
+    )
+    box: float = param(poison.BOX, up_to("box", 64))
+    poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
+    k: int = param(50, whole("number of examples", least=1), after=())
+    retrain: bool = _retrain("panel", "box", "poisons", "k")
+
+
+_RULES = (*what_if.RULES, "hand")
 
 
 @dataclass(frozen=True)
 class WhatIfParams(Params):
     """Of *What if*: the rule that makes the group, its size or label, and what happens to it."""
 
-    panel: str = param("")
+    panel: str = param("for", one_of(_RULES, f"There is no group “{{}}”; choose one of {', '.join(_RULES)}."))
     k: int = param(50, whole("number of examples", least=1), after=())
     group: str = param("")
-    edit: str = param("remove")
+    edit: str = param(
+        "remove",
+        one_of(what_if.KINDS, f"There is no change “{{}}”; choose one of {', '.join(what_if.KINDS)}."),
+    )
     to: str = param("")
-    weight: float = param(0.0, number("weight"))
+    weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
     retrain: str = param(
         "",
         one_of(("", "1", "groups"), "The address asks for retrain=“{}”, but it is 1, groups or not there."),
@@ -127,9 +155,22 @@ class SolverComparisonParams(Params):
 class WrongLabelsParams(Params):
     """Of *Wrong labels*: per cent of labels flipped, how often, the error bars, whether to begin."""
 
-    flip: str = param("10", after=())
-    repeats: str = param("5", after=())
-    panel: str = param("")
+    SHARES, REPEATS = (5, 10, 20, 30), (5, 10, 40)
+
+    flip: int = param(
+        10,
+        one_of_numbers(
+            SHARES, "There is no share of “{}” per cent of flipped labels; choose one of {known}."
+        ),
+        after=(),
+    )
+    repeats: int = param(
+        5, one_of_numbers(REPEATS, "There are no “{}” repeats; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "deviation"), "There are no error bars “{}”; choose deviation, or leave it away."),
+    )
     retrain: bool = _retrain("flip", "repeats")
 
 
@@ -137,10 +178,21 @@ class WrongLabelsParams(Params):
 class ReviewParams(Params):
     """Of *Review the suspects*: the review's name, the score that ranks, and how many labels to flip to practise."""
 
-    review: str = param("")
-    score: str = param("self-influence", after=())
-    panel: str = param("")
-    flip: str = param("10", after=())
+    METHODS = {"self-influence": "exact", "2017": "published", "loss": "loss", "random": "random"}
+
+    review: str = param("", review.session_name)
+    score: str = param(
+        "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there."),
+    )
+    flip: int = param(
+        10,
+        one_of_numbers(range(1, 51), "The share of flipped labels must be 1 to 50 per cent, but is “{}”."),
+        after=(),
+    )
 
 
 @dataclass(frozen=True)
@@ -193,6 +245,7 @@ TWO_MODELS = PageRow(
     "5.1, Figure 4",
     "Understand",
     Params,
+    two_models.supports,
 )
 POISON = PageRow(
     "poison",

@@ -9,6 +9,7 @@ import streamlit as st
 from influence_core.data import CATALOGUE
 from influence_core.models import backbones
 from influence_core.progress import Progress
+from influence_core.store.remember import key_of
 from pages._shell.jobs import JobManager, await_job
 
 DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
@@ -68,7 +69,7 @@ def _fetch(what: str, title: str, work: Callable[[Progress], None]) -> None:
     """The download that was asked for, if it was this one."""
     if st.session_state.get("downloading") != what:
         return
-    key = f"download/{what}"
+    key = key_of("download", what)
     await_job(key, f"Downloading {title}", work, manager=_get_line())
     st.session_state["downloading"] = ""
     _get_line().forget(key)

@@ -17,6 +17,11 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", apart)
 
 
+def code(text: str) -> str:
+    """The text as a piece of code, such as a path."""
+    return f"`{text.replace('`', '')}`"
+
+
 def show_error(error: Exception) -> None:
     """An error's message, in the page."""
     st.error(escape_markdown(str(error)))

@@ -87,16 +87,56 @@ def number(what: str) -> Callable[[str], float]:
     return read
 
 
+def up_to(what: str, most: float) -> Callable[[str], float]:
+    """Reads a number above 0 and up to ``most``."""
+
+    def read(text: str) -> float:
+        try:
+            size = float(text)
+        except ValueError:
+            size = 0.0
+        if not 0 < size <= most:
+            shown = text[:SHOWN]
+            raise DataError(f"The {what} must be a number above 0 and up to {most:g}, but is “{shown}”.")
+        return size
+
+    return read
+
+
+def between(what: str, least: float, most: float) -> Callable[[str], float]:
+    """Reads a number from ``least`` to ``most``."""
+
+    def read(text: str) -> float:
+        value = number(what)(text)
+        if not least <= value <= most:
+            raise DataError(f"A {what} must be between {least:g} and {most:g}, but is {value:g}.")
+        return value
+
+    return read
+
+
+def count(what: str, most: int) -> Callable[[str], int]:
+    """Reads a whole number from 1 to ``most``."""
+    known = one_of(map(str, range(1, most + 1)), f"The {what} must be 1 to {most}, but is “{{}}”.")
+    return lambda text: int(known(text))
+
+
 def one_of(options: Iterable[str], refusal: str) -> Callable[[str], str]:
-    """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` in its place."""
-    allowed = frozenset(options)
+    """Reads one of some words; ``refusal`` is the sentence for any other, with ``{}`` for it and ``{known}`` for them."""
+    allowed = tuple(options)
 
     def read(text: str) -> str:
         if text not in allowed:
-            raise DataError(refusal.format(text[:SHOWN]))
+            raise DataError(refusal.format(text[:SHOWN], known=", ".join(allowed)))
         return text
 
     return read
+
+
+def one_of_numbers(options: Iterable[int], refusal: str) -> Callable[[str], int]:
+    """Reads one of some whole numbers; ``refusal`` as for ``one_of``."""
+    word = one_of(map(str, options), refusal)
+    return lambda text: int(word(text))
 
 
 def flag(name: str) -> Callable[[str], bool]:

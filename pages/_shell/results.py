@@ -10,6 +10,7 @@ import streamlit as st
 
 from influence_core.context import Context
 from influence_core.engines import Engines, Prepared, SolverSettings, engine_key, needs_preparation, prepare
+from influence_core.errors import Cancelled
 from influence_core.predictions import Predictions
 from influence_core.progress import Progress, report
 from influence_core.store import Store
@@ -58,7 +59,8 @@ class _JobEngines(Engines):
                 raise
         if job.error is not None:
             raise job.error
-        assert job.result is not None
+        if job.result is None:
+            raise Cancelled("somebody else who waited for the exact solver stopped its preparation")
         return job.result
 
 

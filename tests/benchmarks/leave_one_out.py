@@ -17,10 +17,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from influence_core import engines
-from influence_core.engines import SolverSettings
+from influence_core.context import Context
+from influence_core.engines import Engines, SolverSettings
 from influence_core.experiments import explain, leave_one_out, questions
-from influence_core.experiments.leave_one_out import CERTAIN, LIMIT
+from influence_core.experiments.leave_one_out import GRADIENT_TOL, LIMIT
+from influence_core.store import NO_STORE
 from influence_core.studies import Study, find, open_study
 from tests.benchmarks.scores import Figure
 
@@ -37,16 +38,17 @@ BARE_SHARE = 0.05
 def measure(study: Study, test_position: int, k: int = LIMIT) -> list[Figure]:
     """The figures of one study and test example."""
     name, test = study.spec.name, study.data.test
-    prepared = engines.prepare(study, SolverSettings(damping=0.0))
+    context = Context(engines=Engines(1))
+    prepared = context.engines.prepare(study, SolverSettings(damping=0.0))
     question = questions.ask(study, int(test.ids[test_position]), label=int(test.y[test_position]))
-    answer = explain.run(study, question, prepared=prepared)
+    answer = explain.run(study, question, SolverSettings(damping=0.0), context=context)
     few = max(1, round(BARE_SHARE * k))
     bare = bare_products(study, few)
     started = time.perf_counter()
-    result = leave_one_out.run(study, answer, k, prepared)
+    result = leave_one_out.run(study, answer, k, context=context)
     whole = time.perf_counter() - started
     bare = (bare + bare_products(study, few)) * k / (2 * few)
-    proof = float((result.gradient_norms / result.targets).max()) * CERTAIN
+    proof = float((result.gradient_norms / result.targets).max()) * GRADIENT_TOL
     return [
         Figure(name, f"{k} models: time / bare products", result.seconds / bare, RATIO.get(name)),
         Figure(name, f"{k} models, seconds", result.seconds, SECONDS.get(name)),
@@ -87,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"threads {torch.get_num_threads()}, torch {torch.__version__}, float64")
     figures = []
     for name in STUDIES if options.data else STUDIES[:1]:
-        study = open_study(find(name), None, options.data, "cpu")
+        study = open_study(find(name), NO_STORE, options.data, "cpu")
         figures += measure(study, first_wrong(study))
     for one in figures:
         aim = "" if one.limit is None else f"at most {one.limit:g}"

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.experiments import poison, poison_many
 from influence_core.experiments.poison import ANSWERS, BOX, Attack
 from influence_core.store import Store
@@ -46,15 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    store = Store()
+    context = Context(Store())
     name = "springer-or-tench" if options.data else "dog-or-frog"
-    study = studies.open_study(studies.find(name), store, options.data)
+    study = studies.open_study(studies.find(name), context.store, options.data)
     if options.together:
         return _together(
             study, Attack(options.box, 0.05 * options.box, options.together, goal=ANSWERS), options.out
         )
     ids = poison_many.answered_rightly(study)[: options.count]
-    shares = poison_many.run(study, ids, Attack(box=options.box), options.sizes, store, options.out)
+    shares = poison_many.run(
+        study, ids, Attack(box=options.box), options.sizes, keep=options.out, context=context
+    )
     if options.out:
         records.write(options.out, poison_many.as_json(study, shares), "outcomes")
     for size in options.sizes:

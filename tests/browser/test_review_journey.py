@@ -57,7 +57,7 @@ def test_through_the_queue_with_keys(page, true_label, theme, tmp_path):
     name.fill(f"journey {theme}")
     name.press("Enter")
     click(opened, opened.get_by_text("Practise: flip"), lambda: query(opened).get("panel") == ["practise"])
-    click(opened, opened.get_by_role("button", name="Begin, or go on"), lambda: "review" in query(opened))
+    click(opened, opened.get_by_role("button", name="Start or resume"), lambda: "review" in query(opened))
     settle(opened, lambda: "Suspect 1 of 1,092" in opened.inner_text("body"))
     shot(opened, f"{theme}-review-2-first")
 

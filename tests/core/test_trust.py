@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from numpy.testing import assert_allclose
 
+from influence_core.context import Context
 from influence_core.engines import Prepared, SolverSettings
 from influence_core.errors import SolveError
 from influence_core.experiments import explain, questions
@@ -264,13 +265,14 @@ def test_an_indefinite_hessian_cannot_be_factored_and_it_is_said_what_helps():
         explain.run(study, questions.ask(study, 100), SolverSettings("cholesky", 0.0, "hessian"))
 
 
-def test_a_diverged_lissa_is_noticed(one_or_seven):
+def test_a_diverged_lissa_is_noticed(one_or_seven, monkeypatch):
     study, solver = one_or_seven, LiSSA(scale=0.02)
     hessian = Hessian(study.objective, study.theta)
     assert hessian.matvec(study.theta).norm() > 0.02 * study.theta.norm()  # an eigenvalue is above the scale
     engine = InfluenceEngine(study.objective, study.theta, hessian, solver.prepare(hessian))
-    prepared = Prepared(engine, SolverSettings("lissa").resolved(study), solver, "chosen here", 0.0)
-    answer = explain.run(study, questions.ask(study, 5040), prepared=prepared)
+    prepared, context = Prepared(engine, SolverSettings("lissa").resolved(study), solver, 0.0), Context()
+    monkeypatch.setattr(context.engines, "prepare", lambda *_: prepared)
+    answer = explain.run(study, questions.ask(study, 5040), SolverSettings("lissa"), context=context)
     assert answer.provenance.status == "diverged"
     badge = judge(answer.provenance)
     assert (badge.colour, "diverged" in badge.reason) == ("red", True)

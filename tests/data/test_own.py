@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from influence_core import studies
 from influence_core.data.brought import own, picture_uploads, recipes
 from influence_core.errors import Cancelled, DataError
-from influence_core.store import Store
+from influence_core.store import FOLDER_VARIABLE, Store
 from tests.data import test_text_folder
 from tests.data.test_archives import packed, pets
 from tests.data.test_image_folder import fill, skipped
@@ -215,3 +215,13 @@ def test_texts_become_a_study(store, tmp_path):
     fields = FIELDS | {"data": own.TEXTS, "source": f"{own.IN_FOLDER}{root / 'texts'}", "l2": 1e-4}
     study = studies.open_study(studies.find(recipes.keep(store, fields), store), store, str(tmp_path), "cpu")
     assert (study.data.kind, study.data.class_names) == ("e-mail", ("ham", "spam"))
+
+
+def test_what_was_brought_is_found_where_results_are_not_kept(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    upload = picture_uploads.keep(Store(), packed(pets(20)), "pets.zip")
+    fields = FIELDS | {"source": own.IN_ZIP + upload.key}
+    spec = studies.find(recipes.keep(Store(), fields))
+    study = studies.open_study(spec, folder=str(tmp_path), device="cpu")
+    assert study.data.name == own.PHOTOS
+    assert Store().get(study.key) is None, "what was trained is not kept"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from influence_core import engines
 from influence_core.engines import SolverSettings
 from influence_core.experiments import anatomy, explain, questions
 from influence_core.studies import Study, StudySpec, find, open_study
+from tests.problems import ready
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def one_or_seven() -> Study:
     return open_study(find("one-or-seven"))
 
 
-def _asked(study: Study, test_id: int, settings: SolverSettings | None = None):
+def _asked(study: Study, test_id: int, settings: SolverSettings = explain.AUTOMATIC):
     question = questions.ask(study, test_id, label=int(study.data.test.y[study.data.test.position(test_id)]))
     answer = explain.run(study, question, settings)
     return answer, anatomy.run(study, answer)
@@ -46,10 +46,11 @@ def test_every_factor_is_the_papers_formula(one_or_seven):
 
 def test_signs_hold_for_every_seven(one_or_seven):
     study = one_or_seven
-    prepared = engines.prepare(study, SolverSettings("cholesky"))
+    settings = SolverSettings("cholesky")
+    context = ready(study, settings)
     sevens = study.data.test.ids[study.data.test.y == 0]
     for test_id in sevens[::25].tolist():
-        answer = explain.run(study, questions.ask(study, test_id, label=0), prepared=prepared)
+        answer = explain.run(study, questions.ask(study, test_id, label=0), settings, context=context)
         parts = anatomy.run(study, answer)
         sign = np.where(parts.same_label, 1, -1)
         assert (sign * parts.without_curvature > 0).all()

@@ -8,15 +8,17 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data, engines, solvers
+from influence_core import data, solvers
+from influence_core.context import Context
 from influence_core.data import Examples
-from influence_core.engines import SolverSettings
+from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, questions
 from influence_core.experiments.explain import NOTICEABLE, STRONGEST
 from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
 from tests import references
+from tests.problems import ready
 
 L2 = 0.01
 
@@ -38,13 +40,13 @@ def mistake(study, known):
 
 
 @pytest.fixture(scope="module")
-def prepared(study):
-    return engines.prepare(study, SolverSettings())
+def context(study):
+    return ready(study)
 
 
 @pytest.fixture(scope="module")
-def answer(study, mistake, prepared):
-    return explain.run(study, mistake, prepared=prepared)
+def answer(study, mistake, context):
+    return explain.run(study, mistake, context=context)
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +123,9 @@ def test_a_question_is_about_the_models_own_answer_unless_told_otherwise(study, 
     assert (own.label, own.test_id, own.true_label) == (mistake.label, None, None)
 
 
-def test_asking_about_the_other_label_turns_the_scores_and_scales_them(study, mistake, answer, prepared):
+def test_asking_about_the_other_label_turns_the_scores_and_scales_them(study, mistake, answer, context):
     """Of two labels, grad l_other = -p / (1 - p) grad l_asked."""
-    other = explain.run(study, questions.with_label(study, mistake, 1 - mistake.label), prepared=prepared)
+    other = explain.run(study, questions.with_label(study, mistake, 1 - mistake.label), context=context)
     odds = answer.probability / (1 - answer.probability)
     assert_allclose(other.scores, -odds * answer.scores, rtol=1e-7)
     assert (other.label_name, answer.label_name) == ("7", "1")
@@ -187,9 +189,9 @@ def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
         assert_array_equal(table[column], values[at], err_msg=column)
 
 
-def test_what_nothing_matters_to_is_not_ranked(study, known, answer, prepared):
+def test_what_nothing_matters_to_is_not_ranked(study, known, answer, context):
     surest = questions.ask(study, int(known.ids[known.least_confident()[-1]]))
-    sure = explain.run(study, surest, prepared=prepared)
+    sure = explain.run(study, surest, context=context)
     assert sure.probability > 0.9999
     assert not sure.matters
     assert sure.largest_change < NOTICEABLE
@@ -238,15 +240,15 @@ def test_provenance_names_everything_needed_to_repeat_it(study, answer):
 
 
 @pytest.mark.parametrize("given", ["settings", "engine"])
-def test_the_automatic_choice_is_explained(study, mistake, prepared, given):
-    how = {"settings": SolverSettings()} if given == "settings" else {"prepared": prepared}
+def test_the_automatic_choice_is_explained(study, mistake, context, given):
+    how = {"settings": SolverSettings()} if given == "settings" else {"context": context}
     facts = explain.run(study, mistake, **how).provenance
     assert facts.solver == "Cholesky"
     assert facts.reason.startswith("chosen because 784 parameters fit")
     assert explain.run(study, mistake, SolverSettings("cg")).provenance.reason == "chosen by you"
 
 
-def test_damping_is_a_larger_penalty_of_the_curvature(study, mistake, prepared, answer):
+def test_damping_is_a_larger_penalty_of_the_curvature(study, mistake, answer):
     """(H + damping) s = g, checked by a product with H."""
     x, y = training(study)
     damped = explain.run(study, mistake, SolverSettings(damping=0.5))
@@ -268,20 +270,24 @@ def test_hessian_and_gauss_newton_are_one_for_a_linear_model(study, mistake, ans
 # --------------------------------------------------------------------------------------------- the store
 
 
+def is_stored(study, question, settings, store):
+    way, context = settings.resolved(study), Context(store)
+    return explain._solve.recall(study, question.x, question.label, way, context=context) is not None
+
+
 def assert_same(second, first):
     for name in ("scores", "s"):
         assert_array_equal(getattr(second, name), getattr(first, name))
     assert second.provenance == first.provenance
 
 
-def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepared, store):
-    assert explain.stored(study, mistake, SolverSettings(), store) is None
-    first = explain.run(study, mistake, prepared=prepared, store=store)
-    again = explain.run(study, mistake, store=store)
-    found = explain.stored(study, mistake, SolverSettings(), store)
-    assert (first.from_store, again.from_store, found.from_store) == (False, True, True)
+def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, context, store):
+    assert not is_stored(study, mistake, SolverSettings(), store)
+    first = explain.run(study, mistake, context=replace(context, store=store))
+    again = explain.run(study, mistake, context=Context(store))
+    assert is_stored(study, mistake, SolverSettings(), store)
+    assert (first.from_store, again.from_store) == (False, True)
     assert_same(again, first)
-    assert_same(found, first)
 
 
 @pytest.mark.parametrize(
@@ -296,16 +302,16 @@ def test_the_second_answer_is_read_and_equal_bit_for_bit(study, mistake, prepare
     ],
     ids=str,
 )
-def test_another_question_is_never_answered_from_the_store(study, mistake, prepared, store, other):
-    explain.run(study, mistake, prepared=prepared, store=store)
+def test_another_question_is_never_answered_from_the_store(study, mistake, context, store, other):
+    explain.run(study, mistake, context=replace(context, store=store))
     question = questions.with_label(study, mistake, other.get("label", mistake.label))
     if "pixel" in other:
         x = mistake.x.clone()
         x[other["pixel"]] = 0.5
         question = questions.ask_about(study, x, mistake.label)
     settings = other.get("settings", SolverSettings())
-    assert explain.stored(study, question, settings, store) is None
-    answer = explain.run(study, question, settings, store=store)
+    assert not is_stored(study, question, settings, store)
+    answer = explain.run(study, question, settings, context=Context(store))
     assert not answer.from_store
     assert_array_equal(answer.x, question.x.numpy())
     assert_allclose(answer.scores, explain.run(study, question, settings).scores, rtol=1e-9)
@@ -313,10 +319,10 @@ def test_another_question_is_never_answered_from_the_store(study, mistake, prepa
 
 @pytest.mark.parametrize(("row", "pixel"), [(0, 0), (1091, 783), (500, 400)])
 def test_one_changed_training_pixel_makes_another_study(
-    study, mistake, prepared, store, monkeypatch, row, pixel
+    study, mistake, context, store, monkeypatch, row, pixel
 ):
     """856,128 training pixels: a digest of a sample of them would miss most edits."""
-    first = explain.run(study, mistake, prepared=prepared, store=store)
+    first = explain.run(study, mistake, context=replace(context, store=store))
     packaged = data.load("digits")
     x = packaged.train.x.clone()
     x[packaged.train.position(int(first.ids[row])), pixel] += 0.25
@@ -325,7 +331,7 @@ def test_one_changed_training_pixel_makes_another_study(
     changed = open_study(study.spec, store)
     assert changed.key != study.key
     assert not changed.from_store
-    answer = explain.run(changed, mistake, store=store)
+    answer = explain.run(changed, mistake, context=Context(store))
     assert not answer.from_store
     assert np.abs(answer.scores - first.scores).max() > 1e-9 * np.abs(first.scores).max()
 
@@ -340,28 +346,28 @@ def test_one_changed_training_pixel_makes_another_study(
     ],
     ids=["emptied", "cut", "overwritten", "one bit"],
 )
-def test_a_damaged_answer_is_computed_again(study, mistake, prepared, store, damage):
-    first = explain.run(study, mistake, prepared=prepared, store=store)
+def test_a_damaged_answer_is_computed_again(study, mistake, context, store, damage):
+    first = explain.run(study, mistake, context=replace(context, store=store))
     (file,) = store.folder.glob("*.npz")
     file.write_bytes(damage(file.read_bytes()))
-    again = explain.run(study, mistake, prepared=prepared, store=store)
+    again = explain.run(study, mistake, context=replace(context, store=store))
     assert not again.from_store
     assert_array_equal(again.scores, first.scores)
     assert any("damaged" in notice for notice in store.notices())
-    assert explain.run(study, mistake, prepared=prepared, store=store).from_store
+    assert explain.run(study, mistake, context=replace(context, store=store)).from_store
 
 
 def test_a_large_model_is_answered_first_without_preparation_and_found_again(store):
     """7,840 parameters: the first answers come from conjugate gradient, and count as answers of "auto"."""
     few = open_study(StudySpec("few", "Few digits", "digits", "softmax", 1.0, n_train=60))
     question, settings = questions.ask(few, 5000), SolverSettings()
-    assert explain.needs_preparation(few, settings)
-    assert not explain.needs_preparation(few, SolverSettings("cholesky"))
+    assert needs_preparation(few, settings)
+    assert not needs_preparation(few, SolverSettings("cholesky"))
     assert settings.resolved(few).solver == "cholesky"
-    engine = engines.prepare(few, explain.quick(settings), reason=explain.QUICK_REASON)
-    first = explain.run(few, question, prepared=engine, store=store)
+    first = explain.run(few, question, settings, context=Context(store))
     assert first.provenance.solver == "conjugate gradient"
-    found = explain.stored(few, question, settings, store)
+    assert first.provenance.reason == explain.QUICK_REASON
+    found = explain.run(few, question, settings, context=Context(store))
     assert found.from_store
     assert_same(found, first)
 
@@ -371,7 +377,7 @@ def test_cancelling_stops_the_work(study, mistake, store):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        explain.run(study, mistake, SolverSettings("lissa"), store=store, progress=stop)
+        explain.run(study, mistake, SolverSettings("lissa"), context=Context(store, stop))
     assert store.size() == 0
 
 

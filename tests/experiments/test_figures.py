@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
@@ -43,6 +44,7 @@ def explanation(n: int) -> Explanation:
         distance=5 + 4 * rng.random(n),
         s=rng.normal(size=10),
         provenance=SOUND,
+        settings=SolverSettings(),
         from_store=False,
     )
 
@@ -281,22 +283,24 @@ def test_groups_stand_at_forecast_and_truth_coloured_by_the_forecast():
     result = groups()
     figure = calibration(result)
     (points,) = (trace for trace in figure.data if trace.mode == "markers")
-    assert_array_equal(points.x, result.predicted)
-    assert_array_equal(points.y, result.actual)
+    assert_array_equal(points.y, result.predicted)
+    assert_array_equal(points.x, result.actual)
     assert list(points.marker.color) == [HELPFUL.both, HARMFUL.both, HELPFUL.both]
     for hover, predicted, actual in zip(points.hovertext, result.predicted, result.actual, strict=True):
         assert hover == f"forecast {nats(predicted)}<br>truth {nats(actual)}"
-    assert "Forecast" in figure.layout.xaxis.title.text and "nats" in figure.layout.xaxis.title.text
-    assert "nats" in figure.layout.yaxis.title.text
+    assert "Forecast" in figure.layout.yaxis.title.text and "nats" in figure.layout.yaxis.title.text
+    assert "nats" in figure.layout.xaxis.title.text
 
 
 def test_the_dashed_line_is_the_truth_and_the_solid_one_the_fitted_slope():
     result = groups()
     lines = {trace.line.dash: trace for trace in calibration(result).data if trace.mode == "lines"}
     assert set(lines) == {"dash", "solid"}
-    for dash, slope in (("dash", 1.0), ("solid", result.slope)):
-        assert_allclose(lines[dash].y, slope * np.array(lines[dash].x))
-        assert min(lines[dash].x) < min(result.predicted) and max(lines[dash].x) > max(result.predicted)
+    fitted = np.polyfit(result.actual, result.predicted, 1)
+    assert_allclose(fitted[0], result.agreement.slope)
+    for dash, line in (("dash", (1.0, 0.0)), ("solid", fitted)):
+        assert_allclose(lines[dash].y, np.polyval(line, lines[dash].x))
+        assert min(lines[dash].x) < min(result.actual) and max(lines[dash].x) > max(result.actual)
 
 
 # --------------------------------------------------------------------------------------------------- palette

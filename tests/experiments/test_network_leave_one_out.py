@@ -7,16 +7,18 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import engines, studies
+from influence_core import studies
+from influence_core.agreement import Agreement
+from influence_core.context import Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import explain, network_leave_one_out, questions
-from influence_core.experiments.leave_one_out import Fit
+from influence_core.experiments import explain, network_leave_one_out, network_retraining, questions
 from influence_core.models import all_convolutional
 from influence_core.store import Store
 from influence_core.training import AdamSchedule
 from tests import references
 from tests.experiments.test_take_out import network_study, reference_network
+from tests.problems import ready
 
 K = 6
 TRAINERS = ("retrain_damped", "respond", "retrain_with_adam")
@@ -50,14 +52,14 @@ def trained_again(monkeypatch):
         return spy
 
     for name in TRAINERS:
-        monkeypatch.setattr(network_leave_one_out, name, spied(name, getattr(network_leave_one_out, name)))
+        monkeypatch.setattr(network_retraining, name, spied(name, getattr(network_retraining, name)))
     return kept
 
 
 @pytest.fixture
 def nothing_is_trained(monkeypatch):
     for name in TRAINERS:
-        monkeypatch.setattr(network_leave_one_out, name, None)
+        monkeypatch.setattr(network_retraining, name, None)
 
 
 def _loss(theta, x, label):
@@ -76,7 +78,7 @@ def test_every_truth_is_the_references_change_of_loss_less_the_control(study, an
     for way, name in zip(
         network_leave_one_out.WARM_WAYS, ("retrain_damped", "retrain_with_adam", "respond"), strict=True
     ):
-        truth, thetas = found.truths[way], trained_again[name]
+        truth, thetas = found.retrainings[way], trained_again[name]
         control = _loss(thetas.pop(0), answer.x, answer.label) - before if way == "adam" else 0.0
         assert len(thetas) == K
         changes = np.array([_loss(theta, answer.x, answer.label) - before for theta in thetas])
@@ -84,13 +86,13 @@ def test_every_truth_is_the_references_change_of_loss_less_the_control(study, an
         assert_allclose(truth.control, control, rtol=0, atol=1e-12)
         assert_allclose(truth.moved, [float((one - study.theta).norm()) for one in thetas])
         assert truth.proved and truth.moved.min() > 0
-        assert found.fit(way) == Fit.of(found.predicted, truth.actual)
+        assert found.agreement(way) == Agreement.of(found.predicted, truth.actual)
         order = np.argsort(np.abs(truth.actual))[:-1]
         expected = np.corrcoef(found.predicted[order], truth.actual[order])[0, 1]
         assert_allclose(found.pearson_without_strongest(way), expected, rtol=1e-9)
         assert found.left_out(way).actual is truth.actual
-    assert found.truths["adam"].control != 0
-    assert found.fit("pbrf").pearson > 0.95, "the question that the forecast answers"
+    assert found.retrainings["adam"].control != 0
+    assert found.agreement("pbrf").pearson > 0.95, "the question that the forecast answers"
 
 
 def test_the_same_models_answer_for_the_other_mistakes(study, answer, trained_again):
@@ -112,7 +114,9 @@ def test_the_same_models_answer_for_the_other_mistakes(study, answer, trained_ag
         actual = [
             _loss(model, x, label) - _loss(theta, x, label) for model in trained_again["retrain_damped"]
         ]
-        assert_allclose(found.truths["local"].others[row], np.corrcoef(predicted, actual)[0, 1], atol=1e-6)
+        assert_allclose(
+            found.retrainings["local"].others[row], np.corrcoef(predicted, actual)[0, 1], atol=1e-6
+        )
 
 
 def test_the_eigenvalues_are_those_of_the_hessian_without_damping(study, answer):
@@ -130,7 +134,7 @@ def test_the_eigenvalues_are_those_of_the_hessian_without_damping(study, answer)
 
 
 def test_random_forecasts_know_nothing(study, answer):
-    truth = network_leave_one_out.run(study, answer, 40, ("pbrf",)).truths["pbrf"]
+    truth = network_leave_one_out.run(study, answer, 40, ("pbrf",)).retrainings["pbrf"]
     r = truth.random_pearson()
     assert abs(r.mean()) < 0.03
     assert 0.2 < np.quantile(np.abs(r), 0.95) < 0.35
@@ -141,29 +145,29 @@ def test_models_are_kept_one_by_one_for_every_test_example(
     study, answer, tmp_path, trained_again, monkeypatch
 ):
     store, ways = Store(tmp_path), ("local", "adam")
-    first = network_leave_one_out.run(study, answer, 3, ways, store=store, adam=SHORT)
+    first = network_leave_one_out.run(study, answer, 3, ways, SHORT, context=Context(store))
     assert [len(trained_again[name]) for name in TRAINERS] == [3, 0, 4]
-    more = network_leave_one_out.run(study, answer, 5, ways, store=Store(tmp_path), adam=SHORT)
+    more = network_leave_one_out.run(study, answer, 5, ways, SHORT, context=Context(Store(tmp_path)))
     assert [len(trained_again[name]) for name in TRAINERS] == [5, 0, 6], "only what is missing is trained"
-    assert_allclose(more.truths["local"].actual[:3], first.truths["local"].actual, rtol=0, atol=0)
+    assert_allclose(more.retrainings["local"].actual[:3], first.retrainings["local"].actual, rtol=0, atol=0)
     for name in TRAINERS:
-        monkeypatch.setattr(network_leave_one_out, name, None)
-    again = network_leave_one_out.run(study, answer, 5, ways, store=Store(tmp_path), adam=SHORT)
-    assert_array_equal(again.truths["adam"].actual, more.truths["adam"].actual)
+        monkeypatch.setattr(network_retraining, name, None)
+    again = network_leave_one_out.run(study, answer, 5, ways, SHORT, context=Context(Store(tmp_path)))
+    assert_array_equal(again.retrainings["adam"].actual, more.retrainings["adam"].actual)
     assert again.eigenvalues.smallest == more.eigenvalues.smallest
-    assert again.truths["adam"].seconds == more.truths["adam"].seconds
+    assert again.retrainings["adam"].seconds == more.retrainings["adam"].seconds
     other = explain.run(study, questions.ask(study, answer.test_id, 1 - answer.label))
     shared = replace(other, scores=answer.scores)  # the same examples, asked about another label
-    asked = network_leave_one_out.run(study, shared, 5, ("local",), store=Store(tmp_path))
+    asked = network_leave_one_out.run(study, shared, 5, ("local",), context=Context(Store(tmp_path)))
     before = _loss(study.theta, other.x, other.label)
     changes = [_loss(theta, other.x, other.label) - before for theta in trained_again["retrain_damped"]]
-    assert_allclose(asked.truths["local"].actual, changes, rtol=0, atol=1e-12)
+    assert_allclose(asked.retrainings["local"].actual, changes, rtol=0, atol=1e-12)
 
 
 def test_other_steps_are_other_models(study, answer, tmp_path, trained_again):
     store = Store(tmp_path)
     for schedule in (SHORT, replace(SHORT, steps=20), SHORT):
-        network_leave_one_out.run(study, answer, 2, ("adam",), store=store, adam=schedule)
+        network_leave_one_out.run(study, answer, 2, ("adam",), schedule, context=Context(store))
     assert len(trained_again["retrain_with_adam"]) == 6
 
 
@@ -172,7 +176,7 @@ def test_a_cold_start_begins_at_the_initialisation(study, answer, trained_again)
     found = network_leave_one_out.run(cold, answer, 2, ("cold",))
     for theta in trained_again["retrain_with_adam"]:
         assert (theta - study.objective.theta()).abs().max() < 1e-5
-    assert found.truths["cold"].control_moved > 0.1
+    assert found.retrainings["cold"].control_moved > 0.1
     with pytest.raises(UnsupportedError, match="no cold start"):
         network_leave_one_out.run(study, answer, 2, ("cold",))
 
@@ -213,16 +217,17 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def prepared(digits):
-    return engines.prepare(digits, SolverSettings("cholesky"))
+def context(digits):
+    return ready(digits, SolverSettings("cholesky"))
 
 
 @pytest.fixture(scope="module")
-def mistake(digits, prepared):
+def mistake(digits, context):
     """Why the first mistake: its true label is asked about."""
     test = digits.data.test
     at = int(np.flatnonzero(digits.probabilities(test.x).argmax(1) != test.y.numpy())[0])
-    return explain.run(digits, questions.ask(digits, int(test.ids[at]), int(test.y[at])), prepared=prepared)
+    question = questions.ask(digits, int(test.ids[at]), int(test.y[at]))
+    return explain.run(digits, question, context=context)
 
 
 def _left_out_norm(digits, theta, position):
@@ -253,13 +258,13 @@ def test_the_papers_network_is_trained_to_the_norm(digits):
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_forty_digits_left_out_of_the_papers_network(
-    digits, prepared, mistake, trained_again, record_property
+    digits, context, mistake, trained_again, record_property
 ):
     """One way of three: `reproduce fig2-network --check` holds Adam with identical batches to the same correlation."""
-    found = network_leave_one_out.run(digits, mistake, 40, ("local",), prepared)
-    truth, fit = found.truths["local"], found.fit("local")
-    record_property("pearson", fit.pearson)
-    assert fit.pearson >= 0.7
+    found = network_leave_one_out.run(digits, mistake, 40, ("local",), context=context)
+    truth, agreement = found.retrainings["local"], found.agreement("local")
+    record_property("pearson", agreement.pearson)
+    assert agreement.pearson >= 0.7
     assert found.pearson_without_strongest("local") >= 0.7
     assert np.quantile(np.abs(truth.random_pearson()), 0.95) < 0.35
     assert abs(truth.random_pearson().mean()) < 0.03

@@ -10,10 +10,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch.testing import assert_close
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import poison, poison_many
 from influence_core.experiments.poison import BOX, GRADIENT_NORM, Attack
-from influence_core.experiments.poison_many import Outcome, Shares, Try
+from influence_core.experiments.poison.pictures import Model, TracedPicture
+from influence_core.experiments.poison_many import Attempt, Outcome, Shares
 from influence_core.experiments.questions import ask
 from influence_core.figures import poison as drawn
 from influence_core.losses import SoftmaxLoss
@@ -93,13 +95,12 @@ def test_the_pixel_gradient_is_the_finite_difference_through_the_whole_backbone(
     at, s = 3, inverse_gradient(study, question)
     picture = study.data.pictures.read(int(study.data.train.ids[at]), 8).astype(float)
     slope = np.zeros_like(picture)
-    for place in np.ndindex(picture.shape):
+    for pixel in np.ndindex(picture.shape):
         step = np.zeros_like(picture)
-        step[place] = 1e-3
+        step[pixel] = 1e-3
         rise = product(study, picture + step, at, s) - product(study, picture - step, at, s)
-        slope[place] = -rise / 2e-3
-    seen = poison._Picture(study, at, picture)
-    found = seen.pixel_influence(study.objective, study.theta, torch.as_tensor(s))
+        slope[pixel] = -rise / 2e-3
+    found = TracedPicture(study, at, picture).influence(Model.of(study), torch.as_tensor(s))
     assert_allclose(found[0].permute(1, 2, 0).numpy(), slope, rtol=1e-5, atol=1e-9 * np.abs(slope).max())
 
 
@@ -186,9 +187,9 @@ def test_the_first_steps_forecast_comes_true(study, question, known):
 def test_the_first_step_goes_along_the_sign_of_the_gradient(study, question, known):
     small = poison.run(study, [question], known.ids[:1].tolist(), Attack(alpha=0.01, steps=1))
     at = study.data.train.position(int(small.ids[0]))
-    seen = poison._Picture(study, at, small.original[0])
     s = torch.as_tensor(inverse_gradient(study, question))
-    slope = seen.pixel_influence(study.objective, study.theta, s)[0].permute(1, 2, 0).numpy()
+    traced = TracedPicture(study, at, small.original[0])
+    slope = traced.influence(Model.of(study), s)[0].permute(1, 2, 0).numpy()
     moved = (small.poisoned - small.original)[0]
     inside = (small.original[0] > 0.01) & (small.original[0] < 254.99)
     assert_allclose(moved[inside], 0.01 * np.sign(slope[inside]), atol=1e-4)
@@ -204,8 +205,8 @@ def test_the_second_step_asks_the_model_that_was_trained_again(study, question, 
     x[at] = features(study, first.poisoned[0])
     theta = refit(study, [at], first.poisoned)
     s = inverse_gradient(study, question, x, theta)
-    seen = poison._Picture(study, at, first.poisoned[0])
-    slope = seen.pixel_influence(study.objective, torch.as_tensor(theta), torch.as_tensor(s))
+    traced = TracedPicture(study, at, first.poisoned[0])
+    slope = traced.influence(Model(study.objective, torch.as_tensor(theta)), torch.as_tensor(s))
     there = first.poisoned[0] + 25 * np.sign(slope[0].permute(1, 2, 0).numpy())
     low, high = (np.clip(first.original[0] + one, 0, 255) for one in (-60, 60))
     assert_allclose(second.poisoned[0], there.clip(low, high), atol=1e-3)
@@ -223,13 +224,13 @@ def test_half_a_step_rounds_away_and_vanishes_as_png(study, question, known):
     assert hidden.invisible and 0.4 < hidden.largest_change <= BOX + 1e-4
     assert_array_equal(np.rint(hidden.poisoned), hidden.original)
     assert hidden.loss_change > 0
-    saved = poison.vanishes(study, [question], hidden)
+    saved = poison.after_saving(study, [question], hidden)
     assert saved.same_pictures and saved.gone
     assert_allclose(saved.probabilities, hidden.before, rtol=1e-9)
 
 
 def test_a_larger_change_outlives_png(study, question, result):
-    saved = poison.vanishes(study, [question], result)
+    saved = poison.after_saving(study, [question], result)
     assert not saved.same_pictures and not saved.gone and not result.invisible
     at = [study.data.train.position(int(one)) for one in result.ids]
     theta = refit(study, at, np.rint(result.poisoned))
@@ -304,28 +305,33 @@ def test_the_float_file_keeps_what_eight_bits_lose(tmp_path, result):
 
 
 def test_results_come_back_from_the_store(tmp_path, study, question, monkeypatch):
-    store, attack = Store(tmp_path), Attack(steps=2)
-    first = poison.run(study, [question], [0, 5], attack, store)
-    listed = poison.shortlist(study, [question], 3, store)
-    monkeypatch.setattr(poison, "minimise", None)
-    monkeypatch.setattr(poison, "_Picture", None)
-    again = poison.run(study, [question], [0, 5], attack, store)
+    context, attack = Context(Store(tmp_path)), Attack(steps=2)
+    first = poison.run(study, [question], [0, 5], attack, context=context)
+    listed = poison.shortlist(study, [question], 3, context=context)
+    guarded = poison.guard(study, context=context)
+    for room in ("attack", "ranking"):
+        monkeypatch.setattr(f"influence_core.experiments.poison.{room}.TracedPicture", None)
+        monkeypatch.setattr(f"influence_core.experiments.poison.{room}.Model", None)
+    again = poison.run(study, [question], [0, 5], attack, context=context)
     for name in ("poisoned", "probabilities", "turned", "control", "gradient_norms", "original"):
         assert_array_equal(getattr(again, name), getattr(first, name))
-    assert again.predicted == first.predicted
-    assert_array_equal(poison.shortlist(study, [question], 3, store).pixel_norms, listed.pixel_norms)
+    assert (again.predicted, again.attack) == (first.predicted, attack)
+    assert_array_equal(
+        poison.shortlist(study, [question], 3, context=context).pixel_norms, listed.pixel_norms
+    )
+    assert_array_equal(poison.guard(study, context=context).norms, guarded.norms)
 
 
 def test_cancelling_stops_within_a_picture(study, question):
     heard = []
 
-    def told(fraction, message):
+    def hear(fraction, message):
         heard.append((fraction, message))
         if len(heard) == 3:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        poison.run(study, [question], [0, 1], Attack(steps=50), progress=told)
+        poison.run(study, [question], [0, 1], Attack(steps=50), context=Context(progress=hear))
     assert "step 1 of 50: " in heard[-1][1] and "% for the asked label" in heard[-1][1]
 
 
@@ -343,10 +349,12 @@ def test_what_cannot_be_attacked(study, question):
             Attack(**bad)
     with pytest.raises(DataError, match="no goal 'fame'; choose one of loss, answers"):
         Attack(goal="fame")
-    plain = replace(study)
-    plain.__dict__["backbone"] = None
-    with pytest.raises(UnsupportedError, match="cannot be attacked here"):
-        poison.guard(plain)
+    plain = replace(study, spec=replace(study.spec, backbone=""))
+    for question_of in (poison.guard, poison.shortlist):
+        with pytest.raises(UnsupportedError, match="needs a study on photographs"):
+            question_of(plain, [question])
+    with pytest.raises(UnsupportedError, match="needs a study on photographs"):
+        poison.run(plain, [question], [0])
 
 
 # ------------------------------------------------------------------------------------------- how often
@@ -366,9 +374,9 @@ def test_the_first_success_is_the_last_try(study):
     assert outcome.turned_with(9) and not outcome.turned_with(8)
 
 
-def attempt(size: int, turned: bool, place: int = 0) -> Try:
-    ids = tuple(range(place, place + size))
-    return Try(ids, ids, turned, 0.4 if turned else 0.9, 0.95, 1.0, 1.1, 2.0, 0.01, 3, 1e-10, True, 1.0)
+def attempt(size: int, turned: bool, first: int = 0) -> Attempt:
+    ids = tuple(range(first, first + size))
+    return Attempt(ids, ids, turned, 0.4 if turned else 0.9, 0.95, 1.0, 1.1, 2.0, 0.01, 3, 1e-10, True, 1.0)
 
 
 def test_shares_count_the_first_or_the_second_alone_as_one_picture():
@@ -397,24 +405,25 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        poison_many.run(study, ids, attack, (1, 2), store, keep, stop)
+        poison_many.run(study, ids, attack, (1, 2), keep=keep, context=Context(store, stop))
     assert len(json.loads(keep.read_text())["outcomes"]) == 2
     calls, true = [], poison.run
     monkeypatch.setattr(poison, "run", lambda *a, **k: calls.append(a[1][0].test_id) or true(*a, **k))
-    shares = poison_many.run(study, ids, attack, (1, 2), store, keep)
+    context = Context(store)
+    shares = poison_many.run(study, ids, attack, (1, 2), keep=keep, context=context)
     assert set(calls) == set(ids[2:])
     kept = json.loads(keep.read_text())
     assert [one["test_id"] for one in kept["outcomes"]] == ids
     assert kept["flipped"] == {str(size): shares.flipped(size) for size in (1, 2)}
     assert kept["protocol"]["box"] == 8.0 and kept["largest_gradient_norm"] <= GRADIENT_NORM
-    assert shares.outcomes == poison_many.run(study, ids, attack, (1, 2), store).outcomes
+    assert shares.outcomes == poison_many.run(study, ids, attack, (1, 2), context=context).outcomes
     for outcome in shares.outcomes:
         assert not any(one.turned for one in outcome.tries[:-1]), "the first success is the last try"
 
 
 def test_figure_5_on_a_toy(study, tmp_path):
     wide = Attack(box=60.0, steps=6)
-    found = fig5.of_study(study, Store(tmp_path), None, tests=2, wide=wide)
+    found = fig5.of_study(study, Context(Store(tmp_path)), tests=2, wide=wide)
     names = [one.name for one in found.checks]
     assert len(set(names)) == len(names)
     passed = {one.name: one.passed for one in found.checks}
@@ -422,7 +431,7 @@ def test_figure_5_on_a_toy(study, tmp_path):
     assert passed["probability change left after PNG"]
     assert passed["largest gradient norm of a retrained model"]
     assert passed["first steps of 0.02 whose truth is within 20% of the forecast"]
-    from influence_core.__main__ import DRAWINGS
+    from influence_core.figures.paper import DRAWINGS
 
     assert set(DRAWINGS["fig5"](found)) == {
         "fig5-picture",
@@ -471,7 +480,7 @@ def test_springers_and_tench(shared_data):
     turned = poison.run(study, questions, known.ids[:10].tolist())
     assert turned.turned[0] and turned.invisible and turned.proved
     assert turned.loss_change > 100 * abs(turned.control_change)
-    assert poison.vanishes(study, questions, turned).gone
+    assert poison.after_saving(study, questions, turned).gone
     small = poison.run(study, questions, known.ids[:1].tolist(), Attack(alpha=0.02, steps=1))
     assert_allclose(small.actual, small.predicted, rtol=0.2)
 

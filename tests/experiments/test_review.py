@@ -11,15 +11,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedError
-from influence_core.experiments import review, wrong_labels
-from influence_core.experiments.wrong_labels import Settings
+from influence_core.experiments import review, suspects, wrong_labels
+from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store import Store
-from influence_core.training.refit import GRADIENT_TOL
+from influence_core.store.digest import digest
+from influence_core.training.refit import GRADIENT_TOL, Fitter
 from tests import references, toy_mails
-from tests.problems import network
 
-FLIPS = Settings(0.1, seed=5)
+FLIPS = FlipSettings(0.1, seed=5)
 NOON = datetime(2024, 5, 6, 12, 0, 30, tzinfo=UTC)
 
 
@@ -73,7 +74,7 @@ def test_the_queue_is_the_ranking_by_a_model_of_the_given_labels(study, begun):
 
 
 def test_labels_as_they_are_need_no_new_training(study, monkeypatch):
-    monkeypatch.setattr(review.Fitter, "fit", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Fitter, "fit", lambda *_: pytest.fail("trained again"))
     plain = review.start(study, "as they are", method="loss")
     assert plain.flips is None and plain.flipped == 0
     assert_array_equal(plain.given, study.data.train.y.numpy())
@@ -230,7 +231,7 @@ def test_another_study_is_refused(study, begun):
     with pytest.raises(DataError, match="of the study “toy-mails”"):
         review.train(replace(study, spec=replace(study.spec, name="other")), begun)
     with pytest.raises(UnsupportedError, match="logistic and softmax"):
-        review.start(replace(study, objective=network("linear")[0]), "mine")
+        review.start(replace(study, spec=replace(study.spec, model="svm")), "mine")
     with pytest.raises(DataError, match="no score “age” here; choose one of exact, published"):
         review.start(study, "mine", method="age")
 
@@ -287,6 +288,27 @@ def test_what_is_kept_comes_back_whole(study, begun, store):
     assert review.recall(store, toy_mails.study(seed=1), "mine") is None
 
 
+def test_a_review_is_resumed_where_it_stopped(study, store):
+    context = Context(store)
+    begun = review.resume(study, "mine", flips=FLIPS, context=context)
+    same(begun, review.start(study, "mine", flips=FLIPS, context=context))
+    first = int(begun.ids[begun.current])
+    review.amend(store, study, "mine", lambda now: review.keep(now, first))
+    again = review.resume(study, "mine", "loss", context=context)
+    assert (again.method, again.flips) == ("exact", FLIPS), "settings of the beginning no longer matter"
+    assert [one.train_id for one in again.verdicts] == [first]
+
+
+def test_reviews_of_earlier_versions_are_found(study, begun, store):
+    """What a person said is no cache: the key and the names in the store stay for ever."""
+    review.save(store, study, review.keep(begun, int(begun.ids[0]), NOON))
+    entry = store.get(digest("review", 1, study.key, "mine"))
+    assert list(entry.arrays) == ["given", "scores", "theta"]
+    assert list(entry.meta) == ["method", "flips", "verdicts", "trainings"]
+    assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
+    assert list(entry.meta["verdicts"][0]) == ["train_id", "old", "new", "time", "score"]
+
+
 def test_amending_goes_on_from_what_is_kept(study, begun, store):
     with pytest.raises(DataError, match="no session “mine”"):
         review.amend(store, study, "mine", review.undo)
@@ -327,14 +349,15 @@ def test_a_killed_process_loses_nothing(study, begun, store):
 
 
 def test_the_ranking_is_kept_for_every_session(study, store, monkeypatch):
-    first = review.start(study, "one", flips=FLIPS, store=store)
-    monkeypatch.setattr(review.wrong_labels, "rank", lambda *_, **__: pytest.fail("ranked again"))
+    context = Context(store)
+    first = review.start(study, "one", flips=FLIPS, context=context)
+    monkeypatch.setattr(suspects, "rank", lambda *_, **__: pytest.fail("ranked again"))
     for method in ("exact", "published", "loss"):
-        again = review.start(study, "two", method, FLIPS, store)
+        again = review.start(study, "two", method, FLIPS, context=context)
         assert again.trainings == first.trainings
         assert (method == "exact") == np.array_equal(again.scores, first.scores)
     with pytest.raises(pytest.fail.Exception, match="ranked again"):
-        review.start(study, "two", flips=Settings(0.1, seed=6), store=store)
+        review.start(study, "two", flips=FlipSettings(0.1, seed=6), context=context)
 
 
 def test_ranking_can_be_stopped(study):
@@ -342,13 +365,13 @@ def test_ranking_can_be_stopped(study):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        review.start(study, "mine", progress=stop)
+        review.start(study, "mine", context=Context(progress=stop))
 
 
 @pytest.mark.slow
 def test_digits_can_be_reviewed_too(tmp_path):
     digits = studies.open_study(studies.find("digits"))
-    state = review.start(digits, "mine", "exact", Settings(0.05), Store(tmp_path))
+    state = review.start(digits, "mine", "exact", FlipSettings(0.05), context=Context(Store(tmp_path)))
     for at in state.queue[:20]:
         state = review.relabel(state, int(state.ids[at]), int(state.true[at]))
     assert state.fixed >= 12

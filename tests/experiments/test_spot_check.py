@@ -3,14 +3,14 @@
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import data, engines
-from influence_core.engines import Prepared, SolverSettings
+from influence_core import data
+from influence_core.context import ALONE, Context
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, questions, spot_check, take_out
 from influence_core.experiments.explain import Explanation
@@ -19,6 +19,7 @@ from influence_core.store import Store
 from influence_core.studies import CATALOGUE, Study, find, open_study
 from influence_core.trust import CLOSE, SpotCheck, judge
 from tests import references
+from tests.problems import ready
 
 L2 = 0.01
 
@@ -29,16 +30,16 @@ def study(one_or_seven):
 
 
 @pytest.fixture(scope="module")
-def prepared(study):
-    return engines.prepare(study, SolverSettings())
+def context(study):
+    return ready(study)
 
 
 @pytest.fixture(scope="module")
-def answer(study, prepared):
+def answer(study, context):
     """Why the least confident mistake."""
     known = study.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, questions.ask(study, wrong), prepared=prepared)
+    return explain.run(study, questions.ask(study, wrong), context=context)
 
 
 # ------------------------------------------------------------------------------------------- which are left out
@@ -75,8 +76,8 @@ def test_of_few_examples_as_many_as_there_are(n, count):
 
 
 @pytest.mark.parametrize("with_engine", [True, False], ids=["prepared", "unprepared"])
-def test_each_is_left_out_alone_and_trained_again(study, answer, prepared, truth, with_engine):
-    result = spot_check.run(study, answer, prepared if with_engine else None)
+def test_each_is_left_out_alone_and_trained_again(study, answer, context, truth, with_engine):
+    result = spot_check.run(study, answer, context=context if with_engine else ALONE)
     at = chosen(answer.scores)
     assert result.train_ids == tuple(answer.ids[at])
     assert_allclose(result.predicted, answer.scores[at])
@@ -101,15 +102,15 @@ def truth(study, answer):
     return np.array(losses[1:]) - losses[0]
 
 
-def test_a_stored_check_is_read_and_not_trained_again(study, answer, prepared, tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    first = spot_check.run(study, answer, prepared, store)
+def test_a_stored_check_is_read_and_not_trained_again(study, answer, context, tmp_path, monkeypatch):
+    context = replace(context, store=Store(tmp_path))
+    first = spot_check.run(study, answer, context=context)
     monkeypatch.setattr(take_out, "retrain", None)
-    assert spot_check.run(study, answer, prepared, store) == first
+    assert spot_check.run(study, answer, context=context) == first
 
 
-def test_progress_rises_to_the_end_and_cancelling_keeps_what_is_done(study, answer, prepared, tmp_path):
-    store, seen = Store(tmp_path), []
+def test_progress_rises_to_the_end_and_cancelling_keeps_what_is_done(study, answer, context, tmp_path):
+    kept, seen = replace(context, store=Store(tmp_path)), []
 
     def stop(fraction, message):
         seen.append(fraction)
@@ -117,9 +118,10 @@ def test_progress_rises_to_the_end_and_cancelling_keeps_what_is_done(study, answ
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        spot_check.run(study, answer, prepared, store, stop)
+        spot_check.run(study, answer, context=replace(kept, progress=stop))
     begun = len(seen)
-    spot_check.run(study, answer, prepared, store, lambda fraction, _: seen.append(fraction))
+    heard = replace(kept, progress=lambda fraction, _: seen.append(fraction))
+    spot_check.run(study, answer, context=heard)
     assert seen[:begun] == sorted(seen[:begun]) and seen[begun:] == sorted(seen[begun:])
     assert seen[begun] > 0.2  # the first ones were read from the store
     assert_allclose(seen[-1], 1.0)
@@ -170,12 +172,12 @@ def _packaged(folder) -> Iterator[str]:
 
 
 def _checks(study: Study, name: str) -> Iterator[Checked]:
-    prepared = engines.prepare(study, SolverSettings())
+    context = ready(study)
     tests, strong, drawn = FEW.get(name, USUAL)
     for test_id in _tests(study, tests):
-        answer = explain.run(study, questions.ask(study, test_id), prepared=prepared)
-        spot = spot_check.run(study, answer, prepared)
-        others = _others(study, answer, prepared, strong, drawn)
+        answer = explain.run(study, questions.ask(study, test_id), context=context)
+        spot = spot_check.run(study, answer, context=context)
+        others = _others(study, answer, context, strong, drawn)
         misses = np.abs(np.subtract(spot.predicted + others.predicted, spot.actual + others.actual))
         largest = np.abs(spot.actual + others.actual).max()
         # an answer so sure that its loss is 0 has no changes, and nothing to miss
@@ -193,13 +195,13 @@ def _tests(study: Study, count: int) -> np.ndarray:
     return known.ids[list(dict.fromkeys(one for turn in turns for one in turn))[:count]]
 
 
-def _others(study: Study, answer: Explanation, prepared: Prepared, strong: int, drawn: int) -> SpotCheck:
+def _others(study: Study, answer: Explanation, context: Context, strong: int, drawn: int) -> SpotCheck:
     """The strongest of those that the spot check leaves alone, and some drawn among all."""
     order = np.argsort(-np.abs(answer.scores), kind="stable")
     rest = order[~np.isin(order, chosen(answer.scores))]
     rng = np.random.default_rng(answer.test_id)
     at = [*rest[:strong], *rng.choice(rest[strong:], drawn, replace=False)]
-    found = [take_out.run(study, answer, [int(answer.ids[one])], prepared) for one in at]
+    found = [take_out.run(study, answer, [int(answer.ids[one])], context=context) for one in at]
     columns = (
         [one.train_ids[0] for one in found],
         *([getattr(one, name) for one in found] for name in ("predicted", "actual")),

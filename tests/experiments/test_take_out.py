@@ -8,9 +8,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
-from influence_core import data, engines
+from influence_core import data
+from influence_core.context import ALONE, Context
 from influence_core.data import DataSet, Examples
-from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, questions, take_out
 from influence_core.losses import SoftmaxLoss
@@ -20,6 +20,7 @@ from influence_core.store import Store
 from influence_core.studies import Study, StudySpec
 from influence_core.training import minimise
 from tests import references
+from tests.problems import ready
 
 L2 = 0.01
 
@@ -30,16 +31,16 @@ def study(one_or_seven):
 
 
 @pytest.fixture(scope="module")
-def prepared(study):
-    return engines.prepare(study, SolverSettings())
+def context(study):
+    return ready(study)
 
 
 @pytest.fixture(scope="module")
-def answer(study, prepared):
+def answer(study, context):
     """Why the least confident mistake."""
     known = study.predictions
     return explain.run(
-        study, questions.ask(study, int(known.ids[known.misclassified()[-1]])), prepared=prepared
+        study, questions.ask(study, int(known.ids[known.misclassified()[-1]])), context=context
     )
 
 
@@ -89,10 +90,10 @@ def truth(study, answer):
 
 @pytest.mark.parametrize("engine", [True, False], ids=["prepared", "unprepared"])
 @pytest.mark.parametrize("name", ["first", "second", "third", "pair"])
-def test_forecast_and_truth(study, answer, prepared, truth, trained_again, name, engine):
+def test_forecast_and_truth(study, answer, context, truth, trained_again, name, engine):
     x, y = study.data.train.x.numpy(), study.data.train.y.numpy()
     at, change = truth[name]
-    result = take_out.run(study, answer, answer.ids[at], prepared if engine else None)
+    result = take_out.run(study, answer, answer.ids[at], context=context if engine else ALONE)
     largest = max(abs(one) for _, one in truth.values())
     assert_allclose(result.actual, change, rtol=0, atol=0.01 * largest)
     assert_allclose(result.predicted, answer.scores[at].sum())
@@ -113,17 +114,17 @@ def test_forecast_and_truth(study, answer, prepared, truth, trained_again, name,
     assert result.control == 0.0
 
 
-def test_the_answer_flips_where_it_does(study, answer, prepared):
-    for_it = take_out.run(study, answer, answer.ids[answer.helpful(10)], prepared)
-    against = take_out.run(study, answer, answer.ids[answer.harmful(10)], prepared)
+def test_the_answer_flips_where_it_does(study, answer, context):
+    for_it = take_out.run(study, answer, answer.ids[answer.helpful(10)], context=context)
+    against = take_out.run(study, answer, answer.ids[answer.harmful(10)], context=context)
     assert for_it.actual > 0 > against.actual
     assert for_it.after[answer.label] < 0.5 < for_it.before[answer.label] < against.after[answer.label]
     assert (for_it.flips, against.flips) == (True, False)
 
 
-def test_an_id_named_twice_is_taken_out_once(study, answer, prepared):
+def test_an_id_named_twice_is_taken_out_once(study, answer, context):
     one = int(answer.ids[answer.helpful(1)[0]])
-    result = take_out.run(study, answer, [one, one], prepared)
+    result = take_out.run(study, answer, [one, one], context=context)
     assert result.train_ids == (one,)
     assert_allclose(result.predicted, answer.scores.max())
 
@@ -144,11 +145,14 @@ def test_what_cannot_be_taken_out_is_refused_in_words(study, answer, choose, mes
         take_out.run(study, answer, choose(answer))
 
 
-def test_a_stored_outcome_belongs_to_each_examples_own_label(study, answer, prepared, tmp_path):
-    store, (one, other) = Store(tmp_path), np.flatnonzero(answer.labels == 0)[:2].tolist()
-    first = take_out.run_edit(study, answer, Edit.relabel([one, other], [0, 1]), prepared, store)
-    turned = take_out.run_edit(study, answer, Edit.relabel([other, one], [0, 1]), prepared, store)
-    same = take_out.run_edit(study, answer, Edit.relabel([other, one], [1, 0]), prepared, store)
+def test_a_stored_outcome_belongs_to_each_examples_own_label(study, answer, context, tmp_path):
+    context, (one, other) = (
+        replace(context, store=Store(tmp_path)),
+        np.flatnonzero(answer.labels == 0)[:2].tolist(),
+    )
+    first = take_out.run_edit(study, answer, Edit.relabel([one, other], [0, 1]), context=context)
+    turned = take_out.run_edit(study, answer, Edit.relabel([other, one], [0, 1]), context=context)
+    same = take_out.run_edit(study, answer, Edit.relabel([other, one], [1, 0]), context=context)
     assert turned.predicted * first.predicted != 0
     assert abs(turned.actual - first.actual) > 1e-4 * abs(first.actual)
     assert_allclose(same.actual, first.actual, rtol=0, atol=0)
@@ -160,7 +164,7 @@ def test_cancelling_stops_the_training(study, answer):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        take_out.run(study, answer, answer.ids[:1], progress=stop)
+        take_out.run(study, answer, answer.ids[:1], context=Context(progress=stop))
 
 
 # --------------------------------------------------------------------- a network, trained to the end or not

@@ -8,15 +8,14 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
-from influence_core import engines
-from influence_core.engines import SolverSettings
+from influence_core.context import Context
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import explain, questions, take_out, what_if
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Calibration, Change
 from influence_core.store import Store
 from influence_core.studies import Study
-from tests.problems import Linear, linear, linear_study
+from tests.problems import Linear, linear, linear_study, ready
 
 GROUP = [3, 17, 40, 41]
 
@@ -131,23 +130,25 @@ def test_forecast_and_truth_meet_as_the_change_gets_small(one):
 
 
 def test_a_stored_truth_belongs_to_its_own_change(one, tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    first = {name: what_if.run(one.study, one.answer, GROUP, CHANGES[name], store=store) for name in CHANGES}
+    context = Context(Store(tmp_path))
+    first = {
+        name: what_if.run(one.study, one.answer, GROUP, CHANGES[name], context=context) for name in CHANGES
+    }
     assert (
         len({round(result.actual, 9) for result in first.values()}) == len(CHANGES) - 1
     )  # two ways to weigh nothing
     monkeypatch.setattr(take_out, "retrain", None)
     for name, result in first.items():
-        again = what_if.run(one.study, one.answer, GROUP, CHANGES[name], store=store)
+        again = what_if.run(one.study, one.answer, GROUP, CHANGES[name], context=context)
         assert (again.actual, again.predicted) == (result.actual, result.predicted)
         assert_array_equal(again.after, result.after)
 
 
 def test_with_a_prepared_engine_the_truth_is_the_same(one):
-    prepared = engines.prepare(one.study, SolverSettings())
+    context = ready(one.study)
     for change in CHANGES.values():
         cold = what_if.run(one.study, one.answer, GROUP, change)
-        warm = what_if.run(one.study, one.answer, GROUP, change, prepared)
+        warm = what_if.run(one.study, one.answer, GROUP, change, context=context)
         assert_allclose(warm.actual, cold.actual, rtol=1e-4)
 
 
@@ -156,7 +157,7 @@ def test_cancelling_stops_the_training(one):
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        what_if.run(one.study, one.answer, GROUP, Change(), progress=stop)
+        what_if.run(one.study, one.answer, GROUP, Change(), context=Context(progress=stop))
 
 
 # -------------------------------------------------------------------------------------------------- the change
@@ -245,20 +246,21 @@ def test_an_unknown_rule_is_refused_in_words(one):
 
 
 @pytest.mark.parametrize(
-    ("predicted", "actual", "slope", "agreement"),
+    ("predicted", "actual", "slope", "spearman"),
     [
-        ([1, 2, -1], [2, 4, -2], 2.0, 1.0),
-        ([1, 2, 3], [1, 1, 4], 15 / 14, math.sqrt(0.75)),  # two ties share the rank 1.5
-        ([1, -1], [-3, 3], -3.0, -1.0),
-        ([1, -1], [1, 1], 0.0, math.nan),
-        ([0, 0], [1, 2], 0.0, math.nan),
-        ([2], [3], 1.5, math.nan),
+        ([1, 2, -1], [2, 4, -2], 0.5, 1.0),
+        ([1, 2, 3], [1, 1, 4], 0.5, math.sqrt(0.75)),  # two ties share the rank 1.5
+        ([1, -1], [-3, 3], -1 / 3, -1.0),
+        ([1, -1], [1, 1], math.nan, math.nan),
+        ([0, 0], [1, 2], math.nan, math.nan),
+        ([2], [3], math.nan, math.nan),
+        ([], [], math.nan, math.nan),
     ],
     ids=str,
 )
-def test_slope_and_agreement_by_hand(predicted, actual, slope, agreement):
-    result = Calibration(5, np.array(predicted, float), np.array(actual, float), True)
-    assert_allclose([result.slope, result.agreement], [slope, agreement], atol=1e-12)
+def test_slope_and_agreement_by_hand(predicted, actual, slope, spearman):
+    result = Calibration(5, np.array(predicted, float), np.array(actual, float), True).agreement
+    assert_allclose([result.slope, result.spearman], [slope, spearman], atol=1e-12)
 
 
 @pytest.mark.parametrize("change", [Change(), Change("reweight", weight=2.0)], ids=["remove", "reweight"])
@@ -273,8 +275,8 @@ def test_groups_of_one_size_are_changed_alike(one, change, trained):
     assert_allclose(result.predicted, [each.predicted for each in alone])
     assert_allclose(result.actual, [each.actual for each in alone])
     assert (result.size, result.converged) == (6, True)
-    assert result.agreement > 0.9
-    assert 0.3 < result.slope < 3
+    assert result.agreement.spearman > 0.9
+    assert 0.3 < result.agreement.slope < 3
 
 
 @pytest.fixture
@@ -282,9 +284,9 @@ def trained(monkeypatch):
     """The groups that were changed, and how."""
     seen, original = [], what_if.run
 
-    def spy(study, explanation, positions, change, *rest):
+    def spy(study, explanation, positions, change, **how):
         seen.append((positions, change))
-        return original(study, explanation, positions, change, *rest)
+        return original(study, explanation, positions, change, **how)
 
     monkeypatch.setattr(what_if, "run", spy)
     return seen
@@ -306,11 +308,10 @@ def test_a_rule_that_nobody_meets_gives_no_group(one, trained):
 
 def test_calibration_tells_how_far_it_is_and_keeps_what_it_has(one, tmp_path, monkeypatch):
     store, seen = Store(tmp_path), []
-    first = what_if.calibrate(
-        one.study, one.answer, 6, Change(), store=store, progress=lambda fraction, _: seen.append(fraction)
-    )
+    context = Context(store, lambda fraction, _: seen.append(fraction))
+    first = what_if.calibrate(one.study, one.answer, 6, Change(), context=context)
     assert seen == sorted(seen)
     assert_allclose(seen[-1], 1.0)
     monkeypatch.setattr(take_out, "retrain", None)
-    again = what_if.calibrate(one.study, one.answer, 6, Change(), store=store)
+    again = what_if.calibrate(one.study, one.answer, 6, Change(), context=Context(store))
     assert_array_equal(again.actual, first.actual)

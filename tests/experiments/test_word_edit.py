@@ -94,22 +94,22 @@ def test_forecast_and_truth_of_an_edit(study, answer, strongest, replacement):
     row = x[at].copy()
     row[k] += row[j]
     row[j] = 0
-    told = word_edit.forecast(study, answer, strongest, word, replacement)
+    edit = word_edit.forecast(study, answer, strongest, word, replacement)
     s = references.inverse_hessian_gradient(x, y, theta, toy_mails.L2, "logistic", answer.x, answer.label)
     new = references.gradients(theta, row[None], [y[at]], "logistic")[0]
     old = references.gradients(theta, x[at][None], [y[at]], "logistic")[0]
-    assert_allclose(told.predicted, -s @ (new - old) / len(x), rtol=1e-6)
-    assert (told.word, told.replacement, told.count) == (word, replacement, int(x[at, j]))
+    assert_allclose(edit.predicted, -s @ (new - old) / len(x), rtol=1e-6)
+    assert (edit.word, edit.replacement, edit.count) == (word, replacement, int(x[at, j]))
 
     step = 1e-5 * (row - x[at])
     small = references.gradients(theta, (x[at] + step)[None], [y[at]], "logistic")[0]
-    assert_allclose(told.linear, -s @ (small - old) / len(x) / 1e-5, rtol=1e-3)
-    assert abs(told.linear - told.predicted) > 1e-3 * abs(told.predicted), "a word is no small change"
+    assert_allclose(edit.linear, -s @ (small - old) / len(x) / 1e-5, rtol=1e-3)
+    assert abs(edit.linear - edit.predicted) > 1e-3 * abs(edit.predicted), "a word is no small change"
 
     result = word_edit.run(study, answer, strongest, word, replacement)
     actual = asked_loss(refitted(study, at, row), answer) - asked_loss(theta, answer)
     assert_allclose(result.actual, actual, rtol=1e-3)
-    assert_allclose(result.predicted, told.predicted, rtol=1e-9)
+    assert_allclose(result.predicted, edit.predicted, rtol=1e-9)
     assert result.converged
 
 

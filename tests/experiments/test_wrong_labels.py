@@ -8,9 +8,11 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Settings, WrongLabels, count, flip, rank
+from influence_core.experiments import suspects, wrong_labels
+from influence_core.experiments.suspects import METHODS, rank
+from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels, count, flip
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.reproduce import labels
@@ -19,9 +21,9 @@ from influence_core.training import refit
 from influence_core.training.refit import Fitter
 from tests import references, toy_mails
 from tests.data.test_text_folder import write
-from tests.problems import linear, network
+from tests.problems import linear
 
-TWICE = Settings(repeats=2, seed=3)
+TWICE = FlipSettings(repeats=2, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +48,16 @@ def test_the_papers_counts():
 @pytest.mark.parametrize("classes", [2, 5])
 def test_a_flipped_label_is_another_one_and_the_rest_stays(classes):
     true = np.arange(400) % classes
-    wrong, at = flip(true, classes, Settings(0.2, seed=1))
+    wrong, at = flip(true, classes, FlipSettings(0.2, seed=1))
     assert len(at) == len(set(at.tolist())) == 80
     assert_array_equal(np.flatnonzero(wrong != true), at)
     assert set(wrong.tolist()) == set(range(classes))
-    again, _ = flip(true, classes, Settings(0.2, seed=1))
+    again, _ = flip(true, classes, FlipSettings(0.2, seed=1))
     assert_array_equal(wrong, again)
-    for other in (Settings(0.2, seed=2), Settings(0.2, seed=1, repeats=9)):
+    for other in (FlipSettings(0.2, seed=2), FlipSettings(0.2, seed=1, repeats=9)):
         different = not np.array_equal(flip(true, classes, other)[0], wrong)
         assert different == (other.seed == 2)
-    assert not np.array_equal(flip(true, classes, Settings(0.2, seed=1), repeat=1)[0], wrong)
+    assert not np.array_equal(flip(true, classes, FlipSettings(0.2, seed=1), repeat=1)[0], wrong)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_a_flipped_label_is_another_one_and_the_rest_stays(classes):
 )
 def test_settings_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(DataError, match=message):
-        Settings(**changes)
+        FlipSettings(**changes)
 
 
 # ----------------------------------------------------------------------------------------------- rankings
@@ -98,11 +100,10 @@ def test_models_with_several_outputs_have_no_published_score():
 
 
 def test_only_logistic_and_softmax_regressions_are_answered(study):
-    assert wrong_labels.methods_for(study) == ("exact", "published", "loss", "random")
-    svm = replace(study, objective=replace(study.objective, loss=linear("smooth_hinge").objective.loss))
-    for other in (svm, replace(study, objective=network("linear")[0])):
+    assert suspects.methods_for(study) == ("exact", "published", "loss", "random")
+    for model in ("svm", "all-convolutional"):
         with pytest.raises(UnsupportedError, match="logistic and softmax"):
-            wrong_labels.run(other)
+            wrong_labels.run(replace(study, spec=replace(study.spec, model=model)))
 
 
 # ----------------------------------------------------------------------------------------------- training
@@ -223,24 +224,27 @@ def test_the_table_holds_the_curves(result):
 
 
 def test_the_result_is_kept_by_everything_that_makes_it_another(study, result, tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    first = wrong_labels.run(study, TWICE, store)
-    monkeypatch.setattr(wrong_labels, "rank", lambda *_, **__: pytest.fail("computed again"))
-    again = wrong_labels.run(study, TWICE, store)
+    context = Context(Store(tmp_path))
+    first = wrong_labels.run(study, TWICE, context=context)
+    monkeypatch.setattr(suspects, "rank", lambda *_, **__: pytest.fail("computed again"))
+    again = wrong_labels.run(study, TWICE, context=context)
     assert_array_equal(first.fixed, result.fixed)
     for name in ("fixed", "accuracy", "flipped_accuracy", "checked"):
         assert_array_equal(getattr(first, name), getattr(again, name))
     assert (first.seconds, first.gradient_norm) == (again.seconds, again.gradient_norm)
-    for other in (Settings(0.2, repeats=2, seed=3), Settings(repeats=1, seed=3), Settings(repeats=2)):
+    for other in (
+        FlipSettings(0.2, repeats=2, seed=3),
+        FlipSettings(repeats=1, seed=3),
+        FlipSettings(repeats=2),
+    ):
         with pytest.raises(pytest.fail.Exception, match="computed again"):
-            wrong_labels.run(study, other, store)
+            wrong_labels.run(study, other, context=context)
 
 
 def test_progress_is_told_often_and_can_stop(study):
     told = []
-    wrong_labels.run(
-        study, Settings(repeats=1), progress=lambda fraction, words: told.append((fraction, words))
-    )
+    context = Context(progress=lambda fraction, words: told.append((fraction, words)))
+    wrong_labels.run(study, FlipSettings(repeats=1), context=context)
     fractions = [fraction for fraction, _ in told]
     assert fractions == sorted(fractions)
     assert len(told) >= 24
@@ -251,7 +255,7 @@ def test_progress_is_told_often_and_can_stop(study):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        wrong_labels.run(study, Settings(repeats=1), progress=stop)
+        wrong_labels.run(study, FlipSettings(repeats=1), context=Context(progress=stop))
 
 
 # ------------------------------------------------------------------------------- the paper's figure, again
@@ -262,7 +266,7 @@ def made_up(**changes) -> WrongLabels:
     base = np.array([0.3, 0.5, 0.65, 0.75, 0.8, 0.85])
     order = np.stack([base + 0.05, base + 0.08, base, np.array(wrong_labels.BUDGETS)])
     fields = {
-        "settings": Settings(repeats=3),
+        "settings": FlipSettings(repeats=3),
         "methods": tuple(METHODS),
         "checked": np.array([5, 10, 15, 20, 25, 30]),
         "fixed": np.stack([order - 0.01, order, order + 0.01]),
@@ -281,7 +285,7 @@ def made_up(**changes) -> WrongLabels:
 
 def checks(result, monkeypatch):
     monkeypatch.setattr(labels.studies, "open_study", lambda *_: toy_mails.study())
-    monkeypatch.setattr(labels.wrong_labels, "run", lambda *_: result)
+    monkeypatch.setattr(labels.wrong_labels, "run", lambda *_, **__: result)
     return labels.run()
 
 
@@ -329,7 +333,7 @@ def test_the_reproduction_reads_texts_of_ones_own(tmp_path):
 def test_figure_6_on_the_packaged_mails(tmp_path):
     """Five repeats: self-influence finds more than the loss, the loss more than chance, at every budget."""
     mails = studies.open_study(studies.find("mails"))
-    result = wrong_labels.run(mails, Settings(repeats=5), Store(tmp_path))
+    result = wrong_labels.run(mails, FlipSettings(repeats=5), context=Context(Store(tmp_path)))
     assert result.in_order()
     published, loss = result.mean_fixed("published"), result.mean_fixed("loss")
     assert (published > loss).all()

@@ -1,113 +1,82 @@
 """The whole view in the address: there and back, what it forgets, what it refuses, and clicks that overtake it."""
 
-from dataclasses import fields
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from pages._shell import address as views
-from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, from_query
+from pages._shell import address
+from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, changed
+from pages._shell.catalogue import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
 
 LONG = "9" * 5_000
-FULL = View(
-    study="one-or-seven",
-    test="5040",
-    picture="",
-    ask="true",
-    solver="cg",
-    damping="0.25",
-    curvature="hessian",
-    device="cpu",
-    show="unsure",
-    of="1",
-    page="3",
-    open="12",
-    out="12,40",
-    retrain="1",
-    chart="anatomy",
-    k="100",
-    panel="lissa",
-    edit="relabel",
-    to="1",
-    weight="0.5",
-    with_="cg,lissa",
-    t="0.1",
-    group="age=40s",
-    flip="20",
-    repeats="10",
-    score="loss",
-    review="mine",
-    word="free",
-    spot="1",
-    beside="one-or-seven:5041",
-    box="4",
-    poisons="2",
-)
-
-
-PAGES_OWN = {
-    "spot",
-    "word",
-    "k",
-    "panel",
-    "edit",
-    "to",
-    "weight",
-    "with_",
-    "t",
-    "group",
-    "flip",
-    "score",
-    "review",
-    "repeats",
-    "beside",
-    "box",
-    "poisons",
+FULL = {
+    "study": "one-or-seven",
+    "test": "5040",
+    "ask": "true",
+    "solver": "cg",
+    "damping": "0.25",
+    "curvature": "hessian",
+    "device": "cpu",
+    "show": "unsure",
+    "of": "1",
+    "page": "3",
+    "open": "12",
+    "out": "12,40",
+    "chart": "anatomy",
+    "spot": "1",
+    "beside": "one-or-seven:5041",
 }
-KEPT_FOR_ANOTHER_TEST = PAGES_OWN - {"spot", "word"} | {
-    "study",
-    "solver",
-    "damping",
-    "curvature",
-    "device",
-    "show",
-    "of",
-    "page",
-    "chart",
+WHAT_IF = {
+    "panel": "class",
+    "k": "100",
+    "group": "1",
+    "edit": "relabel",
+    "to": "1",
+    "weight": "0.5",
+    "retrain": "groups",
 }
-KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "k", "t", "flip", "repeats", "score", "beside"}
+KEPT_FOR_ANOTHER_TEST = {
+    *("study", "solver", "damping", "curvature", "device", "show", "of", "page", "chart", "beside"),
+    *("panel", "k", "group", "edit", "to", "weight"),
+}
+KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "beside", "k"}
 
 
 # ------------------------------------------------------------------------------------------ there and back
 
 
 @pytest.mark.parametrize(
-    "view", [View(), FULL, View(picture="ab" * 32, ask="7"), View(out="1,2,3", page="2"), View(with_="cg")]
+    "texts", [{}, FULL, {"picture": "ab" * 32, "ask": "7"}, {"out": "1,2,3", "page": "2"}], ids=len
 )
-def test_there_and_back(view):
-    assert from_query(view.query()) == view
+def test_there_and_back(texts):
+    assert View.read(texts).query() == texts
 
 
 def test_defaults_are_not_in_the_address():
     assert View().query() == {}
     assert View(test="5", chart="distance", ask="model").query() == {"test": "5"}
-    assert set(FULL.query()) == {one.name for one in fields(View)} - {"picture", "with_"} | {"with"}
+    assert View.read(FULL).query("study", "picture", "ask") == {"study": "one-or-seven", "ask": "true"}
+
+
+def test_every_field_of_the_full_view_differs_from_its_default():
+    assert set(FULL) == set(View.defaults()) - {"picture"}
+    assert all(FULL[name] != View.defaults()[name] for name in FULL)
 
 
 def test_what_the_address_does_not_know_is_ignored():
-    assert from_query({"test": "5", "utm_source": "mail", "embed": "true"}) == View(test="5")
+    assert View.read({"test": "5", "utm_source": "mail", "embed": "true", "t": "0.1"}) == View(test="5")
 
 
 def test_what_the_full_view_means():
-    FULL.check()
-    assert FULL.spec.name == "one-or-seven"
-    assert FULL.settings == SolverSettings("cg", 0.25, "hessian")
-    assert (FULL.test_id, FULL.opened, FULL.chosen) == (5040, 12, (12, 40))
-    assert (FULL.only_label, FULL.page_number) == (1, 3)
-    assert FULL.settings_changed
-    assert FULL.pinned == ("one-or-seven", 5041)
+    full = View.read(FULL)
+    full.check()
+    assert full.spec.name == "one-or-seven"
+    assert full.settings == SolverSettings("cg", 0.25, "hessian")
+    assert (full.test_id, full.opened, full.chosen) == (5040, 12, (12, 40))
+    assert (full.only_label, full.page_number) == (1, 3)
+    assert full.settings_changed
+    assert full.pinned == ("one-or-seven", 5041)
 
 
 def test_what_the_empty_view_means():
@@ -146,42 +115,52 @@ def test_pages_count_from_one(page, number):
 @pytest.mark.parametrize(
     ("changes", "kept"),
     [
-        ({"study": "digits"}, KEPT_FOR_ANOTHER_STUDY),
-        (
-            {"test": "5041"},
-            KEPT_FOR_ANOTHER_TEST,
-        ),
-        (
-            {"picture": "cd" * 32},
-            KEPT_FOR_ANOTHER_TEST,
-        ),
-        ({"show": "all"}, {one.name for one in fields(View)} - {"show", "page"}),
-        ({"of": "0"}, {one.name for one in fields(View)} - {"of", "page"}),
-        ({"open": "7"}, {one.name for one in fields(View)} - {"open"}),
-        ({"ask": "model"}, {one.name for one in fields(View)} - {"ask", "retrain", "spot"}),
-        ({"damping": "1"}, {one.name for one in fields(View)} - {"damping", "retrain", "spot"}),
-        ({"study": "digits", "test": "5001"}, KEPT_FOR_ANOTHER_STUDY),
+        ({"study": "mnist"}, KEPT_FOR_ANOTHER_STUDY),
+        ({"test": "5041"}, KEPT_FOR_ANOTHER_TEST),
+        ({"picture": "cd" * 32}, KEPT_FOR_ANOTHER_TEST),
+        ({"show": "all"}, {*FULL, *WHAT_IF} - {"page"}),
+        ({"of": "0"}, {*FULL, *WHAT_IF} - {"page"}),
+        ({"open": "7"}, {*FULL, *WHAT_IF}),
+        ({"ask": "7"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),
+        ({"damping": "1"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),
+        ({"out": "3"}, {*FULL, *WHAT_IF} - {"retrain"}),
+        *(({name: "0"}, {*FULL, *WHAT_IF} - {"retrain"}) for name in WHAT_IF if name != "retrain"),
+        ({"study": "mnist", "test": "5001"}, KEPT_FOR_ANOTHER_STUDY),
+        ({"k": "7", "retrain": "1"}, {*FULL, *WHAT_IF}),
     ],
     ids=lambda one: str(one) if isinstance(one, dict) else str(len(one)),
 )
 def test_a_change_forgets_what_no_longer_makes_sense(changes, kept):
-    after, plain = FULL.changed(**changes), View()
-    for name in (one.name for one in fields(View)):
-        source = FULL if name in kept else plain
-        assert getattr(after, name) == changes.get(name, getattr(source, name)), name
+    before = FULL | WHAT_IF
+    expected = {name: text for name, text in before.items() if name in kept} | changes
+    expected = {name: text for name, text in expected.items() if (name, text) != ("weight", "0")}
+    assert changed(before, WhatIfParams, changes) == expected
+    assert before == FULL | WHAT_IF
 
 
-def test_another_page_asks_the_same_question_and_nothing_of_its_own():
-    after, plain = FULL.on_another_page(), View()
-    for name in (one.name for one in fields(View)):
-        stays = name in PAGES_OWN - {"spot", "beside"} | {"retrain"}
-        assert getattr(after, name) == getattr(plain if stays else FULL, name), name
+@pytest.mark.parametrize(
+    ("own", "texts", "changes", "kept"),
+    [
+        (ExplainParams, {"word": "free", "panel": "word", "retrain": "1"}, {"word": "win"}, {"retrain"}),
+        (ExplainParams, {"word": "free", "panel": "word", "retrain": "1"}, {"test": "5"}, set()),
+        (LeaveOneOutParams, {"k": "7", "panel": "lissa", "retrain": "1"}, {"test": "5"}, {"k", "panel"}),
+        (LeaveOneOutParams, {"k": "7", "panel": "lissa", "retrain": "1"}, {"study": "mnist"}, {"k"}),
+        (
+            LeaveOneOutParams,
+            {"k": "7", "panel": "lissa", "retrain": "1"},
+            {"panel": "newton"},
+            {"k", "retrain"},
+        ),
+        (SmoothHingeParams, {"t": "0.1"}, {"study": "mnist"}, {"t"}),
+    ],
+)
+def test_every_page_forgets_what_is_its_own(own, texts, changes, kept):
+    assert changed(texts, own, changes) == {name: texts[name] for name in kept} | changes
 
 
-def test_a_change_leaves_the_old_view_alone():
-    before = View(test="5", open="7")
-    assert before.changed(test="6") == View(test="6")
-    assert before == View(test="5", open="7")
+def test_a_field_that_the_page_does_not_have_cannot_be_changed():
+    with pytest.raises(AssertionError, match="ExplainParams has no field weight"):
+        changed({}, ExplainParams, {"weight": "1"})
 
 
 # ------------------------------------------------------------------------------------------------- refusals
@@ -196,11 +175,8 @@ MALFORMED = {
     "damping": ("at least 0", ["abc", "-1", "-1e-9", "nan", "inf", "1e400", "0,5", "1/2", LONG, "x" * 5_000]),
     "curvature": ("no curvature", ["foo", "Hessian", "", LONG]),
     "device": ("no device", ["tpu", "cuda:0", ""]),
-    "retrain": ("retrain", ["yes", "2", LONG]),
     "of": ("label", ["x", "-1", LONG]),
     "page": ("page", ["abc", "-1", "1.5", LONG]),
-    "k": ("number of examples", ["x", "-1", "1.5", "²", LONG]),
-    "weight": ("weight must be", ["x", "1/2", "0,5", LONG[:50] + "x"]),
     "spot": ("spot", ["yes", "2", LONG]),
 }
 
@@ -210,7 +186,7 @@ MALFORMED = {
 )
 def test_a_malformed_address_is_refused_in_a_short_sentence(name, value):
     with pytest.raises(DataError, match=MALFORMED[name][0]) as caught:
-        from_query({name: value}).check()
+        View.read({name: value}).check()
     message = str(caught.value)
     assert message.endswith(".")
     assert len(message) < 300
@@ -228,14 +204,17 @@ def test_a_damping_is_any_number_from_zero(value):
 def _page():
     import streamlit as st
 
-    from pages._shell.address import go_to, read_view, start_over, toggle_chosen
+    from pages._shell.address import go_to, read_address, start_over, toggle_chosen
+    from pages._shell.catalogue import ExplainParams
 
-    view = read_view()
+    view, texts = read_address(ExplainParams)
     st.text(f"{view.test}|{view.open}|{view.out}")
     st.button("test", key="test", on_click=lambda: go_to(test="6"))
     st.button("open", key="open", on_click=lambda: go_to(open="9"))
     st.button("three", key="three", on_click=lambda: toggle_chosen("3"))
     st.button("four", key="four", on_click=lambda: toggle_chosen("4"))
+    st.button("word", key="word", on_click=lambda: go_to(word="free"))
+    st.text(texts.get("word", ""))
     st.button("over", key="over", on_click=start_over)
 
 
@@ -271,6 +250,19 @@ def test_a_click_changes_view_and_address_together():
     assert state(press(at, "open")) == ("5|9|", {"test": "5", "open": "9"})
     assert state(press(at, "test")) == ("6||", {"test": "6"})
     assert state(press(at, "over")) == ("||", {})
+
+
+def test_a_field_of_the_page_itself_goes_with_the_question():
+    at = press(visit(test="5"), "word")
+    assert (at.text[1].value, state(at)[1]) == ("free", {"test": "5", "word": "free"})
+    assert state(press(at, "test")) == ("6||", {"test": "6"})
+
+
+def test_an_address_stays_as_it_was_typed_until_something_changes():
+    typed = {"test": "5", "chart": "distance", "utm_source": "mail"}
+    at = visit(**typed)
+    assert state(at) == ("5||", typed)
+    assert state(press(at, "open")) == ("5|9|", {"test": "5", "open": "9"})
 
 
 def test_ticking_twice_puts_back():
@@ -318,5 +310,5 @@ def test_a_click_that_overtakes_the_address_is_not_undone():
 
 def test_going_back_later_is_taken(monkeypatch):
     at = press(visit(test="5"), "open")
-    monkeypatch.setattr(views, "LATE_SECONDS", 0.0)
+    monkeypatch.setattr(address, "LATE_SECONDS", 0.0)
     assert state(look(at, test="5")) == ("5||", {"test": "5"})

@@ -4,12 +4,13 @@ import io
 from zipfile import ZipInfo
 
 import pytest
+import streamlit as st
 from PIL import Image
 
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
-from pages._parts import build
+from pages._parts.build import bring
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests.data import test_text_folder
@@ -33,7 +34,7 @@ class File(io.BytesIO):
 @pytest.fixture
 def uploaded(monkeypatch):
     held: dict = {"file": None}
-    monkeypatch.setattr(build.st, "file_uploader", lambda *_, **__: held["file"])
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: held["file"])
     return held
 
 
@@ -52,7 +53,7 @@ def choose(at, kind):
     return settle(at)
 
 
-def from_folder(path, kind=build.FOLDER):
+def from_folder(path, kind=bring.FOLDER):
     at = choose(visit_page(PAGE), kind)
     at.selectbox(key="build_folder_0").set_value(str(path))
     return settle(at)
@@ -71,7 +72,7 @@ def built():
 def test_the_empty_page_says_what_can_be_brought(uploaded):
     at = visit_page(PAGE)
     assert title(at) == "Which of your own examples matter?"
-    assert list(at.button_group(key="build_kind").options) == list(build.KINDS.values())
+    assert list(at.button_group(key="build_kind").options) == list(bring.KINDS.values())
     for fact in (
         "at least 10 and at most 20,000 pictures",
         "up to 500 MB",
@@ -119,7 +120,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
 
 def test_a_folder_with_three_classes_and_pixels(folder):
     pets_folder = fill(folder / "pets", {"cats": 6, "dogs": 6, "yetis": 6})
-    at = choose(visit_page(PAGE), build.FOLDER)
+    at = choose(visit_page(PAGE), bring.FOLDER)
     assert at.selectbox(key="build_folder_0").options == [str(pets_folder)]
     assert own.FOLDERS_VARIABLE in said(at) and str(folder) in said(at)
     at.selectbox(key="build_folder_0").set_value(str(pets_folder))
@@ -136,13 +137,13 @@ def test_a_folder_with_three_classes_and_pixels(folder):
 
 def test_texts_in_a_folder(folder):
     test_text_folder.write(folder)
-    train(from_folder(folder / "texts", build.TEXTS))
+    train(from_folder(folder / "texts", bring.TEXTS))
     (kept,) = built()
     assert (kept.fields["data"], kept.fields["l2"]) == (own.TEXTS, 1e-4)
 
 
 def test_a_table_has_its_form():
-    at = choose(visit_page(PAGE), build.TABLE)
+    at = choose(visit_page(PAGE), bring.TABLE)
     assert any(one.label == "Use a table of your own" for one in at.expander)
 
 
@@ -266,7 +267,7 @@ def test_training_can_be_left_and_nothing_is_kept_of_a_failure(folder):
     assert built() == ()
     (path / "dogs" / "000.png").write_bytes(picture(3))
     press(at, "build_back")
-    assert at.button_group(key="build_kind").value == build.FOLDER
+    assert at.button_group(key="build_kind").value == bring.FOLDER
     assert at.selectbox(key="build_folder_0").value == str(path)
     assert at.text_input(key="build_title").value == "pets" and "build_train" in keys(at)
 

@@ -1,7 +1,7 @@
 """The Explain page, driven without a browser: what it says, what it refuses, and what it survives."""
 
 import csv
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,16 +9,16 @@ import streamlit as st
 from numpy.testing import assert_array_equal
 from streamlit.testing.v1 import AppTest
 
-from influence_core import devices, studies
+from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, questions
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, sign_rule
+from pages._common import pictures
 from pages._common.table import as_csv
-from pages._shell import downloads, page, results
+from pages._shell import downloads, page
 from pages._shell.address import View
-from tests.pages.test_address import PAGES_OWN
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
 
 
@@ -263,7 +263,7 @@ def test_the_sidebar_writes_the_address(answer):
 
 
 def test_a_long_preparation_happens_beside_the_first_answer(restart, monkeypatch, answer):
-    monkeypatch.setattr(explain, "QUICK_LIMIT", 100)
+    monkeypatch.setattr(engines, "QUICK_LIMIT", 100)
     at = at_mistake(answer)
     assert "conjugate gradient, chosen because it needs no preparation" in said(at)
     for _ in range(100):
@@ -314,7 +314,7 @@ def test_a_test_image_by_its_number(answer):
 
 
 def test_a_picture_of_ones_own_has_no_true_label(answer):
-    picture = results.keep_picture(0.9 * answer.x)
+    picture = pictures.keep(0.9 * answer.x)
     at = visit(picture=picture)
     assert "Your picture: the model says **1**" in said(at)
     assert len(at.radio(key="ask").options) == 1
@@ -323,7 +323,7 @@ def test_a_picture_of_ones_own_has_no_true_label(answer):
 
 def test_a_picture_is_not_taken_for_the_test_image_that_it_equals(answer):
     assert f"Test image {answer.test_id}" in said(at_mistake(answer))
-    assert "Your picture" in said(visit(picture=results.keep_picture(answer.x)))
+    assert "Your picture" in said(visit(picture=pictures.keep(answer.x)))
 
 
 def test_the_downloaded_ranking_holds_every_training_image_to_the_last_digit(answer):
@@ -403,7 +403,7 @@ def test_missing_mnist_offers_what_to_do_and_downloads_nothing_unasked(tmp_path,
 
 def test_every_parameter_has_been_tried_badly():
     tried = {name for query, _ in BAD.values() for name in query}
-    assert tried == {one.name for one in fields(View)} - {"show", "chart"} - PAGES_OWN
+    assert tried == {*View.defaults(), "retrain"} - {"show", "chart", "spot", "beside"}
 
 
 # ------------------------------------------------------------------------------------------------- the store

@@ -14,6 +14,7 @@ from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.figures.leave_one_out import PAPER_BLUE, Panel, forecast_and_truth, paper_panels
 from influence_core.figures.palette import HARMFUL, HELPFUL
+from influence_core.studies import CATALOGUE
 from influence_core.words import nats, percent
 from pages._common.table import as_csv
 from tests.visits import charts, keys, metrics, press, said, settle, title, turn_to, visit, visit_page
@@ -74,12 +75,12 @@ def test_nothing_is_trained_before_it_is_asked_for(answer):
 def test_forecast_and_truth(answer, left_out):
     at = press(at_mistake(answer), "leave_out")
     assert "In their order, yes; in their sizes, not all." in said(at), "a few of 1,092 weigh much"
-    assert f"r = {left_out.fit.pearson:.5f}" in said(at)
-    assert f"misses by {percent(left_out.fit.worst)} of the largest true change" in said(at)
+    assert f"r = {left_out.agreement.pearson:.5f}" in said(at)
+    assert f"misses by {percent(left_out.agreement.worst)} of the largest true change" in said(at)
     shown = metrics(at)
-    assert shown["Pearson"] == f"{left_out.fit.pearson:.5f}"
-    assert shown["Slope"] == f"{left_out.fit.slope:.4f}"
-    assert shown["Worst error"] == percent(left_out.fit.worst)
+    assert shown["Pearson"] == f"{left_out.agreement.pearson:.5f}"
+    assert shown["Slope"] == f"{left_out.agreement.slope:.4f}"
+    assert shown["Worst error"] == percent(left_out.agreement.worst)
     assert "NOT reach" not in said(at) and "Control." in said(at)
     found = points(charts(at)["left_out"])
     assert sorted(found) == sorted(left_out.train_ids)
@@ -91,11 +92,11 @@ def test_forecast_and_truth(answer, left_out):
 
 def test_the_newton_forecast_takes_the_places_upward(answer, left_out):
     at = at_mistake(answer, retrain="1", panel="newton")
-    assert metrics(at)["Slope"] == f"{left_out.newton_fit.slope:.4f}"
+    assert metrics(at)["Slope"] == f"{left_out.newton_agreement.slope:.4f}"
     found = points(charts(at)["left_out"])
     assert_allclose([found[one][1] for one in left_out.train_ids], left_out.newton, rtol=1e-4, atol=1e-7)
     assert "One Newton step on the loss without the example" in said(at)
-    assert f"r = {left_out.fit.pearson:.5f}" in said(at), "the answer is about D"
+    assert f"r = {left_out.agreement.pearson:.5f}" in said(at), "the answer is about D"
 
 
 def test_another_number_goes_on_from_there(answer):
@@ -155,7 +156,8 @@ def test_what_cannot_be_is_said_in_words(answer, query, words):
 
 
 def test_a_study_that_cannot_be_trained_so_often_is_told_and_others_offered(monkeypatch):
-    monkeypatch.setattr("pages._parts.leave_one_out.linear.MODELS", ("softmax",))
+    kink = replace(CATALOGUE["one-or-seven"], model="svm")
+    monkeypatch.setitem(CATALOGUE, "one-or-seven", kink)
     at = visit_page("leave_one_out", study="one-or-seven")
     assert "takes a linear model with a smooth loss" in said(at)
     assert {"use_digits", "use_one-or-seven", "use_mnist"} <= keys(at)

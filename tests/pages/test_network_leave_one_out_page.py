@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from influence_core.experiments import network_leave_one_out
-from influence_core.experiments.network_leave_one_out import NetworkCheck, Truth
+from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Retrainings
 from influence_core.operators import ExtremeEigenvalues
 from tests.visits import charts, keys, metrics, said, title, visit_page
 
@@ -21,17 +21,18 @@ def server():
     st.cache_resource.clear()
 
 
-def found(study, explanation, k, ways, *_, **__) -> NetworkCheck:
+def found(study, explanation, k, ways, *_, **__) -> NetworkLeaveOneOut:
     """What training again says, made up: twice the forecast, and one network that does not arrive."""
     order = np.argsort(-np.abs(explanation.scores), kind="stable")[:k]
     predicted, norms = explanation.scores[order], np.full(k, 9e-5)
-    truth = Truth(ways[0], 2 * predicted, 1e-5, norms, 1e-4, np.ones(k), 0.5, np.array([0.9, 0.4, 0.8]), 12.0)
+    others = np.array([0.9, 0.4, 0.8])
+    truth = Retrainings(ways[0], 2 * predicted, 1e-5, norms, 1e-4, np.ones(k), 0.5, others, 12.0)
     late = replace(truth, gradient_norms=norms + 1e-4 * (np.arange(k) == 2))
-    truths = {ways[0]: late if ways[0] == "pbrf" else truth}
+    retrainings = {ways[0]: late if ways[0] == "pbrf" else truth}
     ends = ExtremeEigenvalues(
         smallest=-0.002, largest=70.0, smallest_error=1e-6, largest_error=1e-6, steps=80, floor=-np.inf
     )
-    return NetworkCheck(explanation.ids[order], predicted, truths, np.arange(3), ends, 0.01, 2616)
+    return NetworkLeaveOneOut(explanation.ids[order], predicted, retrainings, np.arange(3), ends, 0.01, 2616)
 
 
 def test_before_anything_is_trained_the_ways_are_offered():
@@ -42,7 +43,7 @@ def test_before_anything_is_trained_the_ways_are_offered():
 
 
 def test_forecast_and_truth_with_chance_proof_control_and_curvature(monkeypatch):
-    monkeypatch.setattr(network_leave_one_out, "run", found)
+    monkeypatch.setattr(network_leave_one_out.run, "compute", found)
     at = visit_page("leave_one_out", study="digits-network", k=str(K), retrain="1")
     assert metrics(at)["Pearson"] == "1.00000" and metrics(at)["Slope"] == "0.5000"
     for words in (

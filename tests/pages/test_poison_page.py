@@ -9,7 +9,8 @@ from influence_core.experiments.poison import Attack
 from influence_core.experiments.questions import ask
 from influence_core.figures.poison import TITLES
 from influence_core.words import percent
-from pages._parts import poison as parts
+from pages._parts.poison import panels, share
+from pages._parts.poison.cards import SHOWN
 from pages._shell import results
 from tests.toy_photos import toy_photo_study
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit_page
@@ -42,7 +43,7 @@ def test_candidates_first_and_nothing_is_changed_unasked(server, asked):
     at = visit()
     assert title(at) == "Can one picture poison the answer?"
     known = poison.shortlist(server, [asked])
-    assert [one["id"] for one in cards(at)["candidates"]] == [str(one) for one in known.ids[: parts.SHOWN]]
+    assert [one["id"] for one in cards(at)["candidates"]] == [str(one) for one in known.ids[:SHOWN]]
     assert at.button(key="poison_run").label == f"Poison training image {known.ids[0]} and train again"
     words = said(at)
     assert "to know a risk, and to defend against it" in words
@@ -87,6 +88,16 @@ def test_a_new_size_wants_a_new_run():
     assert "poison_steps" not in charts(at)
 
 
+def test_another_part_of_the_page_begins_anew():
+    at = visit(out="5,7", retrain="1", box="4")
+    next(one for one in at.get("button_group") if one.key == "poison_panel").set_value("together")
+    settle(at)
+    assert address(at) == {"study": NAME, "test": "41", "panel": "together", "box": "4"}
+    next(one for one in at.get("button_group") if one.key == "poison_panel").set_value("one")
+    settle(at)
+    assert "panel" not in address(at) and "poison_steps" not in charts(at)
+
+
 def test_pictures_chosen_by_hand(server):
     at = visit(out="5,7")
     assert at.button(key="poison_run").label == "Poison these 2 training images and train again"
@@ -96,7 +107,7 @@ def test_pictures_chosen_by_hand(server):
 
 def test_many_test_images_at_once(server):
     at = visit(panel="together", retrain="1", box="8")
-    questions = poison.similar_tests(server, 41, parts.TOGETHER)
+    questions = poison.similar_tests(server, 41, panels.TOGETHER)
     ids = poison.shortlist(server, questions).ids[:1].tolist()
     result = poison.run(server, questions, ids, Attack(box=8.0))
     assert f"{int(result.turned.sum())} of {len(questions)} test images turned" in said(at)
@@ -104,12 +115,12 @@ def test_many_test_images_at_once(server):
 
 
 def test_how_often_it_works(server, monkeypatch):
-    monkeypatch.setattr(parts, "SIZES", (1, 2))
+    monkeypatch.setattr(share, "SIZES", (1, 2))
     at = visit(panel="share", k="5", box="60")
     assert "poison_flips" not in charts(at)
     at = press(at, "poison_share_run")
     ids = poison_many.answered_rightly(server)[:5]
-    shares = poison_many.run(server, ids, Attack(box=60.0), parts.SIZES)
+    shares = poison_many.run(server, ids, Attack(box=60.0), share.SIZES)
     here = charts(at)["poison_flips"]["data"][1]
     assert here["text"] == [percent(shares.flipped(size)) for size in (1, 2)] + [""]
     assert f"{len(ids)} test images" in said(at)
@@ -118,7 +129,7 @@ def test_how_often_it_works(server, monkeypatch):
 def test_the_images_to_guard_lead_to_their_attack(server):
     at = visit(panel="guard")
     ranked = poison.guard(server)
-    assert [one["id"] for one in cards(at)["guard"]] == [str(one) for one in ranked.ids[: parts.SHOWN]]
+    assert [one["id"] for one in cards(at)["guard"]] == [str(one) for one in ranked.ids[:SHOWN]]
     assert "keep their originals under lock" in said(at)
     assert "poison_run" not in keys(at)
 

@@ -13,10 +13,10 @@ from influence_core import studies
 from influence_core.errors import StoreError
 from influence_core.experiments import review
 from influence_core.experiments.review import Training
-from influence_core.experiments.wrong_labels import Settings
-from influence_core.figures.review import FEWEST, accuracy
+from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.figures.review import MIN_VERDICTS, accuracy
 from influence_core.words import percent, three_digits
-from pages._parts import review as parts
+from pages._parts.review import session, suspect
 from pages._shell import results
 from tests import toy_mails
 from tests.visits import address, charts, keys, metrics, press, said, settle, title, visit_page
@@ -41,7 +41,7 @@ def study():
 @pytest.fixture(scope="module")
 def begun(study):
     """What the page should begin with."""
-    return review.start(study, "mine", flips=Settings(0.1, repeats=1))
+    return review.start(study, "mine", flips=FlipSettings(0.1, repeats=1))
 
 
 def visit(study="diabetes", **query):
@@ -167,7 +167,7 @@ def test_a_second_press_never_judges_an_unseen_suspect(study, begun):
     first, _ = ids(begun, 2)
     at = visit(**MINE)
     press(at, f"keep_{first}")
-    parts._judge(study, "mine", first, 1)
+    suspect._judge(study, "mine", first, 1)
     assert [(one.train_id, one.relabels) for one in kept(study).verdicts] == [(first, False)]
 
 
@@ -208,7 +208,7 @@ def test_what_cannot_be_kept_is_said(study, begun, monkeypatch):
     def full(*_):
         raise StoreError("The verdict could not be kept: the disk is full.")
 
-    monkeypatch.setattr(parts.review, "amend", full)
+    monkeypatch.setattr(session.review, "amend", full)
     press(at, f"keep_{first}")
     assert "could not be kept: the disk is full" in at.error[0].value
     assert f"keep_{first}" in keys(at), "the suspect is still there"
@@ -238,9 +238,9 @@ def test_all_done_is_said(study, begun):
 
 def test_ten_labels_have_ten_keys_and_more_a_list():
     digits = tuple("0123456789")
-    assert [parts._key_of(digits, label) for label in range(10)] == list(digits)
-    assert [parts._key_of(("ham", "spam"), label) for label in range(2)] == ["1", "2"]
-    assert [parts._key_of(("7", "1"), label) for label in range(2)] == ["7", "1"]
+    assert [suspect._shortcut(digits, label) for label in range(10)] == list(digits)
+    assert [suspect._shortcut(("ham", "spam"), label) for label in range(2)] == ["1", "2"]
+    assert [suspect._shortcut(("7", "1"), label) for label in range(2)] == ["7", "1"]
 
 
 BAD = {
@@ -292,7 +292,7 @@ def test_the_line_is_the_accuracy_after_each_training():
     assert (since.x, since.y) == ((30, 37), (0.95, 0.95))
     assert figure.layout.xaxis.range[1] > 37
     assert figure.layout.yaxis.range[0] < min(line.y) and figure.layout.yaxis.range[1] > max(line.y)
-    assert accuracy(state).layout.xaxis.range[1] > FEWEST
+    assert accuracy(state).layout.xaxis.range[1] > MIN_VERDICTS
 
 
 def test_the_csv_is_the_table(study, begun):

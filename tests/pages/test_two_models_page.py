@@ -9,14 +9,15 @@ from numpy.testing import assert_allclose
 
 from influence_core import data, studies
 from influence_core.experiments import explain, questions, two_models
-from influence_core.experiments.two_models import Reasons, kernel_spec
+from influence_core.experiments.reasons import HINGE_UNIT, Reasons
+from influence_core.experiments.two_models import kernel_spec
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.two_models import PAPER_OTHER, PAPER_SAME, paper_figure, reach, scatter
 from influence_core.models import backbones
 from influence_core.studies import open_study
 from influence_core.words import ratio, sign_rule, signed
-from pages._parts import two_models as parts
-from pages._shell import results
+from pages._common import pictures
+from pages._shell.catalogue import TWO_MODELS
 from tests.experiments.test_two_models import TOY, toy_data
 from tests.toy_photos import toy_backbone
 from tests.visits import address, cards, charts, keys, press, said, settle, title, visit_page
@@ -110,7 +111,7 @@ def test_another_test_image_is_taken(result):
 
 
 def test_beyond_the_margin_it_says_so_and_draws_nothing(result, monkeypatch):
-    monkeypatch.setattr(Reasons, "flat", property(lambda one: one.unit == two_models.HINGE_UNIT))
+    monkeypatch.setattr(Reasons, "flat", property(lambda one: one.unit == HINGE_UNIT))
     at = visit(test=str(result.deep.test_id))
     assert "its loss is flat there" in said(at) and "no single training image matters" in said(at)
     assert set(charts(at)) == {"scatter_deep"}
@@ -130,7 +131,7 @@ def test_the_table_and_its_download():
 
 def test_a_picture_of_ones_own_is_asked_of_both_models(result):
     deep = open_study(TOY)
-    key = results.keep_picture(deep.data.pictures.read(result.deep.test_id, 300))
+    key = pictures.keep(deep.data.pictures.read(result.deep.test_id, 300))
     at = visit(picture=key)
     assert len(at.error) == 0
     assert "rank correlation of" in said(at) and "**Your picture**" in said(at)
@@ -139,7 +140,7 @@ def test_a_picture_of_ones_own_is_asked_of_both_models(result):
 
 
 def test_a_picture_of_ones_own_stands_beside_a_pinned_one(result):
-    key = results.keep_picture(open_study(TOY).data.pictures.read(result.deep.test_id, 300))
+    key = pictures.keep(open_study(TOY).data.pictures.read(result.deep.test_id, 300))
     at = visit(picture=key, beside=f"toy-photos:{result.deep.test_id}")
     assert "**Toy photos, deep features**, your picture" in said(at) and "None" not in said(at)
 
@@ -259,4 +260,5 @@ def test_the_papers_look_is_green_and_red_on_white_with_one_scale_of_distances()
 
 
 def test_the_page_knows_what_it_can_answer():
-    assert parts.fits("toy-photos") and not parts.fits("digits")
+    assert TWO_MODELS.supports(TOY) is None
+    assert TWO_MODELS.supports(studies.find("digits")) is not None

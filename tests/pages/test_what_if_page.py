@@ -14,8 +14,7 @@ from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.studies import CATALOGUE, find
 from influence_core.trust import judge
 from influence_core.words import nats, ratio, sign_rule, three_digits
-from pages._parts.what_if import check
-from pages._shell.address import View
+from pages._shell.catalogue import WhatIfParams
 from tests.visits import (
     address,
     cards,
@@ -194,10 +193,11 @@ def test_other_groups_of_the_same_size_say_how_far_the_forecast_may_be_believed(
     assert "calibrate" not in keys(at)
     result = what_if.calibrate(study, answer, 4, Change())
     assert set(charts(at)) == {"before_after", "calibration"}
-    assert metrics(at)["Rank agreement (Spearman)"] == ratio(result.agreement)
-    assert metrics(at)["Truth, in multiples of the forecast"] == ratio(result.slope)
+    assert metrics(at)["Rank agreement (Spearman)"] == ratio(result.agreement.spearman)
+    assert metrics(at)["Forecast, in multiples of the truth"] == ratio(result.agreement.slope)
+    assert f"forecasts are on average {ratio(result.agreement.slope)} times the truth" in said(at)
     assert f"{GROUPS} groups of 4" in said(at)
-    assert ("Read the order." in said(at)) == (result.agreement >= 0.8)
+    assert ("Read the order." in said(at)) == (result.agreement.spearman >= 0.8)
     assert "NOT come to its end" not in said(at)
 
 
@@ -216,12 +216,12 @@ def test_a_label_that_would_vanish_is_said(answer):
 def test_long_training_shows_how_far_it_is_and_can_be_cancelled(answer, monkeypatch):
     begun, opened = threading.Event(), threading.Event()
 
-    def slow(study, explanation, positions, change, prepared, store, progress):
+    def slow(study, explanation, positions, change, *, context):
         begun.set()
         while not opened.wait(0.005):
-            progress(0.4, "gradient norm 1e-3")
+            context.report(0.4, "gradient norm 1e-3")
 
-    monkeypatch.setattr(what_if, "run", slow)
+    monkeypatch.setattr(what_if.run, "compute", slow)
     at = at_mistake(answer, k="6")
     at.button(key="what_if_run").click()
     at.run()
@@ -256,15 +256,15 @@ def test_a_spot_check_is_a_button_and_then_the_evidence(study, answer):
 
 
 def test_a_spot_check_that_was_cancelled_leaves_the_page_as_it_was(answer, monkeypatch):
-    begun, opened, check = threading.Event(), threading.Event(), spot_check.run
+    begun, opened, check = threading.Event(), threading.Event(), spot_check.run.compute
 
-    def slow(*asked):
+    def slow(*asked, context):
         begun.set()
         while not opened.wait(0.005):
-            asked[-1](0.4, "leaving one out")
-        return check(*asked)
+            context.report(0.4, "leaving one out")
+        return check(*asked, context=context)
 
-    monkeypatch.setattr(spot_check, "run", slow)
+    monkeypatch.setattr(spot_check.run, "compute", slow)
     at = at_mistake(answer, k="2", ask="true")
     before = [one.value for one in at.markdown]
     at.button(key="spot_check").click()
@@ -324,7 +324,7 @@ REFUSED = {
 def test_a_bad_choice_is_refused_in_a_short_sentence(name):
     query, message = REFUSED[name]
     with pytest.raises(DataError) as caught:
-        check(View(**query))
+        WhatIfParams.read(query)
     assert message in str(caught.value)
     assert len(str(caught.value)) < 200
 

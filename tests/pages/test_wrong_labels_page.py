@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose
 
 from influence_core import studies
 from influence_core.experiments import wrong_labels
-from influence_core.experiments.wrong_labels import METHODS, Settings
+from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.wrong_labels import BARS, LOOKS, PAPER, accuracy, found, paper_figure
 from influence_core.words import percent
 from tests.experiments.test_wrong_labels import made_up
@@ -27,7 +28,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def result():
-    return wrong_labels.run(studies.open_study(studies.find("diabetes")), Settings())
+    return wrong_labels.run(studies.open_study(studies.find("diabetes")), FlipSettings())
 
 
 def visit(study="diabetes", **query):
@@ -158,7 +159,7 @@ def test_the_papers_figure_has_both_panels_and_the_papers_colours():
 def test_one_repeat_reads_well():
     result = made_up()
     single = made_up(
-        settings=Settings(repeats=1),
+        settings=FlipSettings(repeats=1),
         fixed=result.fixed[:1],
         accuracy=result.accuracy[:1],
         flipped_accuracy=result.flipped_accuracy[:1],

@@ -73,6 +73,13 @@ def survey(
 ) -> PhotoFolder:
     """What the photographs are, and what of them cannot be used.
 
+    Args:
+        source: where they lie, as in `load`.
+        store: beside which uploads are kept.
+        folder: the data folder.
+        seed: of the split, where the folder has none of its own.
+        progress: told while reading.
+
     Raises:
         DataError: as in `load`.
     """
@@ -81,6 +88,11 @@ def survey(
 
 def readable_folder(source: str, store: Store, folder: str | None) -> Path:
     """The folder of a source, once it is known that it may be read.
+
+    Args:
+        source: as in `load`.
+        store: beside which uploads are kept.
+        folder: the data folder.
 
     Raises:
         DataError: it may not, or an upload is gone.

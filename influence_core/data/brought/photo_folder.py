@@ -20,7 +20,7 @@ from influence_core.data.readers.picture_sets import THUMB, FilePictures
 from influence_core.data.readers.skipped import Skipped, SkipReport, shown
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 from influence_core.store.digest import digest
 
 FORMAT = 1
@@ -74,7 +74,7 @@ class _Read:
 
 
 def survey(
-    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store | None = None
+    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store = NO_STORE
 ) -> PhotoFolder:
     """Read every picture of a folder once; a store spares it the next time, until a name, size or date changes.
 
@@ -115,21 +115,18 @@ def survey(
     )
 
 
-def _read_or_recall(
-    root: Path, listed: list[PictureFile], store: Store | None, progress: Progress | None
-) -> _Read:
+def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progress: Progress | None) -> _Read:
     """What the files hold: from the store where none of them changed since."""
     key = digest(
         "pictures read", FORMAT, THUMB, [[os.fsencode(one.name), *_stamp(root, one)] for one in listed]
     )
-    kept = store.get(key) if store else None
+    kept = store.get(key)
     if kept is not None:
         facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
         return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
     read = _read_all(root, listed, progress)
-    if store:
-        meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
-        store.put(key, {"thumbs": read.thumbs}, meta)
+    meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
+    store.put(key, {"thumbs": read.thumbs}, meta)
     return read
 
 

@@ -112,6 +112,10 @@ def _fill(folder: Path, archive: BinaryIO, title: str, limit_bytes: int, progres
 def recall(store: Store, key: str) -> Upload:
     """An unpacked zip, used just now.
 
+    Args:
+        store: beside which it is kept.
+        key: what `keep` called it.
+
     Raises:
         DataError: it is not there, or no longer.
     """

@@ -72,6 +72,10 @@ def name_of(fields: Mapping[str, Any]) -> str:
 def recall(store: Store, name: str) -> Recipe:
     """A kept study.
 
+    Args:
+        store: beside which it is kept.
+        name: what `keep` called it.
+
     Raises:
         DataError: there is none of this name.
     """
@@ -95,6 +99,10 @@ def recipes(store: Store) -> tuple[Recipe, ...]:
 
 def remove(store: Store, name: str) -> None:
     """Forget one; that somebody else removed it first is fine.
+
+    Args:
+        store: beside which it is kept.
+        name: what `keep` called it.
 
     Raises:
         DataError: the disk refuses.

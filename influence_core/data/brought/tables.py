@@ -78,11 +78,9 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
     number_of = {name: label for label, name in enumerate(classes)}
     y = np.array([number_of[text] for text in frame[choices.label]])
     test = split(y)
-    numbers, categories, constant = _features(frame, kinds, test)
+    x, names, constant = _encoded(frame, table.separator, kinds, test)
     if constant:
         notices.append(f"Left out, because all training rows are alike there: {name_some(constant)}.")
-    scaled = {name: standardised(numbers_in(frame[name], table.separator), ~test, name) for name in numbers}
-    x, names = encode(frame, scaled, categories, constant=True)
     ids = torch.from_numpy(frame.index.to_numpy(dtype=np.int64, copy=True))
     everything = Examples(x, torch.from_numpy(y), ids)
     made = DataSet(
@@ -178,6 +176,15 @@ def split(y: np.ndarray, share: float = TEST_SHARE, seed: int = SEED) -> np.ndar
         rows = rng.permutation(np.flatnonzero(y == label))
         test[rows[: max(1, round(share * len(rows)))]] = True
     return test
+
+
+def _encoded(
+    frame: pd.DataFrame, separator: str, kinds: Mapping[str, tuple[Kind, np.ndarray]], test: np.ndarray
+) -> tuple[torch.Tensor, tuple[str, ...], list[str]]:
+    """Features (n, d), their names, and columns dropped because they are constant."""
+    numbers, categories, constant = _features(frame, kinds, test)
+    scaled = {name: standardised(numbers_in(frame[name], separator), ~test, name) for name in numbers}
+    return *encode(frame, scaled, categories, constant=True), constant
 
 
 def _features(

@@ -69,6 +69,10 @@ def keep(store: Store, content: bytes, choices: Choices, title: str) -> Uploaded
 def recall(store: Store, key: str) -> UploadedTable:
     """What was said about a kept table.
 
+    Args:
+        store: where it is kept.
+        key: its name there.
+
     Raises:
         DataError: the store no longer has it.
     """
@@ -84,6 +88,10 @@ def recall(store: Store, key: str) -> UploadedTable:
 
 def load(store: Store, key: str) -> DataSet:
     """The data set of a kept table.
+
+    Args:
+        store: where it is kept.
+        key: its name there.
 
     Raises:
         DataError: the store no longer has it.

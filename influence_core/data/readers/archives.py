@@ -105,7 +105,11 @@ class _Guarded:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """As of any file; zipfile reads the whole list of files at once, so a longer one ends here."""
+        """As of any file; zipfile reads the whole list of files at once, so a longer one ends here.
+
+        Raises:
+            DataError: the list is too long.
+        """
         content = self._file.read(min(size, MAX_LIST_BYTES + 1) if size >= 0 else MAX_LIST_BYTES + 1)
         if len(content) > MAX_LIST_BYTES:
             raise _too_many_files()

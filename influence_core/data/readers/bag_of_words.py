@@ -57,12 +57,28 @@ def vocabulary(texts: Sequence[str], fewest: int, most: int | None = None) -> tu
 
 
 def count(text: str, column: Mapping[str, int]) -> dict[int, int]:
-    """How often each known word stands in a text, by its column."""
+    """How often each known word stands in a text.
+
+    Args:
+        text: the text.
+        column: of each known word.
+
+    Returns:
+        Counts by column; words that do not stand there have none.
+    """
     return dict(Counter(column[word] for word in words(text) if word in column))
 
 
 def table(texts: Sequence[str], known: Sequence[str]) -> Tensor:
-    """Counts (n, d) as float64 of d known words in n texts."""
+    """Texts as counts of known words.
+
+    Args:
+        texts: n texts.
+        known: d words.
+
+    Returns:
+        (n, d) float64.
+    """
     column = {word: at for at, word in enumerate(known)}
     x = torch.zeros(len(texts), len(known), dtype=torch.float64)
     for row, text in zip(x, texts, strict=True):

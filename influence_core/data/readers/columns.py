@@ -82,7 +82,15 @@ def kind_of(table: Table, name: str, codes: Sequence[str]) -> tuple[Kind, np.nda
 
 
 def numbers_in(text: pd.Series, separator: str) -> np.ndarray:
-    """The cells as float64 (n,), NaN where they are no numbers; with semicolons between them, 1,5 is a number too."""
+    """The cells of a column as numbers.
+
+    Args:
+        text: (n,) the cells.
+        separator: What stands between the cells of a row; where it is a semicolon, 1,5 is a number too.
+
+    Returns:
+        (n,) float64, NaN where a cell holds no number.
+    """
     import pandas as pd
 
     row_values, values = pd.factorize(text)  # most columns have few different texts

@@ -43,6 +43,10 @@ class Table:
 def read_file(path: Path, encoding: Encoding = "utf-8") -> Table:
     """The table in a file; see `read`.
 
+    Args:
+        path: The file.
+        encoding: Of the file.
+
     Raises:
         DataError: there is no such file, it is too large, or not a table.
     """

@@ -64,6 +64,10 @@ class FilePictures:
     def open(cls, files: Sequence[Path], progress: Progress | None = None) -> FilePictures:
         """Read every file once: for its thumbnail, and to know its content.
 
+        Args:
+            files: (m,) where they lie; an id is a position.
+            progress: told for every twentieth.
+
         Raises:
             DataError: a file is no picture.
         """
@@ -140,7 +144,16 @@ def resized(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def pixel_distances(pictures: Pictures, one: np.ndarray, ids: Sequence[int]) -> np.ndarray:
-    """Euclidean distance ``(m,)`` of the picture `one` to those called `ids`: of thumbnails with brightness in 0..1."""
+    """How far the picture `one` is from others, thumbnail against thumbnail.
+
+    Args:
+        pictures: the others.
+        one: ``(s, s, 3)`` uint8.
+        ids: (m,) which of the others.
+
+    Returns:
+        ``(m,)`` Euclidean distances of brightness in 0..1.
+    """
     thumbs = pictures.thumbs(ids)
     mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
     flat = thumbs.reshape(len(thumbs), -1)

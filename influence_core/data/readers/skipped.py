@@ -31,7 +31,12 @@ class SkipReport:
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, reason: str, name: str) -> None:
-        """One more file."""
+        """One more file.
+
+        Args:
+            reason: why it is not used.
+            name: what it is called.
+        """
         self.counts[reason] = self.counts.get(reason, 0) + 1
         named = self.names.setdefault(reason, [])
         if len(named) < MAX_NAMED:

@@ -63,7 +63,15 @@ def sorted_levels(values: Sequence[str]) -> list[str]:
 
 
 def standardised(numbers: np.ndarray, train: np.ndarray, name: str) -> np.ndarray:
-    """The numbers (n,) with mean 0 and standard deviation 1 over the training rows; 0 where they are all alike.
+    """The numbers with mean 0 and standard deviation 1 over the training rows; 0 where they are all alike.
+
+    Args:
+        numbers: (n,) a column.
+        train: (n,) bool, which rows are trained on.
+        name: Of the column, for the error.
+
+    Returns:
+        (n,) float64.
 
     Raises:
         DataError: the numbers are too large.
@@ -109,7 +117,14 @@ def encode(
 
 
 def thin(data: DataSet, column: str, value: str, label: int, name: str) -> DataSet:
-    """The data, called `name`, with one training row left of those that have this label and this value: the last.
+    """The data with one training row left of those that have a label and a value: the last.
+
+    Args:
+        data: Whose records are a table.
+        column: Of the table.
+        value: In that column.
+        label: Of the rows that go.
+        name: Of the data that are left.
 
     Raises:
         DataError: there is no such column, or no such row.

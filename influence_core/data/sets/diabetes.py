@@ -34,7 +34,12 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
 
 
 def load_thinned(folder: str | None = None, progress: Progress | None = None) -> DataSet:
-    """The same without all but one of the training patients in their twenties whose disease did not progress fast."""
+    """The same without all but one of the training patients in their twenties whose disease did not progress fast.
+
+    Args:
+        folder: not needed.
+        progress: told before and after.
+    """
     return thin(load(folder, progress), *TWENTIES, label=0, name="diabetes-thinned")
 
 

@@ -108,6 +108,10 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
 def load_thinned(folder: str | None = None, progress: Progress | None = None) -> DataSet:
     """The same without 20 of the 21 training children who were not readmitted: 19,980 stays to train on.
 
+    Args:
+        folder: as `load`.
+        progress: as `load`.
+
     Raises:
         DataError: as `load`.
     """
@@ -116,6 +120,10 @@ def load_thinned(folder: str | None = None, progress: Progress | None = None) ->
 
 def download(folder: str, progress: Progress | None = None) -> None:
     """Fetch the file from UCI into `folder`; only ever called because a person asked for it.
+
+    Args:
+        folder: the data folder.
+        progress: told while downloading.
 
     Raises:
         DataError: the network or the disk failed, or something else came.

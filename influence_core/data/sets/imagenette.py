@@ -59,6 +59,10 @@ def missing_files(folder: str) -> list[str]:
 def download(folder: str, progress: Progress | None = None) -> None:
     """Fetch Imagenette into `folder`/imagenette2-320; only ever called because a person asked for it.
 
+    Args:
+        folder: the data folder.
+        progress: told while downloading.
+
     Raises:
         DataError: the network or the disk failed.
     """

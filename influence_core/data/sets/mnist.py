@@ -50,6 +50,10 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
 def download(folder: str, progress: Progress | None = None) -> None:
     """Fetch MNIST from the internet into `folder`/MNIST/raw; only ever called because a person asked for it.
 
+    Args:
+        folder: the data folder.
+        progress: told while downloading.
+
     Raises:
         DataError: the network or the disk failed.
     """

@@ -22,7 +22,16 @@ def extract(
     ids: Sequence[int],
     progress: Progress | None = None,
 ) -> Tensor:
-    """Features ``(m, d)`` float32 on the CPU of the pictures called ``ids``, a batch at a time.
+    """Features of pictures, a batch at a time.
+
+    Args:
+        backbone: The network, on any device.
+        pictures: The photographs.
+        ids: ``m`` of them.
+        progress: Called before each batch.
+
+    Returns:
+        ``(m, d)`` float32 on the CPU.
 
     Raises:
         DataError: A picture can no longer be read.
@@ -39,6 +48,14 @@ def extract(
 
 @torch.no_grad()
 def features_of(backbone: Backbone, pictures: Sequence[np.ndarray]) -> Tensor:
-    """Features ``(b, d)`` float32 on the CPU of ``b`` uint8 pictures ``(side, side, 3)``."""
+    """Features of one batch.
+
+    Args:
+        backbone: The network, on any device.
+        pictures: ``b`` of them, ``(side, side, 3)`` uint8 each.
+
+    Returns:
+        ``(b, d)`` float32 on the CPU.
+    """
     stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
     return backbone.features(stack.to(backbone.like)).float().cpu()

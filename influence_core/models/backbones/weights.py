@@ -47,6 +47,11 @@ def download(name: str, folder: str, progress: Progress | None = None) -> None:
 
     Nothing is left behind unless the file is whole: the start of its sha256 is part of its address.
 
+    Args:
+        name: What torchvision calls it.
+        folder: The data folder.
+        progress: Called after every piece.
+
     Raises:
         DataError: The network or the disk failed, or the file is not the one that was meant.
     """

@@ -98,11 +98,11 @@ def _one_word(study: Study, params: ExplainParams, explanation: Explanation, fou
         others = ("", *(one for one in study.data.feature_names if one != word))
         _choice("word_comes", "Put in its place", others, other, lambda one: f"{word}={one}")
     other = st.session_state["word_comes"]
-    told = word_edit.forecast(study, explanation, found.train_id, word, other)
-    times = f" ({told.count} times)" if told.count > 1 else ""
+    edit = word_edit.forecast(study, explanation, found.train_id, word, other)
+    times = f" ({edit.count} times)" if edit.count > 1 else ""
     st.markdown(
         f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: the loss of "
-        f"“{escape_markdown(explanation.label_name)}” changes by **{nats(told.predicted)}**."
+        f"“{escape_markdown(explanation.label_name)}” changes by **{nats(edit.predicted)}**."
     )
     if params.panel != "word":
         st.button("Train again and compare", key="word_run", on_click=lambda: go_to(panel="word"))

@@ -8,7 +8,8 @@ import streamlit as st
 from influence_core.errors import DataError
 from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.network_leave_one_out import ADAM, PAPER_ADAM, WAYS, NetworkLeaveOneOut
+from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut
+from influence_core.experiments.network_retraining import ADAM, PAPER_ADAM, WAYS
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.words import nats, seconds
@@ -92,7 +93,7 @@ def _load(study: Study, explanation: Explanation, way: str, k: int) -> NetworkLe
 
 
 def _show(view: View, explanation: Explanation, found: NetworkLeaveOneOut, way: str) -> None:
-    truth = found.truths[way]
+    truth = found.retrainings[way]
     if not truth.proved:
         st.warning("Some of these networks did NOT reach the gradient norm asked for: read them with care.")
     chart, beside = st.columns([1.5, 1], gap="large")

@@ -1,0 +1,34 @@
+"""Review the suspects: a person looks at the most suspect training labels one after the other and says what is right.
+
+A `Review` never changes; each verdict makes a new one. `amend` keeps every step in the store under a session's name.
+"""
+
+from influence_core.experiments.review.ranking import Suspect, start, supports, suspect
+from influence_core.experiments.review.session import LONGEST_NAME, Review, Training, Verdict, session_name
+from influence_core.experiments.review.storage import Change, amend, recall, resume, save
+from influence_core.experiments.review.training import adopt, rank_again, train
+from influence_core.experiments.review.verdicts import keep, relabel, table, undo
+
+__all__ = [
+    "LONGEST_NAME",
+    "Change",
+    "Review",
+    "Suspect",
+    "Training",
+    "Verdict",
+    "adopt",
+    "amend",
+    "keep",
+    "rank_again",
+    "recall",
+    "relabel",
+    "resume",
+    "save",
+    "session_name",
+    "start",
+    "supports",
+    "suspect",
+    "table",
+    "train",
+    "undo",
+]

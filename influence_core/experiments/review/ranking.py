@@ -1,0 +1,143 @@
+"""The ranking that a review begins with, and the suspect that a person looks at."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.context import ALONE, Context
+from influence_core.errors import DataError, require
+from influence_core.experiments import suspects
+from influence_core.experiments.review.session import Review, Training, session_name
+from influence_core.experiments.wrong_labels import FlipSettings, flip
+from influence_core.store.digest import digest
+from influence_core.store.remember import remember
+from influence_core.studies import Study, StudySpec
+from influence_core.training.refit import Fitter
+
+
+@dataclass(frozen=True, eq=False)
+class Suspect:
+    """One example of the queue, as a person looks at it.
+
+    Attributes:
+        train_id: The training example.
+        position: Its training position.
+        x: ``(d,)`` its inputs.
+        label: Its label.
+        probabilities: ``(classes,)`` what the model of the last training says; it was trained on this label, too.
+        score: How suspect it is.
+        rank: 1 for the most suspect of all.
+    """
+
+    train_id: int
+    position: int
+    x: np.ndarray
+    label: int
+    probabilities: tuple[float, ...]
+    score: float
+    rank: int
+
+    @property
+    def answer(self) -> int:
+        """The model's answer."""
+        return int(np.argmax(self.probabilities))
+
+
+def suspect(study: Study, review: Review) -> Suspect | None:
+    """The suspect to look at now; ``None`` where all are done."""
+    at = review.current
+    if at is None:
+        return None
+    o, theta = study.objective, torch.as_tensor(review.theta).to(study.theta)
+    return Suspect(
+        train_id=int(review.ids[at]),
+        position=at,
+        x=study.data.train.x[at].numpy(),
+        label=int(review.given[at]),
+        probabilities=tuple(o.probabilities(theta, o.x[at : at + 1])[0].tolist()),
+        score=float(review.scores[at]),
+        rank=int(np.flatnonzero(review.order == at)[0]) + 1,
+    )
+
+
+def supports(spec: StudySpec) -> str | None:
+    """Why a study cannot be asked this; ``None`` where it can."""
+    if spec.is_smooth_linear:
+        return None
+    return (
+        "Suspects are ranked in logistic and softmax regressions, where the self-influence of every label is exact. "
+        "Choose one of these studies."
+    )
+
+
+def start(
+    study: Study,
+    session: str,
+    method: str = "exact",
+    flips: FlipSettings | None = None,
+    *,
+    context: Context = ALONE,
+) -> Review:
+    """Rank the labels and begin a queue, with one training on the labels as they are.
+
+    Args:
+        study: The trained model.
+        session: A name to keep it under.
+        method: A key of ``suspects.METHODS``.
+        flips: Labels to flip first, to practise on; ``None`` takes the labels as they are.
+        context: Its store keeps the ranking for every session; the review itself is not stored yet.
+
+    Raises:
+        DataError: If the session's name or the method does not fit.
+        UnsupportedError: If the study's model is neither logistic nor softmax regression.
+    """
+    session_name(session)
+    require(supports(study.spec))
+    known = suspects.methods_for(study)
+    if method not in known:
+        raise DataError(f"There is no score “{method[:40]}” here; choose one of {', '.join(known)}.")
+    true = study.data.train.y.numpy()
+    given = true if flips is None else flip(true, len(study.data.class_names), flips)[0]
+    ranking = _rank(study, given, context=context)
+    return Review(
+        session=session,
+        study=study.spec.name,
+        class_names=study.data.class_names,
+        method=method,
+        flips=flips,
+        ids=study.data.train.ids.numpy(),
+        given=given,
+        true=true,
+        scores=ranking.scores[method],
+        verdicts=(),
+        trainings=(ranking.training,),
+        theta=ranking.theta,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """The model ``theta (p,)`` for some labels, how it fares, and its scores ``(n,)`` by method."""
+
+    theta: np.ndarray
+    scores: dict[str, np.ndarray]
+    training: Training
+
+
+@remember("ranking of labels")
+def _rank(study: Study, labels: np.ndarray, *, context: Context) -> _Ranking:
+    """Of labels ``(n,)``; many sessions ask for the same."""
+    started, theta, norm = time.perf_counter(), study.theta, study.gradient_norm
+    if not np.array_equal(labels, study.data.train.y.numpy()):
+        fitter = Fitter(suspects.objective_of(study))
+        theta = fitter.fit(labels, theta, context.part(0.0, 0.2).progress)
+        norm = fitter.largest_norm
+    edited = suspects.relabelled(study, labels)
+    scores = suspects.rank(edited, theta, progress=context.part(0.2, 1.0).progress)
+    right, found = suspects.accuracy(study, theta), theta.cpu().numpy()
+    training = Training(0, 0, right, norm, time.perf_counter() - started, digest(found))
+    return _Ranking(found, scores, training)

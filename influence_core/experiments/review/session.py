@@ -1,0 +1,166 @@
+"""A queue of suspects and what a person said about them so far; it never changes, a verdict makes another one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from influence_core.errors import DataError
+from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.store.digest import digest
+
+LONGEST_NAME = 40
+
+
+def session_name(session: str) -> str:
+    """The name, if a session may have it.
+
+    Raises:
+        DataError: If it may not.
+    """
+    if not (0 < len(session) <= LONGEST_NAME and session.isprintable() and session == session.strip()):
+        raise DataError(
+            f"A session needs a name of 1 to {LONGEST_NAME} letters, without spaces around it; got “{session[:60]}”."
+        )
+    return session
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a person said about one training label.
+
+    Attributes:
+        train_id: The training example.
+        old: Its label before.
+        new: Its label from now on; the same where it is kept.
+        time: When, in ISO 8601 with its time zone.
+        score: How suspect it was.
+    """
+
+    train_id: int
+    old: int
+    new: int
+    time: str
+    score: float
+
+    @property
+    def relabels(self) -> bool:
+        """Whether the label changes."""
+        return self.old != self.new
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training on the labels as they stood.
+
+    Attributes:
+        verdicts: How many had been given.
+        relabelled: How many of them changed the label.
+        accuracy: On the test examples, as they are labelled.
+        gradient_norm: ``||grad R||``, recomputed.
+        seconds: Time it took.
+        model: Digest of the parameters that it gave; "" where it was not noted.
+    """
+
+    verdicts: int
+    relabelled: int
+    accuracy: float
+    gradient_norm: float
+    seconds: float
+    model: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """A queue of suspects and what was said about them so far; ``n`` training examples.
+
+    Attributes:
+        session: The name it is kept under.
+        study: The study's name.
+        class_names: What the labels mean.
+        method: A key of ``suspects.METHODS``: how suspects are ranked.
+        flips: Which labels were flipped at the start to practise on, or ``None`` for the labels as they are.
+        ids: ``(n,)`` training ids.
+        given: ``(n,)`` labels at the start.
+        true: ``(n,)`` the data's own labels; they differ from ``given`` where labels were flipped.
+        scores: ``(n,)`` how suspect each is; the largest first.
+        verdicts: In the order they were given.
+        trainings: In the order they were done; the first on the labels at the start.
+        theta: ``(p,)`` of the last training.
+    """
+
+    session: str
+    study: str
+    class_names: tuple[str, ...]
+    method: str
+    flips: FlipSettings | None
+    ids: np.ndarray
+    given: np.ndarray
+    true: np.ndarray
+    scores: np.ndarray
+    verdicts: tuple[Verdict, ...]
+    trainings: tuple[Training, ...]
+    theta: np.ndarray
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """``(n,)`` positions, the most suspect first."""
+        return np.argsort(-self.scores, kind="stable")
+
+    @cached_property
+    def queue(self) -> np.ndarray:
+        """Positions without a verdict, the most suspect first."""
+        done = np.isin(self.ids, [one.train_id for one in self.verdicts])
+        return self.order[~done[self.order]]
+
+    @property
+    def current(self) -> int | None:
+        """Position of the suspect to look at now; ``None`` where all are done."""
+        return int(self.queue[0]) if len(self.queue) else None
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """``(n,)`` labels after all verdicts."""
+        labels = self.given.copy()
+        for one in self.verdicts:
+            labels[self.position(one.train_id)] = one.new
+        return labels
+
+    @property
+    def relabelled(self) -> int:
+        """How many verdicts change the label."""
+        return sum(one.relabels for one in self.verdicts)
+
+    @property
+    def flipped(self) -> int:
+        """How many labels were flipped at the start."""
+        return int((self.given != self.true).sum())
+
+    @property
+    def fixed(self) -> int:
+        """How many of the flipped labels are right again."""
+        return int(((self.given != self.true) & (self.labels == self.true)).sum())
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether ``theta`` knows the labels as they are now: no verdict since the last training changed one.
+
+        After an undo ``theta`` may be that of a training which was taken back.
+        """
+        last = self.trainings[-1]
+        if last.model and last.model != digest(self.theta):
+            return False
+        return not any(one.relabels for one in self.verdicts[last.verdicts :])
+
+    def position(self, train_id: int) -> int:
+        """Position of a training id.
+
+        Raises:
+            DataError: If no training example has it.
+        """
+        found = np.flatnonzero(self.ids == train_id)
+        if not len(found):
+            raise DataError(f"There is no training example {train_id} in this study.")
+        return int(found[0])

@@ -1,0 +1,120 @@
+"""Every step of a review, stored under its session's name: a closed page or a killed process loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from threading import Lock
+
+from influence_core.context import ALONE, Context
+from influence_core.errors import DataError, StoreError
+from influence_core.experiments.review.ranking import start
+from influence_core.experiments.review.session import Review, Training, Verdict, session_name
+from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.store import Store
+from influence_core.store.digest import digest
+from influence_core.store.remember import remember
+from influence_core.studies import FORMAT, Study
+
+Change = Callable[[Review], Review]
+"""A verdict, undo or a training: given the latest review, the next one."""
+
+_LOCK = Lock()
+"""Two visitors of one session must not write over each other's verdicts."""
+
+
+@remember("review", stored=False)
+def resume(
+    study: Study,
+    session: str,
+    method: str = "exact",
+    flips: FlipSettings | None = None,
+    *,
+    context: Context = ALONE,
+) -> Review:
+    """The session as it was last kept; one that there is not yet is started and kept.
+
+    Args:
+        study: The trained model.
+        session: Its name.
+        method: As ``start``, where it starts.
+        flips: The same.
+        context: Its store keeps the review.
+
+    Raises:
+        DataError: As ``start``.
+        StoreError: If it could not be kept.
+    """
+    kept = recall(context.store, study, session)
+    if kept is not None:
+        return kept
+    begun = start(study, session, method, flips, context=context)
+    return recall(context.store, study, session) or save(context.store, study, begun)
+
+
+def recall(store: Store, study: Study, session: str) -> Review | None:
+    """The session as it was last kept, or ``None``.
+
+    Raises:
+        DataError: If the session's name does not fit.
+    """
+    kept = store.get(_key(study, session_name(session)))
+    if kept is None:
+        return None
+    arrays, meta = kept.arrays, kept.meta
+    return Review(
+        session=session,
+        study=study.spec.name,
+        class_names=study.data.class_names,
+        method=meta["method"],
+        flips=None if meta["flips"] is None else FlipSettings(**meta["flips"]),
+        ids=study.data.train.ids.numpy(),
+        given=arrays["given"],
+        true=study.data.train.y.numpy(),
+        scores=arrays["scores"],
+        verdicts=tuple(Verdict(**one) for one in meta["verdicts"]),
+        trainings=tuple(Training(**one) for one in meta["trainings"]),
+        theta=arrays["theta"],
+    )
+
+
+def save(store: Store, study: Study, review: Review) -> Review:
+    """Keep a review under its session's name, in the place of what was kept there.
+
+    Raises:
+        StoreError: If it could not be kept.
+    """
+    arrays = {"given": review.given, "scores": review.scores, "theta": review.theta}
+    meta = {
+        "method": review.method,
+        "flips": None if review.flips is None else asdict(review.flips),
+        "verdicts": [asdict(one) for one in review.verdicts],
+        "trainings": [asdict(one) for one in review.trainings],
+    }
+    if not store.put(_key(study, review.session), arrays, meta):
+        raise StoreError("The verdict could not be kept: " + " ".join(store.notices()))
+    return review
+
+
+def amend(store: Store, study: Study, session: str, change: Change) -> Review:
+    """Change the kept session, one visitor at a time.
+
+    Args:
+        store: Where it is kept.
+        study: The study under review.
+        session: Its name.
+        change: Given the latest review, the next one.
+
+    Raises:
+        DataError: If there is no such session, or the change does not fit.
+        StoreError: If it could not be kept.
+    """
+    with _LOCK:
+        review = recall(store, study, session)
+        if review is None:
+            raise DataError(f"There is no session “{session}” of this study (any more). Begin it again.")
+        return save(store, study, change(review))
+
+
+def _key(study: Study, session: str) -> str:
+    return digest("review", FORMAT, study.key, session)

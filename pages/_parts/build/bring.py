@@ -1,0 +1,137 @@
+"""What is brought: a zip, a folder of photos or texts, or a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from influence_core.data.brought import own, picture_uploads
+from influence_core.data.brought.photo_folder import MIN_PICTURES
+from influence_core.data.readers.image_folder import MAX_PICTURES
+from influence_core.data.readers.skipped import Skipped
+from influence_core.data.readers.text_folder import MIN_FILES
+from influence_core.progress import Progress
+from influence_core.store.remember import key_of
+from pages._common import upload
+from pages._parts.build import look, model, visit
+from pages._shell import downloads, results
+from pages._shell.address import View
+from pages._shell.escape import code, escape_markdown
+from pages._shell.jobs import await_job
+
+ZIP, FOLDER, TEXTS, TABLE = "zip", "folder", "texts", "table"
+KINDS = {
+    ZIP: "Photos in a zip",
+    FOLDER: "Photos in a folder",
+    TEXTS: "Texts in a folder",
+    TABLE: "A table",
+}
+PHOTO_FOLDERS = "one sub-folder for each class, or train and val with those in them"
+TEXT_FOLDERS = f"one sub-folder for each of two classes, {MIN_FILES} texts at least"
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Data of the visitor's own.
+
+    Attributes:
+        source: Where they lie, as in a ``StudySpec``.
+        title: The name that is proposed for a study of them.
+        skipped: What an archive held that was not unpacked.
+    """
+
+    source: str
+    title: str
+    skipped: tuple[Skipped, ...] = ()
+
+
+def show(view: View) -> None:
+    """What is brought, what it holds, and what is trained on it."""
+    kind = st.segmented_control(
+        "What do you bring?", list(KINDS), format_func=KINDS.__getitem__, key=visit.lasting("build_kind", ZIP)
+    )
+    if kind == TABLE:
+        upload.show(view)
+    elif kind == TEXTS:
+        texts = _choose_folder(TEXT_FOLDERS)
+        if texts is not None:
+            model.choose(own.TEXTS, texts.source, texts.title, 2, view.device)
+    elif kind is not None:
+        photos = _choose_zip() if kind == ZIP else _choose_folder(PHOTO_FOLDERS)
+        if photos is not None:
+            found = look.load(photos.source)
+            look.show(found, photos.skipped)
+            model.choose(own.PHOTOS, photos.source, photos.title, len(found.class_names), view.device)
+
+
+def offer_networks() -> None:
+    """Where photos are brought, the download of another network's weights."""
+    if st.session_state.get("build_kind") in (ZIP, FOLDER) and visit.building() is None:
+        downloads.offer_weights(results.data_folder())
+
+
+def _choose_zip() -> Brought | None:
+    """An uploaded zip, unpacked."""
+    st.caption(
+        f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
+        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
+        "stays there until newer uploads need the room; nothing in it is ever run."
+    )
+    file = st.file_uploader(
+        "Zip file",
+        type=["zip"],
+        max_upload_size=picture_uploads.MAX_BYTES // 10**6,
+        key=visit.zip_key(),
+        on_change=visit.forget_zip,
+    )
+    if file is not None:
+        key = key_of("unpack", _digest(file))
+        st.session_state["build_upload"] = await_job(key, "Unpacking your zip", _unpacking(file))
+    sent: picture_uploads.Upload | None = st.session_state.get("build_upload")
+    if sent is None:
+        return None
+    if file is None:
+        st.caption(f"Sent before: {escape_markdown(sent.title)}")
+    return Brought(own.IN_ZIP + sent.key, Path(sent.title).stem, sent.skipped)
+
+
+def _digest(file: UploadedFile) -> str:
+    """The digest of an uploaded file, made once a visit."""
+    known, key = st.session_state.get("build_zip_key", ("", ""))
+    if known != file.file_id:
+        with st.spinner("Reading the zip"):
+            key = picture_uploads.key_of(file)
+        st.session_state["build_zip_key"] = file.file_id, key
+    return key
+
+
+def _unpacking(file: UploadedFile) -> Callable[[Progress], picture_uploads.Upload]:
+    content, title, store = file.getvalue(), file.name, results.get_store()
+    return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress)
+
+
+def _choose_folder(what: str) -> Brought | None:
+    """A folder on this machine that may be read."""
+    folder = results.data_folder()
+    st.caption(
+        f"A folder on the machine that runs this app, with {what}. Only folders inside {code(folder)}, and those that the "
+        f"person who starts the app names by `{own.FOLDERS_VARIABLE}`, can be read: everybody who opens this page could "
+        "read any folder otherwise."
+    )
+    chosen = st.selectbox(
+        "Folder",
+        [str(one) for one in own.offered(folder)],
+        index=None,
+        placeholder="Choose one, or type its path",
+        accept_new_options=True,
+        key=visit.lasting(visit.folder_key(), None),
+    )
+    if not chosen:
+        return None
+    path = str(own.readable_folder(own.IN_FOLDER + chosen.strip(), results.get_store(), folder))
+    return Brought(own.IN_FOLDER + path, path)

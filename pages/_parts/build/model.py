@@ -1,0 +1,130 @@
+"""Which model is trained on what was brought, and the button that does it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from influence_core.data.brought import own, recipes
+from influence_core.errors import DataError
+from influence_core.models import backbones
+from pages._parts.build import visit
+from pages._shell import results
+from pages._shell.escape import code
+from pages._shell.jobs import get_jobs
+
+PIXELS = ""
+DEFAULT_L2 = {own.PHOTOS: 0.001, own.TEXTS: 1e-4}
+LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
+LONGEST_TITLE = 60
+
+
+def choose(data: str, source: str, title: str, classes: int, device: str) -> None:
+    """What is trained, and the button that does it.
+
+    Args:
+        data: ``own.PHOTOS`` or ``own.TEXTS``.
+        source: Where they lie, as in a ``StudySpec``.
+        title: The name that is proposed.
+        classes: How many there are.
+        device: Where it is trained.
+    """
+    model = "logistic" if classes == 2 else "softmax"
+    _propose(source, title)
+    with st.form("build_model", border=True):
+        name, sees = st.columns([1, 1])
+        called = name.text_input("Name", max_chars=LONGEST_TITLE, key=visit.lasting("build_title", ""))
+        with sees:
+            backbone = _choose_backbone(data)
+        first, second = st.columns([1, 1])
+        l2 = first.text_input(
+            "l2",
+            key=visit.lasting(f"build_l2_{data}", f"{DEFAULT_L2[data]:g}"),
+            help="The trained penalty: more makes the model smoother.",
+        )
+        seed = second.text_input(
+            "Seed", key=visit.lasting("build_seed", "0"), help="Of the split into training and testing."
+        )
+        _explain(data, model, classes)
+        if st.form_submit_button("Train", type="primary", key="build_train"):
+            fields = {
+                "title": _title(called, title),
+                "data": data,
+                "model": model,
+                "l2": _positive(l2),
+                "seed": _seed(seed),
+                "source": source,
+                "backbone": backbone,
+            }
+            get_jobs().forget(
+                results.study_key(recipes.name_of(fields), device)
+            )  # the pictures may be others now
+            visit.begin(fields)
+            st.rerun()
+
+
+def _propose(source: str, title: str) -> None:
+    """A title, where other data were chosen than before."""
+    if st.session_state.get("build_titled") != source:
+        st.session_state["build_titled"] = source
+        st.session_state["build_title"] = Path(title).name[:LONGEST_TITLE]
+
+
+def _explain(data: str, model: str, classes: int) -> None:
+    words = f"{model.capitalize()} regression{'' if classes == 2 else f' with {classes} classes'}, trained to its optimum. "
+    if data == own.PHOTOS:
+        weights = backbones.weights_path("NAME", results.data_folder()).parent
+        words += (
+            "EfficientNet-Lite0 learned to see on ImageNet; its view of a picture takes about 0.05 s, once. Other networks "
+            f"of torchvision are offered once their weights are in {code(str(weights))}."
+        )
+    st.caption(words)
+
+
+def _choose_backbone(data: str) -> str:
+    """What turns photos into features; texts are seen as their words."""
+    label = "What the model sees"
+    if data != own.PHOTOS:
+        st.text_input(label, "how often each word occurs", disabled=True)
+        return PIXELS
+    key = visit.lasting("build_backbone", backbones.PACKAGED)
+    return st.selectbox(label, _backbones(), format_func=_backbone_title, key=key)
+
+
+def _backbones() -> list[str]:
+    """The packaged one, those of a study module, those whose weights are there, and pixels."""
+    folder = results.data_folder()
+    there = {path.stem for path in backbones.weights_path("NAME", folder).parent.glob("*.pth")}
+    more = [name for name in backbones.names() if name in there] if there else []
+    return [backbones.PACKAGED, *backbones.OWN, *more, PIXELS]
+
+
+def _backbone_title(name: str) -> str:
+    if name == backbones.PACKAGED:
+        return "EfficientNet-Lite0 (ships with the app)"
+    if name in backbones.OWN:
+        return f"{name} (a study module's)"
+    return f"{name} (torchvision)" if name else "the pixels of a 64 × 64 thumbnail"
+
+
+def _title(called: str, otherwise: str) -> str:
+    kept = "".join(one for one in called if one.isalnum() or one in " .,()-_&'").strip()
+    return kept[:LONGEST_TITLE] or Path(otherwise).name[:LONGEST_TITLE] or "A study of your own"
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text.strip().replace(",", "."))
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= LARGEST_L2:
+        raise DataError(f"l2 must be a number above 0 and at most {LARGEST_L2:,.0f}, but is “{text[:40]}”.")
+    return value
+
+
+def _seed(text: str) -> int:
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= LARGEST_SEED):
+        raise DataError(f"The seed must be a whole number up to {LARGEST_SEED:,}, but is “{text[:40]}”.")
+    return int(text)

@@ -1,0 +1,61 @@
+"""How often it works: the attack on many test images one by one."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.experiments import poison_many
+from influence_core.experiments.poison import Attack
+from influence_core.experiments.poison_many import Shares
+from influence_core.figures.poison import flips
+from influence_core.studies import Study
+from influence_core.words import percent
+from pages._common.table import as_csv
+from pages._shell import results
+from pages._shell.address import go_to
+from pages._shell.catalogue import PoisonParams
+from pages._shell.widgets import bound
+
+TESTS = (5, 10, 25, 50, 100)
+SIZES = (1, 2, 10)
+
+
+def show(study: Study, params: PoisonParams) -> None:
+    """The attack on many test images one by one."""
+    st.subheader("How often does it work?")
+    st.caption(
+        "Each test image with a right answer is attacked alone: through the best training image, then the second, then the best "
+        "two and ten, until its answer turns. Outcomes are kept: a run that was stopped goes on where it was."
+    )
+    tests = next((one for one in TESTS if one >= params.k), TESTS[-1])
+    label = "Test images, drawn at random"
+    bound(st.segmented_control, "k", tests, label, TESTS, key="poison_tests", required=True)
+    st.button(
+        "Attack them one by one",
+        key="poison_share_run",
+        type="primary",
+        help="About a minute for each on one processor.",
+        on_click=lambda: go_to(retrain="1"),
+    )
+    if params.retrain:
+        ids = poison_many.answered_rightly(study)[:tests]
+        title = f"Attacking {len(ids)} test images"
+        _show(study, results.load(title, poison_many.run, study, ids, Attack(box=params.box), SIZES))
+
+
+def _show(study: Study, shares: Shares) -> None:
+    st.plotly_chart(flips({f"here, box ± {shares.attack.box:g}": shares}), key="poison_flips")
+    worst = max(one.gradient_norm for one in shares.tries)
+    st.caption(
+        f"{len(shares.outcomes)} test images. One picture is the best alone or the second alone, as in the authors' code; "
+        f"by the best alone it is {percent(shares.flipped_by_first)}. Every answer counts after real retraining, to a gradient "
+        f"norm of at most {worst:.1e}. The paper's bars are Inception v3 on dogs and fish; this model is another."
+    )
+    st.download_button(
+        "Every try (CSV)",
+        lambda: as_csv(poison_many.table(shares)),
+        file_name=f"poison-{study.spec.name}.csv",
+        mime="text/csv",
+        key="download_csv",
+        on_click="ignore",
+    )

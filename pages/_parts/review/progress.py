@@ -1,0 +1,121 @@
+"""How the review goes: labels changed, accuracy, and the model that learns beside the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from influence_core.experiments import review
+from influence_core.experiments.review import Review
+from influence_core.figures.review import accuracy
+from influence_core.progress import Progress
+from influence_core.store.remember import key_of
+from influence_core.studies import Study
+from influence_core.words import percent, points, seconds, three_digits
+from pages._common.table import as_csv
+from pages._parts.review.session import amend
+from pages._shell import results
+from pages._shell.escape import escape_markdown
+from pages._shell.jobs import Job, background, get_jobs, job_status
+
+
+def show(study: Study, now: Review) -> None:
+    """How far the queue is, what it brought, undo and download."""
+    trouble = st.session_state.pop("review_trouble", "")
+    if trouble:
+        st.error(escape_markdown(trouble))
+    done = len(now.verdicts)
+    st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
+    _metrics(now)
+    st.plotly_chart(accuracy(now), key="review_accuracy")
+    with st.container(key="review_training", height=46, border=False):
+        _train_behind(study, now)
+    with st.container(horizontal=True, key="review_tools"):
+        st.button(
+            "Undo",
+            key="review_undo",
+            shortcut="U",
+            disabled=not done,
+            on_click=partial(amend, study, now.session, review.undo),
+        )
+        _rank_again(study, now)
+        st.download_button(
+            "Verdicts (CSV)",
+            lambda: as_csv(review.table(now, study.data.record)),
+            file_name=f"verdicts-{study.spec.name}.csv",
+            mime="text/csv",
+            key="review_csv",
+            on_click="ignore",
+            disabled=not done,
+        )
+
+
+def _metrics(now: Review) -> None:
+    changed, better = st.columns(2)
+    changed.metric("Labels changed", f"{now.relabelled:,}")
+    first, last = now.trainings[0], now.trainings[-1]
+    gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
+    better.metric("Test accuracy", percent(last.accuracy), gain, delta_color="off", delta_arrow="off")
+    if now.flips is not None:
+        st.metric(
+            "Flipped labels found and set right",
+            f"{now.fixed:,} of {now.flipped:,}",
+            help="Labels flipped on purpose, to practise on. Changing a label that was right makes it wrong.",
+        )
+
+
+def _train_behind(study: Study, now: Review) -> None:
+    """Training on the new labels beside the page; the queue never waits for it."""
+    last = now.trainings[-1]
+    if now.up_to_date:
+        proof = f"gradient norm {three_digits(last.gradient_norm)}, {seconds(last.seconds)}"
+        st.caption(
+            f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}: {proof}."
+        )
+        return
+    key, running = _key("review training", study, now), st.session_state.get("review_job")
+    if running is not None and running.state == "running" and running.key != key:
+        job_status(running)  # one training at a time; the next one knows all verdicts given meanwhile
+        return
+    job = st.session_state["review_job"] = _learn(key, "Training on the new labels", review.train, study, now)
+    if job.state == "done":  # before an undo: the same labels again, but the training was taken back
+        get_jobs().forget(key)
+        st.rerun()
+    job_status(job)
+
+
+def _rank_again(study: Study, now: Review) -> None:
+    """The rest of the queue by the model that knows the verdicts."""
+    st.button(
+        "Rank the rest again",
+        key="review_rank",
+        disabled=not now.relabelled,
+        help="By the model that learnt from your verdicts. Takes as long as the first ranking.",
+        on_click=lambda: st.session_state.update(review_ranking=len(now.verdicts)),
+    )
+    if st.session_state.get("review_ranking") != len(now.verdicts):
+        return
+    key = _key("review ranking", study, now)
+    job = _learn(key, "Ranking the rest again", review.rank_again, study, now)
+    if job.state == "done":
+        get_jobs().forget(key)
+        del st.session_state["review_ranking"]
+        st.rerun()
+    job_status(job)
+
+
+def _key(name: str, study: Study, now: Review) -> str:
+    return key_of(name, study, now.session, now.labels, len(now.verdicts))
+
+
+def _learn(key: str, title: str, work: Callable[..., Review], study: Study, now: Review) -> Job[Review]:
+    """Training or ranking beside the page; what it brings is adopted by the review as it is then."""
+    store = results.get_store()
+
+    def learn(progress: Progress) -> Review:
+        done = work(study, now, context=results.context(progress))
+        return review.amend(store, study, now.session, lambda latest: review.adopt(latest, done))
+
+    return background(key, title, learn)

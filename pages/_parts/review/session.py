@@ -1,0 +1,63 @@
+"""The review that is open: named and started, or taken up where it stopped; every change of it is kept at once."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.errors import InfluenceError
+from influence_core.experiments import review, suspects
+from influence_core.experiments.review import Review
+from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.studies import Study
+from pages._shell import results
+from pages._shell.address import go_to
+from pages._shell.catalogue import ReviewParams
+from pages._shell.widgets import choice
+
+FIRST_NAME = "my review"
+
+
+def begin(study: Study, params: ReviewParams) -> None:
+    """Name a session and choose what is reviewed."""
+    kind = study.data.kind
+    st.markdown(
+        f"The training {kind}s whose labels look wrong come one after the other, the most suspect first. Keep the label or "
+        "change it, by a key or a click; the model learns from it, and every verdict is kept."
+    )
+    with st.container(border=True, key="review_begin"):
+        st.session_state.setdefault("review_name", st.session_state.get("review_last", FIRST_NAME))
+        st.text_input(
+            "Name of the review (an earlier name goes on where it stopped)",
+            key="review_name",
+            max_chars=review.LONGEST_NAME,
+        )
+        labels = {"": "As they are", "practise": f"Practise: flip {params.flip} % of them first"}
+        choice("panel", params.panel, "Labels", labels, key="review_panel")
+        known = suspects.methods_for(study)
+        scores = {name: METHODS[method] for name, method in params.METHODS.items() if method in known}
+        choice("score", params.score, "Most suspect first, by", scores, key="review_score")
+        st.button("Start or resume", key="review_start", type="primary", on_click=_open)
+
+
+def _open() -> None:
+    name = " ".join(st.session_state["review_name"].split()) or FIRST_NAME
+    go_to(review=name)
+
+
+def load(study: Study, params: ReviewParams) -> Review:
+    """The session as it was last kept, or a new one."""
+    name = st.session_state["review_last"] = params.review
+    method = params.METHODS[params.score]
+    flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
+    title = f"Ranking the training {study.data.kind}s"
+    kept = review.recall(results.get_store(), study, name)
+    return kept or results.load(title, review.resume, study, name, method, flips)
+
+
+def amend(study: Study, session: str, change: review.Change) -> None:
+    """Change the kept review; where that fails, the page says so."""
+    try:
+        review.amend(results.get_store(), study, session, change)
+    except InfluenceError as error:
+        st.session_state["review_trouble"] = str(error)
