@@ -312,3 +312,12 @@ def test_going_back_later_is_taken(monkeypatch):
     at = press(visit(test="5"), "open")
     monkeypatch.setattr(address, "LATE_SECONDS", 0.0)
     assert state(look(at, test="5")) == ("5||", {"test": "5"})
+
+
+def test_going_back_and_forth_in_a_hurry_is_taken_each_time(monkeypatch):
+    at = press(press(visit(test="5"), "open"), "three")
+    with monkeypatch.context() as later:
+        later.setattr(address, "LATE_SECONDS", 0.0)
+        assert state(look(at, test="5", open="9"))[0] == "5|9|"
+    assert state(look(at, test="5"))[0] == "5||"
+    assert state(look(at, test="5", open="9"))[0] == "5|9|"
