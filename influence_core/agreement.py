@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import spearmanr
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,8 @@ def worst_miss(forecast: np.ndarray, truth: np.ndarray) -> float:
 
 def rank_agreement(one: Sequence[float] | np.ndarray, other: Sequence[float] | np.ndarray) -> float:
     """Spearman's rank correlation; NaN where one of them has no order, all its values being equal."""
+    from scipy.stats import spearmanr  # takes seconds to import
+
     if not (_vary(one) and _vary(other)):
         return math.nan
     return round(float(spearmanr(one, other).statistic), 14)  # a few ranks often give exactly a limit

@@ -67,7 +67,16 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class SoftmaxLoss:
-    """Cross-entropy of the softmax: ``l = logsumexp(f) - f_y``."""
+    """Cross-entropy of the softmax: ``l = logsumexp(f) - f_y``.
+
+    Three outputs that are equal: each class has a third, and the residual pulls towards the label.
+
+    >>> loss, f, y = SoftmaxLoss(classes=3), torch.zeros(1, 3), torch.tensor([2])
+    >>> loss.residuals(f, y)
+    tensor([[ 0.3333,  0.3333, -0.6667]])
+    >>> loss.loss_factors(f, y)
+    tensor([0.6667])
+    """
 
     classes: int
 
@@ -165,7 +174,14 @@ class _MarginLoss(ABC):
 
 @dataclass(frozen=True)
 class LogisticLoss(_MarginLoss):
-    """Logistic loss ``log(1 + exp(-m))``."""
+    """Logistic loss ``log(1 + exp(-m))``.
+
+    >>> f, y = torch.tensor([[0.0], [2.0], [2.0]]), torch.tensor([1, 1, 0])
+    >>> LogisticLoss().values(f, y)  # undecided, right, wrong
+    tensor([0.6931, 0.1269, 2.1269])
+    >>> LogisticLoss().probabilities(f)[1]
+    tensor([0.1192, 0.8808])
+    """
 
     def _g(self, m: Tensor) -> Tensor:
         return F.softplus(-m, threshold=40)
@@ -183,7 +199,14 @@ class LogisticLoss(_MarginLoss):
 
 @dataclass(frozen=True)
 class SmoothHingeLoss(_MarginLoss):
-    """``t log(1 + exp((1 - m) / t))``: the hinge as the temperature ``t`` goes to 0 (the paper's section 4.3)."""
+    """``t log(1 + exp((1 - m) / t))``: the hinge as the temperature ``t`` goes to 0 (the paper's section 4.3).
+
+    >>> f, y = torch.tensor([[-1.0], [0.5], [3.0]]), torch.tensor([1, 1, 1])
+    >>> SmoothHingeLoss(0.01).values(f, y)
+    tensor([2.0000, 0.5000, 0.0000])
+    >>> torch.equal(SmoothHingeLoss(1e-4).values(f, y), HingeLoss().values(f, y))
+    True
+    """
 
     temperature: float
 

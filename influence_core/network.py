@@ -66,7 +66,15 @@ class NetworkObjective(Objective):
         input_shape: tuple[int, ...] | None = None,
         weights: Tensor | None = None,
     ) -> NetworkObjective:
-        """Check and assemble an objective; ``input_shape`` is ``(d,)`` unless given."""
+        """Check and assemble an objective; ``input_shape`` is ``(d,)`` unless given.
+
+        >>> from influence_core.losses import SoftmaxLoss
+        >>> module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3))
+        >>> x, y = torch.zeros(5, 16), torch.tensor([0, 1, 2, 0, 1])
+        >>> objective = NetworkObjective.build(module, x, y, SoftmaxLoss(3), l2=0.01, input_shape=(1, 4, 4))
+        >>> objective.dim, objective.theta().shape, objective.outputs(objective.theta(), x).shape
+        (47, torch.Size([47]), torch.Size([5, 3]))
+        """
         shape = (x.shape[1],) if input_shape is None else tuple(input_shape)
         made = cls(
             x,

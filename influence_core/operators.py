@@ -122,7 +122,15 @@ class Curvature(LinearOperator):
 
 
 class Hessian(Curvature):
-    """``sum_i w_i grad^2 l_i + l2 + damping``: the exact curvature; indefinite where the objective is not convex."""
+    """``sum_i w_i grad^2 l_i + l2 + damping``: the exact curvature; indefinite where the objective is not convex.
+
+    The largest curvature that a logistic example can have is a quarter of ``x x'``, at a probability of a half:
+
+    >>> from influence_core import LinearObjective, LogisticLoss
+    >>> objective = LinearObjective.build(torch.tensor([[2.0]]), torch.tensor([1]), LogisticLoss(), l2=0.1)
+    >>> Hessian(objective, torch.zeros(1), damping=0.5).dense()
+    tensor([[1.6000]])
+    """
 
     def _linearise(self) -> LinearMap:
         return self.objective.hessian_product(self.theta)
@@ -155,7 +163,14 @@ class GaussNewton(Curvature):
 
 
 class DenseOperator(LinearOperator):
-    """A symmetric matrix ``(p, p)`` as an operator."""
+    """A symmetric matrix ``(p, p)`` as an operator.
+
+    >>> operator = DenseOperator(torch.diag(torch.tensor([1.0, 4.0])))
+    >>> operator.matvec(torch.tensor([1.0, 1.0]))
+    tensor([1., 4.])
+    >>> operator.products
+    1
+    """
 
     def __init__(self, matrix: Tensor) -> None:
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
@@ -235,6 +250,10 @@ def extreme_eigenvalues(
 
     Raises:
         SolveError: If a product is not finite.
+
+    >>> ends = extreme_eigenvalues(DenseOperator(torch.diag(torch.tensor([-0.5, 1.0, 2.0, 8.0]))))
+    >>> round(ends.smallest, 4), round(ends.largest, 4), round(ends.missing_damping, 4)
+    (-0.5, 8.0, 1.0)
     """
     generator = torch.Generator().manual_seed(seed)
     start = torch.randn(operator.dim, generator=generator, dtype=torch.float64).to(operator.like)

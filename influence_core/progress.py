@@ -13,7 +13,12 @@ def report(progress: Progress | None, fraction: float, message: str) -> None:
 
 
 def part(progress: Progress | None, start: float, stop: float) -> Progress | None:
-    """The callback for a sub-task: its 0 to 1 becomes `start` to `stop` of the whole."""
+    """The callback for a sub-task: its 0 to 1 becomes `start` to `stop` of the whole.
+
+    >>> half = part(lambda fraction, message: print(f"{fraction:.0%} {message}"), 0.5, 1.0)
+    >>> report(half, 0.2, "factoring")
+    60% factoring
+    """
     if progress is None:
         return None
     return lambda fraction, message: report(progress, start + fraction * (stop - start), message)

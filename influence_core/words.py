@@ -27,7 +27,11 @@ def signed(value: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """A positive number with three significant digits; powers of ten where it is very small or large."""
+    """A positive number with three significant digits; powers of ten where it is very small or large.
+
+    >>> three_digits(1234.5), three_digits(0.5), three_digits(1.5e-7)
+    ('1234', '0.500', '1.50e−7')
+    """
     if not math.isfinite(value):
         return "not a number"
     if value == 0:
@@ -40,7 +44,11 @@ def three_digits(value: float) -> str:
 
 
 def nats(value: float) -> str:
-    """A loss change with sign and unit."""
+    """A loss change with sign and unit.
+
+    >>> nats(0.012345), nats(-0.5), nats(0.0)
+    ('+0.0123 nats', '−0.500 nats', '0 nats')
+    """
     return f"{signed(value)} {UNIT}"
 
 
@@ -50,7 +58,11 @@ def ratio(value: float) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in per cent; never 100 or 0 unless it is exactly that."""
+    """A probability in per cent; never 100 or 0 unless it is exactly that.
+
+    >>> percent(0.5), percent(0.99999), percent(1.0)
+    ('50.0 %', '> 99.9 %', '100.0 %')
+    """
     value = 100 * probability
     if 0 < value < 0.1:
         return "< 0.1 %"

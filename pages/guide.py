@@ -3,6 +3,7 @@
 import streamlit as st
 
 from influence_core.words import sign_rule
+from pages._parts import tour
 from pages._parts.glossary import DIAGRAM, FORMULAS, LIMITS, MINUS, PLUS, SUMMARY, TRUST, WORDS, pages
 from pages._shell.page import enter
 
@@ -23,6 +24,7 @@ for heading, words in (
 ):
     st.subheader(heading)
     st.markdown(words)
+tour.show()
 with st.expander("The formulas"):
     for words, formula in FORMULAS:
         st.markdown(words)

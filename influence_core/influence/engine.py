@@ -59,6 +59,20 @@ class InfluenceEngine:
         theta: ``(p,)``, the trained parameters.
         operator: The exact curvature, against which every residual is taken.
         inverse: Its inverse, exact or approximate.
+
+    Two examples at 1 and -1; each holds up the other, and the forecasts and the penalty's pull add up to nothing:
+
+    >>> from influence_core import Cholesky, Hessian, LogisticLoss, minimise
+    >>> x, y = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.tensor([1, 0])
+    >>> objective = LinearObjective.build(x, y, LogisticLoss(), l2=0.1)
+    >>> theta = minimise(objective).theta
+    >>> curvature = Hessian(objective, theta)
+    >>> engine = InfluenceEngine(objective, theta, curvature, Cholesky().prepare(curvature))
+    >>> scores = engine.score(x[:1], y[:1])
+    >>> scores.values
+    tensor([[0.0564, 0.0564]], dtype=torch.float64)
+    >>> engine.convergence_check(scores.solve.value[:, 0], scores.values[0]) < 1e-9
+    True
     """
 
     objective: Objective

@@ -126,7 +126,13 @@ class Objective(ABC):
         return replace(self, weights=weights)
 
     def without(self, indices: Sequence[int] | Tensor) -> Self:
-        """The objective with ``w_i = 0`` for the examples ``indices``; the other weights and the penalty stay."""
+        """The objective with ``w_i = 0`` for the examples ``indices``; the other weights and the penalty stay.
+
+        >>> from influence_core import LinearObjective, LogisticLoss
+        >>> objective = LinearObjective.build(torch.eye(4), torch.tensor([0, 1, 0, 1]), LogisticLoss(), l2=0.1)
+        >>> objective.without([2]).weights
+        tensor([0.2500, 0.2500, 0.0000, 0.2500])
+        """
         return self.reweighted(indices, 0.0)
 
     def replacing(self, indices: Sequence[int] | Tensor, x: Tensor, y: Tensor) -> Self:

@@ -20,6 +20,16 @@ class LinearObjective(Objective):
 
     All derivatives are closed forms. A per-example gradient is ``x_i (outer) r_i`` with the residual ``r_i = dl_i/df``
     and is never formed: ``grad l_i . v = sum_c r_ic (x_i . V_c)`` is one matrix product for all examples.
+
+    >>> from influence_core.losses import LogisticLoss
+    >>> x, y = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([1, 0])
+    >>> objective = LinearObjective.build(x, y, LogisticLoss(), l2=0.1)
+    >>> theta = torch.zeros(2)  # every probability is a half, so every residual is -1/2 or 1/2
+    >>> objective.gradients(theta, x, y)
+    tensor([[-0.5000, -1.0000],
+            [ 1.5000,  2.0000]])
+    >>> objective.risk_gradient(theta)
+    tensor([0.5000, 0.5000])
     """
 
     @classmethod

@@ -104,6 +104,17 @@ def predict(objective: Objective, theta: Tensor, edit: Edit, s: Tensor) -> Tenso
 
     Returns:
         ``()`` or ``(t,)`` in nats; positive = the loss rises.
+
+    The more weight an example has, the lower the loss of its like:
+
+    >>> from influence_core import Hessian, LinearObjective, LogisticLoss, minimise
+    >>> x, y = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.tensor([1, 0])
+    >>> objective = LinearObjective.build(x, y, LogisticLoss(), l2=0.1)
+    >>> theta = minimise(objective).theta
+    >>> s = objective.gradients(theta, x[:1], y[:1])[0] / Hessian(objective, theta).dense()[0]
+    >>> removed, doubled = Edit.removal([0]), Edit(torch.tensor([0]), weight=2.0)
+    >>> predict(objective, theta, removed, s), predict(objective, theta, doubled, s)
+    (tensor(0.0564, dtype=torch.float64), tensor(-0.0564, dtype=torch.float64))
     """
     return -(edit.gradient_change(objective, theta) @ s)
 

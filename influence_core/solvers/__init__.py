@@ -55,6 +55,9 @@ def choose(name: str, dim: int) -> tuple[Solver, str]:
 
     Raises:
         DataError: If there is no such solver.
+
+    >>> choose("auto", 784)[0].name, choose("auto", 1_000_000)[0].name, choose("lissa", 784)[0].name
+    ('Cholesky', 'conjugate gradient', 'LiSSA')
     """
     if name in CATALOGUE:
         return CATALOGUE[name], "chosen by you"

@@ -29,6 +29,17 @@ REMEDIES: dict[str, str] = {
 class Solution:
     """``value`` solves ``operator value = rhs`` as far as ``status`` says. A failure is data until ``require``.
 
+    >>> from influence_core.operators import DenseOperator
+    >>> from influence_core.solvers import ConjugateGradient
+    >>> operator = DenseOperator(torch.tensor([[2.0, 0.0], [0.0, -1.0]]))
+    >>> solution = ConjugateGradient().prepare(operator).solve(torch.ones(2))
+    >>> solution.status
+    'negative curvature'
+    >>> solution.require()
+    Traceback (most recent call last):
+    influence_core.errors.SolveError: The solve ended with 'negative curvature' after 1 steps. ...
+
+
     Attributes:
         value: ``(p,)`` or ``(p, k)``, as the right-hand side.
         rhs: The right-hand side.

@@ -20,6 +20,11 @@ class Cholesky:
 
     A solve reads each half of the factor once, so it costs what one product with a dense ``p x p`` matrix costs, and
     a prepared test example answers at once. Needs ``p^2`` numbers; meant for ``p`` up to about ten thousand.
+
+    >>> from influence_core.operators import DenseOperator
+    >>> inverse = Cholesky().prepare(DenseOperator(torch.tensor([[4.0, 2.0], [2.0, 3.0]])))
+    >>> inverse.solve(torch.tensor([8.0, 8.0])).require()
+    tensor([1., 2.])
     """
 
     name = "Cholesky"

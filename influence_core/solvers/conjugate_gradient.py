@@ -40,6 +40,14 @@ class ConjugateGradient:
         rtol: Stop once ``||rhs - A x|| <= rtol ||rhs||`` for every column.
         max_steps: Products at most; ``None`` is ``10 p``.
         preconditioner: Optional.
+
+    As many steps as there are different eigenvalues, whatever the number of parameters:
+
+    >>> from influence_core.operators import DenseOperator
+    >>> operator = DenseOperator(torch.diag(torch.tensor([1.0, 1.0, 1.0, 5.0, 5.0, 9.0], dtype=torch.float64)))
+    >>> solution = ConjugateGradient().prepare(operator).solve(torch.ones(6, dtype=torch.float64))
+    >>> solution.steps, solution.residual < 1e-8
+    (3, True)
     """
 
     rtol: float = 1e-8

@@ -24,6 +24,11 @@ def digest(*parts: Any) -> str:
 
     Raises:
         UnsupportedError: a part of any other type.
+
+    >>> digest("ab", "c") == digest("a", "bc")
+    False
+    >>> digest({"k": 1, "l2": 0.5}) == digest({"l2": 0.5, "k": 1})
+    True
     """
     hasher = hashlib.sha256()
     for part in parts:

@@ -15,6 +15,14 @@ class StoredRows:
     Args:
         store: Where they are kept.
         key: Of the store.
+
+    >>> from influence_core.store import NO_STORE
+    >>> rows = StoredRows(NO_STORE, "0" * 64)
+    >>> rows.add({"ids": np.array([7, 3]), "loss": np.array([0.7, 0.3])})
+    >>> rows.missing([3, 5])
+    [5]
+    >>> rows.take([3, 7])["loss"]
+    array([0.3, 0.7])
     """
 
     def __init__(self, store: Store, key: str) -> None:

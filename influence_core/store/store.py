@@ -40,6 +40,16 @@ class Entry:
 class Store:
     """A content-addressed store that forgets what was used longest ago; safe for many threads and processes.
 
+    >>> from tempfile import TemporaryDirectory
+    >>> folder = TemporaryDirectory()
+    >>> store = Store(Path(folder.name))
+    >>> key = "0" * 64  # of `digest`: what the result was computed from
+    >>> store.put(key, {"theta": np.array([1.0, 2.0])}, {"seconds": 0.5})
+    True
+    >>> store.get(key).arrays["theta"], store.get(key).meta
+    (array([1., 2.]), {'seconds': 0.5})
+    >>> folder.cleanup()
+
     Args:
         folder: where to keep the entries; None for INFLUENCE_EXPLORER_CACHE, else the user's cache folder.
         limit_bytes: what all entries may take; None for INFLUENCE_EXPLORER_CACHE_MB megabytes, else 2 GiB.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
 from influence_core.data.brought.home import home_of
 from influence_core.data.examples import Pictures
+from influence_core.data.packaged import ASSETS
 from influence_core.data.readers.picture_sets import resized
 from influence_core.errors import UnsupportedError
 from influence_core.models import backbones, rbf
@@ -29,7 +29,7 @@ from influence_core.studies.families import FAMILIES
 from influence_core.studies.spec import StudySpec
 from influence_core.training import Trained, gradient_norm, minimise, train_network
 
-PACKAGED = Path(__file__).resolve().parents[2] / "assets" / "studies"
+PACKAGED = ASSETS / "studies"
 """Parameters that ship with the app, for studies that train for minutes; made by ``precompute``."""
 
 FORMAT = 1

@@ -50,7 +50,11 @@ class StudySpec:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What makes this study another one: the fields that are not at their defaults, by name."""
+        """What makes this study another one: the fields that are not at their defaults, by name.
+
+        >>> StudySpec("mine", "My digits", "digits", "softmax", l2=0.01).content
+        {'name': 'mine', 'title': 'My digits', 'data': 'digits', 'model': 'softmax', 'l2': 0.01}
+        """
         plain = {one.name: one.default for one in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != plain[name]}
 

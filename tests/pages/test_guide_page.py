@@ -1,5 +1,8 @@
 """The guide: one rule, every word that the pages use, and a way back."""
 
+import re
+from pathlib import Path
+
 import pytest
 import streamlit as st
 
@@ -57,6 +60,18 @@ def test_one_picture_the_formulas_and_a_way_back(guide):
     assert r"D_i=w_i\,s^\top\nabla\ell_i" in formulas
     assert "Koh & Liang" in said(guide)
     assert guide.get("page_link")[0].proto.page == "explain"
+
+
+def test_the_tour_is_there_and_every_setting_is_named(guide):
+    sources = [
+        path.read_text("utf-8")
+        for folder in ("pages", "influence_core")
+        for path in Path(folder).rglob("*.py")
+    ]
+    settings = {name for text in sources for name in re.findall(r'"(INFLUENCE_EXPLORER_\w+)"', text)}
+    assert len(settings) >= 5
+    assert [name for name in settings if f"`{name}`" not in said(guide)] == []
+    assert "9. **Send the address**" in said(guide)
 
 
 def test_every_page_stands_in_the_table_under_its_title_in_the_menu(guide):

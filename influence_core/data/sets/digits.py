@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 
 from influence_core.data.examples import DataSet, Examples
+from influence_core.data.packaged import ASSETS
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
-PACKAGED = Path(__file__).resolve().parents[3] / "assets" / "digits.npz"
+PACKAGED = ASSETS / "digits.npz"
 TRAINED_ON = 5000
 
 

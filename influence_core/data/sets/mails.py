@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from influence_core.data.examples import DataSet, Examples
+from influence_core.data.packaged import ASSETS
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
-PACKAGED = Path(__file__).resolve().parents[3] / "assets" / "mails.npz"
+PACKAGED = ASSETS / "mails.npz"
 TRAINED_ON = 4137
 """As many as the paper trains on; the words are those of these mails."""
 CLASS_NAMES = ("ham", "spam")

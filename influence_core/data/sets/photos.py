@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from influence_core.data.examples import DataSet
+from influence_core.data.packaged import ASSETS
 from influence_core.data.readers.picture_sets import SheetPictures, data_set
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
-PACKAGED = Path(__file__).resolve().parents[3] / "assets" / "photos.webp"
+PACKAGED = ASSETS / "photos.webp"
 TRAINED_ON = 1800
 SIDE = 32
 

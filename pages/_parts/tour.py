@@ -1,0 +1,50 @@
+"""The guide's tour, and what can be set and brought along."""
+
+import streamlit as st
+
+TOUR = """
+1. **Open the app.** It shows a digit that the model gets wrong, and is most sure about. Read the title and the sentence under it.
+2. **Choose another mistake** from the thumbnails. *Least confident* shows the close calls; *Your own picture* takes a drawing or a photo of a digit.
+3. **Look at both sides.** The left images pulled the model towards its answer, the right ones away. Are some of them badly written, or mislabelled?
+4. **Switch the label** to the true one. Sides change: what spoke for the mistake now speaks against the truth.
+5. **Look at all of them.** In the chart, influence is not nearness: among images at the same distance some help and some harm. Click a point.
+6. **Read the opened image.** Its numbers, and which of its pixels matter.
+7. **Check it.** Tick two images, *Take out and retrain*. Forecast and truth stand side by side, with the gradient norm that proves the training.
+8. **Take the score apart** (*Anatomy of the score*): without the curvature, little more than the label would seem to count.
+9. **Send the address** to a colleague: it holds the whole view. The ranking downloads as CSV, each chart as a picture (its camera button), the main one also as HTML.
+
+From there: *Forecast and truth* leaves out up to 500 examples one by one. *Two models* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
+takes a table of your own (CSV). *Review the suspects* shows one suspect at a time, with keys.
+"""
+
+OWN = """
+Pictures, texts and tables of your own become studies on the page *Build your own study*, which says what it skipped and why. A zip is unpacked into a folder of its own beside
+the kept results, as large as those may get, and the oldest is forgotten first. Of the server's own disk only the data folder can be read, and the folders that whoever starts the
+app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth`; *Build your own study* downloads them when you ask it to. A network of your own comes
+as a Python file that whoever starts the app names; nothing that runs code is ever accepted through the browser.
+"""
+
+SETTINGS = """
+Whoever starts the app may set these variables first.
+
+| variable | meaning |
+|---|---|
+| `INFLUENCE_EXPLORER_DATA` | the data folder: data that do not ship with the app, and weights |
+| `INFLUENCE_EXPLORER_FOLDERS` | more folders whose pictures and texts may be read, apart by `:` (on Windows by `;`) |
+| `INFLUENCE_EXPLORER_MODULE` | a Python file that adds studies, data sets or a network; CONTRIBUTING.md shows one |
+| `INFLUENCE_EXPLORER_CACHE` | folder of the store (trained parameters and results); the user's cache folder otherwise |
+| `INFLUENCE_EXPLORER_CACHE_MB` | its limit, 2048 by default; what was used longest ago goes first |
+
+The server listens on this machine only. To share it, start it behind a proxy that knows its visitors.
+"""
+
+
+def show() -> None:
+    """Three folded pieces of prose."""
+    for title, text in (
+        ("A ten-minute tour", TOUR),
+        ("Pictures, texts and a model of your own", OWN),
+        ("Settings, for whoever starts the app", SETTINGS),
+    ):
+        with st.expander(title):
+            st.markdown(text)
