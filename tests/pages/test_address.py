@@ -7,7 +7,7 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from pages._shell import address
 from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, changed
-from pages._shell.catalogue import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
+from pages._shell.own_params import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
 
 LONG = "9" * 5_000
 FULL = {
@@ -205,7 +205,7 @@ def _page():
     import streamlit as st
 
     from pages._shell.address import go_to, read_address, start_over, toggle_chosen
-    from pages._shell.catalogue import ExplainParams
+    from pages._shell.own_params import ExplainParams
 
     view, texts = read_address(ExplainParams)
     st.text(f"{view.test}|{view.open}|{view.out}")
