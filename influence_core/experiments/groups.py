@@ -10,6 +10,7 @@ from influence_core.data.readers.tables import EMPTY, TableRecords, sorted_level
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.store.remember import remember
 from influence_core.studies import Study
+from influence_core.words import percent
 
 MIN_TESTED = 5
 """Groups with fewer test rows are not suggested."""
@@ -51,6 +52,14 @@ class Errors:
     def rate(self) -> float:
         """The share of wrong answers; 0 where there are no rows."""
         return self.wrong / self.rows if self.rows else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.wrong:,} of {self.rows:,}"
+
+    @property
+    def share(self) -> str:
+        """The count and its share, in words."""
+        return f"{self} ({percent(self.rate)})"
 
 
 @dataclass(frozen=True, eq=False)

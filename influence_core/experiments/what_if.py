@@ -163,8 +163,8 @@ def calibrate(
 ) -> Calibration:
     """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
 
-    A group's forecast is usually too small, yet keeps its order; the slope of ``agreement`` says by how much. Groups that
-    the change leaves as they are tell nothing and are left out.
+    A group's forecast is usually too small, yet keeps its order; the slope of ``agreement`` says by how much. Groups
+    that the change leaves as they are tell nothing and are left out.
 
     Raises:
         DataError: If the change cannot be made.

@@ -8,11 +8,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.domain_mismatch import DomainMismatch
-from influence_core.experiments.groups import Errors, Group, GroupCounts
+from influence_core.experiments.groups import Group, GroupCounts
 from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.bars import bars, escape_html, quiet
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
-from influence_core.words import nats, percent, signed
+from influence_core.words import nats, signed
 
 
 def group_errors(counts: Sequence[GroupCounts], chosen: Group | None = None) -> go.Figure:
@@ -23,15 +23,12 @@ def group_errors(counts: Sequence[GroupCounts], chosen: Group | None = None) -> 
         [GREY.both] * len(counts),
         [one.group == chosen for one in counts],
         [
-            f"{escape_html(one.group.name, 90)}<br>wrong on {_share(one.errors)} of its test rows"
+            f"{escape_html(one.group.name, 90)}<br>wrong on {one.errors.share} of its test rows"
             f"<br>{int(one.train.sum()):,} training rows"
             for one in counts
         ],
         "Wrong answers on test rows",
-        [
-            f"{one.errors.wrong:,} of {one.errors.rows:,}" if one.errors.rows else "no test row"
-            for one in counts
-        ],
+        [str(one.errors) if one.errors.rows else "no test row" for one in counts],
     ).update_xaxes(tickformat=".0%", range=[0, 1.5 * max(max(one.errors.rate for one in counts), 0.01)])
 
 
@@ -58,7 +55,7 @@ def before_and_after(story: DomainMismatch) -> go.Figure:
                 line={"color": GREY.both, "width": 2},
                 marker=marker,
                 hovertext=[
-                    f"{escape_html(name, 90)}, trained on {what}: wrong on {_share(one)}"
+                    f"{escape_html(name, 90)}, trained on {what}: wrong on {one.share}"
                     for what, one in (("all rows", first), ("fewer rows", last))
                 ],
                 hoverinfo="text",
@@ -162,7 +159,3 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
         automargin=True,
     )
     return quiet(figure, 34 * len(found) + 70)
-
-
-def _share(errors: Errors) -> str:
-    return f"{errors.wrong:,} of {errors.rows:,} ({percent(errors.rate)})"

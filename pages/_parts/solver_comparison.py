@@ -20,8 +20,8 @@ from pages._common.question import Answer
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.catalogue import SolverComparisonParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import SolverComparisonParams
 from pages._shell.widgets import bound
 
 QUICK = ("cholesky", "ekfac")

@@ -19,8 +19,8 @@ from pages._common.cards import card_face
 from pages._common.picture_grid import Picture, picture_grid
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.catalogue import WhatIfParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import bound, choice
 
 SHOWN = 12

@@ -15,7 +15,8 @@ from pages._common import badge
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.catalogue import REVIEW, WrongLabelsParams
+from pages._shell.catalogue import REVIEW
+from pages._shell.own_params import WrongLabelsParams
 from pages._shell.widgets import bound, choice
 
 HEADLINE = 1

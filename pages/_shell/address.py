@@ -143,12 +143,14 @@ def read_address(own: type[Params]) -> tuple[View, Texts]:
     """
     asked, (texts, past, written) = _known(st.query_params.to_dict(), own), _visit()
     st.session_state["own_params"] = own
+    late = asked in past and monotonic() - written < LATE_SECONDS
     if _turned_page() and texts is not None:
-        texts = asked or _known(texts, Params)
-    elif texts is None or (asked != texts and not (asked in past and monotonic() - written < LATE_SECONDS)):
-        texts = asked
-    _remember(texts)
-    return View.read(texts), texts
+        _remember(asked or _known(texts, Params))
+    elif texts is None or (asked != texts and not late):
+        st.session_state["visit"] = (asked, (), 0.0)  # the browser is ahead: nothing of before can be late
+    else:
+        _remember(texts)
+    return View.read(_now()), _now()
 
 
 def _known(query: Mapping[str, Any], own: type[Params]) -> Texts:

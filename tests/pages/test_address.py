@@ -7,7 +7,7 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from pages._shell import address
 from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, changed
-from pages._shell.catalogue import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
+from pages._shell.own_params import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
 
 LONG = "9" * 5_000
 FULL = {
@@ -205,7 +205,7 @@ def _page():
     import streamlit as st
 
     from pages._shell.address import go_to, read_address, start_over, toggle_chosen
-    from pages._shell.catalogue import ExplainParams
+    from pages._shell.own_params import ExplainParams
 
     view, texts = read_address(ExplainParams)
     st.text(f"{view.test}|{view.open}|{view.out}")
@@ -312,3 +312,12 @@ def test_going_back_later_is_taken(monkeypatch):
     at = press(visit(test="5"), "open")
     monkeypatch.setattr(address, "LATE_SECONDS", 0.0)
     assert state(look(at, test="5")) == ("5||", {"test": "5"})
+
+
+def test_going_back_and_forth_in_a_hurry_is_taken_each_time(monkeypatch):
+    at = press(press(visit(test="5"), "open"), "three")
+    with monkeypatch.context() as later:
+        later.setattr(address, "LATE_SECONDS", 0.0)
+        assert state(look(at, test="5", open="9"))[0] == "5|9|"
+    assert state(look(at, test="5"))[0] == "5||"
+    assert state(look(at, test="5", open="9"))[0] == "5|9|"

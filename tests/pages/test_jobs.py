@@ -5,9 +5,11 @@ import threading
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from pages._shell import jobs
+from pages._shell import jobs, results
 from pages._shell.jobs import JobManager, get_jobs
+from tests.problems import linear, linear_study
 
 PATIENCE = 10.0  # seconds; no test waits this long unless it fails
 
@@ -317,3 +319,29 @@ def test_failed_background_work_is_not_started_again_by_the_next_run():
     app.button(key="job_retry_background failed").click().run()
     assert _watched(app, "background failed").wait(PATIENCE)
     assert len(runs) == 2
+
+
+# -------------------------------------------------------------------------------------- prepared engines
+
+
+def test_who_waits_for_a_preparation_that_somebody_else_stops_is_stopped_too(monkeypatch):
+    def endless(study, settings, progress):
+        while True:
+            progress(0.5, "factoring")
+
+    monkeypatch.setattr(results, "prepare", endless)
+    study, settings, joined, ends = linear_study(linear("logistic")), SolverSettings(), threading.Event(), []
+
+    def wait():
+        try:
+            results.context().engines.prepare(study, settings, lambda *_: joined.set())
+        except Exception as error:
+            ends.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    assert joined.wait(10)
+    results._preparation(study, settings).cancel()
+    waiting.join(10)
+    assert [type(one) for one in ends] == [Cancelled]
+    assert "preparation" in str(ends[0])

@@ -7,7 +7,8 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.errors import DataError
 from pages._shell.address import View, changed
-from pages._shell.catalogue import PAGES, LeaveOneOutParams, WhatIfParams
+from pages._shell.catalogue import PAGES
+from pages._shell.own_params import LeaveOneOutParams, WhatIfParams
 from pages._shell.params import Params, as_text, between, flag, number, one_of, param, whole
 
 LONG = "9" * 5_000

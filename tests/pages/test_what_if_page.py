@@ -14,7 +14,7 @@ from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.studies import CATALOGUE, find
 from influence_core.trust import judge
 from influence_core.words import nats, ratio, sign_rule, three_digits
-from pages._shell.catalogue import WhatIfParams
+from pages._shell.own_params import WhatIfParams
 from tests.visits import (
     address,
     cards,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from influence_core.experiments.groups import Errors
-from influence_core.words import percent
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.escape import escape_markdown
 
@@ -23,13 +21,13 @@ def show(case: Case) -> None:
 def _fares(case: Case) -> list[str]:
     counts, whole = case.story.counts, case.story.whole
     lines = [
-        f"On test rows with **{escape_markdown(counts.group.name)}** the model is wrong on **{_share(counts.errors)}**; on all "
-        f"others on {_share(counts.elsewhere)}."
+        f"On test rows with **{escape_markdown(counts.group.name)}** the model is wrong on **{counts.errors.share}**; on all "
+        f"others on {counts.elsewhere.share}."
     ]
     if whole is not None:
         gone = int((whole.train - counts.train).sum())
         lines.append(
-            f"With the **{gone:,}** training rows put back that are missing here, it is wrong on **{_share(whole.errors)}**."
+            f"With the **{gone:,}** training rows put back that are missing here, it is wrong on **{whole.errors.share}**."
         )
     return lines
 
@@ -46,7 +44,3 @@ def _makes_it_so(case: Case) -> str:
     if leading == 1:
         return f"{seen}; the row that matters most to test row {row} is among them and counts {times}."
     return f"{seen}; the **{leading}** rows that matter most to test row {row} are all among them, and the first counts {times}."
-
-
-def _share(errors: Errors) -> str:
-    return f"{errors.wrong:,} of {errors.rows:,} ({percent(errors.rate)})"

@@ -16,7 +16,7 @@ from influence_core.studies import Study
 from pages._common.question import load_explanation
 from pages._shell import results
 from pages._shell.address import View
-from pages._shell.catalogue import DomainMismatchParams
+from pages._shell.own_params import DomainMismatchParams
 
 MAX_TESTS = 20
 

@@ -8,7 +8,6 @@ import streamlit as st
 
 from influence_core.data.readers.tables import EMPTY
 from influence_core.data.sets.hospital import PAPERS_CHILD
-from influence_core.experiments.groups import Errors
 from influence_core.words import percent
 from pages._common import badge
 from pages._parts.domain_mismatch.case import Case
@@ -48,7 +47,7 @@ def _group(case: Case) -> None:
         "Group",
         [value for value, one in groups.items() if one.errors.rows],
         key="group_value",
-        format_func=lambda value: f"{value or EMPTY}: wrong on {_short(groups[value].errors)}",
+        format_func=lambda value: f"{value or EMPTY}: wrong on {groups[value].errors}",
         write=lambda value: f"{case.group.column}={value}",
         also=ANY_TEST,
     )
@@ -79,7 +78,3 @@ def _test_sentence(case: Case) -> str:
             f"({percent(float(before.max()))})."
         )
     return words
-
-
-def _short(errors: Errors) -> str:
-    return f"{errors.wrong:,} of {errors.rows:,}"

@@ -13,8 +13,8 @@ from pages._parts.domain_mismatch.case import Case
 from pages._parts.domain_mismatch.rows import MAX_ROWS
 from pages._shell import results
 from pages._shell.address import go_to
-from pages._shell.catalogue import DomainMismatchParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import DomainMismatchParams
 
 
 def show(params: DomainMismatchParams, case: Case) -> None:

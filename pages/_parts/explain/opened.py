@@ -15,8 +15,8 @@ from pages._common.cards import show_large, show_record
 from pages._parts.explain import word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
-from pages._shell.catalogue import ExplainParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import ExplainParams
 
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:

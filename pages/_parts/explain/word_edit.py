@@ -17,8 +17,8 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._shell import results
 from pages._shell.address import go_to
-from pages._shell.catalogue import ExplainParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
 
 FAINTEST = 0.03

@@ -19,7 +19,7 @@ from pages._common.cards import card_face, show_large
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.catalogue import LeaveOneOutParams
+from pages._shell.own_params import LeaveOneOutParams
 from pages._shell.widgets import bound, choice
 
 STEPS = (10, 20, 50, 100, 200, LIMIT)

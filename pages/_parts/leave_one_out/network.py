@@ -16,7 +16,7 @@ from influence_core.words import nats, seconds
 from pages._parts.leave_one_out import linear
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.catalogue import LeaveOneOutParams
+from pages._shell.own_params import LeaveOneOutParams
 from pages._shell.widgets import bound, choice
 
 PAPER = "paper"

@@ -15,8 +15,8 @@ from pages._parts.poison import pictures
 from pages._parts.poison.panels import Asking
 from pages._shell import results
 from pages._shell.address import go_to
-from pages._shell.catalogue import PoisonParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import PoisonParams
 
 
 def show(

@@ -13,8 +13,8 @@ from pages._parts.poison.cards import cards
 from pages._parts.poison.panels import Asking
 from pages._shell import results
 from pages._shell.address import View, toggle_chosen
-from pages._shell.catalogue import PoisonParams
 from pages._shell.escape import escape_markdown
+from pages._shell.own_params import PoisonParams
 from pages._shell.widgets import bound
 
 HOW_MANY = (1, 2, 3, 5, 10)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from pages._shell.catalogue import PoisonParams
+from pages._shell.own_params import PoisonParams
 
 
 def show(answer: DeltaGenerator, params: PoisonParams) -> None:

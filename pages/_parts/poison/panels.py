@@ -12,7 +12,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.poison import ANSWERS, BOX, BOXES, Attack
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
-from pages._shell.catalogue import PoisonParams
+from pages._shell.own_params import PoisonParams
 from pages._shell.widgets import bound, choice
 
 PANELS = {

@@ -13,7 +13,7 @@ from influence_core.words import percent
 from pages._common.table import as_csv
 from pages._shell import results
 from pages._shell.address import go_to
-from pages._shell.catalogue import PoisonParams
+from pages._shell.own_params import PoisonParams
 from pages._shell.widgets import bound
 
 TESTS = (5, 10, 25, 50, 100)

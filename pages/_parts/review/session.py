@@ -12,7 +12,7 @@ from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.studies import Study
 from pages._shell import results
 from pages._shell.address import go_to
-from pages._shell.catalogue import ReviewParams
+from pages._shell.own_params import ReviewParams
 from pages._shell.widgets import choice
 
 FIRST_NAME = "my review"

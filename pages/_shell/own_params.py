@@ -1,0 +1,181 @@
+"""The fields that each page alone has in the address; they check themselves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from influence_core import solvers
+from influence_core.errors import DataError
+from influence_core.experiments import (
+    poison,
+    review,
+    smooth_hinge,
+    what_if,
+)
+from pages._shell.params import (
+    ANSWER,
+    QUESTION,
+    SHOWN,
+    Params,
+    between,
+    count,
+    flag,
+    one_of,
+    one_of_numbers,
+    param,
+    up_to,
+    whole,
+)
+
+
+def _retrain(*after: str) -> bool:
+    """Whether training again was asked for; any change of the question takes that back."""
+    return param(False, flag("retrain"), after=(*ANSWER, "out", *after))
+
+
+@dataclass(frozen=True)
+class ExplainParams(Params):
+    """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
+    train again without it (the panel "word")."""
+
+    retrain: bool = _retrain()
+    word: str = param("", after=QUESTION)
+    panel: str = param("", after=(*QUESTION, "word"))
+
+
+_POISON_PARTS = ("one", "together", "share", "guard")
+
+
+@dataclass(frozen=True)
+class PoisonParams(Params):
+    """Of *Poisoned pictures*: the part, the box in steps of an 8-bit picture, how many pictures are changed, how many
+    test images are attacked one by one, whether to begin."""
+
+    panel: str = param(
+        "one", one_of(_POISON_PARTS, f"There is no part “{{}}”; choose one of {', '.join(_POISON_PARTS)}.")
+    )
+    box: float = param(poison.BOX, up_to("box", 64))
+    poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
+    k: int = param(50, whole("number of examples", least=1), after=())
+    retrain: bool = _retrain("panel", "box", "poisons", "k")
+
+
+_RULES = (*what_if.RULES, "hand")
+
+
+@dataclass(frozen=True)
+class WhatIfParams(Params):
+    """Of *What if*: the rule that makes the group, its size or label, and what happens to it."""
+
+    panel: str = param("for", one_of(_RULES, f"There is no group “{{}}”; choose one of {', '.join(_RULES)}."))
+    k: int = param(50, whole("number of examples", least=1), after=())
+    group: str = param("")
+    edit: str = param(
+        "remove",
+        one_of(what_if.KINDS, f"There is no change “{{}}”; choose one of {', '.join(what_if.KINDS)}."),
+    )
+    to: str = param("")
+    weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
+    retrain: str = param(
+        "",
+        one_of(("", "1", "groups"), "The address asks for retrain=“{}”, but it is 1, groups or not there."),
+        after=(*ANSWER, "out", "edit", "to", "weight", "panel", "k", "group"),
+    )
+
+
+@dataclass(frozen=True)
+class LeaveOneOutParams(Params):
+    """Of *Forecast and truth*: how many are left out, the forecast shown, whether to train again."""
+
+    k: int = param(50, whole("number of examples", least=1), after=())
+    panel: str = param("")
+    retrain: bool = _retrain()
+
+
+def _temperature(text: str) -> float:
+    """Reads a temperature: the nearest to it at which there is a forecast."""
+    try:
+        named = float(text)
+    except ValueError:
+        named = math.nan
+    if not 0 < named < math.inf:
+        raise DataError(f"The temperature t must be a number above 0, but is “{text[:SHOWN]}”.")
+    return min(smooth_hinge.TEMPERATURES[1:], key=lambda t: abs(math.log(t / named)))
+
+
+@dataclass(frozen=True)
+class SmoothHingeParams(Params):
+    """Of *A loss with a kink*: the temperature."""
+
+    t: float = param(0.001, _temperature, after=())
+
+
+@dataclass(frozen=True)
+class DomainMismatchParams(Params):
+    """Of *Failing on a group*: the group, "column=value" or a column alone, and whether its rows are taken out.
+
+    Which columns there are the study knows, and a column's name may hold any sign: the page reads the group.
+    """
+
+    group: str = param("")
+    retrain: bool = _retrain()
+
+
+def _solvers(text: str) -> tuple[str, ...]:
+    """Reads solvers, comma-separated, in the order of their catalogue."""
+    known = ", ".join(solvers.CATALOGUE)
+    name = one_of(solvers.CATALOGUE, f"There is no solver “{{}}” to compare; choose from {known}.")
+    named = {name(one) for one in text.split(",") if one}
+    return tuple(one for one in solvers.CATALOGUE if one in named)
+
+
+@dataclass(frozen=True)
+class SolverComparisonParams(Params):
+    """Of *Solvers side by side*: the solvers compared; none for the page's choice."""
+
+    with_: tuple[str, ...] = param((), _solvers)
+
+
+@dataclass(frozen=True)
+class WrongLabelsParams(Params):
+    """Of *Wrong labels*: per cent of labels flipped, how often, the error bars, whether to begin."""
+
+    SHARES, REPEATS = (5, 10, 20, 30), (5, 10, 40)
+
+    flip: int = param(
+        10,
+        one_of_numbers(
+            SHARES, "There is no share of “{}” per cent of flipped labels; choose one of {known}."
+        ),
+        after=(),
+    )
+    repeats: int = param(
+        5, one_of_numbers(REPEATS, "There are no “{}” repeats; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "deviation"), "There are no error bars “{}”; choose deviation, or leave it away."),
+    )
+    retrain: bool = _retrain("flip", "repeats")
+
+
+@dataclass(frozen=True)
+class ReviewParams(Params):
+    """Of *Review the suspects*: the review's name, the score that ranks, and how many labels to flip to practise."""
+
+    METHODS = {"self-influence": "exact", "2017": "published", "loss": "loss", "random": "random"}
+
+    review: str = param("", review.session_name)
+    score: str = param(
+        "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
+    )
+    panel: str = param(
+        "",
+        one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there."),
+    )
+    flip: int = param(
+        10,
+        one_of_numbers(range(1, 51), "The share of flipped labels must be 1 to 50 per cent, but is “{}”."),
+        after=(),
+    )
