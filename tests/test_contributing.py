@@ -69,10 +69,17 @@ def test_every_floor_is_a_folder_or_a_file():
     drawn = CONTRIBUTING.split("## The floors")[1].split("## ")[0]
     told = [line[4:].split("  ")[0] for line in drawn.splitlines() if line.startswith("    ")]
     floors = [one for line in told for one in re.split(r", ", line.split("{")[0]) if re.match(r"[\w.]", one)]
-    core = [one if "/" in one.rstrip("/") or one in ("app.py", "assets/", "tests/") else f"influence_core/{one}" for one in floors]
+    core = [
+        one if "/" in one.rstrip("/") or one in ("app.py", "assets/", "tests/") else f"influence_core/{one}"
+        for one in floors
+    ]
     assert [one for one in core if not list(ROOT.glob(one.rstrip("/")))] == []
-    rooms = {f"influence_core/{path.name}" for path in (ROOT / "influence_core").iterdir() if path.stem[:2] != "__"}
-    assert rooms == {one.rstrip("/") for one in core if one.startswith("influence_core/")} - {"influence_core/__main__.py"}
+    rooms = {
+        f"influence_core/{path.name}" for path in (ROOT / "influence_core").iterdir() if path.stem[:2] != "__"
+    }
+    assert rooms == {one.rstrip("/") for one in core if one.startswith("influence_core/")} - {
+        "influence_core/__main__.py"
+    }
 
 
 def test_every_command_is_one():
@@ -114,7 +121,12 @@ def test_the_recipes_work_as_they_are_written(tmp_path):
     _follow(copy)
     settings = os.environ | {"INFLUENCE_EXPLORER_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(copy)}
     new = [name for name in FILES if "/" in name]
-    tests = ["tests/core/test_solvers.py", "tests/core/test_studies.py", "tests/test_readme.py"]
+    tests = [
+        "tests/pages/test_params.py",
+        "tests/core/test_solvers.py",
+        "tests/core/test_studies.py",
+        "tests/test_readme.py",
+    ]
     tests += ["tests/pages/test_by_class_page.py", "tests/pages/test_solver_comparison_page.py"]
     program = """
 from influence_core import studies
