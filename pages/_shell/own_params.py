@@ -61,20 +61,16 @@ class PoisonParams(Params):
     retrain: bool = _retrain("panel", "box", "poisons", "k")
 
 
-_RULES = (*what_if.RULES, "hand")
-
-
 @dataclass(frozen=True)
 class WhatIfParams(Params):
     """Of *What if*: the rule that makes the group, its size or label, and what happens to it."""
 
-    panel: str = param("for", one_of(_RULES, f"There is no group “{{}}”; choose one of {', '.join(_RULES)}."))
+    panel: str = param(
+        "for", one_of((*what_if.RULES, "hand"), "There is no group “{}”; choose one of {known}.")
+    )
     k: int = param(50, whole("number of examples", least=1), after=())
     group: str = param("")
-    edit: str = param(
-        "remove",
-        one_of(what_if.KINDS, f"There is no change “{{}}”; choose one of {', '.join(what_if.KINDS)}."),
-    )
+    edit: str = param("remove", one_of(what_if.KINDS, "There is no change “{}”; choose one of {known}."))
     to: str = param("")
     weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
     retrain: str = param(
