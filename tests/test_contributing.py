@@ -105,6 +105,22 @@ def test_every_change_of_a_recipe_fits():
             text = _changed(text, change)
 
 
+@pytest.mark.parametrize(
+    ("recipe", "files", "rows"),
+    [("A solver", 1, 1), ("A data set", 1, 2), ("A figure", 1, 0), ("A page", 3, 2), ("A model", 1, 2)],
+    ids=lambda one: str(one),
+)
+def test_so_many_files_of_the_product_a_recipe_touches(recipe, files, rows):
+    """New files, and files that take a row; beside them stand a test and, where a table shows it, a row of the README."""
+    (text,) = re.findall(rf"^### {recipe}: .*?(?=^###? |^#### )", CONTRIBUTING, re.DOTALL | re.MULTILINE)
+    named = re.findall(r"^```(python|diff)\n# (\S+)$", text, re.MULTILINE)
+    product = {
+        kind: {path for found, path in named if found == kind and path.startswith(("pages", "influ"))}
+        for kind, _ in named
+    }
+    assert (len(product["python"]), len(product.get("diff", ()))) == (files, rows)
+
+
 def test_the_answer_in_python_comes_true(capsys):
     (program,) = _of("python")["any script"]
     exec(compile(program, "CONTRIBUTING.md", "exec"), {})
