@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose
 from torch.testing import assert_close
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.data.brought import own
 from influence_core.data.readers.picture_sets import SheetPictures
 from influence_core.data.torchvision_import import import_torchvision
@@ -123,7 +124,7 @@ def test_the_whole_way_from_a_folder_to_an_explanation(name, tmp_path):
     study = studies.open_study(spec, store, str(tmp_path))
     assert (study.objective.n, study.objective.dim) == (13, network.width)
     assert study.gradient_norm < 1e-8
-    answer = explain.run(study, questions.ask(study, int(study.data.test.ids[0])), store=store)
+    answer = explain.run(study, questions.ask(study, int(study.data.test.ids[0])), context=Context(store))
     train, test = study.data.train, study.data.test
     dense = references.removal_scores(
         train.x.numpy(),
