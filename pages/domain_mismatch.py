@@ -1,15 +1,13 @@
 """Why does it fail on this group?"""
 
-import streamlit as st
-
 from pages._common import footer, table, upload
 from pages._parts.domain_mismatch import answer, chooser, proof, reasons, rows
 from pages._parts.domain_mismatch.case import load
 from pages._shell.catalogue import DOMAIN_MISMATCH
-from pages._shell.page import open_page, require_study
+from pages._shell.page import heading, open_page, require_study
 
 with open_page(DOMAIN_MISMATCH, any_study=True) as (view, params):
-    st.title("Why does it fail on this group?")
+    heading("Why does it fail on this group?", DOMAIN_MISMATCH)
     upload.show(view)
     require_study(view, DOMAIN_MISMATCH)
     case = load(view, params)

@@ -4,11 +4,11 @@ import streamlit as st
 
 from pages._parts import smooth_hinge
 from pages._shell.catalogue import SMOOTH_HINGE
-from pages._shell.page import open_page
+from pages._shell.page import heading, open_page
 
 with open_page(SMOOTH_HINGE) as (view, params):
     study, result = smooth_hinge.load(view)
-    st.title("What if the loss has a kink?")
+    heading("What if the loss has a kink?", SMOOTH_HINGE)
     smooth_hinge.show_answer(result, params.t)
     smooth_hinge.show_trust(result, params.t)
     smooth_hinge.show_test(study, view, result)

@@ -5,12 +5,12 @@ import streamlit as st
 from pages._parts import wrong_labels
 from pages._shell import results
 from pages._shell.catalogue import WRONG_LABELS
-from pages._shell.page import open_page
+from pages._shell.page import heading, open_page
 
 with open_page(WRONG_LABELS) as (view, params):
     view.check()
     study, settings = results.load_study(view), wrong_labels.settings(params)
-    st.title("Which labels are wrong?")
+    heading("Which labels are wrong?", WRONG_LABELS)
     answer = st.container()
     result = wrong_labels.stored(study, settings)
     wrong_labels.choose(params, begun=result is not None or params.retrain)

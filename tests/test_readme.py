@@ -45,7 +45,9 @@ def test_every_file_that_it_links_to_is_there():
 def test_the_table_of_pages_is_the_catalogue():
     from pages._shell.catalogue import PAGES
 
-    assert _table("The pages") == [[row.title, row.question, row.section] for row in PAGES if row.section]
+    assert _table("The pages") == [
+        [row.full_title, row.question, row.section] for row in PAGES if row.section
+    ]
 
 
 def test_the_table_of_solvers_is_the_catalogue():

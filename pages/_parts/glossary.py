@@ -88,5 +88,5 @@ FORMULAS = (
 
 def pages() -> str:
     """What every page answers, as a table."""
-    rows = [f"| {row.title} | {row.question} | {row.section} |" for row in PAGES if row is not GUIDE]
+    rows = [f"| {row.full_title} | {row.question} | {row.section} |" for row in PAGES if row is not GUIDE]
     return "\n".join(["| page | its question | in the paper |", "|---|---|---|", *rows])

@@ -52,6 +52,7 @@ class PageRow(Generic[OwnParams]):
         params: The fields that it alone has in the address.
         supports: Why it cannot answer for a study; ``None`` where it can.
         offered: Studies to choose where it cannot; the fitting ones of the catalogue where none are named.
+        term: What the field calls it, where the plain words do not say.
     """
 
     name: str
@@ -62,6 +63,12 @@ class PageRow(Generic[OwnParams]):
     params: type[OwnParams]
     supports: Callable[[StudySpec], str | None] = lambda _: None
     offered: tuple[str, ...] = ()
+    term: str = ""
+
+    @property
+    def full_title(self) -> str:
+        """The title with the field's term."""
+        return f"{self.title} ({self.term})" if self.term else self.title
 
     @property
     def script(self) -> str:
@@ -110,33 +117,36 @@ WHAT_IF = PageRow(
 )
 LEAVE_ONE_OUT = PageRow(
     "leave_one_out",
-    "Forecast and truth (leave-one-out)",
+    "Forecast and truth",
     "Do the forecasts come true?",
     "Figure 2",
     "Check",
     LeaveOneOutParams,
     _supports_leaving_out,
     ("digits", "one-or-seven", "mnist"),
+    term="leave-one-out check",
 )
 SMOOTH_HINGE = PageRow(
     "smooth_hinge",
-    "A loss with a kink (non-smooth loss)",
+    "A loss with a kink",
     "What if the loss has no curvature?",
     "Figure 3",
     "Check",
     SmoothHingeParams,
     smooth_hinge.supports,
     ("one-or-seven", "mnist-one-or-seven"),
+    term="non-smooth loss",
 )
 DOMAIN_MISMATCH = PageRow(
     "domain_mismatch",
-    "Failing on a group (subgroup error)",
+    "Failing on a group",
     "Why does it fail on this group?",
     "5.3",
     "Repair",
     DomainMismatchParams,
     domain_mismatch.supports,
     ("diabetes-thinned", "hospital-thinned", "diabetes", "hospital"),
+    term="subgroup error",
 )
 SOLVER_COMPARISON = PageRow(
     "solver_comparison",
@@ -148,13 +158,14 @@ SOLVER_COMPARISON = PageRow(
 )
 WRONG_LABELS = PageRow(
     "wrong_labels",
-    "Wrong labels (label noise)",
+    "Wrong labels",
     "Does influence find wrong labels sooner?",
     "5.4, Figure 6",
     "Repair",
     WrongLabelsParams,
     wrong_labels.supports,
     ("mails", "one-or-seven", "diabetes"),
+    term="label noise",
 )
 REVIEW = PageRow(
     "review",

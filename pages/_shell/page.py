@@ -27,7 +27,8 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     view, texts = read_address(row.params)
     sidebar.show(view)
     with _errors_shown():
-        if not any_study:
+        if not any_study and row.supports(view.spec):
+            heading(row.question, row)
             require_study(view, row)
         yield view, row.params.read(texts)
 
@@ -43,6 +44,13 @@ def require_study(view: View, row: PageRow) -> None:
         title = f"Use “{studies.CATALOGUE[name].title}”"
         st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
     st.stop()
+
+
+def heading(question: str, row: PageRow) -> None:
+    """The page's title, a question, and under it what the field and the paper call it."""
+    st.title(question)
+    found = [row.term.capitalize(), f"Koh & Liang 2017, {row.section}" if row.section else ""]
+    st.caption(" · ".join(one for one in found if one))
 
 
 def menu() -> dict[str, list]:

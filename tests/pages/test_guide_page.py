@@ -77,5 +77,5 @@ def test_the_tour_is_there_and_every_setting_is_named(guide):
 def test_every_page_stands_in_the_table_under_its_title_in_the_menu(guide):
     rows = [line for line in said(guide).splitlines() if line.startswith("|")]
     for page in PAGES:
-        listed = f"| {page.title} | {page.question} | {page.section} |" in rows
+        listed = f"| {page.full_title} | {page.question} | {page.section} |" in rows
         assert listed != (page is GUIDE)
