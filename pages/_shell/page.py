@@ -49,7 +49,8 @@ def require_study(view: View, row: PageRow) -> None:
 def heading(question: str, row: PageRow) -> None:
     """The page's title, a question, and under it what the field and the paper call it."""
     st.title(question)
-    found = [row.term.capitalize(), f"Koh & Liang 2017, {row.section}" if row.section else ""]
+    where = f"section {row.section}" if row.section[:1].isdigit() else row.section
+    found = [row.term.capitalize(), f"Koh & Liang 2017, {where}" if where else ""]
     st.caption(" · ".join(one for one in found if one))
 
 
