@@ -39,7 +39,7 @@ def load_module(path: str | None = None) -> None:
         runpy.run_path(path, run_name="influence_explorer_module")
     except Exception as error:  # it is anybody's code
         raise DataError(
-            f"The study module {path} could not be run: {type(error).__name__}: {error}. Mend it and start the "
+            f"The study module {path} could not be run: {type(error).__name__}: {error}. Fix it and start the "
             f"app again, or start without {MODULE_VARIABLE}."
         ) from error
 

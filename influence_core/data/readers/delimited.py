@@ -130,7 +130,7 @@ def _check_structure(text: str, separator: str) -> tuple[list[str], int]:
         if len(cells) != len(header):
             raise DataError(
                 f"Row {rows} has {len(cells)} cells, but the header has {len(header)} (separated by "
-                f"{SEPARATORS[separator]}). Mend that row; a cell that holds a {SEPARATORS[separator]} needs quotation "
+                f"{SEPARATORS[separator]}). Fix that row; a cell that holds a {SEPARATORS[separator]} needs quotation "
                 "marks around it."
             )
     if rows == 0:

@@ -52,7 +52,7 @@ def read_file(path: Path) -> bytes:
     except OSError as error:
         raise PictureError(
             "files that could not be read",
-            f"The picture could not be read: {error.strerror}. Mend or remove it.",
+            f"The picture could not be read: {error.strerror}. Fix or remove it.",
         ) from error
 
 

@@ -176,7 +176,7 @@ def _read(path: Path, size: int) -> str:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES_A_FILE)
     except OSError as error:
-        raise DataError(f"{path} could not be read: {error.strerror}. Mend or remove it.") from error
+        raise DataError(f"{path} could not be read: {error.strerror}. Fix or remove it.") from error
     if b"\0" in content:
         raise DataError(
             f"{path} is not plain text, or not saved as UTF-8. Save it as UTF-8 text, or remove it."
