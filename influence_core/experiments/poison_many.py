@@ -14,7 +14,7 @@ from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import poison
 from influence_core.experiments.poison import MAX_POISONED, NARROW, Attack, Poisoned, supports
-from influence_core.experiments.questions import ask
+from influence_core.experiments.questions import ask_truth
 from influence_core.store import NO_STORE
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -135,7 +135,7 @@ def sets(sizes: Sequence[int]) -> list[tuple[int, ...]]:
 def answered_rightly(study: Study, seed: int = 0) -> list[int]:
     """Test ids with a right answer, shuffled by a seed: any first part of them is a fair sample."""
     known = study.predictions
-    right = np.flatnonzero(known.predicted == known.labels)
+    right = np.flatnonzero(~known.wrong)
     return known.ids[np.random.default_rng(seed).permutation(right)].tolist()
 
 
@@ -155,8 +155,7 @@ def attack_one(
         DataError: If there is no such test image.
     """
     require(supports(study.spec))
-    test = study.data.test
-    question = ask(study, test_id, int(test.y[test.position(test_id)]))
+    question = ask_truth(study, test_id)
     known = poison.shortlist(study, [question], context=context.part(0.0, 0.1))
     rest, members_of, tries = replace(context.part(0.1, 1.0), store=NO_STORE), sets(sizes), []
     for done, members in enumerate(members_of):

@@ -41,6 +41,16 @@ def ask(study: Study, test_id: int, label: int | None = None) -> Question:
     return _question(study, study.data.test.x[at], label, test_id, int(study.data.test.y[at]))
 
 
+def ask_truth(study: Study, test_id: int) -> Question:
+    """A question about a test example and its true label.
+
+    Raises:
+        DataError: If there is no such test example.
+    """
+    test = study.data.test
+    return ask(study, test_id, int(test.y[test.position(test_id)]))
+
+
 def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
     """A question about a picture of the reader's own, ``x (d,)`` in 0..1.
 

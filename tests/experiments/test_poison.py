@@ -423,7 +423,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
 
 def test_figure_5_on_a_toy(study, tmp_path):
     wide = Attack(box=60.0, steps=6)
-    found = fig5.of_study(study, Context(Store(tmp_path)), tests=2, wide=wide)
+    found = fig5.run.of(study, context=Context(Store(tmp_path)), tests=2, wide=wide)
     names = [one.name for one in found.checks]
     assert len(set(names)) == len(names)
     passed = {one.name: one.passed for one in found.checks}

@@ -284,9 +284,8 @@ def made_up(**changes) -> WrongLabels:
 
 
 def checks(result, monkeypatch):
-    monkeypatch.setattr(labels.studies, "open_study", lambda *_: toy_mails.study())
     monkeypatch.setattr(labels.wrong_labels, "run", lambda *_, **__: result)
-    return labels.run()
+    return labels.run.of(toy_mails.study())
 
 
 def test_the_reproduction_holds_its_figures_against_the_paper(monkeypatch):
