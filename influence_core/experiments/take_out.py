@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
@@ -99,7 +98,7 @@ def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Con
     """
     o, theta = study.objective, study.theta
     _check_classes(explanation, edit.apply(o))
-    predicted = float(predict(o, theta, edit, torch.as_tensor(explanation.s).to(theta)))
+    predicted = float(predict(o, theta, edit, explanation.direction(study)))
     x, label = explanation.asked(study)
     inverse = _dense_factor(study, explanation, context)
     found = _retrained(study, x, label, edit.sorted(), inverse=inverse, context=context)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from influence_core.errors import DataError
+from influence_core.experiments.ranked import position_of
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store.digest import digest
 
@@ -160,7 +161,4 @@ class Review:
         Raises:
             DataError: If no training example has it.
         """
-        found = np.flatnonzero(self.ids == train_id)
-        if not len(found):
-            raise DataError(f"There is no training example {train_id} in this study.")
-        return int(found[0])
+        return position_of(train_id, self.ids)
