@@ -165,16 +165,15 @@ def _fit(study: Study, when: str, wanted: tuple[float, ...]) -> Iterator[Check]:
         float(o.losses(theta, study.inputs(one.x), one.y.to(theta.device)).mean()) for one in (train, test)
     ]
     right = [float((study.probabilities(one.x).argmax(1) == one.y.numpy()).mean()) for one in (train, test)]
-    values = (losses[0], float(o.risk(theta)), right[0], losses[1], right[1], float(theta.norm()))
-    names = (
-        "training loss",
-        "training loss with l2",
-        "training accuracy",
-        "test loss",
-        "test accuracy",
-        "|theta|",
-    )
-    for name, value, one in zip(names, values, wanted, strict=True):
+    found = {
+        "training loss": losses[0],
+        "training loss with l2": float(o.risk(theta)),
+        "training accuracy": right[0],
+        "test loss": losses[1],
+        "test accuracy": right[1],
+        "|theta|": float(theta.norm()),
+    }
+    for (name, value), one in zip(found.items(), wanted, strict=True):
         yield near(f"{name} {when}", value, one, 1e-4 if name == "|theta|" else 1e-6)
 
 
