@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -174,7 +171,6 @@ def run(
     attack: Attack = NARROW,
     sizes: Sequence[int] = SIZES,
     *,
-    keep: Path | None = None,
     context: Context = ALONE,
 ) -> Shares:
     """The attack on each test image, considered separately; a second run goes on where the first was stopped.
@@ -184,7 +180,6 @@ def run(
         test_ids: Test images, answered rightly.
         attack: The settings.
         sizes: Numbers of pictures.
-        keep: A JSON file that is written again after each outcome, with the protocol.
         context: Its store keeps each outcome as soon as it is there.
 
     Raises:
@@ -198,36 +193,7 @@ def run(
         each, turned = context.step(done, len(test_ids)), sum(one.tries[-1].turned for one in found)
         each.report(0.0, f"{turned} of {done} test images turned")
         found.append(attack_one(study, test_id, attack, sizes, context=each))
-        shares = Shares(tuple(found), attack, tuple(sizes))
-        if keep:
-            keep.write_text(json.dumps(as_json(study, shares), indent=1) + "\n", encoding="utf-8")
-    return shares
-
-
-def as_json(study: Study, shares: Shares) -> dict[str, Any]:
-    """Protocol, counts and every outcome."""
-    attack = shares.attack
-    return {
-        "study": study.spec.name,
-        "data": study.data.title,
-        "backbone": study.spec.backbone,
-        "n": study.objective.n,
-        "l2": study.spec.l2,
-        "protocol": {
-            **asdict(attack),
-            "alpha": attack.stride,
-            "sizes": list(shares.sizes),
-            "shortlist": poison.SHORTLIST,
-            "retrained_to_gradient_norm": poison.GRADIENT_NORM,
-            "one_picture": "the best alone or the second alone",
-        },
-        "test_images": len(shares.outcomes),
-        "flipped": {str(size): shares.flipped(size) for size in shares.sizes},
-        "flipped_by_best_alone": shares.flipped_by_first,
-        "paper": {str(size): share for size, share in PAPER_SHARES.items()},
-        "largest_gradient_norm": max(one.gradient_norm for one in shares.tries),
-        "outcomes": [asdict(one) for one in shares.outcomes],
-    }
+    return Shares(tuple(found), attack, tuple(sizes))
 
 
 def table(shares: Shares) -> dict[str, np.ndarray]:
