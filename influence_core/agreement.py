@@ -71,6 +71,17 @@ def strongest(values: np.ndarray, k: int) -> np.ndarray:
     return np.argsort(-np.abs(values), kind="stable")[:k]
 
 
+def highest(values: np.ndarray, k: int) -> np.ndarray:
+    """Positions ``(<= k,)`` of the values ``(n,)`` above 0 that are highest, the highest first."""
+    order = np.argsort(-values, kind="stable")[:k]
+    return order[values[order] > 0]
+
+
+def lowest(values: np.ndarray, k: int) -> np.ndarray:
+    """Positions ``(<= k,)`` of the values ``(n,)`` below 0 that are lowest, the lowest first."""
+    return highest(-values, k)
+
+
 def shared_strongest(one: np.ndarray, other: np.ndarray, k: int) -> int:
     """How many positions are among the ``k`` strongest of both."""
     return len(np.intersect1d(strongest(one, k), strongest(other, k)))

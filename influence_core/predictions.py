@@ -29,6 +29,11 @@ class Predictions:
         return self.probabilities.argmax(1)
 
     @property
+    def wrong(self) -> np.ndarray:
+        """``(t,)`` whether each answer is another than the true label."""
+        return self.predicted != self.labels
+
+    @property
     def confidence(self) -> np.ndarray:
         """``(t,)`` the probability of the model's answer."""
         return self.probabilities.max(1)
@@ -40,7 +45,7 @@ class Predictions:
 
     def misclassified(self) -> np.ndarray:
         """Positions of the wrong answers, the most confident mistake first."""
-        wrong = np.flatnonzero(self.predicted != self.labels)
+        wrong = np.flatnonzero(self.wrong)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
 
     def least_confident(self) -> np.ndarray:

@@ -61,16 +61,9 @@ def _reproduced(name: str, options: argparse.Namespace, context: Context) -> Rep
 
 def _report_short(found: Reproduction, options: argparse.Namespace) -> int:
     for check in found.short:
-        print(
-            f"falls short: {check.name}: {_shown(check)}, required {check.requirement}",
-            file=_last_words(options),
-        )
+        words = f"falls short: {check.name}: {_shown(check)}, required {check.requirement}"
+        print(words, file=sys.stderr if options.json else sys.stdout)  # JSON stays alone on its stream
     return len(found.short)
-
-
-def _last_words(options: argparse.Namespace) -> Any:
-    """JSON stays alone on its stream."""
-    return sys.stderr if options.json else sys.stdout
 
 
 def _numbers(found: Reproduction) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from influence_core.experiments.explain import Explanation
 from influence_core.store.remember import remember
@@ -46,16 +45,14 @@ class Anatomy:
 def run(study: Study, explanation: Explanation) -> Anatomy:
     """Take the score apart; all gradients are those of the data, without the penalty."""
     o, theta = study.objective, study.theta
-    x = study.inputs(torch.as_tensor(explanation.x))[None]
-    label = torch.tensor([explanation.label], device=theta.device)
-    test_gradient = o.gradients(theta, x, label)[0]
+    test_gradient = o.gradients(theta, *explanation.asked(study))[0]
     f = o.outputs(theta, o.x)
     residuals, directions = o.loss.residuals(f, o.y), o.loss.directions(f, o.y)
-    with_curvature = o.output_products(theta, o.x, torch.as_tensor(explanation.s).to(theta))
+    with_curvature = o.output_products(theta, o.x, explanation.direction(study))
     without_curvature = o.output_products(theta, o.x, test_gradient)
     return Anatomy(
         ids=explanation.ids,
-        same_label=explanation.labels == explanation.label,
+        same_label=explanation.same,
         full=(residuals * with_curvature).sum(1).cpu().numpy(),
         without_loss=(directions * with_curvature).sum(1).cpu().numpy(),
         without_curvature=(residuals * without_curvature).sum(1).cpu().numpy(),

@@ -16,8 +16,9 @@ from influence_core.agreement import strongest
 from influence_core.context import ALONE, Context
 from influence_core.data.readers.picture_sets import pixel_distances
 from influence_core.engines import SolverSettings, needs_preparation
-from influence_core.errors import DataError, SolveError
+from influence_core.errors import SolveError
 from influence_core.experiments.questions import Question
+from influence_core.experiments.ranked import Ranked
 from influence_core.influence import InfluenceEngine
 from influence_core.objective import LinearObjective
 from influence_core.solvers.cholesky import DenseFactor
@@ -35,23 +36,15 @@ STRONGEST = 5
 QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """The answer, for all ``n`` training examples in training order.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Explanation(Ranked):
+    """The answer: scores in nats, and how they came about.
 
     Attributes:
-        label: The label asked about; every loss and probability below is of this label.
-        class_names: What the labels mean.
-        kind: What one example is called: "image", "row" or "e-mail".
-        test_id: The test example, or ``None`` for a picture of the reader's own.
-        true_label: Its true label where that is known.
+        true_label: The test input's true label where that is known.
         x: ``(d,)`` the test input.
         probabilities: ``(classes,)`` of the test input.
-        ids: ``(n,)`` training ids.
-        labels: ``(n,)`` training labels.
         own_probability: ``(n,)`` the model's probability for each training example's own label.
-        scores: ``(n,)`` ``D``: predicted change of the test loss on removal, nats, positive = helpful.
-        distance: ``(n,)`` Euclidean distance of the inputs; for photographs, of their pixels (`data.photos`).
         s: ``(p,)`` inverse-curvature gradient of the test loss.
         provenance: How it was computed.
         settings: As they were asked for.
@@ -59,18 +52,10 @@ class Explanation:
         photo: The reader's own photograph behind ``x``, if it is one.
     """
 
-    label: int
-    class_names: tuple[str, ...]
-    kind: str
-    test_id: int | None
     true_label: int | None
     x: np.ndarray
     probabilities: np.ndarray
-    ids: np.ndarray
-    labels: np.ndarray
     own_probability: np.ndarray
-    scores: np.ndarray
-    distance: np.ndarray
     s: np.ndarray
     provenance: Provenance
     settings: SolverSettings
@@ -81,11 +66,6 @@ class Explanation:
     def content(self) -> str:
         """A digest of the question and of its answer."""
         return digest(self.x, self.label, self.s)
-
-    @property
-    def label_name(self) -> str:
-        """The name of the label asked about."""
-        return self.class_names[self.label]
 
     @property
     def examples(self) -> str:
@@ -117,37 +97,13 @@ class Explanation:
         """Whether any single training example moves the answer noticeably."""
         return self.largest_change >= NOTICEABLE or self.provenance.largest >= NOTICEABLE_NATS
 
-    def helpful(self, k: int) -> np.ndarray:
-        """Positions ``(<= k,)`` of the most helpful examples, strongest first."""
-        order = np.argsort(-self.scores, kind="stable")[:k]
-        return order[self.scores[order] > 0]
-
-    def harmful(self, k: int) -> np.ndarray:
-        """Positions ``(<= k,)`` of the most harmful examples, strongest first."""
-        order = np.argsort(self.scores, kind="stable")[:k]
-        return order[self.scores[order] < 0]
-
-    def ranks(self) -> np.ndarray:
-        """``(n,)`` rank by ``|D|``, 1 = most influential."""
-        ranks = np.empty(len(self.scores), dtype=np.int64)
-        ranks[strongest(self.scores, len(self.scores))] = np.arange(1, len(self.scores) + 1)
-        return ranks
-
     def asked(self, study: Study) -> tuple[Tensor, Tensor]:
         """The test input ``(1, d)`` and the label asked about ``(1,)``, in the model's type and on its device."""
-        label = torch.tensor([self.label], device=study.theta.device)
-        return study.inputs(torch.as_tensor(self.x))[None], label
+        return study.example(torch.as_tensor(self.x), self.label)
 
-    def position(self, train_id: int) -> int:
-        """Training position of an id.
-
-        Raises:
-            DataError: If no training example has it.
-        """
-        found = np.flatnonzero(self.ids == train_id)
-        if not len(found):
-            raise DataError(f"There is no training {self.kind} {train_id} in this study.")
-        return int(found[0])
+    def direction(self, study: Study) -> Tensor:
+        """``s (p,)``, in the model's type and on its device."""
+        return torch.as_tensor(self.s).to(study.theta)
 
 
 AUTOMATIC = SolverSettings()
@@ -199,8 +155,7 @@ def _solve(study: Study, x: Tensor, label: int, settings: SolverSettings, *, con
     prepared = context.engines.prepare(study, settings, context.part(0.0, 0.8).progress)
     started = time.perf_counter()
     engine, theta = prepared.engine, study.theta
-    y = torch.tensor([label], device=theta.device)
-    solve = engine.inverse_gradients(study.inputs(x)[None], y, context.part(0.8, 1.0).progress)
+    solve = engine.inverse_gradients(*study.example(x, label), context.part(0.8, 1.0).progress)
     s = solve.value[:, 0]
     removal = engine.removal(s)
     if not bool(torch.isfinite(removal).all()):
@@ -249,7 +204,6 @@ def _assemble(
     study: Study, question: Question, settings: SolverSettings, found: _Solved, reason: str
 ) -> Explanation:
     train = study.data.train
-    own = study.probabilities(train.x)[np.arange(len(train)), train.y.numpy()]
     return Explanation(
         label=question.label,
         class_names=study.data.class_names,
@@ -260,7 +214,7 @@ def _assemble(
         probabilities=study.probabilities(question.x[None])[0],
         ids=train.ids.numpy(),
         labels=train.y.numpy(),
-        own_probability=own,
+        own_probability=study.own_probability(),
         scores=found.scores,
         distance=_distance(study, question),
         s=found.s,

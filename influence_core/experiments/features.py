@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from influence_core.agreement import highest, lowest
 from influence_core.experiments.explain import Explanation
 from influence_core.retraining.edits import pixel_influence
 from influence_core.store.remember import remember
@@ -32,13 +32,11 @@ class FeatureInfluence:
 
     def lowest(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the features whose rise would lower the test loss most, strongest first."""
-        order = np.argsort(self.loss_change, kind="stable")[:k]
-        return order[self.loss_change[order] < 0]
+        return lowest(self.loss_change, k)
 
     def highest(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the features whose rise would raise the test loss most, strongest first."""
-        order = np.argsort(-self.loss_change, kind="stable")[:k]
-        return order[self.loss_change[order] > 0]
+        return highest(self.loss_change, k)
 
 
 @remember("features", stored=False)
@@ -49,8 +47,7 @@ def run(study: Study, explanation: Explanation, train_id: int) -> FeatureInfluen
         DataError: If there is no such training example.
     """
     at, o = explanation.position(train_id), study.objective
-    s = torch.as_tensor(explanation.s).to(study.theta)
-    per_feature = o.weights[at] * pixel_influence(o, study.theta, at, s)
+    per_feature = o.weights[at] * pixel_influence(o, study.theta, at, explanation.direction(study))
     return FeatureInfluence(
         train_id, study.data.feature_names, o.x[at].cpu().numpy(), per_feature.cpu().numpy()
     )

@@ -239,10 +239,9 @@ def _tested(study: Study, group: Group, like: Study | None = None) -> tuple[np.n
 
 def _counted(study: Study, group: Group, train: np.ndarray, test: np.ndarray) -> GroupCounts:
     known, classes = study.predictions, len(study.data.class_names)
-    wrong = known.predicted != known.labels
     return GroupCounts(
         group,
         np.bincount(study.data.train.y.numpy()[train], minlength=classes),
         np.bincount(known.labels[test], minlength=classes),
-        *(Errors(int(rows.sum()), int(wrong[rows].sum())) for rows in (test, ~test)),
+        *(Errors(int(rows.sum()), int(known.wrong[rows].sum())) for rows in (test, ~test)),
     )

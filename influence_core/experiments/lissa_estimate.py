@@ -33,30 +33,43 @@ directions, and the mean of its second half loses the noise that the paper's ten
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Series:
+    """The answer of LiSSA's series to a question; it holds for every set of left-out examples.
+
+    Attributes:
+        s: ``(p,)``.
+        scores: ``(n,)`` ``D`` of all training examples, nats.
+        residual: ``||H s - g|| / ||g||``.
+        truncation: The share of the weakest direction that the series cuts off, ``(1 - l2 / scale)^t``.
+        products: Examples' curvatures that were multiplied, those that found the scale included.
+        settings: What was used, in words.
+        seconds: Time.
+    """
+
+    s: np.ndarray
+    scores: np.ndarray
+    residual: float
+    truncation: float
+    products: int
+    settings: str
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate(Series):
     """``D`` of left-out examples from LiSSA.
 
     Attributes:
         predicted: ``(k,)`` of the examples of the leave-one-out result, in its order, nats.
         agreement: With the truth.
         error: ``||s - s_exact|| / ||s_exact||``.
-        residual: ``||H s - g|| / ||g||``.
-        truncation: The share of the weakest direction that the series cuts off, ``(1 - l2 / scale)^t``.
         top: How many of the ten examples with the largest exact ``|D|`` are among the ten with the largest here.
-        products: Examples' curvatures that were multiplied, those that found the scale included.
-        settings: What was used, in words.
-        seconds: Time.
     """
 
     predicted: np.ndarray
     agreement: Agreement
     error: float
-    residual: float
-    truncation: float
     top: int
-    products: int
-    settings: str
-    seconds: float
 
 
 @remember("lissa estimate", stored=False)
@@ -89,30 +102,13 @@ def run(
         predicted=predicted,
         agreement=Agreement.of(predicted, left_out.actual),
         error=float(np.linalg.norm(found.s - explanation.s) / np.linalg.norm(explanation.s)),
-        residual=found.residual,
-        truncation=found.truncation,
         top=shared_strongest(found.scores, explanation.scores, TOP),
-        products=found.products,
-        settings=found.settings,
-        seconds=found.seconds,
+        **vars(found),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Solved:
-    """The part of an estimate that holds for every set of left-out examples."""
-
-    s: np.ndarray
-    scores: np.ndarray
-    residual: float
-    truncation: float
-    products: int
-    settings: str
-    seconds: float
-
-
 @remember("lissa")
-def _solve(study: Study, x: Tensor, label: Tensor, solver: LiSSA, *, context: Context) -> _Solved:
+def _solve(study: Study, x: Tensor, label: Tensor, solver: LiSSA, *, context: Context) -> Series:
     started = time.perf_counter()
     o, theta = study.objective, study.theta
     inverse = solver.prepare(Hessian(o, theta))
@@ -120,7 +116,7 @@ def _solve(study: Study, x: Tensor, label: Tensor, solver: LiSSA, *, context: Co
     solve = engine.inverse_gradients(x, label, context.progress)
     s = solve.require()[:, 0]
     probes = 0 if solver.scale else PROBES * PROBE_STEPS
-    return _Solved(
+    return Series(
         s=s.cpu().numpy(),
         scores=engine.removal(s).cpu().numpy(),
         residual=solve.residual,

@@ -209,8 +209,7 @@ class _Tests:
     def of(cls, study: Study, explanation: Explanation, ready: Prepared) -> _Tests:
         """The others are the first ones that the model gets wrong."""
         test, device = study.data.test, study.theta.device
-        wrong = study.predictions.predicted != study.predictions.labels
-        others = np.flatnonzero(wrong & (test.ids.numpy() != explanation.test_id))[:OTHERS]
+        others = np.flatnonzero(study.predictions.wrong & (test.ids.numpy() != explanation.test_id))[:OTHERS]
         x, y = study.inputs(test.x[others]), test.y[others].to(device)
         predicted = ready.engine.score(x, y).values.cpu().numpy() if len(others) else np.zeros((0, 0))
         asked, label = explanation.asked(study)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +11,7 @@ from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import poison
 from influence_core.experiments.poison import MAX_POISONED, NARROW, Attack, Poisoned, supports
-from influence_core.experiments.questions import ask
+from influence_core.experiments.questions import ask_truth
 from influence_core.store import NO_STORE
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -135,7 +132,7 @@ def sets(sizes: Sequence[int]) -> list[tuple[int, ...]]:
 def answered_rightly(study: Study, seed: int = 0) -> list[int]:
     """Test ids with a right answer, shuffled by a seed: any first part of them is a fair sample."""
     known = study.predictions
-    right = np.flatnonzero(known.predicted == known.labels)
+    right = np.flatnonzero(~known.wrong)
     return known.ids[np.random.default_rng(seed).permutation(right)].tolist()
 
 
@@ -155,8 +152,7 @@ def attack_one(
         DataError: If there is no such test image.
     """
     require(supports(study.spec))
-    test = study.data.test
-    question = ask(study, test_id, int(test.y[test.position(test_id)]))
+    question = ask_truth(study, test_id)
     known = poison.shortlist(study, [question], context=context.part(0.0, 0.1))
     rest, members_of, tries = replace(context.part(0.1, 1.0), store=NO_STORE), sets(sizes), []
     for done, members in enumerate(members_of):
@@ -175,7 +171,6 @@ def run(
     attack: Attack = NARROW,
     sizes: Sequence[int] = SIZES,
     *,
-    keep: Path | None = None,
     context: Context = ALONE,
 ) -> Shares:
     """The attack on each test image, considered separately; a second run goes on where the first was stopped.
@@ -185,7 +180,6 @@ def run(
         test_ids: Test images, answered rightly.
         attack: The settings.
         sizes: Numbers of pictures.
-        keep: A JSON file that is written again after each outcome, with the protocol.
         context: Its store keeps each outcome as soon as it is there.
 
     Raises:
@@ -199,36 +193,7 @@ def run(
         each, turned = context.step(done, len(test_ids)), sum(one.tries[-1].turned for one in found)
         each.report(0.0, f"{turned} of {done} test images turned")
         found.append(attack_one(study, test_id, attack, sizes, context=each))
-        shares = Shares(tuple(found), attack, tuple(sizes))
-        if keep:
-            keep.write_text(json.dumps(as_json(study, shares), indent=1) + "\n", encoding="utf-8")
-    return shares
-
-
-def as_json(study: Study, shares: Shares) -> dict[str, Any]:
-    """Protocol, counts and every outcome."""
-    attack = shares.attack
-    return {
-        "study": study.spec.name,
-        "data": study.data.title,
-        "backbone": study.spec.backbone,
-        "n": study.objective.n,
-        "l2": study.spec.l2,
-        "protocol": {
-            **asdict(attack),
-            "alpha": attack.stride,
-            "sizes": list(shares.sizes),
-            "shortlist": poison.SHORTLIST,
-            "retrained_to_gradient_norm": poison.GRADIENT_NORM,
-            "one_picture": "the best alone or the second alone",
-        },
-        "test_images": len(shares.outcomes),
-        "flipped": {str(size): shares.flipped(size) for size in shares.sizes},
-        "flipped_by_best_alone": shares.flipped_by_first,
-        "paper": {str(size): share for size, share in PAPER_SHARES.items()},
-        "largest_gradient_norm": max(one.gradient_norm for one in shares.tries),
-        "outcomes": [asdict(one) for one in shares.outcomes],
-    }
+    return Shares(tuple(found), attack, tuple(sizes))
 
 
 def table(shares: Shares) -> dict[str, np.ndarray]:

@@ -38,7 +38,18 @@ def ask(study: Study, test_id: int, label: int | None = None) -> Question:
         DataError: If there is no such test example or label.
     """
     at = study.data.test.position(test_id)
-    return _question(study, study.data.test.x[at], label, test_id, int(study.data.test.y[at]))
+    x = study.data.test.x[at]
+    return Question(x, _label(study, x, label), test_id, int(study.data.test.y[at]))
+
+
+def ask_truth(study: Study, test_id: int) -> Question:
+    """A question about a test example and its true label.
+
+    Raises:
+        DataError: If there is no such test example.
+    """
+    test = study.data.test
+    return ask(study, test_id, int(test.y[test.position(test_id)]))
 
 
 def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
@@ -50,7 +61,7 @@ def ask_about(study: Study, x: Tensor, label: int | None = None) -> Question:
     if study.data.pictures is not None:
         raise DataError("This study looks at photographs: ask about one by its picture, not by its features.")
     check_pixels(x, study.data.train.x.shape[1])
-    return _question(study, x, label, None, None)
+    return Question(x, _label(study, x, label))
 
 
 def ask_about_photo(study: Study, photo: np.ndarray, label: int | None = None) -> Question:
@@ -60,7 +71,8 @@ def ask_about_photo(study: Study, photo: np.ndarray, label: int | None = None) -
         UnsupportedError: If the study does not look at photographs.
         DataError: If there is no such label.
     """
-    return replace(_question(study, study.features(photo), label, None, None), photo=photo)
+    x = study.features(photo)
+    return Question(x, _label(study, x, label), photo=photo)
 
 
 def with_label(study: Study, question: Question, label: int) -> Question:
@@ -69,18 +81,14 @@ def with_label(study: Study, question: Question, label: int) -> Question:
     Raises:
         DataError: If there is no such label.
     """
-    return replace(
-        _question(study, question.x, label, question.test_id, question.true_label), photo=question.photo
-    )
+    return replace(question, label=_label(study, question.x, label))
 
 
-def _question(
-    study: Study, x: Tensor, label: int | None, test_id: int | None, true_label: int | None
-) -> Question:
-    classes = len(study.data.class_names)
+def _label(study: Study, x: Tensor, label: int | None) -> int:
+    """The label, or the model's own answer to ``x (d,)``; raise ``DataError`` where there is no such label."""
     if label is None:
-        label = int(study.probabilities(x[None])[0].argmax())
-    if not 0 <= label < classes:
+        return int(study.probabilities(x[None])[0].argmax())
+    if not 0 <= label < len(study.data.class_names):
         known = ", ".join(f"{one} ({name})" for one, name in enumerate(study.data.class_names))
         raise DataError(f"There is no label number {label}; choose one of {known}.")
-    return Question(x, label, test_id, true_label)
+    return label

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from influence_core.agreement import Agreement
 from influence_core.context import ALONE, Context
+from influence_core.data import Examples
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import left_out_machines
 from influence_core.influence import InfluenceEngine, InfluenceScores
@@ -122,11 +123,11 @@ class SmoothHinge:
         return int(found[0])
 
 
-def margins(study: Study) -> np.ndarray:
-    """``(t,)`` the margins of the test examples: below 0 the model is wrong, above 1 the hinge is 0."""
-    test = study.data.test
-    f = study.objective.outputs(study.theta, study.inputs(test.x))[:, 0].cpu()
-    return (f * (2 * test.y - 1)).numpy()
+def margins(study: Study, examples: Examples | None = None) -> np.ndarray:
+    """``(t,)`` the margins of the test examples, or of others: below 0 the model is wrong, above 1 the hinge is 0."""
+    asked = examples or study.data.test
+    f = study.objective.outputs(study.theta, study.inputs(asked.x))[:, 0].cpu()
+    return (f * (2 * asked.y - 1)).numpy()
 
 
 def askable(study: Study) -> np.ndarray:
@@ -204,7 +205,7 @@ def run(
         class_names=study.data.class_names,
         ids=train.ids[rows].numpy(),
         labels=train.y[rows].numpy(),
-        margins=_training_margins(study)[rows].numpy(),
+        margins=margins(study, train)[rows.numpy()],
         temperatures=np.array([0.0, *smooth]),
         predicted=torch.stack([under_hinge[at], *smoothed]).cpu().numpy(),
         actual=(after - o.losses(study.theta, x, y)).cpu().numpy(),
@@ -221,18 +222,13 @@ def run(
 def _asked(study: Study, position: int) -> tuple[Tensor, Tensor]:
     """The test example as ``x (1, d)``, ``y (1,)``; raise ``DataError`` where its hinge is flat."""
     test = study.data.test
-    x, y = study.inputs(test.x[position])[None], test.y[position][None].to(study.theta.device)
+    x, y = study.example(test.x[position], int(test.y[position]))
     if not study.objective.losses(study.theta, x, y) > 0:
         raise DataError(
             f"The hinge of test example {int(test.ids[position])} is 0: it lies beyond the margin, and a flat loss "
             "forecasts nothing. Choose a test example that the model gets wrong or nearly wrong."
         )
     return x, y
-
-
-def _training_margins(study: Study) -> Tensor:
-    o = study.objective
-    return (o.outputs(study.theta, o.x)[:, 0] * (2 * o.y - 1)).cpu()
 
 
 def _forecast_hinge(study: Study, x: Tensor, y: Tensor) -> Tensor:

@@ -225,13 +225,14 @@ def _solve(
     operator: Curvature,
     context: Context,
 ) -> Attempt:
-    x, y = study.inputs(question.x)[None], torch.tensor([question.label], device=study.theta.device)
     factor = context.engines.ready(study, settings) if isinstance(solver, Cholesky) else None
     started, before = time.perf_counter(), operator.products
     inverse = factor.engine.inverse if factor else solver.prepare(operator, context.part(0.0, 0.5).progress)
     ready, once = time.perf_counter(), operator.products - before
     engine = InfluenceEngine(study.objective, study.theta, operator, inverse)
-    solution = engine.inverse_gradients(x, y, context.part(0.5, 0.8).progress)
+    solution = engine.inverse_gradients(
+        *study.example(question.x, question.label), context.part(0.5, 0.8).progress
+    )
     solved = time.perf_counter()
     s, remedy = solution.value[:, 0], REMEDIES.get(solution.status)
     return Attempt(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
@@ -36,13 +35,11 @@ NETWORK_DAMPING = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class TakeOut:
-    """Forecast and truth for some training examples taken out together.
+class Truth:
+    """What training again after an edit does to a test loss.
 
     Attributes:
-        train_ids: What was taken out or edited, together.
-        predicted: The predicted change of the test loss, nats; for a removal the sum of ``D``.
-        actual: The change after retraining without them, minus that of the control, nats.
+        actual: The change after retraining, minus that of the control, nats.
         control: The change after retraining with nothing taken out, nats: what unfinished training contributes.
         before: ``(classes,)`` probabilities of the trained model, or of the control where there is one.
         after: ``(classes,)`` probabilities of the retrained model.
@@ -52,8 +49,6 @@ class TakeOut:
         seconds: Time for retraining.
     """
 
-    train_ids: tuple[int, ...]
-    predicted: float
     actual: float
     control: float
     before: np.ndarray
@@ -67,6 +62,19 @@ class TakeOut:
     def flips(self) -> bool:
         """Whether the model's answer changes."""
         return int(self.before.argmax()) != int(self.after.argmax())
+
+
+@dataclass(frozen=True, eq=False)
+class TakeOut(Truth):
+    """Forecast and truth for some training examples taken out, or edited, together.
+
+    Attributes:
+        train_ids: What was taken out or edited.
+        predicted: The predicted change of the test loss, nats; for a removal the sum of ``D``.
+    """
+
+    train_ids: tuple[int, ...]
+    predicted: float
 
 
 @remember("take out", stored=False)
@@ -99,32 +107,18 @@ def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Con
     """
     o, theta = study.objective, study.theta
     _check_classes(explanation, edit.apply(o))
-    predicted = float(predict(o, theta, edit, torch.as_tensor(explanation.s).to(theta)))
+    predicted = float(predict(o, theta, edit, explanation.direction(study)))
     x, label = explanation.asked(study)
     inverse = _dense_factor(study, explanation, context)
     found = _retrained(study, x, label, edit.sorted(), inverse=inverse, context=context)
     train_ids = tuple(int(one) for one in explanation.ids[edit.positions.tolist()])
-    return TakeOut(train_ids=train_ids, predicted=predicted, **vars(found))
-
-
-@dataclass(frozen=True, eq=False)
-class _Retrained:
-    """The fields of `TakeOut` that do not depend on the forecast."""
-
-    actual: float
-    control: float
-    before: np.ndarray
-    after: np.ndarray
-    gradient_norm: float
-    target: float
-    converged: bool
-    seconds: float
+    return TakeOut(**vars(found), train_ids=train_ids, predicted=predicted)
 
 
 @remember("take out, retrained")
 def _retrained(
     study: Study, x: Tensor, label: Tensor, edit: Edit, *, inverse: Inverse | None, context: Context
-) -> _Retrained:
+) -> Truth:
     started = time.perf_counter()
     o, theta = study.objective, study.theta
     target = _target(o, float(edit.gradient_change(o, theta).norm()))
@@ -133,7 +127,7 @@ def _retrained(
     losses = [float(o.losses(one, x, label)) for one in (theta, *models.theta)]
     control = losses[2] - losses[0] if len(losses) > 2 else 0.0
     before = theta if len(losses) == 2 else models.theta[1]
-    return _Retrained(
+    return Truth(
         actual=losses[1] - losses[0] - control,
         control=control,
         before=o.probabilities(before, x)[0].cpu().numpy(),

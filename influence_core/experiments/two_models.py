@@ -172,8 +172,7 @@ class _Forecasts:
 def _ask_kernel(kernel: Study, seen: Tensor, label: int, *, context: Context) -> _Forecasts:
     context.report(0.0, "asking the kernel machine")
     started = time.perf_counter()
-    y = torch.tensor([label], device=kernel.theta.device)
-    found = smooth_hinge.forecast(kernel, TEMPERATURE, kernel.inputs(seen)[None], y)
+    found = smooth_hinge.forecast(kernel, TEMPERATURE, *kernel.example(seen, label))
     scores = found.values[0].cpu().numpy()
     return _Forecasts(scores, found.solve.residual, time.perf_counter() - started)
 

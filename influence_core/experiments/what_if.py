@@ -107,8 +107,8 @@ def forecast(study: Study, explanation: Explanation, positions: Sequence[int], c
     Raises:
         DataError: If the change cannot be made.
     """
-    s = torch.as_tensor(explanation.s).to(study.theta)
-    return float(predict(study.objective, study.theta, change.edit(study, positions), s))
+    edit, s = change.edit(study, positions), explanation.direction(study)
+    return float(predict(study.objective, study.theta, edit, s))
 
 
 @remember("what if", stored=False)

@@ -99,7 +99,7 @@ def shares(study: Study, explanation: Explanation, train_id: int) -> WordShares:
     o, at = _objective(study), explanation.position(train_id)
     x, y = o.x[at], o.y[at]
     residuals = o.loss.residuals(o.outputs(study.theta, x[None]), y[None])[0]
-    s = torch.as_tensor(explanation.s).to(study.theta).view(-1, o.loss.outputs)
+    s = explanation.direction(study).view(-1, o.loss.outputs)
     values = o.weights[at] * x * (s @ residuals)
     words, counts, ordered = _by_size(study, x, values)
     return WordShares(train_id, words, counts, ordered, float(values.sum()))
@@ -121,7 +121,7 @@ def forecast(
         DataError: If the word does not stand there, or the replacement is not a word that the model knows.
         UnsupportedError: If the study is not a linear model of words.
     """
-    o, s = _objective(study), torch.as_tensor(explanation.s).to(study.theta)
+    o, s = _objective(study), explanation.direction(study)
     at = explanation.position(train_id)
     edit = edit_of(study, train_id, word, replacement)
     assert edit.x is not None

@@ -88,11 +88,6 @@ class WrongLabels:
         """``(b,)`` mean share of the flips found."""
         return self.fixed[:, self.methods.index(method)].mean(0)
 
-    def in_order(self) -> bool:
-        """Whether at every budget self-influence (exact) finds more flips than the loss, and the loss more than chance."""
-        exact, loss, chance = (self.mean_fixed(one) for one in ("exact", "loss", "random"))
-        return bool(((exact > loss) & (loss > chance)).all())
-
 
 def standard_deviation(values: np.ndarray) -> np.ndarray:
     """How far single repeats lie apart: over the first axis ``(r, ...)``; 0 for one repeat."""

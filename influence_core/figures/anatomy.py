@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from influence_core.agreement import strongest
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.figures.palette import GREY
 from influence_core.words import UNIT
@@ -70,7 +71,7 @@ def _drawn(result: Anatomy) -> np.ndarray:
     if n <= LIMIT:
         return np.arange(n)
     scores = (result.full, *(getattr(result, field) for field in PANELS))
-    extreme = np.unique([np.argsort(-np.abs(one), kind="stable")[:EXTREMES] for one in scores])
+    extreme = np.unique([strongest(one, EXTREMES) for one in scores])
     rest = np.setdiff1d(np.arange(n), extreme)
     return np.sort(
         np.append(extreme, np.random.default_rng(0).choice(rest, LIMIT - len(extreme), replace=False))

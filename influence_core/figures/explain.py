@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 import plotly.graph_objects as go
 
+from influence_core.agreement import strongest
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
@@ -90,7 +91,7 @@ def _density(explanation: Explanation) -> go.Heatmap:
 
 def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """The strongest examples and a fixed sample of the others, each example in one of the two."""
-    order = np.argsort(-np.abs(explanation.scores), kind="stable")
+    order = strongest(explanation.scores, len(explanation.scores))
     top, rest = order[:TOP], order[TOP:]
     sample = np.random.default_rng(0).choice(rest, min(SAMPLE, len(rest)), replace=False)
     return top, sample

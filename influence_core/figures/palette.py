@@ -26,4 +26,3 @@ class Shades:
 HELPFUL = Shades(light="#0068a8", dark="#56b4e9", both="#2689c9")
 HARMFUL = Shades(light="#b34a00", dark="#f0a03c", both="#d9701a")
 GREY = Shades(light="#5f666e", dark="#9aa3ad", both="#808790")
-NEUTRAL = GREY

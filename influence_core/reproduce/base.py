@@ -1,32 +1,21 @@
-"""What every reproduced figure of the paper is made of: its checks and what is needed to repeat it."""
+"""What every reproduced figure of the paper is made of: its studies, its checks and what is needed to repeat it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from influence_core.context import Context
+from influence_core.context import ALONE, Context
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study, StudySpec, open_study
+from influence_core.experiments.two_models import RBF_STUDIES
+from influence_core.reproduce.checks import Check
+from influence_core.studies import CATALOGUE, MACHINES, Study, open_study
 
-
-@dataclass(frozen=True)
-class Check:
-    """One figure of a reproduction.
-
-    Attributes:
-        name: What was measured, in words.
-        value: What came out; two numbers are a range.
-        requirement: What must come out, in words; empty where nothing is asked.
-        passed: Whether it did.
-        paper: What the paper shows, in words; empty where it is silent.
-    """
-
-    name: str
-    value: float | tuple[float, float]
-    requirement: str = ""
-    passed: bool = True
-    paper: str = ""
+Setting = dict[str, Any]
+Found = tuple[Setting, Sequence[Check], Any]
+"""What a figure computes: setting, checks and result of its ``Reproduction``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +32,8 @@ class Reproduction:
 
     name: str
     title: str
-    setting: dict[str, Any]
-    checks: tuple[Check, ...]
+    setting: Setting
+    checks: Sequence[Check]
     result: Any
 
     @property
@@ -53,27 +42,82 @@ class Reproduction:
         return tuple(check for check in self.checks if not check.passed)
 
 
-def open_(spec: StudySpec, folder: str | None, device: str, context: Context) -> Study:
-    """The trained study of a figure."""
-    return open_study(spec, context.store, folder, device, context.progress)
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """How a figure of the paper is computed again.
+
+    Attributes:
+        name: The alias on the command line.
+        title: What it shows.
+        paper: The studies it needs on the paper's data; ``()`` where it is made of the stand-in in any case.
+        stand_in: The same on data that ship with the app.
+        opened: How far all the work is once each of them is open.
+        compute: Takes these studies and ``context``.
+    """
+
+    name: str
+    title: str
+    paper: Sequence[str]
+    stand_in: Sequence[str]
+    opened: Sequence[float]
+    compute: Callable[..., Found]
+
+    def __call__(
+        self, folder: str | None = None, device: str = "auto", context: Context = ALONE
+    ) -> Reproduction:
+        """Compute it.
+
+        Args:
+            folder: The folder that holds the paper's data; the stand-in is taken where none is named.
+            device: A name of ``devices.NAMES``.
+            context: Its store keeps trained parameters and results; a second run goes on where the first was stopped.
+
+        Raises:
+            DataError: If the folder does not hold the data.
+        """
+        if not self.paper:
+            folder = None
+        specs = CATALOGUE | RBF_STUDIES | {one.name: one for one in MACHINES.values()}
+        parts = [context.part(*ends) for ends in pairwise((0.0, *self.opened))]
+        opened = [
+            open_study(specs[name], part.store, folder, device, part.progress)
+            for name, part in zip(self.paper if folder else self.stand_in, parts, strict=True)
+        ]
+        return self.of(*opened, context=context.part(self.opened[-1], 1.0))
+
+    def of(self, *studies: Study, context: Context = ALONE, **sizes: Any) -> Reproduction:
+        """The figure of any studies that have what it needs; ``sizes`` are passed on to ``compute``."""
+        return Reproduction(self.name, self.title, *self.compute(*studies, context=context, **sizes))
 
 
-def setting(study: Study, answer: Explanation) -> dict[str, Any]:
-    """Data, model, question, solver and precision of one answer: a reproduction's ``setting``."""
-    facts = answer.provenance
+def figure(
+    name: str, title: str, paper: Sequence[str], stand_in: Sequence[str], opened: Sequence[float]
+) -> Callable[[Callable[..., Found]], Figure]:
+    """Make a ``Figure`` of the function that computes it."""
+    return lambda compute: Figure(name, title, paper, stand_in, opened, compute)
+
+
+def setting(study: Study, question: Setting, solver: str, tolerance: str, damping: float = 0.0) -> Setting:
+    """Data, model, question, solver and precision of a figure."""
     return {
         "study": study.spec.name,
         "data": study.data.title,
         "stand_in": study.data.stand_in,
-        "test_id": answer.test_id,
-        "label": answer.label_name,
-        "n": facts.n,
-        "p": facts.p,
+        **question,
+        "n": study.objective.n,
+        "p": study.objective.dim,
         "l2": study.spec.l2,
-        "damping": facts.damping,
+        "damping": damping,
         "seed": study.spec.seed,
-        "solver": facts.solver,
-        "tolerance": f"gradient norm {study.spec.gradient_norm:g}; {facts.settings}",
-        "device": facts.device,
-        "dtype": facts.dtype,
+        "solver": solver,
+        "tolerance": tolerance,
+        "device": study.theta.device.type,
+        "dtype": str(study.theta.dtype).removeprefix("torch."),
     }
+
+
+def setting_of(study: Study, answer: Explanation) -> Setting:
+    """The same of one answer."""
+    facts, question = answer.provenance, {"test_id": answer.test_id, "label": answer.label_name}
+    tolerance = f"gradient norm {study.spec.gradient_norm:g}; {facts.settings}"
+    return setting(study, question, facts.solver, tolerance, facts.damping)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from influence_core import studies
-from influence_core.context import ALONE, Context
+from influence_core.context import Context
 from influence_core.experiments import explain, network_leave_one_out, questions
 from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Retrainings
 from influence_core.experiments.network_retraining import ADAM, WAYS
-from influence_core.reproduce.base import Check, Reproduction, open_, setting
+from influence_core.reproduce.base import Found, figure, setting_of
+from influence_core.reproduce.checks import Check, above, at_least, at_most, same
+from influence_core.studies import Study
 
 LEFT_OUT = 40
 FOLLOWS = 0.7
@@ -20,44 +21,34 @@ NOTHING = 0.35
 ASKED_WAYS = ("local", "adam")
 
 
-def run(
-    folder: str | None = None, device: str = "auto", context: Context = ALONE, k: int = LEFT_OUT
-) -> Reproduction:
+@figure(
+    "fig2-network",
+    "Figure 2, right: a network's forecasts against training it again",
+    paper=(),
+    stand_in=["digits-network"],
+    opened=[0.02],
+)
+def run(study: Study, *, context: Context) -> Found:
     """The paper's network on packaged digits, asked about the first test image that it gets wrong.
 
     The paper's own training of 500,000 steps is the study ``mnist-network``; this figure is the stand-in's in any case.
-
-    Args:
-        folder: Not needed: the stand-in ships with the app.
-        device: A name of ``devices.NAMES``.
-        context: Its store keeps the left-out networks, one by one.
-        k: How many are left out.
     """
-    study = open_(studies.find("digits-network"), None, device, context.part(0.0, 0.02))
-    test, known = study.data.test, study.predictions
-    at = int(np.flatnonzero(known.predicted != known.labels)[0])
-    question = questions.ask(study, int(test.ids[at]), label=int(test.y[at]))
-    answer = explain.run(study, question, context=context.part(0.02, 0.1))
-    found = network_leave_one_out.run(study, answer, k, context=context.part(0.1, 1.0))
-    settings = {**setting(study, answer), "left_out": k, "adam": str(ADAM)}
-    title = "Figure 2, right: a network's forecasts against training it again"
-    checks = (*_asked(found), *_facts(found))
-    return Reproduction("fig2-network", title, settings, checks, found)
+    first_wrong = int(study.predictions.wrong.argmax())
+    question = questions.ask_truth(study, int(study.data.test.ids[first_wrong]))
+    answer = explain.run(study, question, context=context.part(0.0, 0.08))
+    found = network_leave_one_out.run(study, answer, LEFT_OUT, context=context.part(0.08, 1.0))
+    sizes = {"left_out": LEFT_OUT, "adam": str(ADAM)}
+    return setting_of(study, answer) | sizes, (*_asked(found), *_facts(found)), found
 
 
 def _asked(found: NetworkLeaveOneOut) -> list[Check]:
-    checks = [Check("parameters", found.p, f"{PARAMETERS:,}", found.p == PARAMETERS, f"{PARAMETERS:,}")]
+    checks = [same("parameters", found.p, PARAMETERS)]
     for way in ASKED_WAYS:
         name, r, truth = WAYS[way], found.agreement(way).pearson, found.retrainings[way]
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         checks += [
-            Check(f"{name}: correlation with the truth", r, f"at least {FOLLOWS:g}", r >= FOLLOWS, "0.86"),
-            Check(
-                f"{name}: 95 % of random forecasts correlate less than",
-                chance,
-                f"at most {NOTHING:g}",
-                chance <= NOTHING,
-            ),
+            at_least(f"{name}: correlation with the truth", r, FOLLOWS, paper="0.86"),
+            at_most(f"{name}: 95 % of random forecasts correlate less than", chance, NOTHING),
             _proof(name, truth),
         ]
     return checks
@@ -87,5 +78,5 @@ def _facts(found: NetworkLeaveOneOut) -> list[Check]:
         *facts,
         Check("eigenvalues of the Hessian, without damping", (low, high)),
         Check("damping", found.damping, paper="0.01"),
-        Check("smallest eigenvalue with damping", low + found.damping, "above 0", low + found.damping > 0),
+        above("smallest eigenvalue with damping", low + found.damping, 0),
     ]

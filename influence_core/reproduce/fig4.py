@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from influence_core import studies
-from influence_core.context import ALONE, Context
+from influence_core.context import Context
 from influence_core.experiments import explain, questions, two_models
 from influence_core.experiments.reasons import Reasons
-from influence_core.experiments.two_models import RBF_STUDIES, TwoModels
+from influence_core.experiments.two_models import TwoModels
 from influence_core.models import rbf
-from influence_core.reproduce.base import Check, Reproduction, open_, setting
+from influence_core.reproduce.base import Found, figure, setting_of
+from influence_core.reproduce.checks import Check, at_least, at_most, required
 from influence_core.studies import Study
 
 PAPERS = "springer-or-tench"
@@ -32,31 +32,25 @@ SAMPLE = 60
 """Training images, and a third as many test images, whose kernel is computed again from their pixels."""
 
 
-def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
-    """Springers against tench, for one tench that both models get right; it is chosen by ``two_models.like_the_papers``.
-
-    Args:
-        folder: The folder that holds Imagenette's ``train`` and ``val``; the packaged photos stand in where none is named.
-        device: A name of ``devices.NAMES``.
-        context: Its store keeps features, trained parameters and forecasts.
-
-    Raises:
-        DataError: If the folder does not hold Imagenette.
-    """
-    name = PAPERS if folder else "dog-or-frog"
-    deep = open_(studies.find(name), folder, device, context.part(0.0, 0.6))
-    kernel = open_(RBF_STUDIES[f"{name}-rbf"], folder, device, context.part(0.6, 0.9))
+@figure(
+    "fig4",
+    "Figure 4: two models, two reasons",
+    paper=[PAPERS, f"{PAPERS}-rbf"],
+    stand_in=["dog-or-frog", "dog-or-frog-rbf"],
+    opened=[0.6, 0.9],
+)
+def run(deep: Study, kernel: Study, *, context: Context) -> Found:
+    """Springers against tench, for one tench that both models get right; it is chosen by ``two_models.like_the_papers``."""
     question = questions.ask(deep, two_models.default_test(deep, kernel))
-    answer = explain.run(deep, question, context=context.part(0.9, 0.93))
-    result = two_models.run(deep, kernel, answer, context=context.part(0.93, 0.95))
+    answer = explain.run(deep, question, context=context.part(0.0, 0.3))
+    result = two_models.run(deep, kernel, answer, context=context.part(0.3, 0.5))
     checks = (
         *_required(deep, result),
         *_identities(kernel),
         *_facts(deep, result),
-        *_across(deep, kernel, context.part(0.95, 1.0)),
+        *_across(deep, kernel, context.part(0.5, 1.0)),
     )
-    title = "Figure 4: two models, two reasons"
-    return Reproduction("fig4", title, setting(deep, answer) | {"kernel": kernel.spec.name}, checks, result)
+    return setting_of(deep, answer) | {"kernel": kernel.spec.name}, checks, result
 
 
 def _required(study: Study, result: TwoModels) -> list[Check]:
@@ -64,37 +58,18 @@ def _required(study: Study, result: TwoModels) -> list[Check]:
     deep, kernel = result.deep, result.kernel
     asked = study.spec.name == PAPERS
     accuracy, other = result.accuracies
-    rho = [abs(one.rank_correlation) for one in (deep, kernel)]
-    near, classes = kernel.near_agreement, fewest_of_a_class(deep)
+    accurate, more = "test accuracy of deep features", f"above the kernel's {other:.3f}"
+    times = abs(kernel.rank_correlation) / abs(deep.rank_correlation)
+    rank = "kernel: rank correlation of |D| and pixel distance, times that of deep features"
+    fewest = f"deep features: fewest of a class among the {STRONGEST} strongest of a side"
+    near = "kernel: sign is label's among the 5 % nearest"
     return [
-        Check(
-            "test accuracy of deep features",
-            accuracy,
-            f"at least {ACCURATE}" if asked else f"above the kernel's {other:.3f}",
-            accuracy >= ACCURATE if asked else accuracy > other,
-            "0.985",
-        ),
-        Check(
-            "kernel: rank correlation of |D| and pixel distance, times that of deep features",
-            rho[1] / rho[0],
-            f"at least {TIMES}",
-            rho[1] >= TIMES * rho[0],
-            "much larger",
-        ),
-        Check(
-            "kernel: sign is label's among the 5 % nearest",
-            near,
-            f"at least {AGREEMENT}" if asked else "",
-            near >= AGREEMENT or not asked,
-            "nearly all",
-        ),
-        Check(
-            f"deep features: fewest of a class among the {STRONGEST} strongest of a side",
-            classes,
-            "at least 1",
-            classes >= 1,
-            "both on both sides",
-        ),
+        at_least(accurate, accuracy, ACCURATE, paper="0.985")
+        if asked
+        else required(accurate, accuracy, more, accuracy > other, paper="0.985"),
+        at_least(rank, times, TIMES, paper="much larger"),
+        at_least(near, kernel.near_agreement, AGREEMENT, asked, "nearly all"),
+        at_least(fewest, fewest_of_a_class(deep), 1, paper="both on both sides"),
     ]
 
 
@@ -120,14 +95,7 @@ def _identities(kernel: Study) -> list[Check]:
         squared = np.array([((one - pixels) ** 2).sum(1) for one in other])
         expected = np.exp(-rbf.GAMMA * squared * (rbf.PAPER_SIDE / rbf.SIDE) ** 2)
         error = float(np.abs((x @ train.x[rows].T).numpy() - expected).max())
-        checks.append(
-            Check(
-                f"largest error of the kernel, {name} by train",
-                error,
-                f"at most {IDENTITY:g}",
-                error <= IDENTITY,
-            )
-        )
+        checks.append(at_most(f"largest error of the kernel, {name} by train", error, IDENTITY))
     return checks
 
 

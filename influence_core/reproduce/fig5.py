@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import numpy as np
 
-from influence_core import studies
-from influence_core.context import ALONE, Context
+from influence_core.context import Context
 from influence_core.experiments import poison, poison_many
 from influence_core.experiments.poison import ANSWERS, NARROW, PAPER, AfterSaving, Attack, Poisoned
 from influence_core.experiments.poison_many import PAPER_SHARES, Shares
 from influence_core.experiments.questions import Question, ask
-from influence_core.reproduce.base import Check, Reproduction, open_
+from influence_core.reproduce.base import Found, Setting, figure, setting
+from influence_core.reproduce.checks import Check, at_least, at_most, required
 from influence_core.studies import Study
 
 TESTS = 10
@@ -55,33 +54,22 @@ class Figure5:
     together: dict[str, Poisoned]
 
 
-def run(
-    folder: str | None = None,
-    device: str = "auto",
-    context: Context = ALONE,
-    tests: int = TESTS,
-    wide: Attack = WIDE,
-) -> Reproduction:
+@figure(
+    "fig5",
+    "Figure 5: training pictures that poison an answer",
+    paper=["springer-or-tench"],
+    stand_in=["dog-or-frog"],
+    opened=[0.1],
+)
+def run(study: Study, *, context: Context, tests: int = TESTS, wide: Attack = WIDE) -> Found:
     """Springers against tench: ``tests`` test images, drawn at random, attacked one by one, and 30 at once.
 
     Args:
-        folder: The folder that holds Imagenette's ``train`` and ``val``; the packaged dogs and frogs stand in where none is
-            named.
-        device: A name of ``devices.NAMES``.
-        context: Its store keeps features, parameters and outcomes; a second run goes on where the first was stopped.
+        study: Any study with a backbone.
+        context: Its store keeps features, parameters and outcomes.
         tests: Test images attacked one by one.
         wide: The attack in a larger box, for which one or two pictures are enough.
-
-    Raises:
-        DataError: If the folder does not hold Imagenette.
     """
-    spec = studies.CATALOGUE["springer-or-tench" if folder else "dog-or-frog"]
-    study = open_(spec, folder, device, context.part(0.0, 0.1))
-    return of_study(study, context.part(0.1, 1.0), tests, wide)
-
-
-def of_study(study: Study, context: Context = ALONE, tests: int = TESTS, wide: Attack = WIDE) -> Reproduction:
-    """The figure on any study with a backbone."""
     ids = poison_many.answered_rightly(study)[:tests]
     narrow = poison_many.run(study, ids, NARROW, SIZES, context=context.part(0.0, 0.4))
     larger = poison_many.run(study, ids, wide, SIZES[:2], context=context.part(0.4, 0.7))
@@ -89,30 +77,23 @@ def of_study(study: Study, context: Context = ALONE, tests: int = TESTS, wide: A
     example, saved = _example(study, narrow, context.part(0.75, 0.85))
     alike = poison.similar_tests(study, ids[0], TOGETHER)
     as_paper = _by_the_best(study, alike, wide, context.part(0.85, 0.9))
-    together = _by_class(
-        study, replace(wide, goal=ANSWERS, steps=LONGER * wide.steps), context.part(0.9, 1.0)
-    )
+    longer = replace(wide, goal=ANSWERS, steps=LONGER * wide.steps)
+    together = _by_class(study, longer, context.part(0.9, 1.0))
     shares = {"the paper's box": narrow, f"box ± {wide.box:g}": larger}
+    original = not study.data.stand_in
+    fewest = TOGETHER_TURNED if original else 0
     checks = (
-        *_required(narrow, larger, steps, example, saved, not study.data.stand_in),
-        *_shares(narrow, larger, wide),
+        *_required(narrow, larger, steps, example, saved, original),
+        *(check for name, one in shares.items() for check in _shares(one, name)),
         *_many(as_paper, "alike, their mean loss attacked", 0),
         *(
             check
             for name, one in together.items()
-            for check in _many(
-                one, f"least sure {name}, p attacked", 0 if study.data.stand_in else TOGETHER_TURNED
-            )
+            for check in _many(one, f"least sure {name}, p attacked", fewest)
         ),
         Check("accuracy on the test images", study.predictions.accuracy, paper="0.985"),
     )
-    return Reproduction(
-        "fig5",
-        "Figure 5: training pictures that poison an answer",
-        _setting(study, ids, wide),
-        checks,
-        Figure5(example, saved, shares, together),
-    )
+    return _setting(study, ids, wide), checks, Figure5(example, saved, shares, together)
 
 
 def _first_steps(study: Study, ids: Sequence[int], context: Context) -> list[float]:
@@ -154,78 +135,48 @@ def _required(
     narrow: Shares, larger: Shares, steps: list[float], example: Poisoned, saved: AfterSaving, original: bool
 ) -> list[Check]:
     near = float(np.mean([abs(one - 1) <= FORECAST for one in steps]))
-    worst = max(one.gradient_norm for one in (*narrow.tries, *larger.tries))
-    turned = [one for one in (*narrow.tries, *larger.tries) if one.turned]
-    control = median(abs(one.control_change / one.loss_change) for one in turned or narrow.tries)
+    tries, of = [*narrow.tries, *larger.tries], len(narrow.tries)
+    turned = [one for one in tries if one.turned] or narrow.tries
+    control = median(abs(one.control_change / one.loss_change) for one in turned)
     invisible = sum(one.invisible for one in narrow.tries)
     left = float(abs(saved.probabilities - example.before).max())
-    ten = narrow.flipped(10)
-    asked = f"at least {TEN}" if original else ""
+    worst, less = max(one.gradient_norm for one in tries), f"below {CONTROL}"
+    rounding, png = "attacks whose pictures round to the originals", f"at most {poison.ROUNDED:g}"
     return [
-        Check(
-            f"first steps of 0.02 whose truth is within {FORECAST:.0%} of the forecast",
-            near,
-            f"at least {OFTEN}",
-            near >= OFTEN,
-        ),
+        at_least(f"first steps of 0.02 whose truth is within {FORECAST:.0%} of the forecast", near, OFTEN),
         Check("truth over forecast of the first step (median)", median(steps)),
-        Check(
-            "random signs over attack, loss change (median)", control, f"below {CONTROL}", control < CONTROL
-        ),
-        Check(
-            "attacks whose pictures round to the originals",
-            invisible,
-            f"all {len(narrow.tries)}",
-            invisible == len(narrow.tries),
-            "all",
-        ),
-        Check("probability change left after PNG", left, f"at most {poison.ROUNDED:g}", saved.gone, "none"),
-        Check("turned by ten pictures, the paper's box", ten, asked, ten >= TEN or not asked, "0.998"),
-        Check(
-            "largest gradient norm of a retrained model",
-            worst,
-            f"at most {poison.GRADIENT_NORM:g}",
-            worst <= poison.GRADIENT_NORM,
-        ),
+        required("random signs over attack, loss change (median)", control, less, control < CONTROL),
+        required(rounding, invisible, f"all {of}", invisible == of, paper="all"),
+        required("probability change left after PNG", left, png, saved.gone, paper="none"),
+        at_least("turned by ten pictures, the paper's box", narrow.flipped(10), TEN, original, "0.998"),
+        at_most("largest gradient norm of a retrained model", worst, poison.GRADIENT_NORM),
     ]
 
 
-def _shares(narrow: Shares, larger: Shares, wide: Attack) -> list[Check]:
-    found = []
-    for name, run, sizes in (
-        ("the paper's box", narrow, SIZES[:2]),
-        (f"box ± {wide.box:g}", larger, SIZES[:2]),
-    ):
-        found += [
-            Check(f"turned by {size}, {name}", run.flipped(size), paper=str(PAPER_SHARES[size]))
-            for size in sizes
-        ]
-        found.append(Check(f"turned by the best alone, {name}", run.flipped_by_first))
-    return found
+def _shares(found: Shares, name: str) -> list[Check]:
+    return [
+        *(
+            Check(f"turned by {size}, {name}", found.flipped(size), paper=str(PAPER_SHARES[size]))
+            for size in SIZES[:2]
+        ),
+        Check(f"turned by the best alone, {name}", found.flipped_by_first),
+    ]
 
 
 def _many(together: Poisoned, which: str, fewest: int) -> list[Check]:
     turned, tests = int(together.turned.sum()), len(together.turned)
     before, after = (float(-np.log(one).mean()) for one in (together.before, together.after))
     where = f"box ± {together.attack.box:g}"
+    name = f"of {tests} {which}, turned by one, {where}"
     return [
-        Check(
-            f"of {tests} {which}, turned by one, {where}",
-            turned,
-            f"at least {fewest}" if fewest else "",
-            turned >= fewest,
-            "16 of 30",
-        ),
+        at_least(name, turned, fewest, asked=fewest > 0, paper="16 of 30"),
         Check(f"their mean loss before ({which})", before, paper="0.035"),
         Check(f"their mean loss afterwards ({which})", after, paper="1.360"),
     ]
 
 
-def _setting(study: Study, ids: Sequence[int], wide: Attack) -> dict[str, Any]:
-    return {
-        "study": study.spec.name,
-        "data": study.data.title,
-        "stand_in": study.data.stand_in,
+def _setting(study: Study, ids: Sequence[int], wide: Attack) -> Setting:
+    attacks = {
         "class_names": study.data.class_names,
         "backbone": study.spec.backbone,
         "test_images": len(ids),
@@ -238,12 +189,5 @@ def _setting(study: Study, ids: Sequence[int], wide: Attack) -> dict[str, Any]:
         "together_steps": LONGER * wide.steps,
         "together_goal": ANSWERS,
         "shortlist": poison.SHORTLIST,
-        "n": study.objective.n,
-        "p": study.objective.dim,
-        "l2": study.spec.l2,
-        "seed": study.spec.seed,
-        "solver": "conjugate gradient",
-        "tolerance": f"gradient norm {poison.GRADIENT_NORM:g}",
-        "device": study.theta.device.type,
-        "dtype": str(study.theta.dtype).removeprefix("torch."),
     }
+    return setting(study, attacks, "conjugate gradient", f"gradient norm {poison.GRADIENT_NORM:g}")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from influence_core import studies
-from influence_core.context import ALONE, Context
+from influence_core.context import Context
 from influence_core.experiments import wrong_labels
 from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels
-from influence_core.reproduce.base import Check, Reproduction
+from influence_core.reproduce.base import Found, figure, setting
+from influence_core.reproduce.checks import Check, at_most, required
 from influence_core.studies import Study
 from influence_core.training.refit import GRADIENT_TOL
 
@@ -28,41 +26,35 @@ PUBLISHED = {
 """Read off the paper's figure for each budget: share of the flips found, and accuracy after repair."""
 
 
-def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
+@figure("labels", "Figure 6: wrong labels", ["text-folder"], ["mails"], [0.05])
+def run(study: Study, *, context: Context) -> Found:
     """A tenth of the training labels flipped, five times.
 
-    Args:
-        folder: The folder that holds ``texts/ham`` and ``texts/spam``, such as Enron1's; the packaged e-mails stand in
-            where none is named.
-        device: A name of ``devices.NAMES``.
-        context: Where the trained parameters and the result are kept, and who is told while training.
-
-    Raises:
-        DataError: If the folder does not hold texts of two classes.
+    The paper's data are a folder that holds ``texts/ham`` and ``texts/spam``, such as Enron1's.
     """
-    spec = studies.find("text-folder" if folder else "mails")
-    study = studies.open_study(spec, context.store, folder, device, context.part(0.0, 0.05).progress)
-    result = wrong_labels.run(study, FlipSettings(repeats=REPEATS), context=context.part(0.05, 1.0))
-    checks = (*_order(result), *_chance(result), *_repair(result), *_listed(result), *_facts(result))
-    return Reproduction("labels", "Figure 6: wrong labels", _setting(study, result), checks, result)
+    result = wrong_labels.run(study, FlipSettings(repeats=REPEATS), context=context)
+    flips = result.settings
+    repeats = {"flipped": flips.share, "repeats": f"{flips.repeats} (the paper's: 40)"}
+    settings = setting(study, repeats, "dense factor", f"gradient norm {GRADIENT_TOL:g}")
+    checks = (*_order(result), _chance(result), *_repair(result), *_listed(result), *_facts(result))
+    return settings | {"seed": flips.seed}, checks, result
 
 
 def _order(result: WrongLabels) -> list[Check]:
     """Influence, either formula, finds more than the loss, and the loss more than chance, at every budget."""
-    pairs = (("exact", "loss"), ("published", "loss"), ("loss", "random"))
+    pairs, every = (("exact", "loss"), ("published", "loss"), ("loss", "random")), len(result.checked)
     checks = []
     for better, worse in pairs:
         ahead = int((result.mean_fixed(better) > result.mean_fixed(worse)).sum())
-        every = len(result.checked)
         name = f"budgets at which “{METHODS[better]}” finds more flips than “{METHODS[worse]}”"
-        checks.append(Check(name, ahead, f"{every} of {every}", ahead == every, "all"))
+        checks.append(required(name, ahead, f"{every} of {every}", ahead == every, paper="all"))
     return checks
 
 
-def _chance(result: WrongLabels) -> list[Check]:
+def _chance(result: WrongLabels) -> Check:
     away = float(np.abs(result.mean_fixed("random") - result.budgets).max())
     name = "random order: largest distance of the share found from the share checked"
-    return [Check(name, away, f"at most {CHANCE:g}", away <= CHANCE, "0")]
+    return at_most(name, away, CHANCE, paper="0")
 
 
 def _repair(result: WrongLabels) -> list[Check]:
@@ -70,7 +62,7 @@ def _repair(result: WrongLabels) -> list[Check]:
     for row, method in enumerate(result.methods):
         gain = float(result.accuracy[:, row].mean(0).min() - result.flipped_accuracy.mean())
         name = f"smallest gain of accuracy by repair, {METHODS[method]}"
-        checks.append(Check(name, gain, "more than 0", gain > 0, "more than 0"))
+        checks.append(required(name, gain, "more than 0", gain > 0, paper="more than 0"))
     return checks
 
 
@@ -97,22 +89,3 @@ def _facts(result: WrongLabels) -> list[Check]:
         Check("words p", result.p),
         Check("largest gradient norm of all models", result.gradient_norm),
     ]
-
-
-def _setting(study: Study, result: WrongLabels) -> dict[str, Any]:
-    return {
-        "study": study.spec.name,
-        "data": study.data.title,
-        "stand_in": study.data.stand_in,
-        "n": result.n,
-        "p": result.p,
-        "l2": study.spec.l2,
-        "damping": 0.0,
-        "flipped": result.settings.share,
-        "repeats": f"{result.settings.repeats} (the paper's: 40)",
-        "seed": result.settings.seed,
-        "solver": "dense factor",
-        "tolerance": f"gradient norm {GRADIENT_TOL:g}",
-        "device": study.theta.device.type,
-        "dtype": str(study.theta.dtype).removeprefix("torch."),
-    }

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from influence_core import studies
-from influence_core.context import ALONE, Context
+from influence_core.context import Context
 from influence_core.data.sets.hospital import PAPERS_CHILD
 from influence_core.engines import Engines, SolverSettings
 from influence_core.experiments import domain_mismatch, explain, features, groups, questions
@@ -17,7 +15,8 @@ from influence_core.experiments.domain_mismatch import DomainMismatch
 from influence_core.experiments.features import FeatureInfluence
 from influence_core.experiments.groups import Group
 from influence_core.experiments.take_out import TakeOut
-from influence_core.reproduce.base import Check, Reproduction, setting
+from influence_core.reproduce.base import Found, figure, setting_of
+from influence_core.reproduce.checks import Check, at_least, exactness, near, required, same
 from influence_core.studies import Study
 
 # What converged training gives; the paper's own model stopped before its optimum, so its numbers differ a little.
@@ -45,6 +44,8 @@ FEATURES = {
     (13685, "age = [0-10)"): -1609,
     (9366, "age = [0-10)"): -1577,
 }
+PAPERS = "hospital-thinned"
+"""The study on the paper's data."""
 LARGEST = tuple(f"discharge_disposition_id = {one}" for one in (11, 28, 22, 23, 13))
 
 
@@ -57,54 +58,39 @@ class Readmission:
     removals: tuple[TakeOut, ...]
 
 
-def run(folder: str | None = None, device: str = "auto", context: Context = ALONE) -> Reproduction:
+@figure(
+    "readmission",
+    "Section 5.3: hospital readmission, children thinned out",
+    paper=[PAPERS, "hospital"],
+    stand_in=["diabetes-thinned", "diabetes"],
+    opened=[0.42, 0.7],
+)
+def run(study: Study, whole: Study, *, context: Context) -> Found:
     """One wrongly classified child, and the four training children that made it so.
 
     Args:
-        folder: The folder that holds ``diabetic_data.csv``; scikit-learn's diabetes patients stand in where none is named.
-        device: A name of ``devices.NAMES``.
+        study: The children are thinned out.
+        whole: The same with all of them.
         context: Its store keeps the trained parameters and the scores.
-
-    Raises:
-        DataError: If the folder does not hold the file.
     """
-    study, whole = _studies(folder, device, context.part(0.0, 0.7))
-    found = _answers(study, whole, folder, replace(context, engines=Engines(1)).part(0.7, 1.0))
-    original = bool(folder) and not study.data.stand_in
+    found = _answers(study, whole, replace(context, engines=Engines(1)))
+    original = study.spec.name == PAPERS and not study.data.stand_in
     checks = (
         *_sizes(study, whole, found.story, original),
-        *_stand_out(found.story, 4 if folder else 3, original),
+        *_stand_out(found.story, 4 if study.spec.name == PAPERS else 3, original),
         *(_published(study, whole, found) if original else ()),
-        *_facts(found.story),
+        *exactness(found.story.explanation.provenance),
     )
-    return Reproduction(
-        "readmission",
-        "Section 5.3: hospital readmission, children thinned out",
-        setting(study, found.story.explanation),
-        checks,
-        found,
-    )
+    return setting_of(study, found.story.explanation), checks, found
 
 
-def _studies(folder: str | None, device: str, context: Context) -> tuple[Study, Study]:
-    """The study with the children thinned out, and the one with all of them."""
-    spec = studies.find("hospital-thinned" if folder else "diabetes-thinned")
-    halves = zip(
-        (spec, studies.find(spec.whole)), (context.part(0.0, 0.6), context.part(0.6, 1.0)), strict=True
-    )
-    thinned, whole = (
-        studies.open_study(one, half.store, folder, device, half.progress) for one, half in halves
-    )
-    return thinned, whole
-
-
-def _answers(study: Study, whole: Study, folder: str | None, context: Context) -> Readmission:
+def _answers(study: Study, whole: Study, context: Context) -> Readmission:
     assert study.data.group is not None
     group, settings = Group(*study.data.group), SolverSettings("cholesky", damping=0.0)
-    test_id = PAPERS_CHILD if folder else int(groups.mistakes(study, group, whole)[0])
-    question = questions.ask(study, test_id)
-    assert question.true_label is not None
-    question = questions.with_label(study, question, question.true_label)
+    of_paper = study.spec.name == PAPERS
+    question = questions.ask_truth(
+        study, PAPERS_CHILD if of_paper else int(groups.mistakes(study, group, whole)[0])
+    )
     context.engines.prepare(study, settings)
     answer = explain.run(study, question, settings, context=context)
     story = domain_mismatch.run(study, group, answer, whole)
@@ -117,44 +103,30 @@ def _answers(study: Study, whole: Study, folder: str | None, context: Context) -
 def _sizes(study: Study, whole: Study, story: DomainMismatch, original: bool) -> Iterator[Check]:
     assert story.whole is not None
     few, all_, name = story.counts, story.whole, story.counts.group.name
-    yield _same("training rows before thinning", whole.objective.n, 20_000, original)
-    yield _same("training rows after thinning", study.objective.n, 19_980, original)
-    yield _same("features", len(story.feature_names), 127, original)
-    yield _same(f"training rows of {name} before", int(all_.train.sum()), 24, original)
-    yield _same("of them positive", int(all_.train[1]), 3, original)
-    yield _same(f"training rows of {name} after", int(few.train.sum()), 4, original)
-    yield _same("of them positive", int(few.train[1]), 3, original)
-    yield _same(f"test rows of {name}", int(few.test.sum()), 137, original)
-    yield _same("of them positive", int(few.test[1]), 0, original)
-    yield _same("wrong on them before thinning", all_.errors.wrong, 0, original, "0")
-    yield _same("wrong on them after thinning", few.errors.wrong, 30, original, "13 (not converged)")
+    yield same("training rows before thinning", whole.objective.n, 20_000, original)
+    yield same("training rows after thinning", study.objective.n, 19_980, original)
+    yield same("features", len(story.feature_names), 127, original)
+    yield same(f"training rows of {name} before", int(all_.train.sum()), 24, original)
+    yield same("of them positive", int(all_.train[1]), 3, original)
+    yield same(f"training rows of {name} after", int(few.train.sum()), 4, original)
+    yield same("of them positive", int(few.train[1]), 3, original)
+    yield same(f"test rows of {name}", int(few.test.sum()), 137, original)
+    yield same("of them positive", int(few.test[1]), 0, original)
+    yield same("wrong on them before thinning", all_.errors.wrong, 0, original, "0")
+    yield same("wrong on them after thinning", few.errors.wrong, 30, original, "13 (not converged)")
 
 
 def _stand_out(story: DomainMismatch, wanted: int, original: bool) -> Iterator[Check]:
     """The group's rows lead the ranking; on the paper's data by far."""
     answer = story.explanation
-    leading, least = story.leading, min(story.times_next(int(at)) for at in np.flatnonzero(story.in_group))
-    yield Check(
-        "rows of the group that lead the ranking", leading, f"at least {wanted}", leading >= wanted, "4 of 4"
-    )
+    least = min(story.times_next(int(at)) for at in np.flatnonzero(story.in_group))
     harm = int(story.in_group[answer.harmful(3)].sum())
     help_ = int(story.in_group[answer.helpful(1)].sum())
-    yield Check(
-        "of the 3 most harmful rows, of the group",
-        harm,
-        "3" if original else "",
-        harm == 3 or not original,
-        "3",
-    )
-    yield Check("the most helpful row is of the group", help_, "1", help_ == 1, "1")
-    enough = least > 20 or not original
-    yield Check(
-        "smallest of the group against the largest other",
-        least,
-        "> 20" if original else "",
-        enough,
-        "27 to 41",
-    )
+    yield at_least("rows of the group that lead the ranking", story.leading, wanted, paper="4 of 4")
+    yield same("of the 3 most harmful rows, of the group", harm, 3, original)
+    yield same("the most helpful row is of the group", help_, 1)
+    name = "smallest of the group against the largest other"
+    yield required(name, least, "> 20", least > 20, original, "27 to 41")
 
 
 def _published(study: Study, whole: Study, found: Readmission) -> Iterator[Check]:
@@ -164,26 +136,26 @@ def _published(study: Study, whole: Study, found: Readmission) -> Iterator[Check
     assert story.whole_probabilities is not None
     for row, wanted in SCORES.items():
         value = float(answer.scores[answer.position(row)])
-        yield _near(f"D of row {row}, nats", value, wanted, 1e-5, PUBLISHED.get(row, ""))
+        yield near(f"D of row {row}, nats", value, wanted, 1e-5, PUBLISHED.get(row, ""))
     for one in found.removals:
         row = one.train_ids[0]
-        yield _near(f"real removal of row {row}, nats", one.actual, ACTUAL[row], 1e-4)
-    yield _near("P(not readmitted) before", float(story.whole_probabilities[0]), 0.73587, 1e-5, "0.737")
-    yield _near("P(not readmitted) after", float(answer.probabilities[0]), 0.41338, 1e-5, "0.465")
-    gradient = _test_gradient(study, answer.x, answer.label)
-    yield _near("norm of the child's gradient", float(np.linalg.norm(gradient)), 32.971, 1e-3, "30.045")
-    yield _near("g . H^-1 g of the child", float(gradient @ answer.s), 2505.08, 1e-2, "2090")
-    yield _near("l2 theta . s", float(1e-4 * study.theta.cpu().numpy() @ answer.s), 0.219204, 1e-5)
-    yield _near("sum of all D", float(answer.scores.sum()), -0.219204, 1e-5)
+        yield near(f"real removal of row {row}, nats", one.actual, ACTUAL[row], 1e-4)
+    yield near("P(not readmitted) before", float(story.whole_probabilities[0]), 0.73587, 1e-5, "0.737")
+    yield near("P(not readmitted) after", float(answer.probabilities[0]), 0.41338, 1e-5, "0.465")
+    gradient = study.objective.gradients(study.theta, *answer.asked(study))[0].cpu().numpy()
+    yield near("norm of the child's gradient", float(np.linalg.norm(gradient)), 32.971, 1e-3, "30.045")
+    yield near("g . H^-1 g of the child", float(gradient @ answer.s), 2505.08, 1e-2, "2090")
+    yield near("l2 theta . s", float(1e-4 * study.theta.cpu().numpy() @ answer.s), 0.219204, 1e-5)
+    yield near("sum of all D", float(answer.scores.sum()), -0.219204, 1e-5)
     yield from _fit(whole, "before", (0.641109, 0.642277, 0.62395, 0.652980, 0.681237, 4.8330))
     yield from _fit(study, "after", (0.641436, 0.642590, 0.624274, 0.653914, 0.680870, 4.8049))
     yield from _coefficients(story)
     for (row, name), slope in FEATURES.items():
-        yield _near(f"d/dx (s . grad L) of row {row}, {name}", _slopes(study, story, row)[name], slope, 1.0)
+        yield near(f"d/dx (s . grad L) of row {row}, {name}", _slopes(study, story, row)[name], slope, 1.0)
     for row, rank in ((19590, 2), (13685, 2), (9366, 2), (11116, 5)):
         by_size = sorted(_slopes(study, story, row).items(), key=lambda pair: -abs(pair[1]))
         at = [name for name, _ in by_size].index(story.counts.group.name) + 1
-        yield _same(f"rank of the child feature for row {row}", at, rank, True)
+        yield same(f"rank of the child feature for row {row}", at, rank)
 
 
 def _fit(study: Study, when: str, wanted: tuple[float, ...]) -> Iterator[Check]:
@@ -193,53 +165,29 @@ def _fit(study: Study, when: str, wanted: tuple[float, ...]) -> Iterator[Check]:
         float(o.losses(theta, study.inputs(one.x), one.y.to(theta.device)).mean()) for one in (train, test)
     ]
     right = [float((study.probabilities(one.x).argmax(1) == one.y.numpy()).mean()) for one in (train, test)]
-    values = (losses[0], float(o.risk(theta)), right[0], losses[1], right[1], float(theta.norm()))
-    names = (
-        "training loss",
-        "training loss with l2",
-        "training accuracy",
-        "test loss",
-        "test accuracy",
-        "|theta|",
-    )
-    for name, value, one in zip(names, values, wanted, strict=True):
-        yield _near(f"{name} {when}", value, one, 1e-4 if name == "|theta|" else 1e-6)
+    found = {
+        "training loss": losses[0],
+        "training loss with l2": float(o.risk(theta)),
+        "training accuracy": right[0],
+        "test loss": losses[1],
+        "test accuracy": right[1],
+        "|theta|": float(theta.norm()),
+    }
+    for (name, value), one in zip(found.items(), wanted, strict=True):
+        yield near(f"{name} {when}", value, one, 1e-4 if name == "|theta|" else 1e-6)
 
 
 def _coefficients(story: DomainMismatch) -> Iterator[Check]:
     names = [story.feature_names[at] for at in story.largest_coefficients(len(story.feature_names))]
     rank = names.index(story.counts.group.name) + 1
     value = float(story.coefficients[story.feature_names.index(story.counts.group.name)])
-    yield _same("rank of the child coefficient", rank, 13, True, "15")
-    yield _near("child coefficient", value, 0.517, 1e-3)
-    same = sum(a == b for a, b in zip(names, LARGEST, strict=False))
-    yield _same("of the five largest coefficients as expected", same, 5, True)
-
-
-def _facts(story: DomainMismatch) -> Iterator[Check]:
-    facts = story.explanation.provenance
-    yield Check("relative residual of the solve", facts.residual)
-    yield Check("gradient norm at the optimum", facts.gradient_norm)
-    yield Check("convergence check", facts.convergence_check)
-
-
-def _test_gradient(study: Study, x: np.ndarray, label: int) -> np.ndarray:
-    inputs = study.inputs(torch.as_tensor(x))[None]
-    return study.objective.gradients(study.theta, inputs, torch.tensor([label]))[0].cpu().numpy()
+    yield same("rank of the child coefficient", rank, 13, paper="15")
+    yield near("child coefficient", value, 0.517, 1e-3)
+    alike = sum(a == b for a, b in zip(names, LARGEST, strict=False))
+    yield same("of the five largest coefficients as expected", alike, 5)
 
 
 def _slopes(study: Study, story: DomainMismatch, row: int) -> Mapping[str, float]:
     """``d/dx [s . grad l]``, the paper's bars: without ``1/n``, and with the sign before it is subtracted."""
     found = features.run(study, story.explanation, row)
     return dict(zip(found.names, (-study.objective.n * found.loss_change).tolist(), strict=True))
-
-
-def _same(name: str, value: int, wanted: int, asked: bool, paper: str | None = None) -> Check:
-    words = f"{wanted:,}"
-    return Check(
-        name, value, words if asked else "", value == wanted or not asked, words if paper is None else paper
-    )
-
-
-def _near(name: str, value: float, wanted: float, within: float, paper: str = "") -> Check:
-    return Check(name, value, f"{wanted:g} within {within:g}", abs(value - wanted) <= within, paper)

@@ -115,6 +115,15 @@ class Study:
         test = self.data.test
         return Predictions(test.ids.numpy(), test.y.numpy(), self.probabilities(test.x))
 
+    def example(self, x: Tensor, label: int) -> tuple[Tensor, Tensor]:
+        """An input ``(d,)`` and its label as the model takes them, ``(1, d)`` and ``(1,)``."""
+        return self.inputs(x)[None], torch.tensor([label], device=self.theta.device)
+
+    def own_probability(self) -> np.ndarray:
+        """``(n,)`` the model's probability for each training example's own label."""
+        train = self.data.train
+        return self.probabilities(train.x)[np.arange(len(train)), train.y.numpy()]
+
     def probabilities(self, x: Tensor) -> np.ndarray:
         """Class probabilities ``(b, classes)`` of inputs ``(b, d)``."""
         return self.objective.probabilities(self.theta, self.inputs(x)).cpu().numpy()

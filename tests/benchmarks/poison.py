@@ -1,8 +1,8 @@
 """How many answers turn when 1, 2 or 10 training pictures are poisoned: ``python -m tests.benchmarks.poison --data FOLDER``.
 
-The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store, and the
-file is written anew after each. Beside this file lie such runs, with their protocols: ``poisoned_springers.json`` in the paper's
-box, ``poisoned_springers_box4.json`` in a box of 4 steps of brightness (``--box 4``), and one picture against thirty test images
+The paper's Figure 5 over many test images. It can be stopped and started again: every outcome is kept in the store.
+Beside this file lie such runs, with their protocols: ``poisoned_springers.json`` in the paper's box,
+``poisoned_springers_box4.json`` in a box of 4 steps of brightness (``--box 4``), and one picture against thirty test images
 at once in either box (``poisoned_thirty.json``, ``--together 100``; ``poisoned_thirty_box4.json``, ``--box 4 --together 300``).
 """
 
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -55,14 +56,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
             study, Attack(options.box, 0.05 * options.box, options.together, goal=ANSWERS), options.out
         )
     ids = poison_many.answered_rightly(study)[: options.count]
-    shares = poison_many.run(
-        study, ids, Attack(box=options.box), options.sizes, keep=options.out, context=context
-    )
+    shares = poison_many.run(study, ids, Attack(box=options.box), options.sizes, context=context)
     if options.out:
-        records.write(options.out, poison_many.as_json(study, shares), "outcomes")
+        records.write(options.out, as_json(study, shares), "outcomes")
     for size in options.sizes:
         print(f"{size:3} poisoned: {shares.flipped(size):.1%} of {len(ids)} answers turned")
     return 0
+
+
+def as_json(study: studies.Study, shares: poison_many.Shares) -> dict[str, Any]:
+    """Protocol, counts and every outcome."""
+    attack = shares.attack
+    return {
+        "study": study.spec.name,
+        "data": study.data.title,
+        "backbone": study.spec.backbone,
+        "n": study.objective.n,
+        "l2": study.spec.l2,
+        "protocol": {
+            **asdict(attack),
+            "alpha": attack.stride,
+            "sizes": list(shares.sizes),
+            "shortlist": poison.SHORTLIST,
+            "retrained_to_gradient_norm": poison.GRADIENT_NORM,
+            "one_picture": "the best alone or the second alone",
+        },
+        "test_images": len(shares.outcomes),
+        "flipped": {str(size): shares.flipped(size) for size in shares.sizes},
+        "flipped_by_best_alone": shares.flipped_by_first,
+        "paper": {str(size): share for size, share in poison_many.PAPER_SHARES.items()},
+        "largest_gradient_norm": max(one.gradient_norm for one in shares.tries),
+        "outcomes": [asdict(one) for one in shares.outcomes],
+    }
 
 
 def _together(study: studies.Study, attack: Attack, out: Path | None) -> int:

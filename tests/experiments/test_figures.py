@@ -71,7 +71,7 @@ def pixels() -> PixelMap:
 
 def taken_out() -> TakeOut:
     before, after = np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.4, 0.55])
-    return TakeOut((1, 2), 0.4, 0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1)
+    return TakeOut(0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1, (1, 2), 0.4)
 
 
 def groups(predicted=(0.3, -0.2, 0.01), actual=(0.5, -0.3, -0.02)) -> Calibration:
@@ -331,7 +331,7 @@ def test_class_names_of_somebody_elses_are_shown_to_the_letter():
     name = "<a href='http://x'>c</a>"
     answer = replace(explanation(50), class_names=(name, name, name))
     both = np.array([0.2, 0.3, 0.5])
-    taken_out = TakeOut((5_000,), 0.1, 0.1, 0.0, both, both, 1e-9, 1e-8, True, 0.1)
+    taken_out = TakeOut(0.1, 0.0, both, both, 1e-9, 1e-8, True, 0.1, (5_000,), 0.1)
     for figure in (
         probabilities(answer),
         influence_against_distance(answer),

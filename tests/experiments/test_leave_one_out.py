@@ -295,7 +295,7 @@ def test_what_falls_short_of_the_figure_is_told(one_or_seven, answer, left_out):
 
 def _reproduced(folder, thetas, store):
     """Figure 2 with the proof of all 500 models, and five cold fits."""
-    found = fig2.run(folder, store)
+    found = fig2.run(folder, context=Context(store))
     assert found.short == ()
     study = studies.open_study(studies.find(found.setting["study"]), store, folder)
     test = study.data.test

@@ -1,6 +1,5 @@
 """Poisoned training pictures, against finite differences and cold scikit-learn fits on a tiny backbone."""
 
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +23,7 @@ from influence_core.reproduce import fig5
 from influence_core.store import Store
 from influence_core.training import minimise
 from tests import references
+from tests.benchmarks.poison import as_json
 from tests.toy_photos import toy_photo_study
 
 TEST = 41
@@ -397,7 +397,7 @@ def test_shares_count_the_first_or_the_second_alone_as_one_picture():
 
 
 def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
-    store, keep = Store(tmp_path / "store"), tmp_path / "run.json"
+    store = Store(tmp_path / "store")
     ids, attack = poison_many.answered_rightly(study)[:4], Attack(box=8.0, steps=3)
 
     def stop(fraction, message):
@@ -405,14 +405,15 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        poison_many.run(study, ids, attack, (1, 2), keep=keep, context=Context(store, stop))
-    assert len(json.loads(keep.read_text())["outcomes"]) == 2
+        poison_many.run(study, ids, attack, (1, 2), context=Context(store, stop))
+    context, one = Context(store), poison_many.attack_one
+    known = [test_id for test_id in ids if one.recall(study, test_id, attack, (1, 2), context=context)]
+    assert known == ids[:2]
     calls, true = [], poison.run
     monkeypatch.setattr(poison, "run", lambda *a, **k: calls.append(a[1][0].test_id) or true(*a, **k))
-    context = Context(store)
-    shares = poison_many.run(study, ids, attack, (1, 2), keep=keep, context=context)
+    shares = poison_many.run(study, ids, attack, (1, 2), context=context)
     assert set(calls) == set(ids[2:])
-    kept = json.loads(keep.read_text())
+    kept = as_json(study, shares)
     assert [one["test_id"] for one in kept["outcomes"]] == ids
     assert kept["flipped"] == {str(size): shares.flipped(size) for size in (1, 2)}
     assert kept["protocol"]["box"] == 8.0 and kept["largest_gradient_norm"] <= GRADIENT_NORM
@@ -423,7 +424,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
 
 def test_figure_5_on_a_toy(study, tmp_path):
     wide = Attack(box=60.0, steps=6)
-    found = fig5.of_study(study, Context(Store(tmp_path)), tests=2, wide=wide)
+    found = fig5.run.of(study, context=Context(Store(tmp_path)), tests=2, wide=wide)
     names = [one.name for one in found.checks]
     assert len(set(names)) == len(names)
     passed = {one.name: one.passed for one in found.checks}

@@ -7,8 +7,7 @@ labels stay as they are. It is here to know a risk and to defend against it: ``g
 * ``targets``: the test images whose answers are attacked.
 * ``pictures``: training pictures on their way through the backbone, and the model trained with them.
 * ``ranking``: through which of them an answer is moved most easily.
-* ``attack``: the attack itself; ``poisoned``: what it is asked, and what comes of it.
-* ``saving``: what 8 bits leave of it.
+* ``attack``: the attack itself; ``poisoned``: what it is asked, what comes of it, and what 8 bits leave of that.
 """
 
 from influence_core.experiments.poison.attack import run
@@ -19,8 +18,12 @@ from influence_core.experiments.poison.poisoned import (
     MAX_POISONED,
     NARROW,
     PAPER,
+    ROUNDED,
+    AfterSaving,
     Attack,
     Poisoned,
+    after_saving,
+    as_float_file,
     table,
 )
 from influence_core.experiments.poison.ranking import (
@@ -33,7 +36,6 @@ from influence_core.experiments.poison.ranking import (
     pixel_norms,
     shortlist,
 )
-from influence_core.experiments.poison.saving import ROUNDED, AfterSaving, after_saving, as_float_file
 from influence_core.experiments.poison.targets import (
     ANSWERS,
     LOSS,

@@ -98,7 +98,7 @@ def shortlist(
     return Candidates(
         ids=train.ids.numpy()[rows],
         labels=train.y.numpy()[rows],
-        own_probability=_own_probability(study)[rows],
+        own_probability=study.own_probability()[rows],
         feature_norms=norms.cpu().numpy()[rows],
         pixel_norms=pixels[order],
     )
@@ -124,7 +124,7 @@ def guard(study: Study, questions: Sequence[Question] = (), *, context: Context 
     return Guard(
         ids=train.ids.numpy()[order],
         labels=train.y.numpy()[order],
-        own_probability=_own_probability(study)[order],
+        own_probability=study.own_probability()[order],
         norms=total.cpu().numpy()[order] / len(target.x),
         tests=len(target.x),
     )
@@ -200,8 +200,3 @@ def _total_norms(model: Model, target: Target, context: Context) -> Tensor:
         gradients = o.gradients(theta, x[start : start + BLOCK], y[start : start + BLOCK])
         total += feature_norms(o, theta, inverse.solve(gradients.T.contiguous()).require()).sum(1)
     return total
-
-
-def _own_probability(study: Study) -> np.ndarray:
-    train = study.data.train
-    return study.probabilities(train.x)[np.arange(len(train)), train.y.numpy()]

@@ -12,7 +12,7 @@ from torch import Tensor
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.poison.pictures import Model
-from influence_core.experiments.questions import Question, ask
+from influence_core.experiments.questions import Question, ask_truth
 from influence_core.operators import Hessian
 from influence_core.solvers import ConjugateGradient
 from influence_core.solvers.base import Inverse
@@ -110,7 +110,7 @@ def similar_tests(study: Study, test_id: int, count: int = 30) -> list[Question]
     test, first = study.data.test, study.data.test.position(test_id)
     mine = _answered_rightly(study, int(test.y[first]))
     near = torch.cdist(test.x[first][None], test.x[mine])[0].argsort().numpy()
-    return [ask(study, int(test.ids[i]), int(test.y[i])) for i in mine[near][:count]]
+    return [ask_truth(study, int(test.ids[i])) for i in mine[near][:count]]
 
 
 def least_sure_tests(study: Study, label: int, count: int = 30) -> list[Question]:
@@ -121,13 +121,13 @@ def least_sure_tests(study: Study, label: int, count: int = 30) -> list[Question
     """
     mine = _answered_rightly(study, label)
     unsure = study.predictions.confidence[mine].argsort(kind="stable")
-    return [ask(study, int(study.data.test.ids[i]), label) for i in mine[unsure][:count]]
+    return [ask_truth(study, int(study.data.test.ids[i])) for i in mine[unsure][:count]]
 
 
 def _answered_rightly(study: Study, label: int) -> np.ndarray:
     """Test positions of a label that are answered rightly."""
     known = study.predictions
-    mine = np.flatnonzero((known.predicted == known.labels) & (known.labels == label))
+    mine = np.flatnonzero(~known.wrong & (known.labels == label))
     if not len(mine):
         raise DataError("No test image of this label is answered rightly: there is nothing to turn.")
     return mine

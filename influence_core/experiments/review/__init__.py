@@ -3,11 +3,27 @@
 A `Review` never changes; each verdict makes a new one. `amend` keeps every step in the store under a session's name.
 """
 
-from influence_core.experiments.review.ranking import Suspect, start, supports, suspect
-from influence_core.experiments.review.session import LONGEST_NAME, Review, Training, Verdict, session_name
+from influence_core.experiments.review.ranking import (
+    Suspect,
+    adopt,
+    rank_again,
+    start,
+    supports,
+    suspect,
+    train,
+)
+from influence_core.experiments.review.session import (
+    LONGEST_NAME,
+    Review,
+    Training,
+    Verdict,
+    keep,
+    relabel,
+    session_name,
+    table,
+    undo,
+)
 from influence_core.experiments.review.storage import Change, amend, recall, resume, save
-from influence_core.experiments.review.training import adopt, rank_again, train
-from influence_core.experiments.review.verdicts import keep, relabel, table, undo
 
 __all__ = [
     "LONGEST_NAME",
