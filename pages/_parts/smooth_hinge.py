@@ -15,7 +15,7 @@ from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
 from pages._common import badge
 from pages._common.cards import card_face, show_large
 from pages._common.picture_grid import Picture, picture_grid
-from pages._common.table import as_csv
+from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.widgets import bound
@@ -159,37 +159,27 @@ def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> Non
 
 def show_table(study: Study, result: SmoothHinge, temperature: float) -> None:
     """The left-out images with truth and forecasts, and the download of all temperatures."""
-    folded = st.expander(
-        f"Table of the {len(result.ids)} training images, and download", key="table_folded", on_change="rerun"
+    forecasts = {f"forecast, t = {t:g}": f"predicted_loss_change_t={t:g}" for t in (0.0, temperature)}
+
+    def shown() -> Columns:
+        columns = smooth_hinge.table(result)
+        known = {name: columns[name] for name in ("training_id", "label", "margin", "actual_loss_change")}
+        return faces(study, result.ids) | known | {title: columns[name] for title, name in forecasts.items()}
+
+    show_folded(
+        f"the {len(result.ids)} training images",
+        shown,
+        face_column(study)
+        | {
+            "training_id": number("training id", format="%d"),
+            "margin": number(format="%.3f"),
+            "actual_loss_change": number("true change of the hinge", format="%+.3e"),
+            **{title: number(format="%+.3e") for title in forecasts},
+        },
+        "Truth and forecasts at every temperature (CSV)",
+        f"smooth-hinge-{study.spec.name}-{result.test_id}",
+        lambda: smooth_hinge.table(result),
     )
-    if not folded.open:
-        return
-    columns, train = smooth_hinge.table(result), study.data.train
-    shown = {name: columns[name] for name in ("training_id", "label", "margin", "actual_loss_change")}
-    for t in (0.0, temperature):
-        shown[f"forecast, t = {t:g}"] = columns[f"predicted_loss_change_t={t:g}"]
-    faces = [card_face(study, train, train.position(int(one)))["src"] for one in result.ids]
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            {"image": faces} | shown,
-            hide_index=True,
-            column_config={
-                "image": st.column_config.ImageColumn(width="small"),
-                "training_id": number("training id", format="%d"),
-                "margin": number(format="%.3f"),
-                "actual_loss_change": number("true change of the hinge", format="%+.3e"),
-                **{name: number(format="%+.3e") for name in shown if name.startswith("forecast")},
-            },
-        )
-        st.download_button(
-            "Truth and forecasts at every temperature (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"smooth-hinge-{study.spec.name}-{result.test_id}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
 
 
 def show_origin(study: Study, result: SmoothHinge) -> None:

@@ -17,7 +17,7 @@ from influence_core.studies import Study, StudySpec
 from influence_core.words import percent, ratio, seconds, sign_rule, three_digits
 from pages._common import question
 from pages._common.question import Answer
-from pages._common.table import as_csv
+from pages._common.table import download_csv, number
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
@@ -107,7 +107,6 @@ def _trust(result: SolverComparison, attempt: Attempt) -> str:
 
 def show_table(study: Study, result: SolverComparison) -> None:
     """A row a solver, and what to do about those that failed."""
-    number = st.column_config.NumberColumn
     st.dataframe(
         _columns(result),
         hide_index=True,
@@ -132,14 +131,7 @@ def show_table(study: Study, result: SolverComparison) -> None:
         "solver holds besides the data and one product. "
         f"Curvature: {result.curvature.title()}, damping {result.damping:g}; n = {result.n:,}, p = {result.p:,}."
     )
-    st.download_button(
-        "This table (CSV)",
-        lambda: as_csv(table(result)),
-        file_name=f"solvers-{study.spec.name}.csv",
-        mime="text/csv",
-        key="download_solvers",
-        on_click="ignore",
-    )
+    download_csv("This table (CSV)", f"solvers-{study.spec.name}", lambda: table(result), "download_solvers")
 
 
 def _columns(result: SolverComparison) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from influence_core.studies import Study
 from influence_core.trust import Badge
 from influence_core.words import percent, seconds, three_digits
 from pages._common import badge
-from pages._common.table import as_csv
+from pages._common.table import number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.catalogue import REVIEW
@@ -132,29 +132,19 @@ def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
 
 def show_table(study: Study, result: WrongLabels) -> None:
     """The curves as numbers, and the download."""
-    folded = st.expander("Table of the curves, and download", key="table_folded", on_change="rerun")
-    if not folded.open:
-        return
     columns = wrong_labels.table(result)
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            columns,
-            hide_index=True,
-            column_config={
-                name: number(name.replace("_", " "), format="%d" if name == "examples_checked" else "percent")
-                for name in columns
-                if name != "ranked_by"
-            },
-        )
-        st.download_button(
-            "The curves (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"wrong-labels-{study.spec.name}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
+    show_folded(
+        "the curves",
+        lambda: columns,
+        {
+            name: number(name.replace("_", " "), format="%d" if name == "examples_checked" else "percent")
+            for name in columns
+            if name != "ranked_by"
+        },
+        "The curves (CSV)",
+        f"wrong-labels-{study.spec.name}",
+        lambda: columns,
+    )
 
 
 def show_origin(study: Study, result: WrongLabels) -> None:

@@ -15,8 +15,8 @@ from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
 from influence_core.words import nats, percent, seconds, three_digits
-from pages._common.cards import card_face, show_large
-from pages._common.table import as_csv
+from pages._common.cards import show_large
+from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.own_params import LeaveOneOutParams
@@ -243,42 +243,26 @@ def _rows(found: dict[str, Estimate], exact: Agreement) -> dict[str, list[str]]:
 
 def show_table(study: Study, explanation: Explanation, left_out: LeaveOneOut) -> None:
     """The left-out examples with forecasts and truth, and the download."""
-    k = len(left_out.train_ids)
-    folded = st.expander(
-        f"Table of the {k} {explanation.examples}, and download", key="table_folded", on_change="rerun"
+    ids, names = left_out.train_ids, study.data.class_names
+
+    def shown() -> Columns:
+        labels = [names[explanation.labels[explanation.position(int(one))]] for one in ids]
+        return faces(study, ids) | {"label": labels} | leave_one_out.table(left_out)
+
+    show_folded(
+        f"the {len(ids)} {explanation.examples}",
+        shown,
+        face_column(study)
+        | {
+            "training_id": number("training id", format="%d"),
+            "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
+            "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
+            "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
+            "gradient_norm": number("gradient norm", format="%.1e"),
+            "gradient_norm_asked_for": number("asked for", format="%.1e"),
+        },
+        "This table (CSV)",
+        f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}",
+        lambda: leave_one_out.table(left_out),
+        key="download_left_out",
     )
-    if not folded.open:
-        return
-    columns = leave_one_out.table(left_out)
-    faces = [card_face(study, study.data.train, explanation.position(int(one))) for one in left_out.train_ids]
-    number = st.column_config.NumberColumn
-    pictured = study.data.pictured
-    names = [
-        explanation.class_names[explanation.labels[explanation.position(int(one))]]
-        for one in left_out.train_ids
-    ]
-    with folded:
-        st.dataframe(
-            {explanation.kind: [one["src"] or one["snippet"] for one in faces], "label": names} | columns,
-            key="left_out_table",
-            hide_index=True,
-            column_config={
-                explanation.kind: st.column_config.ImageColumn(width="small")
-                if pictured
-                else st.column_config.TextColumn(width="medium"),
-                "training_id": number("training id", format="%d"),
-                "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
-                "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
-                "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
-                "gradient_norm": number("gradient norm", format="%.1e"),
-                "gradient_norm_asked_for": number("asked for", format="%.1e"),
-            },
-        )
-        st.download_button(
-            "This table (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
-            mime="text/csv",
-            key="download_left_out",
-            on_click="ignore",
-        )

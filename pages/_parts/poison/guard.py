@@ -8,7 +8,7 @@ from influence_core.experiments import poison
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common.picture_grid import picture_grid
-from pages._common.table import as_csv
+from pages._common.table import download_csv
 from pages._parts.poison.cards import SHOWN, cards
 from pages._shell import results
 from pages._shell.address import go_to
@@ -32,11 +32,5 @@ def show(study: Study) -> None:
     st.caption(
         f"These {SHOWN} of {len(found.ids):,} training images hold {percent(found.share(SHOWN))} of the sum of all norms."
     )
-    st.download_button(
-        "All training images by their danger (CSV)",
-        lambda: as_csv(poison.guard_table(study, found)),
-        file_name=f"guard-{study.spec.name}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-    )
+    label = "All training images by their danger (CSV)"
+    download_csv(label, f"guard-{study.spec.name}", lambda: poison.guard_table(study, found))

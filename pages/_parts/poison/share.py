@@ -10,7 +10,7 @@ from influence_core.experiments.poison_many import Shares
 from influence_core.figures.poison import flips
 from influence_core.studies import Study
 from influence_core.words import percent
-from pages._common.table import as_csv
+from pages._common.table import download_csv
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.own_params import PoisonParams
@@ -51,11 +51,4 @@ def _show(study: Study, shares: Shares) -> None:
         f"by the best alone it is {percent(shares.flipped_by_first)}. Every answer counts after real retraining, to a gradient "
         f"norm of at most {worst:.1e}. The paper's bars are Inception v3 on dogs and fish; this model is another."
     )
-    st.download_button(
-        "Every try (CSV)",
-        lambda: as_csv(poison_many.table(shares)),
-        file_name=f"poison-{study.spec.name}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-    )
+    download_csv("Every try (CSV)", f"poison-{study.spec.name}", lambda: poison_many.table(shares))

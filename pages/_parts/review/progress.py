@@ -14,7 +14,7 @@ from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
-from pages._common.table import as_csv
+from pages._common.table import download_csv
 from pages._parts.review.session import amend
 from pages._shell import results
 from pages._shell.escape import escape_markdown
@@ -41,13 +41,11 @@ def show(study: Study, now: Review) -> None:
             on_click=partial(amend, study, now.session, review.undo),
         )
         _rank_again(study, now)
-        st.download_button(
+        download_csv(
             "Verdicts (CSV)",
-            lambda: as_csv(review.table(now, study.data.record)),
-            file_name=f"verdicts-{study.spec.name}.csv",
-            mime="text/csv",
-            key="review_csv",
-            on_click="ignore",
+            f"verdicts-{study.spec.name}",
+            lambda: review.table(now, study.data.record),
+            "review_csv",
             disabled=not done,
         )
 

@@ -8,6 +8,7 @@ from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import METHODS
 from influence_core.studies import Study
 from pages._common.cards import card_face
+from pages._common.table import face_column, number
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 
@@ -27,11 +28,6 @@ def _table(study: Study, now: Review) -> None:
     last = now.verdicts[: -SHOWN - 1 : -1]
     names, kind = study.data.class_names, study.data.kind
     faces = [card_face(study, study.data.train, now.position(one.train_id)) for one in last]
-    face = (
-        st.column_config.ImageColumn(width="small")
-        if study.data.pictured
-        else st.column_config.TextColumn(width="medium")
-    )
     st.dataframe(
         {
             kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in faces],
@@ -43,7 +39,7 @@ def _table(study: Study, now: Review) -> None:
             "time": [one.time for one in last],
         },
         hide_index=True,
-        column_config={kind: face, "training id": st.column_config.NumberColumn(format="%d")},
+        column_config=face_column(study) | {"training id": number(format="%d")},
     )
 
 

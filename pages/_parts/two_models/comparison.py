@@ -13,13 +13,11 @@ from influence_core.experiments.two_models import SHARED, TwoModels, kernel_spec
 from influence_core.figures.two_models import PIXEL_DISTANCE, reach
 from influence_core.studies import Study
 from influence_core.words import percent, ratio, signed
-from pages._common.table import as_csv
+from pages._common.table import ROWS, number, show_folded
 from pages._parts.two_models.reasons import says, show_scatter, show_sides
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
-
-ROWS = 200
 
 
 def choose_test(view: View) -> tuple[View, Study]:
@@ -96,35 +94,17 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
 
 def show_table(study: Study, result: TwoModels) -> None:
     """Every training image with both forecasts, and the download."""
-    folded = st.expander(
-        f"Table of the {ROWS} nearest training {study.data.kind}s, and download",
-        key="table_folded",
-        on_change="rerun",
+    test_id = result.deep.test_id
+    show_folded(
+        f"the {ROWS} nearest training {study.data.kind}s",
+        lambda: {name: values[:ROWS] for name, values in table(result).items()},
+        {
+            "training_id": number("training id", format="%d"),
+            "pixel_distance": number("pixel distance", format="%.1f"),
+            "deep_predicted_loss_change_nats": number("deep features, nats", format="%+.3e"),
+            "kernel_predicted_loss_change_hinge_units": number("kernel, hinge units", format="%+.3e"),
+        },
+        f"Both forecasts for all training {study.data.kind}s (CSV)",
+        f"two-models-{study.spec.name}-{'own-picture' if test_id is None else test_id}",
+        lambda: table(result),
     )
-    if not folded.open:
-        return
-    columns = table(result)
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            {name: values[:ROWS] for name, values in columns.items()},
-            hide_index=True,
-            column_config={
-                "training_id": number("training id", format="%d"),
-                "pixel_distance": number("pixel distance", format="%.1f"),
-                "deep_predicted_loss_change_nats": number("deep features, nats", format="%+.3e"),
-                "kernel_predicted_loss_change_hinge_units": number("kernel, hinge units", format="%+.3e"),
-            },
-        )
-        st.download_button(
-            f"Both forecasts for all training {study.data.kind}s (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"two-models-{study.spec.name}-{_name(result.deep.test_id)}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
-
-
-def _name(test_id: int | None) -> str:
-    return "own-picture" if test_id is None else str(test_id)
