@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts.two_models import comparison, origin, pinned
+from pages._parts.two_models import comparison, pinned
 from pages._shell.catalogue import TWO_MODELS
 from pages._shell.page import open_page
 
@@ -20,7 +20,7 @@ with open_page(TWO_MODELS, any_study=True) as (view, _):
         comparison.show_reasons(study, view, result)
         comparison.show_table(study, result)
         pinned.show(study, view, explanation)
-        origin.show(kernel, result)
+        comparison.show_origin(kernel, result)
     else:
         st.title("Two models, two reasons?")
         pinned.offer(reason)

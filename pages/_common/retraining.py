@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -11,8 +13,8 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points, seconds, three_digits
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
+from pages._common.cards import scored_card, show_grid
+from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
@@ -29,13 +31,12 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             )
             return
         at = np.array([explanation.position(one) for one in chosen])
-        picture_grid(
+        show_grid(
+            study,
             [_chosen_card(study, explanation, int(one)) for one in at],
             key="chosen",
-            on_click=lambda train_id: go_to(open=train_id),
             on_select=toggle_chosen,
             selected=[str(one) for one in chosen],
-            columns_min_px=92 if study.data.pictured else 170,
         )
         word = (
             f"this {explanation.kind}"
@@ -58,16 +59,8 @@ def load(study: Study, explanation: Explanation, train_ids: tuple[int, ...]) -> 
 
 
 def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
-    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
-    change = float(explanation.scores[at])
-    return Picture(
-        id=str(train_id),
-        **card_face(study, study.data.train, at),
-        alt=f"chosen training {explanation.kind} {train_id}, labelled {name}",
-        title=f"{train_id}: {name}",
-        lines=(nats(change),),
-        tone="helpful" if change > 0 else "harmful",
-    )
+    card = scored_card(study, explanation, at)
+    return replace(card, alt=f"chosen {card.alt}")
 
 
 def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:

@@ -11,7 +11,7 @@ from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
 from influence_core.trust import Badge
 from influence_core.words import percent, seconds, three_digits
-from pages._common import badge
+from pages._common import badge, footer
 from pages._common.table import number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
@@ -150,17 +150,15 @@ def show_table(study: Study, result: WrongLabels) -> None:
 def show_origin(study: Study, result: WrongLabels) -> None:
     """Data, model, ranking and proof."""
     scores = "; ".join(METHODS[one] for one in result.methods)
-    with st.container(border=True, key="provenance"):
-        st.markdown("**Where these numbers come from**")
-        st.caption(
-            f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
-            f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
-            f"{study.data.stand_in}  \n"
-            f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
-            f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
-            f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
-            f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
-        )
+    footer.show_origin(
+        f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
+        f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
+        f"{study.data.stand_in}  \n"
+        f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
+        f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
+        f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
+        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+    )
     st.caption("Koh & Liang 2017, section 5.4 and Figure 6.")
 
 

@@ -15,7 +15,8 @@ from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
 from influence_core.words import nats, percent, seconds, three_digits
-from pages._common.cards import show_large
+from pages._common import scatter
+from pages._common.cards import opened_title, show_training
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
@@ -107,7 +108,7 @@ def show_forecasts(
         explain_chart(explanation)
     with beside:
         _metrics(agreement, left_out)
-        _opened(study, view, explanation, left_out)
+        _opened(study, view, left_out)
     st.caption(_WORDS["newton" if newton else ""])
 
 
@@ -128,15 +129,7 @@ def _chart(
     height: int = 520,
 ) -> None:
     figure = forecast_and_truth(left_out, explanation, predicted, view.opened, height)
-    st.plotly_chart(figure, key=key, on_select=lambda: _on_point(key), alt="forecast against truth")
-
-
-def _on_point(key: str) -> None:
-    """A click opens one example."""
-    points = st.session_state[key].selection.points
-    ids = [str(point["customdata"][0]) for point in points if point.get("customdata")]
-    if ids:
-        go_to(open=ids[0])
+    scatter.show_points(figure, key, alt="forecast against truth")
 
 
 def explain_chart(explanation: Explanation) -> None:
@@ -174,20 +167,14 @@ def _metrics(agreement: Agreement, left_out: LeaveOneOut) -> None:
     )
 
 
-def _opened(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+def _opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
     rows = np.flatnonzero(left_out.train_ids == view.opened)
     if not len(rows):
         return
     row, train_id = int(rows[0]), int(left_out.train_ids[rows[0]])
-    at = explanation.position(train_id)
     with st.container(border=True, key="example"):
-        title, close = st.columns([3, 1], vertical_alignment="center")
-        name = study.data.class_names[explanation.labels[at]]
-        title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
-        close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
-        show_large(
-            study, study.data.train.x[at].numpy(), train_id, f"training {explanation.kind} {train_id}", 150
-        )
+        opened_title(study, train_id)
+        show_training(study, train_id, 150)
         newton = (
             "" if left_out.newton is None else f"| One Newton step | {nats(float(left_out.newton[row]))} |\n"
         )

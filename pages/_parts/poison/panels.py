@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.errors import DataError
 from influence_core.experiments import poison
@@ -68,3 +69,17 @@ def ask(study: Study, explanation: Explanation, panel: str, box: float) -> Askin
         )
     questions = poison.similar_tests(study, explanation.test_id, TOGETHER)
     return Asking(questions, Attack(box, TOGETHER_STRIDE * box, TOGETHER_STEPS, goal=ANSWERS))
+
+
+def introduce(answer: DeltaGenerator, params: PoisonParams) -> None:
+    """Before anything is changed, what can be done here, in ``answer``; always, what it is good for."""
+    if not params.retrain or params.panel in ("share", "guard"):
+        answer.markdown(
+            "A training image can be changed by less than a screen shows and still turn the answer about another "
+            "image. Choose how far and how many, and see it proved by real retraining."
+        )
+    st.info(
+        "What this is for: to know a risk, and to defend against it. Keep training images as 8-bit files with checksums, "
+        "look first at the “images to guard”, and train on more examples: the attack lives where the model has few. "
+        "(Koh & Liang 2017, section 5.2.)"
+    )

@@ -7,6 +7,7 @@ import streamlit as st
 from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import METHODS
 from influence_core.studies import Study
+from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
 from pages._shell.address import go_to
@@ -45,19 +46,17 @@ def _table(study: Study, now: Review) -> None:
 
 def show_origin(study: Study, now: Review) -> None:
     """What the ranking and the accuracy mean."""
-    with st.container(border=True, key="provenance"):
-        st.markdown("**Where these numbers come from**")
-        practice = (
-            f" {now.flipped:,} labels were flipped at the start, to practise on."
-            if now.flips is not None
-            else ""
-        )
-        st.caption(
-            f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
-            "nats, if it were not there; labels that nothing else supports have most. No test example is used."
-            f"{practice}  \n"
-            f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
-            "among them are not looked for.  \n"
-            f"**Kept.** Every verdict is written to the store of this machine under the name “{escape_markdown(now.session)}”, "
-            "at once. The store forgets what was used longest ago when it is full: download what must last."
-        )
+    practice = (
+        f" {now.flipped:,} labels were flipped at the start, to practise on."
+        if now.flips is not None
+        else ""
+    )
+    footer.show_origin(
+        f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
+        "nats, if it were not there; labels that nothing else supports have most. No test example is used."
+        f"{practice}  \n"
+        f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
+        "among them are not looked for.  \n"
+        f"**Kept.** Every verdict is written to the store of this machine under the name “{escape_markdown(now.session)}”, "
+        "at once. The store forgets what was used longest ago when it is full: download what must last."
+    )

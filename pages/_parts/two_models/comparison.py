@@ -12,7 +12,8 @@ from influence_core.experiments.reasons import NEAREST
 from influence_core.experiments.two_models import SHARED, TwoModels, kernel_spec, table
 from influence_core.figures.two_models import PIXEL_DISTANCE, reach
 from influence_core.studies import Study
-from influence_core.words import percent, ratio, signed
+from influence_core.words import percent, ratio, seconds, sign_rule, signed
+from pages._common import footer
 from pages._common.table import ROWS, number, show_folded
 from pages._parts.two_models.reasons import says, show_scatter, show_sides
 from pages._shell import results
@@ -107,4 +108,26 @@ def show_table(study: Study, result: TwoModels) -> None:
         f"Both forecasts for all training {study.data.kind}s (CSV)",
         f"two-models-{study.spec.name}-{'own-picture' if test_id is None else test_id}",
         lambda: table(result),
+    )
+
+
+def show_origin(kernel: Study, result: TwoModels) -> None:
+    """How the kernel machine was trained and asked."""
+    o = kernel.objective
+    jitter = (
+        f" {result.jitter:.0e} was added to the kernel's diagonal: two training images are alike."
+        if result.jitter
+        else ""
+    )
+    footer.show_origin(
+        f"**Sign and unit.** {sign_rule(result.kernel.kind)} Unit: hinge units (margins), not nats.  \n"
+        f"**Model.** Support vector machine with the Gaussian kernel exp(−γ‖x − x′‖²) on pixels of −1 to 1, γ = 0.05 / "
+        f"1,800, distances as at the paper's 299 × 299; features are the rows of the kernel's Cholesky factor.{jitter} "
+        f"n = {o.n:,} training images, p = {o.dim:,} parameters, l2 = {kernel.spec.l2:g}; trained with the hinge to a "
+        f"subgradient norm of {result.gradient_norm:.1e}. {kernel.data.stand_in}  \n"
+        f"**Forecast.** At the hinge's optimum with SmoothHinge({two_models.TEMPERATURE:g}) in gradients and Hessian; "
+        f"Cholesky, true relative residual {result.residual:.1e}.  \n"
+        f"**Time.** {seconds(result.seconds)} on {kernel.theta.device.type}. Koh & Liang 2017, section 5.1 and Figure 4.",
+        "kernel_origin",
+        "Where the kernel's numbers come from",
     )
