@@ -18,6 +18,7 @@ from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
+from pages._shell.widgets import begin_button, metric
 
 
 def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> None:
@@ -45,8 +46,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
         )
         st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
         run, clear = st.columns([1.6, 5])
-        label = "Take out and retrain"
-        run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
+        begin_button("Take out and retrain", "retrain", run, width="stretch")
         clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if retrain:
             outcome(study, explanation, load(study, explanation, chosen))
@@ -77,16 +77,10 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     forecast.metric("Forecast, nats", nats(result.predicted).removesuffix(" nats"))
     truth.metric("After real training, nats", nats(result.actual).removesuffix(" nats"))
     p_before, p_after = (float(one[explanation.label]) for one in (result.before, result.after))
-    chance.metric(
-        f"Probability of {asked}",
-        percent(p_after),
-        points(p_after - p_before),
-        delta_color="off",
-        delta_arrow="off",
-    )
+    metric(chance, f"Probability of {asked}", percent(p_after), points(p_after - p_before))
     off = abs(result.predicted - result.actual)
     share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
-    error.metric("Forecast off by, nats", three_digits(off), share, delta_color="off", delta_arrow="off")
+    metric(error, "Forecast off by, nats", three_digits(off), share)
     st.plotly_chart(
         before_and_after(result, names, explanation.label),
         key="before_after",

@@ -22,7 +22,7 @@ from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import SolverComparisonParams
-from pages._shell.widgets import bound
+from pages._shell.widgets import bound, metric
 
 QUICK = ("cholesky", "ekfac")
 """What a page on a network begins with: its products take long."""
@@ -220,7 +220,7 @@ def show_eigenvalues(view: View, study: Study) -> None:
             ),
             strict=True,
         ):
-            column.metric(label, value, below, delta_color="off", delta_arrow="off")
+            metric(column, label, value, below)
         _suggestion(found)
         st.caption(
             f"By Lanczos' method with {ends.steps} products, the damping of {found.damping:g} included: the smallest "

@@ -19,7 +19,7 @@ from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import WhatIfParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import begin_button, bound, choice
 
 SHOWN = 12
 LARGEST = 200
@@ -117,9 +117,7 @@ def show_forecast(
             f"Forecast with {len(at):,} {those} {done}: the loss of “{escape_markdown(explanation.label_name)}” changes by "
             f"**{nats(predicted)}** (plus: it rises, the answer gets less likely)."
         )
-        st.button(
-            "Train again and compare", key="what_if_run", type="primary", on_click=lambda: go_to(retrain="1")
-        )
+        begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
 

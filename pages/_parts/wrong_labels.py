@@ -14,10 +14,10 @@ from influence_core.words import percent, seconds, three_digits
 from pages._common import badge, footer
 from pages._common.table import number, show_folded
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.catalogue import REVIEW
 from pages._shell.own_params import WrongLabelsParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import begin_button, choice, number_choice
 
 HEADLINE = 1
 """The budget of the headline: 10 % checked."""
@@ -31,29 +31,13 @@ def settings(params: WrongLabelsParams) -> FlipSettings:
 def choose(params: WrongLabelsParams, begun: bool) -> None:
     """Share, repeats, and the button that starts the work unless it has begun."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="wrong_choices"):
-        _numbers("flip", params.flip, "Flip this share of the training labels", params.SHARES, "%d %%")
-        _numbers("repeats", params.repeats, "Repeat with other flips", params.REPEATS, "%d times")
-        st.button(
-            "Flip them and look",
-            key="wrong_run",
-            type="primary",
-            disabled=begun,
-            on_click=lambda: go_to(retrain="1"),
-            width="content",
+        label = "Flip this share of the training labels"
+        number_choice("flip", params.flip, label, params.SHARES, "{} %".format, key="wrong_flip")
+        label = "Repeat with other flips"
+        number_choice(
+            "repeats", params.repeats, label, params.REPEATS, "{} times".format, key="wrong_repeats"
         )
-
-
-def _numbers(name: str, value: int, label: str, options: tuple[int, ...], words: str) -> None:
-    bound(
-        st.segmented_control,
-        name,
-        value,
-        label,
-        options,
-        key=f"wrong_{name}",
-        required=True,
-        format_func=lambda one: words % one,
-    )
+        begin_button("Flip them and look", "wrong_run", disabled=begun, width="content")
 
 
 def stored(study: Study, chosen: FlipSettings) -> WrongLabels | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -19,9 +22,9 @@ from pages._common import scatter
 from pages._common.cards import opened_title, show_training
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import begin_button, bound, choice
 
 STEPS = (10, 20, 50, 100, 200, LIMIT)
 PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an estimate"}
@@ -36,12 +39,19 @@ def check(params: LeaveOneOutParams) -> None:
 
 def choose(params: LeaveOneOutParams, explanation: Explanation) -> int:
     """How many are left out."""
-    most = min(LIMIT, len(explanation.ids))
+    most, examples = min(LIMIT, len(explanation.ids)), explanation.examples
+    label = f"How many of the most influential {examples} are left out, each on its own"
+    return choose_count(params, label, examples, STEPS, most)
+
+
+def choose_count(
+    params: LeaveOneOutParams, label: str, examples: str, steps: Iterable[int], most: int, **options: Any
+) -> int:
+    """How many of the ``examples`` are left out, at most so many; raises `DataError` for an impossible number."""
     if not 2 <= params.k <= most:
-        raise DataError(f"Leave out between 2 and {most} {explanation.examples}, not {params.k}.")
-    label = f"How many of the most influential {explanation.examples} are left out, each on its own"
-    steps = sorted({*(one for one in STEPS if one <= most), params.k})
-    return int(bound(st.select_slider, "k", params.k, label, steps, key="left_out_k"))
+        raise DataError(f"Leave out between 2 and {most} {examples}, not {params.k}.")
+    offered = sorted({*(one for one in steps if one <= most), params.k})
+    return int(bound(st.select_slider, "k", params.k, label, offered, key="left_out_k", **options))
 
 
 def offer(explanation: Explanation, k: int) -> None:
@@ -50,9 +60,7 @@ def offer(explanation: Explanation, k: int) -> None:
         f"Each of the {k} {explanation.examples} with the largest forecasts is left out in turn, the model is trained again "
         "to its optimum on all the others, and the true change of the loss is laid beside the forecast."
     )
-    st.button(
-        "Leave them out, one by one", key="leave_out", type="primary", on_click=lambda: go_to(retrain="1")
-    )
+    begin_button("Leave them out, one by one", "leave_out")
 
 
 def load(study: Study, explanation: Explanation, k: int) -> LeaveOneOut:

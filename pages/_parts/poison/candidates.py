@@ -18,7 +18,7 @@ from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import PoisonParams
-from pages._shell.widgets import bound
+from pages._shell.widgets import number_choice
 
 HOW_MANY = (1, 2, 3, 5, 10)
 SHOWN = 12
@@ -44,16 +44,8 @@ def choose(study: Study, view: View, params: PoisonParams, asking: Asking) -> li
         selected=[str(one) for one in view.chosen],
         select_label="choose for poisoning",
     )
-    bound(
-        st.segmented_control,
-        "poisons",
-        params.poisons,
-        "How many of them, all at once",
-        sorted({*HOW_MANY, params.poisons}),
-        key="poison_count",
-        required=True,
-        disabled=bool(view.chosen),
-    )
+    label, ticked = "How many of them, all at once", bool(view.chosen)
+    number_choice("poisons", params.poisons, label, HOW_MANY, key="poison_count", disabled=ticked)
     return list(view.chosen) or known.ids[: params.poisons].tolist()
 
 

@@ -14,7 +14,7 @@ from influence_core.experiments.poison import ANSWERS, BOX, BOXES, Attack
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
 from pages._shell.own_params import PoisonParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import choice, number_choice
 
 PANELS = {
     "one": "This test image",
@@ -47,16 +47,12 @@ def choose(params: PoisonParams) -> str:
 
 def choose_box(params: PoisonParams) -> None:
     """The size of the change."""
-    bound(
-        st.segmented_control,
-        "box",
-        params.box,
-        "How far each brightness may move (of 255 steps)",
-        sorted({*BOXES, params.box}),
-        key="poison_box",
-        required=True,
-        format_func=lambda one: "½ (the paper's: rounds away)" if one == BOX else f"± {one:g}",
-    )
+    label = "How far each brightness may move (of 255 steps)"
+    number_choice("box", params.box, label, BOXES, _box_words, key="poison_box")
+
+
+def _box_words(box: float) -> str:
+    return "½ (the paper's: rounds away)" if box == BOX else f"± {box:g}"
 
 
 def ask(study: Study, explanation: Explanation, panel: str, box: float) -> Asking:

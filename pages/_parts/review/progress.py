@@ -19,6 +19,7 @@ from pages._parts.review.session import amend
 from pages._shell import results
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
+from pages._shell.widgets import metric
 
 
 def show(study: Study, now: Review) -> None:
@@ -55,7 +56,7 @@ def _metrics(now: Review) -> None:
     changed.metric("Labels changed", f"{now.relabelled:,}")
     first, last = now.trainings[0], now.trainings[-1]
     gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
-    better.metric("Test accuracy", percent(last.accuracy), gain, delta_color="off", delta_arrow="off")
+    metric(better, "Test accuracy", percent(last.accuracy), gain)
     if now.flips is not None:
         st.metric(
             "Flipped labels found and set right",

@@ -47,9 +47,7 @@ def _table(study: Study, now: Review) -> None:
 def show_origin(study: Study, now: Review) -> None:
     """What the ranking and the accuracy mean."""
     practice = (
-        f" {now.flipped:,} labels were flipped at the start, to practise on."
-        if now.flips is not None
-        else ""
+        f" {now.flipped:,} labels were flipped at the start, to practise on." if now.flips is not None else ""
     )
     footer.show_origin(
         f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
