@@ -11,10 +11,10 @@ import streamlit as st
 from influence_core.data import Examples
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
-from influence_core.words import nats
+from influence_core.words import nats, percent
 from pages._common.picture_grid import Picture, data_url, photo_url, picture_grid
 from pages._shell.address import go_to
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 
 SNIPPET_COLUMNS = 6
 SNIPPET_LETTERS = 220
@@ -49,17 +49,11 @@ def card_face(study: Study, examples: Examples, at: int) -> Face:
 
 
 def example_card(
-    study: Study,
-    examples: Examples,
-    at: int,
-    words: str,
-    title: str,
-    lines: tuple[str, ...],
-    tone: str = "",
+    study: Study, examples: Examples, at: int, words: str, title: str, lines: tuple[str, ...], tone: str = ""
 ) -> Picture:
     """The card of ``examples[at]``; ``words`` follow its name where the picture is not seen."""
-    part, name = "training" if examples is study.data.train else "test", int(examples.ids[at])
-    alt = f"{part} {study.data.kind} {name}{words}"
+    name = int(examples.ids[at])
+    alt = f"{_part(study, examples)} {study.data.kind} {name}{words}"
     return Picture(
         id=str(name), **card_face(study, examples, at), alt=alt, title=title, lines=lines, tone=tone
     )
@@ -108,6 +102,13 @@ def name_of(explanation: Explanation) -> str:
     return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
 
 
+def says(explanation: Explanation) -> str:
+    """What the model says, and what is true where that is known and differs."""
+    names, said, true = escaped(explanation.class_names), explanation.predicted_label, explanation.true_label
+    words = f"the model says **{names[said]}** ({percent(float(explanation.probabilities.max()))})"
+    return words if true in (None, said) else f"{words}, but it is **{names[true]}**"
+
+
 def show_large(
     study: Study,
     x: np.ndarray,
@@ -133,10 +134,14 @@ def _large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np
     return photo_url(photo)
 
 
-def show_training(study: Study, train_id: int, width: int) -> None:
-    """A training example, large."""
-    x = study.data.train.x[study.data.train.position(train_id)].numpy()
-    show_large(study, x, train_id, f"training {study.data.kind} {train_id}", width)
+def show_example(study: Study, examples: Examples, example_id: int, width: int) -> None:
+    """A training or a test example, large."""
+    x = examples.x[examples.position(example_id)].numpy()
+    show_large(study, x, example_id, f"{_part(study, examples)} {study.data.kind} {example_id}", width)
+
+
+def _part(study: Study, examples: Examples) -> str:
+    return "training" if examples is study.data.train else "test"
 
 
 def opened_title(study: Study, train_id: int) -> None:

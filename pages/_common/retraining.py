@@ -81,16 +81,18 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     off = abs(result.predicted - result.actual)
     share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
     metric(error, "Forecast off by, nats", three_digits(off), share)
-    st.plotly_chart(
-        before_and_after(result, names, explanation.label),
-        key="before_after",
-    )
-    proof = "reached" if result.converged else "NOT reached: do not rely on this"
+    st.plotly_chart(before_and_after(result, names, explanation.label), key="before_after")
     control = (
         f" Control (nothing taken out): {nats(result.control)}, already subtracted." if result.control else ""
     )
     st.caption(
         f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
-        f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}) in {seconds(result.seconds)}.{control} "
+        f"{proof(result)} in {seconds(result.seconds)}.{control} "
         "The forecast of a group adds up its members, one at a time; for large groups it can be far off."
     )
+
+
+def proof(result: TakeOut) -> str:
+    """The gradient norm of the retrained model, and whether it is as small as was asked for."""
+    reached = "reached" if result.converged else "NOT reached: do not rely on this"
+    return f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {reached})"

@@ -13,7 +13,7 @@ from influence_core.studies import MACHINES, Study
 from influence_core.trust import SpotCheck, judge_by_truth
 from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
 from pages._common import badge, footer
-from pages._common.cards import example_card, show_grid, show_large
+from pages._common.cards import example_card, show_example, show_grid
 from pages._common.picture_grid import Picture
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
@@ -59,16 +59,13 @@ def show_trust(result: SmoothHinge, temperature: float) -> None:
 
 def show_test(study: Study, view: View, result: SmoothHinge) -> None:
     """The test image in one line, and a way to choose another."""
-    position = study.data.test.position(result.test_id)
     names = study.data.class_names
     label = names[result.label]
     said = label if result.margin > 0 else names[1 - result.label]
     with st.container(border=True, key="question"):
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
         with look:
-            show_large(
-                study, study.data.test.x[position].numpy(), result.test_id, f"test image {result.test_id}", 84
-            )
+            show_example(study, study.data.test, result.test_id, 84)
         with words:
             but = "" if said == label else f", but it is **{label}**"
             st.markdown(

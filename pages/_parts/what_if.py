@@ -17,7 +17,7 @@ from pages._common import retraining, scatter
 from pages._common.cards import scored_card, show_grid
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import begin_button, bound, choice
 
@@ -110,7 +110,7 @@ def show_forecast(
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
         st.subheader("Forecast and truth")
-        done = change.words([escape_markdown(one) for one in study.data.class_names])
+        done = change.words(escaped(study.data.class_names))
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         predicted = what_if.forecast(study, explanation, at.tolist(), change)
         st.markdown(

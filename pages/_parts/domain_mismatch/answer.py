@@ -12,7 +12,7 @@ from influence_core.words import percent
 from pages._common import badge
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.address import View
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.widgets import bound
 
 RARE = 0.05
@@ -102,7 +102,7 @@ def _test_name(test_id: int) -> str:
 
 def _test_sentence(case: Case) -> str:
     answer, story = case.explanation, case.story
-    names = [escape_markdown(one) for one in answer.class_names]
+    names = escaped(answer.class_names)
     said = names[answer.predicted_label]
     words = (
         f"**Test row {answer.test_id}** is **{names[answer.label]}**; the model says **{said}** "

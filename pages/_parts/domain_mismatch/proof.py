@@ -12,7 +12,7 @@ from pages._common import retraining
 from pages._parts.domain_mismatch.case import Case
 from pages._parts.domain_mismatch.rows import MAX_ROWS
 from pages._shell import results
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import DomainMismatchParams
 from pages._shell.widgets import begin_button
 
@@ -52,7 +52,7 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
 
 
 def _together(case: Case, ids: tuple[int, ...], result: TakeOut) -> None:
-    names = [escape_markdown(one) for one in case.study.data.class_names]
+    names = escaped(case.study.data.class_names)
     label, after = case.explanation.label, names[int(result.after.argmax())]
     rows = "harmful row" if len(ids) == 1 else f"{len(ids)} harmful rows"
     st.markdown(

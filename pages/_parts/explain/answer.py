@@ -8,10 +8,10 @@ from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Expl
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
 from influence_core.words import percent, points
-from pages._common.cards import name_of, show_large
+from pages._common.cards import name_of, says, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.widgets import choice
 
 
@@ -29,16 +29,10 @@ def headline(study: Study, explanation: Explanation) -> None:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names, asked = (
-        [escape_markdown(one) for one in study.data.class_names],
-        escape_markdown(explanation.label_name),
-    )
-    which = name_of(explanation).capitalize()
-    says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
-    if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
-        says += f", but it is **{names[explanation.true_label]}**"
+    names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
+    said = f"{name_of(explanation).capitalize()}: {says(explanation)}"
     if not explanation.matters:
-        return f"{says}. No single training {explanation.kind} matters much to this answer."
+        return f"{said}. No single training {explanation.kind} matters much to this answer."
     for_, against = explanation.helpful(1), explanation.harmful(1)
     parts = []
     if len(for_):
@@ -54,7 +48,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
             f"{explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) speaks most "
             f":orange[**against {asked}**] ({points(float(explanation.probability_change[at]))})"
         )
-    return f"{says}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
+    return f"{said}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -68,20 +62,14 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             )
         with bars:
             st.markdown("**What the model says**")
-            st.plotly_chart(
-                probabilities(explanation),
-                key="probabilities",
-            )
+            st.plotly_chart(probabilities(explanation), key="probabilities")
         with label:
             _label_toggle(study, view, explanation)
         word_edit.show_asked(study, explanation)
 
 
 def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
-    names, asked = (
-        [escape_markdown(one) for one in study.data.class_names],
-        escape_markdown(explanation.label_name),
-    )
+    names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
     titles = {"model": f"the model's answer: {names[explanation.predicted_label]}"}
     if explanation.true_label is not None:
         titles["true"] = f"the true label: {names[explanation.true_label]}"

@@ -19,11 +19,12 @@ from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
 from influence_core.words import nats, percent, seconds, three_digits
 from pages._common import scatter
-from pages._common.cards import opened_title, show_training
+from pages._common.cards import opened_title, show_example
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
+from pages._shell.params import one_of
 from pages._shell.widgets import begin_button, bound, choice
 
 STEPS = (10, 20, 50, 100, 200, LIMIT)
@@ -32,9 +33,8 @@ PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an e
 
 def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a panel that there is not."""
-    if params.panel not in PANELS:
-        known = ", ".join(name for name in PANELS if name)
-        raise DataError(f"There is no panel “{params.panel[:40]}”; choose one of {known}, or none.")
+    known = ", ".join(name for name in PANELS if name)
+    one_of(PANELS, f"There is no panel “{{}}”; choose one of {known}, or none.")(params.panel)
 
 
 def choose(params: LeaveOneOutParams, explanation: Explanation) -> int:
@@ -182,7 +182,7 @@ def _opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
     row, train_id = int(rows[0]), int(left_out.train_ids[rows[0]])
     with st.container(border=True, key="example"):
         opened_title(study, train_id)
-        show_training(study, train_id, 150)
+        show_example(study, study.data.train, train_id, 150)
         newton = (
             "" if left_out.newton is None else f"| One Newton step | {nats(float(left_out.newton[row]))} |\n"
         )

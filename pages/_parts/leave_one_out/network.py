@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from influence_core.errors import DataError
 from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut
@@ -17,6 +16,7 @@ from pages._parts.leave_one_out import linear
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
+from pages._shell.params import one_of
 from pages._shell.widgets import begin_button, choice
 
 PAPER = "paper"
@@ -51,10 +51,8 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
 
 def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a way that there is not."""
-    if params.panel and params.panel not in TITLES:
-        raise DataError(
-            f"There is no way “{params.panel[:40]}” of training again; choose one of {', '.join(TITLES)}."
-        )
+    known = ", ".join(TITLES)
+    one_of(("", *TITLES), f"There is no way “{{}}” of training again; choose one of {known}.")(params.panel)
 
 
 def _choose_way(params: LeaveOneOutParams) -> str:

@@ -85,8 +85,5 @@ def cards(study: Study, ranked: Candidates | Guard, norms: np.ndarray) -> list[P
 
 
 def _card(study: Study, ranked: Candidates | Guard, norms: np.ndarray, at: int) -> Picture:
-    lines = (
-        f"‖I_pert‖ {three_digits(float(norms[at]))}",
-        f"p {percent(float(ranked.own_probability[at]))}",
-    )
+    lines = (f"‖I_pert‖ {three_digits(float(norms[at]))}", f"p {percent(float(ranked.own_probability[at]))}")
     return training_card(study, study.data.train.position(int(ranked.ids[at])), lines)

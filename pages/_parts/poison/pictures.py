@@ -10,7 +10,7 @@ from influence_core.figures.poison import TITLES, triptych_pictures
 from influence_core.studies import Study
 from pages._common.picture_grid import data_url
 from pages._common.table import download_csv
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escaped
 
 
 def show(study: Study, result: Poisoned) -> None:
@@ -33,7 +33,7 @@ def show(study: Study, result: Poisoned) -> None:
 
 
 def _choose(study: Study, result: Poisoned) -> int:
-    names = [escape_markdown(one) for one in study.data.class_names]
+    names = escaped(study.data.class_names)
     return st.selectbox(
         "Training image shown",
         range(len(result.ids)),

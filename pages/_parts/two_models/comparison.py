@@ -18,7 +18,7 @@ from pages._common.table import ROWS, number, show_folded
 from pages._parts.two_models.reasons import says, show_scatter, show_sides
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 
 
 def choose_test(view: View) -> tuple[View, Study]:
@@ -47,7 +47,7 @@ def show_answer(result: TwoModels) -> None:
         st.button("Take the one most like the paper's", key="use_default", on_click=lambda: go_to(test=""))
         return
     agree = deep.answer == kernel.answer
-    names = [escape_markdown(one) for one in deep.class_names]
+    names = escaped(deep.class_names)
     said = (
         f"Both say **{names[deep.answer]}**"
         if agree
