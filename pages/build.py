@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._parts.build import bring, listed, training
+from pages._parts.build import bring, studies
 from pages._shell.catalogue import BUILD
 from pages._shell.page import open_page
 
@@ -12,8 +12,8 @@ with open_page(BUILD, any_study=True) as (view, _):
         "Bring photos, texts or a table. A model is trained on them here, and the other pages explain what it says: "
         "which examples made it, which misled it, what happens without them."
     )
-    training.show_built(view)
-    if not training.show(view):
+    studies.show_built(view)
+    if not studies.train(view):
         bring.show(view)
-    listed.show(view)
+    studies.show_list(view)
     bring.offer_networks()

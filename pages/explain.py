@@ -1,7 +1,7 @@
 """Which training images made the model say that?"""
 
 from pages._common import badge, chooser, footer, question, retraining, scatter, table
-from pages._parts.explain import answer, evidence, intro, opened
+from pages._parts.explain import answer, evidence, opened
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
@@ -10,7 +10,7 @@ with open_page(EXPLAIN) as (view, params):
     study, explanation = found.study, found.explanation
     answer.headline(study, explanation)
     badge.show(study, view, explanation)
-    intro.show(view)
+    answer.welcome(view)
     chooser.show(study, view, found.known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)

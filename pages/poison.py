@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts.poison import attack, candidates, guard, intro, panels, share
+from pages._parts.poison import attack, candidates, panels, share
 from pages._shell.catalogue import POISON
 from pages._shell.page import open_page
 
@@ -15,7 +15,7 @@ with open_page(POISON) as (view, params):
     question.bar(view, asked)
     panel = panels.choose(params)
     if panel == "guard":
-        guard.show(study)
+        candidates.show_guard(study)
     else:
         panels.choose_box(params)
         if panel == "share":
@@ -24,5 +24,5 @@ with open_page(POISON) as (view, params):
             asking = panels.ask(study, explanation, panel, params.box)
             chosen = candidates.choose(study, view, params, asking)
             attack.show(study, params, asking, chosen, answer)
-    intro.show(answer, params)
+    panels.introduce(answer, params)
     footer.show(study, view, explanation)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import badge
-from pages._parts.review import progress, session, suspect, verdicts
+from pages._parts.review import progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
 from pages._shell.page import open_page
@@ -23,5 +23,5 @@ with open_page(REVIEW) as (view, params):
         suspect.show(study, now)
     with right:
         progress.show(study, now)
-    verdicts.show(study, now)
-    verdicts.show_origin(study, now)
+    session.end(study, now)
+    session.show_origin(study, now)

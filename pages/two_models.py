@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts.two_models import comparison, origin, pinned
+from pages._parts.two_models import comparison, reasons
 from pages._shell.catalogue import TWO_MODELS
 from pages._shell.page import open_page
 
@@ -19,13 +19,13 @@ with open_page(TWO_MODELS, any_study=True) as (view, _):
         question.bar(view, asked)
         comparison.show_reasons(study, view, result)
         comparison.show_table(study, result)
-        pinned.show(study, view, explanation)
-        origin.show(kernel, result)
+        reasons.show(study, view, explanation)
+        comparison.show_origin(kernel, result)
     else:
         st.title("Two models, two reasons?")
-        pinned.offer(reason)
+        reasons.offer(reason)
         asked = question.load(view)
         study, explanation = asked.study, asked.explanation
         question.bar(view, asked)
-        pinned.show(study, view, explanation)
+        reasons.show(study, view, explanation)
     footer.show(study, view, explanation)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 import streamlit as st
@@ -11,11 +11,14 @@ import streamlit as st
 from influence_core.data import Examples
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
-from pages._common.picture_grid import data_url, photo_url
-from pages._shell.escape import escape_markdown
+from influence_core.words import nats, percent
+from pages._common.picture_grid import Picture, data_url, photo_url, picture_grid
+from pages._shell.address import go_to
+from pages._shell.escape import escape_markdown, escaped
 
 SNIPPET_COLUMNS = 6
 SNIPPET_LETTERS = 220
+SNIPPET_WIDTH = 170
 CELL_LETTERS = 40
 CARD_SIDE = 160
 LARGE_SIDE = 448
@@ -45,6 +48,46 @@ def card_face(study: Study, examples: Examples, at: int) -> Face:
     return {"src": "", "snippet": snippet(study, int(examples.ids[at])), "crisp": False}
 
 
+def example_card(
+    study: Study, examples: Examples, at: int, words: str, title: str, lines: tuple[str, ...], tone: str = ""
+) -> Picture:
+    """The card of ``examples[at]``; ``words`` follow its name where the picture is not seen."""
+    name = int(examples.ids[at])
+    alt = f"{_part(study, examples)} {study.data.kind} {name}{words}"
+    return Picture(
+        id=str(name), **card_face(study, examples, at), alt=alt, title=title, lines=lines, tone=tone
+    )
+
+
+def training_card(
+    study: Study, at: int, lines: tuple[str, ...], tone: str = "", title: str = "", words: str = ""
+) -> Picture:
+    """The card of a training example: its number and its label, unless it has another title."""
+    train = study.data.train
+    label = study.data.class_names[int(train.y[at])]
+    title = title or f"{train.ids[at]}: {label}"
+    return example_card(study, train, at, f", labelled {label}{words}", title, lines, tone)
+
+
+def scored_card(study: Study, explanation: Explanation, at: int) -> Picture:
+    """The card of a training example with its forecast."""
+    change = float(explanation.scores[at])
+    return training_card(study, at, (nats(change),), "helpful" if change > 0 else "harmful")
+
+
+def show_grid(
+    study: Study,
+    cards: Sequence[Picture],
+    key: str,
+    on_click: Callable[[str], None] = lambda train_id: go_to(open=train_id),
+    width: int = 92,
+    **options: Any,
+) -> None:
+    """Cards side by side; a click opens an example unless it does something else."""
+    width = width if study.data.pictured else SNIPPET_WIDTH
+    picture_grid(cards, key=key, on_click=on_click, columns_min_px=width, **options)
+
+
 def snippet(study: Study, example_id: int) -> str:
     """The first few columns of a row, or the first words of an e-mail."""
     record = study.data.record(example_id)
@@ -57,6 +100,13 @@ def snippet(study: Study, example_id: int) -> str:
 def name_of(explanation: Explanation) -> str:
     """What the test input is called in a sentence."""
     return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
+
+
+def says(explanation: Explanation) -> str:
+    """What the model says, and what is true where that is known and differs."""
+    names, said, true = escaped(explanation.class_names), explanation.predicted_label, explanation.true_label
+    words = f"the model says **{names[said]}** ({percent(float(explanation.probabilities.max()))})"
+    return words if true in (None, said) else f"{words}, but it is **{names[true]}**"
 
 
 def show_large(
@@ -82,6 +132,24 @@ def _large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np
         assert example_id is not None
         photo = study.data.pictures.read(example_id, LARGE_SIDE)
     return photo_url(photo)
+
+
+def show_example(study: Study, examples: Examples, example_id: int, width: int) -> None:
+    """A training or a test example, large."""
+    x = examples.x[examples.position(example_id)].numpy()
+    show_large(study, x, example_id, f"{_part(study, examples)} {study.data.kind} {example_id}", width)
+
+
+def _part(study: Study, examples: Examples) -> str:
+    return "training" if examples is study.data.train else "test"
+
+
+def opened_title(study: Study, train_id: int) -> None:
+    """The head of an opened training example, with the way to close it."""
+    title, close = st.columns([3, 1], vertical_alignment="center")
+    label = study.data.class_names[int(study.data.train.y[study.data.train.position(train_id)])]
+    title.markdown(f"##### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
+    close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
 
 
 def show_record(record: Mapping[str, str], kind: str) -> None:

@@ -13,8 +13,8 @@ from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import pictures
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
+from pages._common.cards import example_card, show_grid
+from pages._common.picture_grid import Picture
 from pages._shell.address import View, go_to
 from pages._shell.escape import show_error
 from pages._shell.widgets import bound, choice
@@ -44,12 +44,13 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
         shown = order[(page - 1) * a_page : page * a_page]
         if not len(shown):
             st.info("There is no test example of this kind. Choose another filter.")
-        picture_grid(
-            [_card(study, known, at) for at in shown],
+        show_grid(
+            study,
+            [_card(study, known, int(at)) for at in shown],
             key="tests",
-            chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             on_click=lambda test_id: go_to(test=test_id),
-            columns_min_px=74 if study.data.pictured else 170,
+            width=74,
+            chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
         )
         if pages > 1:
             key = f"chooser_page_{page}"
@@ -80,14 +81,9 @@ def _order(view: View, known: Predictions) -> np.ndarray:
 
 def _card(study: Study, known: Predictions, at: int) -> Picture:
     said, true = (study.data.class_names[int(one[at])] for one in (known.predicted, known.labels))
-    wrong = f", but it is {true}" if said != true else ""
-    return Picture(
-        id=str(known.ids[at]),
-        **card_face(study, study.data.test, int(at)),
-        alt=f"test {study.data.kind} {known.ids[at]}: the model says {said}{wrong}",
-        title=f"says {said}",
-        lines=(f"is {true}", percent(float(known.confidence[at]))),
-    )
+    words = f": the model says {said}" + (f", but it is {true}" if said != true else "")
+    lines = (f"is {true}", percent(float(known.confidence[at])))
+    return example_card(study, study.data.test, at, words, f"says {said}", lines)
 
 
 def _by_id(view: View, explanation: Explanation) -> None:

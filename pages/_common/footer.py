@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
@@ -17,24 +18,32 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     facts = explanation.provenance
     for concern in facts.concerns():
         st.warning(concern)
-    with st.container(border=True, key="provenance"):
-        st.markdown("**Where these numbers come from**")
-        read = "read from the store" if explanation.from_store else "computed since the app was started"
-        st.caption(
-            f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
-            f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "
-            f"{facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
-            f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
-            f"l2 = {facts.l2}, seed {study.spec.seed}; gradient norm at the optimum {facts.gradient_norm:.1e}; convergence check "
-            f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
-            f"**Time.** {seconds(facts.seconds)} on {facts.device}, {facts.dtype}; {read}. Training took {seconds(study.seconds)}"
-            f"{' (read from the store)' if study.from_store else ''}."
-        )
+    read = "read from the store" if explanation.from_store else "computed since the app was started"
+    with show_origin(
+        f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
+        f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "
+        f"{facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
+        f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
+        f"l2 = {facts.l2}, seed {study.spec.seed}; gradient norm at the optimum {facts.gradient_norm:.1e}; convergence check "
+        f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
+        f"**Time.** {seconds(facts.seconds)} on {facts.device}, {facts.dtype}; {read}. Training took {seconds(study.seconds)}"
+        f"{' (read from the store)' if study.from_store else ''}."
+    ):
         _preparation(study, view)
     notices = st.session_state.setdefault("store_notices", [])
     notices.extend(results.get_store().notices())
     for notice in notices[-3:]:
         st.info(notice)
+
+
+def show_origin(
+    words: str, key: str = "provenance", title: str = "Where these numbers come from"
+) -> DeltaGenerator:
+    """A box that says where numbers come from; more may be put into it."""
+    box = st.container(border=True, key=key)
+    box.markdown(f"**{title}**")
+    box.caption(words)
+    return box
 
 
 def _preparation(study: Study, view: View) -> None:

@@ -62,16 +62,7 @@ class Picture:
 
     def as_data(self) -> dict[str, Any]:
         """Returns what the browser needs, as JSON values."""
-        return {
-            "id": self.id,
-            "src": self.src,
-            "alt": self.alt,
-            "title": self.title,
-            "lines": list(self.lines),
-            "tone": self.tone,
-            "crisp": self.crisp,
-            "snippet": self.snippet,
-        }
+        return vars(self) | {"lines": list(self.lines)}
 
 
 def picture_grid(

@@ -12,9 +12,8 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
-from influence_core.words import percent
 from pages._common import badge, chooser, pictures
-from pages._common.cards import name_of, show_large
+from pages._common.cards import name_of, says, show_large
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -74,17 +73,12 @@ def bar(view: View, answer: Answer) -> None:
         with look:
             if study.data.pictured:
                 show_large(
-                    study,
-                    explanation.x,
-                    explanation.test_id,
-                    name_of(explanation),
-                    84,
-                    explanation.photo,
+                    study, explanation.x, explanation.test_id, name_of(explanation), 84, explanation.photo
                 )
             else:
                 st.markdown("#### ✉️" if study.data.kind == "e-mail" else "#### 🧾")
         with words:
-            st.markdown(_sentence(study, explanation))
+            st.markdown(_sentence(explanation))
             badge.show(study, view, explanation)
         with change:
             folded = st.popover("Choose another", width="stretch", on_change="rerun", key="choose_another")
@@ -98,13 +92,6 @@ def bar(view: View, answer: Answer) -> None:
                 chooser.show(study, view, answer.known, explanation)
 
 
-def _sentence(study: Study, explanation: Explanation) -> str:
-    names = [escape_markdown(one) for one in study.data.class_names]
-    said = names[explanation.predicted_label]
-    words = (
-        f"**{name_of(explanation).capitalize()}**: the model says **{said}** "
-        f"({percent(float(explanation.probabilities.max()))})"
-    )
-    if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
-        words += f", but it is **{names[explanation.true_label]}**"
-    return f"{words}. Asked about: **{escape_markdown(explanation.label_name)}**."
+def _sentence(explanation: Explanation) -> str:
+    asked = escape_markdown(explanation.label_name)
+    return f"**{name_of(explanation).capitalize()}**: {says(explanation)}. Asked about: **{asked}**."

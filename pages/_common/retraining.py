@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -11,11 +13,12 @@ from influence_core.experiments.take_out import TakeOut
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points, seconds, three_digits
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
+from pages._common.cards import scored_card, show_grid
+from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
+from pages._shell.widgets import begin_button, metric
 
 
 def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> None:
@@ -29,13 +32,12 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             )
             return
         at = np.array([explanation.position(one) for one in chosen])
-        picture_grid(
+        show_grid(
+            study,
             [_chosen_card(study, explanation, int(one)) for one in at],
             key="chosen",
-            on_click=lambda train_id: go_to(open=train_id),
             on_select=toggle_chosen,
             selected=[str(one) for one in chosen],
-            columns_min_px=92 if study.data.pictured else 170,
         )
         word = (
             f"this {explanation.kind}"
@@ -44,8 +46,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
         )
         st.markdown(f"Forecast without {word}: **{nats(float(explanation.scores[at].sum()))}**")
         run, clear = st.columns([1.6, 5])
-        label = "Take out and retrain"
-        run.button(label, key="retrain", type="primary", on_click=lambda: go_to(retrain="1"), width="stretch")
+        begin_button("Take out and retrain", "retrain", run, width="stretch")
         clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if retrain:
             outcome(study, explanation, load(study, explanation, chosen))
@@ -58,16 +59,8 @@ def load(study: Study, explanation: Explanation, train_ids: tuple[int, ...]) -> 
 
 
 def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
-    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
-    change = float(explanation.scores[at])
-    return Picture(
-        id=str(train_id),
-        **card_face(study, study.data.train, at),
-        alt=f"chosen training {explanation.kind} {train_id}, labelled {name}",
-        title=f"{train_id}: {name}",
-        lines=(nats(change),),
-        tone="helpful" if change > 0 else "harmful",
-    )
+    card = scored_card(study, explanation, at)
+    return replace(card, alt=f"chosen {card.alt}")
 
 
 def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
@@ -84,26 +77,22 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
     forecast.metric("Forecast, nats", nats(result.predicted).removesuffix(" nats"))
     truth.metric("After real training, nats", nats(result.actual).removesuffix(" nats"))
     p_before, p_after = (float(one[explanation.label]) for one in (result.before, result.after))
-    chance.metric(
-        f"Probability of {asked}",
-        percent(p_after),
-        points(p_after - p_before),
-        delta_color="off",
-        delta_arrow="off",
-    )
+    metric(chance, f"Probability of {asked}", percent(p_after), points(p_after - p_before))
     off = abs(result.predicted - result.actual)
     share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
-    error.metric("Forecast off by, nats", three_digits(off), share, delta_color="off", delta_arrow="off")
-    st.plotly_chart(
-        before_and_after(result, names, explanation.label),
-        key="before_after",
-    )
-    proof = "reached" if result.converged else "NOT reached: do not rely on this"
+    metric(error, "Forecast off by, nats", three_digits(off), share)
+    st.plotly_chart(before_and_after(result, names, explanation.label), key="before_after")
     control = (
         f" Control (nothing taken out): {nats(result.control)}, already subtracted." if result.control else ""
     )
     st.caption(
         f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
-        f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}) in {seconds(result.seconds)}.{control} "
+        f"{proof(result)} in {seconds(result.seconds)}.{control} "
         "The forecast of a group adds up its members, one at a time; for large groups it can be far off."
     )
+
+
+def proof(result: TakeOut) -> str:
+    """The gradient norm of the retrained model, and whether it is as small as was asked for."""
+    reached = "reached" if result.converged else "NOT reached: do not rely on this"
+    return f"{result.gradient_norm:.1e} (asked for {result.target:.1e}: {reached})"

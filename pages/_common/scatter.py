@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -35,8 +37,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
 
 
 def _distance(study: Study, view: View, explanation: Explanation) -> None:
-    figure = influence_against_distance(explanation, view.opened, view.chosen)
-    st.plotly_chart(figure, key="scatter", on_select=on_points, alt="predicted loss change against distance")
+    show_distance(view, explanation)
     asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
@@ -46,11 +47,21 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
     )
 
 
-def on_points() -> None:
-    """A click opens one example; a lasso or a box chooses all that it holds."""
-    selection = st.session_state["scatter"].selection
+def show_distance(view: View, explanation: Explanation) -> None:
+    """Influence against distance; points can be opened and chosen."""
+    figure = influence_against_distance(explanation, view.opened, view.chosen)
+    show_points(figure, "scatter", several=True, alt="predicted loss change against distance")
+
+
+def show_points(figure: Any, key: str, several: bool = False, **options: Any) -> None:
+    """A chart in which a click on a point opens its example, and a lasso chooses ``several`` where it may."""
+    st.plotly_chart(figure, key=key, on_select=lambda: _on_points(key, several), **options)
+
+
+def _on_points(key: str, several: bool) -> None:
+    selection = st.session_state[key].selection
     ids = [str(point["customdata"][0]) for point in selection.points if point.get("customdata")]
-    if selection.box or selection.lasso:
+    if several and (selection.box or selection.lasso):
         choose_also(ids)
     elif ids:
         go_to(open=ids[0])

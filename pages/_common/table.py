@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,10 @@ from pages._shell.address import go_to
 
 ROWS = 200
 
+Columns = dict[str, Any]
+Config = dict[str, Any]
+number = st.column_config.NumberColumn
+
 
 def show(study: Study, explanation: Explanation) -> None:
     """The table, linked with everything else by training id, and the downloads."""
@@ -28,25 +33,21 @@ def show(study: Study, explanation: Explanation) -> None:
 
 
 def _table(study: Study, explanation: Explanation) -> None:
-    ranking = table(explanation)
-    rows = {name: values[:ROWS] for name, values in ranking.items()}
-    position = {train_id: at for at, train_id in enumerate(explanation.ids.tolist())}
-    at = [position[one] for one in rows["training_id"].tolist()]
-    faces = [card_face(study, study.data.train, one) for one in at]
+    rows = {name: values[:ROWS] for name, values in table(explanation).items()}
     event = st.dataframe(
-        {explanation.kind: [one["src"] or one["snippet"] for one in faces]} | rows,
+        faces(study, rows["training_id"]) | rows,
         key=f"ranking_{explanation.test_id}_{explanation.label}",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        column_config=_columns(explanation, study.data.pictured),
+        column_config=face_column(study) | _columns(explanation),
     )
     _open_row(event.selection.rows, rows["training_id"])
     download(study, explanation)
     st.download_button(
         "The chart (HTML)",
         lambda: influence_against_distance(explanation).to_html(include_plotlyjs=True),
-        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.html",
+        file_name=f"{_file_name(study, explanation)}.html",
         mime="text/html",
         key="download_chart",
         on_click="ignore",
@@ -55,14 +56,12 @@ def _table(study: Study, explanation: Explanation) -> None:
 
 def download(study: Study, explanation: Explanation) -> None:
     """The ranking of all training examples as a file."""
-    st.download_button(
-        f"Ranking of all {explanation.examples} (CSV)",
-        lambda: as_csv(table(explanation)),
-        file_name=f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-    )
+    title = f"Ranking of all {explanation.examples} (CSV)"
+    download_csv(title, _file_name(study, explanation), lambda: table(explanation))
+
+
+def _file_name(study: Study, explanation: Explanation) -> str:
+    return f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}"
 
 
 def _open_row(rows: list[int], ids: np.ndarray) -> None:
@@ -76,12 +75,8 @@ def _open_row(rows: list[int], ids: np.ndarray) -> None:
         st.session_state["row_opened"] = ""
 
 
-def _columns(explanation: Explanation, pictured: bool) -> dict[str, Any]:
-    number = st.column_config.NumberColumn
+def _columns(explanation: Explanation) -> Config:
     return {
-        explanation.kind: st.column_config.ImageColumn(width="small")
-        if pictured
-        else st.column_config.TextColumn(width="medium"),
         "training_id": number("training id", format="%d"),
         "predicted_loss_change_nats": number("predicted loss change, nats", format="%+.3e"),
         "predicted_probability_change": number(f"change of p({explanation.label_name})", format="%+.5f"),
@@ -90,13 +85,67 @@ def _columns(explanation: Explanation, pictured: bool) -> dict[str, Any]:
     }
 
 
-def as_csv(ranking: dict[str, np.ndarray]) -> str:
-    """The ranking as comma-separated text with a header."""
+def faces(study: Study, train_ids: Iterable[int]) -> Columns:
+    """The column in which training examples are seen."""
+    shown = [card_face(study, study.data.train, study.data.train.position(int(one))) for one in train_ids]
+    return {study.data.kind: [one["src"] or one["snippet"] for one in shown]}
+
+
+def face_column(study: Study) -> Config:
+    """How that column is shown."""
+    picture, words = st.column_config.ImageColumn, st.column_config.TextColumn
+    return {study.data.kind: picture(width="small") if study.data.pictured else words(width="medium")}
+
+
+def show_folded(
+    title: str,
+    shown: Callable[[], Columns],
+    config: Config,
+    label: str,
+    file_name: str,
+    columns: Callable[[], Columns],
+    key: str = "download_csv",
+) -> None:
+    """A table that is made when it is unfolded, with a download.
+
+    Args:
+        title: Of the fold.
+        shown: The table on the screen.
+        config: How its columns are shown.
+        label: Of the download.
+        file_name: Without its ending.
+        columns: What the file holds.
+        key: Of the download.
+    """
+    folded = st.expander(f"Table of {title}, and download", key="table_folded", on_change="rerun")
+    if folded.open:
+        with folded:
+            st.dataframe(shown(), hide_index=True, column_config=config)
+            download_csv(label, file_name, columns, key)
+
+
+def download_csv(
+    label: str, file_name: str, columns: Callable[[], Columns], key: str = "download_csv", **options: Any
+) -> None:
+    """A button for columns as a file, which is made when it is pressed; ``file_name`` without its ending."""
+    st.download_button(
+        label,
+        lambda: as_csv(columns()),
+        file_name=f"{file_name}.csv",
+        mime="text/csv",
+        key=key,
+        on_click="ignore",
+        **options,
+    )
+
+
+def as_csv(columns: Columns) -> str:
+    """Columns as comma-separated text with a header."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(ranking)
-    columns = ([_harmless(one) for one in values.tolist()] for values in ranking.values())
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerow(columns)
+    cells = ([_harmless(one) for one in values.tolist()] for values in columns.values())
+    writer.writerows(zip(*cells, strict=True))
     return out.getvalue()
 
 

@@ -12,10 +12,10 @@ from influence_core.figures.smooth_hinge import agreement, loss_curves, scatters
 from influence_core.studies import MACHINES, Study
 from influence_core.trust import SpotCheck, judge_by_truth
 from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
-from pages._common import badge
-from pages._common.cards import card_face, show_large
-from pages._common.picture_grid import Picture, picture_grid
-from pages._common.table import as_csv
+from pages._common import badge, footer
+from pages._common.cards import example_card, show_example, show_grid
+from pages._common.picture_grid import Picture
+from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.widgets import bound
@@ -59,16 +59,13 @@ def show_trust(result: SmoothHinge, temperature: float) -> None:
 
 def show_test(study: Study, view: View, result: SmoothHinge) -> None:
     """The test image in one line, and a way to choose another."""
-    position = study.data.test.position(result.test_id)
     names = study.data.class_names
     label = names[result.label]
     said = label if result.margin > 0 else names[1 - result.label]
     with st.container(border=True, key="question"):
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
         with look:
-            show_large(
-                study, study.data.test.x[position].numpy(), result.test_id, f"test image {result.test_id}", 84
-            )
+            show_example(study, study.data.test, result.test_id, 84)
         with words:
             but = "" if said == label else f", but it is **{label}**"
             st.markdown(
@@ -91,25 +88,20 @@ def show_test(study: Study, view: View, result: SmoothHinge) -> None:
 def _chooser(study: Study, result: SmoothHinge) -> None:
     margins = smooth_hinge.margins(study)
     st.caption("Test images with a hinge above 0: wrong answers first, the narrowest first.")
-    picture_grid(
+    show_grid(
+        study,
         [_card(study, study.data.test.position(int(one)), margins) for one in smooth_hinge.askable(study)],
         key="tests",
-        chosen=[str(result.test_id)],
         on_click=lambda test_id: go_to(test=test_id),
-        columns_min_px=92,
+        chosen=[str(result.test_id)],
     )
 
 
 def _card(study: Study, position: int, margins: np.ndarray) -> Picture:
-    test = study.data.test
-    name, margin = study.data.class_names[int(test.y[position])], float(margins[position])
-    return Picture(
-        id=str(int(test.ids[position])),
-        **card_face(study, test, position),
-        alt=f"test image {int(test.ids[position])}, a {name}, margin {margin:.2f}",
-        title=f"is {name}",
-        lines=(f"margin {ratio(margin)}",),
-    )
+    test, margin = study.data.test, float(margins[position])
+    name = study.data.class_names[int(test.y[position])]
+    words, lines = f", a {name}, margin {margin:.2f}", (f"margin {ratio(margin)}",)
+    return example_card(study, test, position, words, f"is {name}", lines)
 
 
 def show_loss(temperature: float) -> None:
@@ -159,55 +151,43 @@ def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> Non
 
 def show_table(study: Study, result: SmoothHinge, temperature: float) -> None:
     """The left-out images with truth and forecasts, and the download of all temperatures."""
-    folded = st.expander(
-        f"Table of the {len(result.ids)} training images, and download", key="table_folded", on_change="rerun"
+    forecasts = {f"forecast, t = {t:g}": f"predicted_loss_change_t={t:g}" for t in (0.0, temperature)}
+
+    def shown() -> Columns:
+        columns = smooth_hinge.table(result)
+        known = {name: columns[name] for name in ("training_id", "label", "margin", "actual_loss_change")}
+        return faces(study, result.ids) | known | {title: columns[name] for title, name in forecasts.items()}
+
+    show_folded(
+        f"the {len(result.ids)} training images",
+        shown,
+        face_column(study)
+        | {
+            "training_id": number("training id", format="%d"),
+            "margin": number(format="%.3f"),
+            "actual_loss_change": number("true change of the hinge", format="%+.3e"),
+            **{title: number(format="%+.3e") for title in forecasts},
+        },
+        "Truth and forecasts at every temperature (CSV)",
+        f"smooth-hinge-{study.spec.name}-{result.test_id}",
+        lambda: smooth_hinge.table(result),
     )
-    if not folded.open:
-        return
-    columns, train = smooth_hinge.table(result), study.data.train
-    shown = {name: columns[name] for name in ("training_id", "label", "margin", "actual_loss_change")}
-    for t in (0.0, temperature):
-        shown[f"forecast, t = {t:g}"] = columns[f"predicted_loss_change_t={t:g}"]
-    faces = [card_face(study, train, train.position(int(one)))["src"] for one in result.ids]
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            {"image": faces} | shown,
-            hide_index=True,
-            column_config={
-                "image": st.column_config.ImageColumn(width="small"),
-                "training_id": number("training id", format="%d"),
-                "margin": number(format="%.3f"),
-                "actual_loss_change": number("true change of the hinge", format="%+.3e"),
-                **{name: number(format="%+.3e") for name in shown if name.startswith("forecast")},
-            },
-        )
-        st.download_button(
-            "Truth and forecasts at every temperature (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"smooth-hinge-{study.spec.name}-{result.test_id}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
 
 
 def show_origin(study: Study, result: SmoothHinge) -> None:
     """Warnings, sign rule, unit, model and proof."""
     if not result.proved:
         st.warning("Not every left-out model was trained to its optimum: do not rely on the truth above.")
-    with st.container(border=True, key="provenance"):
-        st.markdown("**Where these numbers come from**")
-        st.caption(
-            f"**Sign and unit.** {sign_rule(study.data.kind)} Unit: hinge units (margins), not nats. Leaving an image out "
-            "takes its weight away; the others keep 1/n, and the penalty stays.  \n"
-            f"**Model.** {study.spec.title}: n = {result.n:,} images, p = {result.p:,} parameters, l2 = {result.l2:g}; "
-            f"trained with the hinge to a subgradient norm of {study.gradient_norm:.1e}. {study.data.stand_in}  \n"
-            f"**Forecast.** At that optimum, test gradient, training gradients and Hessian with SmoothHinge(t); dense "
-            f"factor, largest true relative residual {result.residual:.1e}. With t = 0 the Hessian is the penalty alone, "
-            "and an image on the kink takes the slope that the optimum gives it.  \n"
-            f"**Truth.** Trained again with the hinge without each image: smallest subgradient over all images at most "
-            f"{result.gradient_norms.max():.1e} (asked for {result.target:.1e}).  \n"
-            f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
-        )
+    footer.show_origin(
+        f"**Sign and unit.** {sign_rule(study.data.kind)} Unit: hinge units (margins), not nats. Leaving an image out "
+        "takes its weight away; the others keep 1/n, and the penalty stays.  \n"
+        f"**Model.** {study.spec.title}: n = {result.n:,} images, p = {result.p:,} parameters, l2 = {result.l2:g}; "
+        f"trained with the hinge to a subgradient norm of {study.gradient_norm:.1e}. {study.data.stand_in}  \n"
+        f"**Forecast.** At that optimum, test gradient, training gradients and Hessian with SmoothHinge(t); dense "
+        f"factor, largest true relative residual {result.residual:.1e}. With t = 0 the Hessian is the penalty alone, "
+        "and an image on the kink takes the slope that the optimum gives it.  \n"
+        f"**Truth.** Trained again with the hinge without each image: smallest subgradient over all images at most "
+        f"{result.gradient_norms.max():.1e} (asked for {result.target:.1e}).  \n"
+        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+    )
     st.caption("Koh & Liang 2017, section 4.3 and Figure 3.")

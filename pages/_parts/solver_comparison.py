@@ -17,12 +17,12 @@ from influence_core.studies import Study, StudySpec
 from influence_core.words import percent, ratio, seconds, sign_rule, three_digits
 from pages._common import question
 from pages._common.question import Answer
-from pages._common.table import as_csv
+from pages._common.table import download_csv, number
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import SolverComparisonParams
-from pages._shell.widgets import bound
+from pages._shell.widgets import bound, metric
 
 QUICK = ("cholesky", "ekfac")
 """What a page on a network begins with: its products take long."""
@@ -107,7 +107,6 @@ def _trust(result: SolverComparison, attempt: Attempt) -> str:
 
 def show_table(study: Study, result: SolverComparison) -> None:
     """A row a solver, and what to do about those that failed."""
-    number = st.column_config.NumberColumn
     st.dataframe(
         _columns(result),
         hide_index=True,
@@ -132,14 +131,7 @@ def show_table(study: Study, result: SolverComparison) -> None:
         "solver holds besides the data and one product. "
         f"Curvature: {result.curvature.title()}, damping {result.damping:g}; n = {result.n:,}, p = {result.p:,}."
     )
-    st.download_button(
-        "This table (CSV)",
-        lambda: as_csv(table(result)),
-        file_name=f"solvers-{study.spec.name}.csv",
-        mime="text/csv",
-        key="download_solvers",
-        on_click="ignore",
-    )
+    download_csv("This table (CSV)", f"solvers-{study.spec.name}", lambda: table(result), "download_solvers")
 
 
 def _columns(result: SolverComparison) -> dict[str, np.ndarray]:
@@ -228,7 +220,7 @@ def show_eigenvalues(view: View, study: Study) -> None:
             ),
             strict=True,
         ):
-            column.metric(label, value, below, delta_color="off", delta_arrow="off")
+            metric(column, label, value, below)
         _suggestion(found)
         st.caption(
             f"By Lanczos' method with {ends.steps} products, the damping of {found.damping:g} included: the smallest "

@@ -9,19 +9,17 @@ from influence_core.errors import DataError
 from influence_core.experiments import what_if
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.what_if import Calibration, Change, Kind
-from influence_core.figures.explain import influence_against_distance
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
 from influence_core.words import nats, ratio
 from pages._common import retraining, scatter
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
+from pages._common.cards import scored_card, show_grid
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import begin_button, bound, choice
 
 SHOWN = 12
 LARGEST = 200
@@ -80,10 +78,7 @@ def _label(study: Study, field: str, text: str, title: str) -> int:
 
 
 def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
-    figure = influence_against_distance(explanation, view.opened, view.chosen)
-    st.plotly_chart(
-        figure, key="scatter", on_select=scatter.on_points, alt="predicted loss change against distance"
-    )
+    scatter.show_distance(view, explanation)
     st.caption(
         "Lasso or box select (top right of the chart) to choose; ticks on the Explain page count as well."
     )
@@ -104,27 +99,9 @@ def _change(study: Study, params: WhatIfParams) -> Change:
 
 def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     """The first cards of the group."""
-    picture_grid(
-        [_card(study, explanation, int(one)) for one in at[:SHOWN]],
-        key="group",
-        on_click=lambda train_id: go_to(open=train_id),
-        columns_min_px=92 if study.data.pictured else 170,
-    )
+    show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
     if len(at) > SHOWN:
         st.caption(f"The first {SHOWN} of {len(at):,}.")
-
-
-def _card(study: Study, explanation: Explanation, at: int) -> Picture:
-    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
-    change = float(explanation.scores[at])
-    return Picture(
-        id=str(train_id),
-        **card_face(study, study.data.train, at),
-        alt=f"training {explanation.kind} {train_id}, labelled {name}",
-        title=f"{train_id}: {name}",
-        lines=(nats(change),),
-        tone="helpful" if change > 0 else "harmful",
-    )
 
 
 def show_forecast(
@@ -133,16 +110,14 @@ def show_forecast(
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
         st.subheader("Forecast and truth")
-        done = change.words([escape_markdown(one) for one in study.data.class_names])
+        done = change.words(escaped(study.data.class_names))
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         predicted = what_if.forecast(study, explanation, at.tolist(), change)
         st.markdown(
             f"Forecast with {len(at):,} {those} {done}: the loss of “{escape_markdown(explanation.label_name)}” changes by "
             f"**{nats(predicted)}** (plus: it rises, the answer gets less likely)."
         )
-        st.button(
-            "Train again and compare", key="what_if_run", type="primary", on_click=lambda: go_to(retrain="1")
-        )
+        begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
 

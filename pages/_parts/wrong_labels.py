@@ -11,13 +11,13 @@ from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
 from influence_core.trust import Badge
 from influence_core.words import percent, seconds, three_digits
-from pages._common import badge
-from pages._common.table import as_csv
+from pages._common import badge, footer
+from pages._common.table import number, show_folded
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.catalogue import REVIEW
 from pages._shell.own_params import WrongLabelsParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import begin_button, choice, number_choice
 
 HEADLINE = 1
 """The budget of the headline: 10 % checked."""
@@ -31,29 +31,13 @@ def settings(params: WrongLabelsParams) -> FlipSettings:
 def choose(params: WrongLabelsParams, begun: bool) -> None:
     """Share, repeats, and the button that starts the work unless it has begun."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="wrong_choices"):
-        _numbers("flip", params.flip, "Flip this share of the training labels", params.SHARES, "%d %%")
-        _numbers("repeats", params.repeats, "Repeat with other flips", params.REPEATS, "%d times")
-        st.button(
-            "Flip them and look",
-            key="wrong_run",
-            type="primary",
-            disabled=begun,
-            on_click=lambda: go_to(retrain="1"),
-            width="content",
+        label = "Flip this share of the training labels"
+        number_choice("flip", params.flip, label, params.SHARES, "{} %".format, key="wrong_flip")
+        label = "Repeat with other flips"
+        number_choice(
+            "repeats", params.repeats, label, params.REPEATS, "{} times".format, key="wrong_repeats"
         )
-
-
-def _numbers(name: str, value: int, label: str, options: tuple[int, ...], words: str) -> None:
-    bound(
-        st.segmented_control,
-        name,
-        value,
-        label,
-        options,
-        key=f"wrong_{name}",
-        required=True,
-        format_func=lambda one: words % one,
-    )
+        begin_button("Flip them and look", "wrong_run", disabled=begun, width="content")
 
 
 def stored(study: Study, chosen: FlipSettings) -> WrongLabels | None:
@@ -132,45 +116,33 @@ def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
 
 def show_table(study: Study, result: WrongLabels) -> None:
     """The curves as numbers, and the download."""
-    folded = st.expander("Table of the curves, and download", key="table_folded", on_change="rerun")
-    if not folded.open:
-        return
     columns = wrong_labels.table(result)
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            columns,
-            hide_index=True,
-            column_config={
-                name: number(name.replace("_", " "), format="%d" if name == "examples_checked" else "percent")
-                for name in columns
-                if name != "ranked_by"
-            },
-        )
-        st.download_button(
-            "The curves (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"wrong-labels-{study.spec.name}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
+    show_folded(
+        "the curves",
+        lambda: columns,
+        {
+            name: number(name.replace("_", " "), format="%d" if name == "examples_checked" else "percent")
+            for name in columns
+            if name != "ranked_by"
+        },
+        "The curves (CSV)",
+        f"wrong-labels-{study.spec.name}",
+        lambda: columns,
+    )
 
 
 def show_origin(study: Study, result: WrongLabels) -> None:
     """Data, model, ranking and proof."""
     scores = "; ".join(METHODS[one] for one in result.methods)
-    with st.container(border=True, key="provenance"):
-        st.markdown("**Where these numbers come from**")
-        st.caption(
-            f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
-            f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
-            f"{study.data.stand_in}  \n"
-            f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
-            f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
-            f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
-            f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
-        )
+    footer.show_origin(
+        f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
+        f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
+        f"{study.data.stand_in}  \n"
+        f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
+        f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
+        f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
+        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+    )
     st.caption("Koh & Liang 2017, section 5.4 and Figure 6.")
 
 

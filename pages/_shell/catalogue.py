@@ -21,20 +21,8 @@ from influence_core.experiments import (
     wrong_labels,
 )
 from influence_core.studies import StudySpec
-from pages._shell.own_params import (
-    DomainMismatchParams,
-    ExplainParams,
-    LeaveOneOutParams,
-    PoisonParams,
-    ReviewParams,
-    SmoothHingeParams,
-    SolverComparisonParams,
-    WhatIfParams,
-    WrongLabelsParams,
-)
-from pages._shell.params import (
-    Params,
-)
+from pages._shell import own_params
+from pages._shell.params import Params
 
 OwnParams = TypeVar("OwnParams", bound=Params)
 
@@ -87,7 +75,7 @@ EXPLAIN = PageRow(
     "Which training examples made the model say that?",
     "2.1, Figure 1",
     "Understand",
-    ExplainParams,
+    own_params.ExplainParams,
 )
 TWO_MODELS = PageRow(
     "two_models",
@@ -104,7 +92,7 @@ POISON = PageRow(
     "Can an invisible change of one training picture turn the answer?",
     "5.2, Figure 5",
     "Risks",
-    PoisonParams,
+    own_params.PoisonParams,
     poison.supports,
 )
 WHAT_IF = PageRow(
@@ -113,7 +101,7 @@ WHAT_IF = PageRow(
     "What if a group were taken out, relabelled or reweighted?",
     "2.1, 2.2",
     "Repair",
-    WhatIfParams,
+    own_params.WhatIfParams,
 )
 LEAVE_ONE_OUT = PageRow(
     "leave_one_out",
@@ -121,7 +109,7 @@ LEAVE_ONE_OUT = PageRow(
     "Do the forecasts come true?",
     "Figure 2",
     "Check",
-    LeaveOneOutParams,
+    own_params.LeaveOneOutParams,
     _supports_leaving_out,
     ("digits", "one-or-seven", "mnist"),
     term="leave-one-out check",
@@ -132,7 +120,7 @@ SMOOTH_HINGE = PageRow(
     "What if the loss has no curvature?",
     "Figure 3",
     "Check",
-    SmoothHingeParams,
+    own_params.SmoothHingeParams,
     smooth_hinge.supports,
     ("one-or-seven", "mnist-one-or-seven"),
     term="non-smooth loss",
@@ -143,7 +131,7 @@ DOMAIN_MISMATCH = PageRow(
     "Why does it fail on this group?",
     "5.3",
     "Repair",
-    DomainMismatchParams,
+    own_params.DomainMismatchParams,
     domain_mismatch.supports,
     ("diabetes-thinned", "hospital-thinned", "diabetes", "hospital"),
     term="subgroup error",
@@ -154,7 +142,7 @@ SOLVER_COMPARISON = PageRow(
     "Which solver can I trust here?",
     "section 3",
     "Check",
-    SolverComparisonParams,
+    own_params.SolverComparisonParams,
 )
 WRONG_LABELS = PageRow(
     "wrong_labels",
@@ -162,7 +150,7 @@ WRONG_LABELS = PageRow(
     "Does influence find wrong labels sooner?",
     "5.4, Figure 6",
     "Repair",
-    WrongLabelsParams,
+    own_params.WrongLabelsParams,
     wrong_labels.supports,
     ("mails", "one-or-seven", "diabetes"),
     term="label noise",
@@ -173,7 +161,7 @@ REVIEW = PageRow(
     "Which labels are wrong here?",
     "5.4",
     "Repair",
-    ReviewParams,
+    own_params.ReviewParams,
     review.supports,
     ("mails", "one-or-seven", "diabetes"),
 )

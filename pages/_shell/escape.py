@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import streamlit as st
 
@@ -15,6 +16,11 @@ def escape_markdown(text: str) -> str:
         r"(?i)(?=://|@)|(?<=www)(?=\.)", _NOTHING, text
     )  # no escape keeps a bare address from a link
     return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", apart)
+
+
+def escaped(texts: Iterable[str]) -> list[str]:
+    """Texts as they are, such as names of labels."""
+    return [escape_markdown(one) for one in texts]
 
 
 def code(text: str) -> str:

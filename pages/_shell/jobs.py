@@ -195,7 +195,7 @@ def await_job(
         quick_seconds: How long to wait before showing anything.
         manager: Who runs it and keeps the result; the server's own unless another is given.
     """
-    job = _join(key, title, work, manager)
+    job = background(key, title, work, manager)
     await_end(job, quick_seconds)
     if job.state == "done":
         return job.result  # type: ignore[return-value]  # a finished job holds what its work returned
@@ -210,13 +210,6 @@ def await_end(job: Job[Any], quick_seconds: float = 1.0) -> None:
         st.stop()
 
 
-def background(
-    key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
-) -> Job[T]:
-    """Starts or joins work that the page can do without for now; show it with `job_status`."""
-    return _join(key, title, work, manager)
-
-
 def job_status(job: Job[Any]) -> None:
     """Shows one small line about a background job, and runs the page again when the job has ended."""
     if job.state == "running":
@@ -226,11 +219,14 @@ def job_status(job: Job[Any]) -> None:
         st.button("Try again", key=f"job_retry_{job.key}", on_click=_start_again, args=(job.key,))
 
 
-def _join(key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None) -> Job[T]:
-    """The job this session already waits for or saw end badly, else the server's.
+def background(
+    key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
+) -> Job[T]:
+    """Starts or joins work that the page can do without for now; show it with `job_status`.
 
-    The manager forgets a job that ended badly, so that the next visitor starts afresh; the session that
-    saw it must not, or a page that runs again would start failing work for ever.
+    It is the job this session already waits for or saw end badly, else the server's: the manager forgets a job that
+    ended badly, so that the next visitor starts afresh; the session that saw it must not, or a page that runs again
+    would start failing work for ever.
     """
     watched: dict[str, Job[Any]] = st.session_state.setdefault("_watched_jobs", {})
     for ended in [one for one, job in watched.items() if job.state == "done"]:

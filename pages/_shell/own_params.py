@@ -7,12 +7,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import (
-    poison,
-    review,
-    smooth_hinge,
-    what_if,
-)
+from influence_core.experiments import poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -150,8 +145,7 @@ class WrongLabelsParams(Params):
         5, one_of_numbers(REPEATS, "There are no “{}” repeats; choose one of {known}."), after=()
     )
     panel: str = param(
-        "",
-        one_of(("", "deviation"), "There are no error bars “{}”; choose deviation, or leave it away."),
+        "", one_of(("", "deviation"), "There are no error bars “{}”; choose deviation, or leave it away.")
     )
     retrain: bool = _retrain("flip", "repeats")
 
@@ -167,8 +161,7 @@ class ReviewParams(Params):
         "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
     )
     panel: str = param(
-        "",
-        one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there."),
+        "", one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there.")
     )
     flip: int = param(
         10,

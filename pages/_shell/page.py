@@ -39,11 +39,16 @@ def require_study(view: View, row: PageRow) -> None:
     if reason is None:
         return
     st.info(reason)
+    offer_studies(row)
+    st.stop()
+
+
+def offer_studies(row: PageRow) -> None:
+    """The studies that can answer a page's question, each a button."""
     fitting = [name for name, spec in studies.CATALOGUE.items() if row.supports(spec) is None]
     for name in row.offered or fitting:
         title = f"Use “{studies.CATALOGUE[name].title}”"
         st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
-    st.stop()
 
 
 def heading(question: str, row: PageRow) -> None:

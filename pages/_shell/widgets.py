@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -64,3 +64,26 @@ def choice(
         options = {"required": True} | options
     known = value if value in titles else next(iter(titles))
     return str(bound(widget, name, known, label, list(titles), format_func=titles.__getitem__, **options))
+
+
+def number_choice(
+    name: str,
+    value: float,
+    label: str,
+    numbers: Iterable[float],
+    words: Callable[[Any], str] = str,
+    **options: Any,
+) -> None:
+    """One of some numbers, each in words; the present one is among them."""
+    offered = sorted({*numbers, value})
+    bound(st.segmented_control, name, value, label, offered, required=True, format_func=words, **options)
+
+
+def begin_button(label: str, key: str, at: Any = st, **options: Any) -> None:
+    """The button that begins the long work of a page, in the column ``at``."""
+    at.button(label, key=key, type="primary", on_click=lambda: go_to(retrain="1"), **options)
+
+
+def metric(at: Any, label: str, value: str, below: str | None, **options: Any) -> None:
+    """A number in the column ``at``, with a grey line below."""
+    at.metric(label, value, below, delta_color="off", delta_arrow="off", **options)

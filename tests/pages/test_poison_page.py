@@ -10,7 +10,7 @@ from influence_core.experiments.questions import ask
 from influence_core.figures.poison import TITLES
 from influence_core.words import percent
 from pages._parts.poison import panels, share
-from pages._parts.poison.cards import SHOWN
+from pages._parts.poison.candidates import SHOWN
 from pages._shell import results
 from tests.toy_photos import toy_photo_study
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit_page

@@ -12,9 +12,9 @@ from pages._common import retraining
 from pages._parts.domain_mismatch.case import Case
 from pages._parts.domain_mismatch.rows import MAX_ROWS
 from pages._shell import results
-from pages._shell.address import go_to
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import DomainMismatchParams
+from pages._shell.widgets import begin_button
 
 
 def show(params: DomainMismatchParams, case: Case) -> None:
@@ -32,7 +32,7 @@ def _offer(case: Case, ids: tuple[int, ...]) -> None:
         f"The {len(ids)} strongest rows of the group are taken out one by one, then the harmful ones together; "
         "each time the model is trained to the end again."
     )
-    st.button("Take out and retrain", key="retrain", type="primary", on_click=lambda: go_to(retrain="1"))
+    begin_button("Take out and retrain", "retrain")
 
 
 def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
@@ -52,7 +52,7 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
 
 
 def _together(case: Case, ids: tuple[int, ...], result: TakeOut) -> None:
-    names = [escape_markdown(one) for one in case.study.data.class_names]
+    names = escaped(case.study.data.class_names)
     label, after = case.explanation.label, names[int(result.after.argmax())]
     rows = "harmful row" if len(ids) == 1 else f"{len(ids)} harmful rows"
     st.markdown(

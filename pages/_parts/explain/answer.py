@@ -1,4 +1,4 @@
-"""What the model says, and the label asked about."""
+"""What the model says, the label asked about, and the welcome of a first visit."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Expl
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
 from influence_core.words import percent, points
-from pages._common.cards import name_of, show_large
+from pages._common.cards import name_of, says, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.widgets import choice
 
 
@@ -29,16 +29,10 @@ def headline(study: Study, explanation: Explanation) -> None:
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:
-    names, asked = (
-        [escape_markdown(one) for one in study.data.class_names],
-        escape_markdown(explanation.label_name),
-    )
-    which = name_of(explanation).capitalize()
-    says = f"{which}: the model says **{names[explanation.predicted_label]}** ({percent(float(explanation.probabilities.max()))})"
-    if explanation.true_label is not None and explanation.true_label != explanation.predicted_label:
-        says += f", but it is **{names[explanation.true_label]}**"
+    names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
+    said = f"{name_of(explanation).capitalize()}: {says(explanation)}"
     if not explanation.matters:
-        return f"{says}. No single training {explanation.kind} matters much to this answer."
+        return f"{said}. No single training {explanation.kind} matters much to this answer."
     for_, against = explanation.helpful(1), explanation.harmful(1)
     parts = []
     if len(for_):
@@ -54,7 +48,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
             f"{explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) speaks most "
             f":orange[**against {asked}**] ({points(float(explanation.probability_change[at]))})"
         )
-    return f"{says}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
+    return f"{said}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -68,20 +62,14 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             )
         with bars:
             st.markdown("**What the model says**")
-            st.plotly_chart(
-                probabilities(explanation),
-                key="probabilities",
-            )
+            st.plotly_chart(probabilities(explanation), key="probabilities")
         with label:
             _label_toggle(study, view, explanation)
         word_edit.show_asked(study, explanation)
 
 
 def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
-    names, asked = (
-        [escape_markdown(one) for one in study.data.class_names],
-        escape_markdown(explanation.label_name),
-    )
+    names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
     titles = {"model": f"the model's answer: {names[explanation.predicted_label]}"}
     if explanation.true_label is not None:
         titles["true"] = f"the true label: {names[explanation.true_label]}"
@@ -93,3 +81,29 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
         f"which {explanation.examples} raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
         f"(and {NOTICEABLE_NATS:g} nats) count as nothing."
     )
+
+
+def welcome(view: View) -> None:
+    """A short explanation; folded away for whoever comes by a link or has read it."""
+    fresh = not view.query() and not st.session_state.get("intro_read")
+    with st.expander("New here? What this page answers, and how to read it", expanded=fresh):
+        st.markdown(
+            "A model learnt from examples. When it answers, some of those examples pulled it **towards** the answer and "
+            "some pulled it **away**. This page finds them.\n\n"
+            "1. **Choose a test image** below. Mistakes come first, because those are what people ask about.\n"
+            "2. Look at the training images that :blue[**speak for**] the answer and those that :orange[**speak "
+            "against**] it. The number under each says how much the model's error on your image would change if that "
+            "one training image had never been there: :blue[plus] means the error would grow, so the image helps; "
+            ":orange[minus] means it would shrink, so the image harms.\n"
+            "3. **Do not take our word for it.** Tick a few images and press *Take out and retrain*: the model is "
+            "really trained again without them, and you see forecast and truth side by side.\n\n"
+            "An image that harms is often mislabelled, badly written, or simply unusual. Look at it and judge."
+        )
+        with st.popover("The formula"):
+            st.markdown(
+                "With training loss $R(\\theta)=\\frac1n\\sum_i \\ell_i(\\theta)+\\frac{\\lambda}{2}\\|\\theta\\|^2$, "
+                "its minimiser $\\hat\\theta$ and curvature $H=\\nabla^2R(\\hat\\theta)$, the predicted change of the test "
+                "loss on removal of training image $i$ is"
+            )
+            st.latex(r"D_i=\tfrac1n\,\nabla\ell_{\rm test}(\hat\theta)^\top H^{-1}\,\nabla\ell_i(\hat\theta)")
+            st.markdown("(Koh & Liang 2017; in their notation $D_i=-\\frac1n\\,\\mathcal I_{\\rm up,loss}$.)")

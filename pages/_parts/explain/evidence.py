@@ -7,9 +7,9 @@ import streamlit as st
 from influence_core.experiments.explain import NOTICEABLE, Explanation
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points, sign_rule
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
-from pages._shell.address import View, go_to, toggle_chosen
+from pages._common.cards import show_grid, training_card
+from pages._common.picture_grid import Picture
+from pages._shell.address import View, toggle_chosen
 from pages._shell.escape import escape_markdown
 
 TOP = 6
@@ -40,31 +40,25 @@ def _side_by_side(study: Study, view: View, explanation: Explanation) -> None:
             st.subheader(f":{colour}[{title}]")
             if not len(at):
                 st.caption(f"No training {explanation.kind} is on this side.")
-            picture_grid(
+            show_grid(
+                study,
                 [_card(study, explanation, int(one), tone, rank) for rank, one in enumerate(at, 1)],
                 key=f"side_{tone}",
+                width=128,
                 chosen=[view.open],
                 selected=[str(one) for one in view.chosen],
-                on_click=lambda train_id: go_to(open=train_id),
                 on_select=toggle_chosen,
-                columns_min_px=128 if study.data.pictured else 170,
             )
     st.caption(sign_rule(explanation.kind) + " Click a card to open it; tick it to choose it for retraining.")
 
 
 def _card(study: Study, explanation: Explanation, at: int, tone: str, rank: int) -> Picture:
-    name, train_id = study.data.class_names[explanation.labels[at]], explanation.ids[at]
+    name = study.data.class_names[explanation.labels[at]]
     change = nats(float(explanation.scores[at]))
-    return Picture(
-        id=str(train_id),
-        **card_face(study, study.data.train, at),
-        alt=f"training {explanation.kind} {train_id}, labelled {name}, {change}",
-        title=f"{rank}. labelled {name}",
-        lines=(
-            change,
-            f"{points(float(explanation.probability_change[at]))} for {explanation.label_name}",
-            f"model p({name}) {percent(float(explanation.own_probability[at]))}",
-            f"distance {explanation.distance[at]:.1f}",
-        ),
-        tone=tone,
+    lines = (
+        change,
+        f"{points(float(explanation.probability_change[at]))} for {explanation.label_name}",
+        f"model p({name}) {percent(float(explanation.own_probability[at]))}",
+        f"distance {explanation.distance[at]:.1f}",
     )
+    return training_card(study, at, lines, tone, f"{rank}. labelled {name}", f", {change}")

@@ -11,11 +11,11 @@ from influence_core.figures.features import feature_bars
 from influence_core.figures.pixels import photo_map, pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
-from pages._common.cards import show_large, show_record
+from pages._common.cards import opened_title, show_example, show_record
 from pages._parts.explain import word_edit
 from pages._shell import results
-from pages._shell.address import View, go_to, toggle_chosen
-from pages._shell.escape import escape_markdown
+from pages._shell.address import View, toggle_chosen
+from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import ExplainParams
 
 
@@ -31,20 +31,15 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
 
 def _opened(study: Study, view: View, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
     at = explanation.position(train_id)
-    name, asked = (
-        escape_markdown(study.data.class_names[explanation.labels[at]]),
-        escape_markdown(explanation.label_name),
-    )
-    title, close = st.columns([3, 1], vertical_alignment="center")
-    title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
-    close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
+    names = escaped(study.data.class_names)
+    opened_title(study, train_id)
     if study.data.pictured:
         _picture_and_pixels(study, explanation, train_id)
     elif answers(study):
         word_edit.show(study, params, explanation, train_id)
     else:
         _record_and_features(study, explanation, train_id)
-    _numbers(explanation, at, name, asked)
+    _numbers(explanation, at, names[explanation.labels[at]], names[explanation.label])
     st.button(
         "Put it back" if train_id in view.chosen else "Choose it for retraining",
         key="choose_opened",
@@ -54,10 +49,10 @@ def _opened(study: Study, view: View, params: ExplainParams, explanation: Explan
 
 
 def _picture_and_pixels(study: Study, explanation: Explanation, train_id: int) -> None:
-    asked, at = explanation.label_name, explanation.position(train_id)
+    asked = explanation.label_name
     picture, heat = st.columns(2, gap="small", vertical_alignment="center")
     with picture:
-        show_large(study, study.data.train.x[at].numpy(), train_id, f"training image {train_id}", 210)
+        show_example(study, study.data.train, train_id, 210)
         if file := study.data.record(train_id).get("file"):
             st.caption(escape_markdown(file))
     result = results.load("Asking every pixel", pixels.run, study, explanation, train_id)

@@ -15,6 +15,7 @@ from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
+from pages._common import retraining
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
@@ -120,9 +121,8 @@ def _choice(
 
 def _outcome(explanation: Explanation, result: TakeOut) -> None:
     change = float(result.after[explanation.label] - result.before[explanation.label])
-    proof = "reached" if result.converged else "NOT reached: do not rely on this"
     st.markdown(
         f"After training again it changes by **{nats(result.actual)}**; the probability of "
         f"{escape_markdown(explanation.label_name)} goes to {percent(float(result.after[explanation.label]))} ({points(change)})."
     )
-    st.caption(f"Gradient norm {result.gradient_norm:.1e} (asked for {result.target:.1e}: {proof}).")
+    st.caption(f"Gradient norm {retraining.proof(result)}.")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -15,12 +18,14 @@ from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
 from influence_core.words import nats, percent, seconds, three_digits
-from pages._common.cards import card_face, show_large
-from pages._common.table import as_csv
+from pages._common import scatter
+from pages._common.cards import opened_title, show_example
+from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
-from pages._shell.widgets import bound, choice
+from pages._shell.params import one_of
+from pages._shell.widgets import begin_button, bound, choice
 
 STEPS = (10, 20, 50, 100, 200, LIMIT)
 PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an estimate"}
@@ -28,19 +33,25 @@ PANELS = {"": "Influence, D", "newton": "One Newton step", "lissa": "LiSSA, an e
 
 def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a panel that there is not."""
-    if params.panel not in PANELS:
-        known = ", ".join(name for name in PANELS if name)
-        raise DataError(f"There is no panel “{params.panel[:40]}”; choose one of {known}, or none.")
+    known = ", ".join(name for name in PANELS if name)
+    one_of(PANELS, f"There is no panel “{{}}”; choose one of {known}, or none.")(params.panel)
 
 
 def choose(params: LeaveOneOutParams, explanation: Explanation) -> int:
     """How many are left out."""
-    most = min(LIMIT, len(explanation.ids))
+    most, examples = min(LIMIT, len(explanation.ids)), explanation.examples
+    label = f"How many of the most influential {examples} are left out, each on its own"
+    return choose_count(params, label, examples, STEPS, most)
+
+
+def choose_count(
+    params: LeaveOneOutParams, label: str, examples: str, steps: Iterable[int], most: int, **options: Any
+) -> int:
+    """How many of the ``examples`` are left out, at most so many; raises `DataError` for an impossible number."""
     if not 2 <= params.k <= most:
-        raise DataError(f"Leave out between 2 and {most} {explanation.examples}, not {params.k}.")
-    label = f"How many of the most influential {explanation.examples} are left out, each on its own"
-    steps = sorted({*(one for one in STEPS if one <= most), params.k})
-    return int(bound(st.select_slider, "k", params.k, label, steps, key="left_out_k"))
+        raise DataError(f"Leave out between 2 and {most} {examples}, not {params.k}.")
+    offered = sorted({*(one for one in steps if one <= most), params.k})
+    return int(bound(st.select_slider, "k", params.k, label, offered, key="left_out_k", **options))
 
 
 def offer(explanation: Explanation, k: int) -> None:
@@ -49,9 +60,7 @@ def offer(explanation: Explanation, k: int) -> None:
         f"Each of the {k} {explanation.examples} with the largest forecasts is left out in turn, the model is trained again "
         "to its optimum on all the others, and the true change of the loss is laid beside the forecast."
     )
-    st.button(
-        "Leave them out, one by one", key="leave_out", type="primary", on_click=lambda: go_to(retrain="1")
-    )
+    begin_button("Leave them out, one by one", "leave_out")
 
 
 def load(study: Study, explanation: Explanation, k: int) -> LeaveOneOut:
@@ -107,7 +116,7 @@ def show_forecasts(
         explain_chart(explanation)
     with beside:
         _metrics(agreement, left_out)
-        _opened(study, view, explanation, left_out)
+        _opened(study, view, left_out)
     st.caption(_WORDS["newton" if newton else ""])
 
 
@@ -128,15 +137,7 @@ def _chart(
     height: int = 520,
 ) -> None:
     figure = forecast_and_truth(left_out, explanation, predicted, view.opened, height)
-    st.plotly_chart(figure, key=key, on_select=lambda: _on_point(key), alt="forecast against truth")
-
-
-def _on_point(key: str) -> None:
-    """A click opens one example."""
-    points = st.session_state[key].selection.points
-    ids = [str(point["customdata"][0]) for point in points if point.get("customdata")]
-    if ids:
-        go_to(open=ids[0])
+    scatter.show_points(figure, key, alt="forecast against truth")
 
 
 def explain_chart(explanation: Explanation) -> None:
@@ -174,20 +175,14 @@ def _metrics(agreement: Agreement, left_out: LeaveOneOut) -> None:
     )
 
 
-def _opened(study: Study, view: View, explanation: Explanation, left_out: LeaveOneOut) -> None:
+def _opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
     rows = np.flatnonzero(left_out.train_ids == view.opened)
     if not len(rows):
         return
     row, train_id = int(rows[0]), int(left_out.train_ids[rows[0]])
-    at = explanation.position(train_id)
     with st.container(border=True, key="example"):
-        title, close = st.columns([3, 1], vertical_alignment="center")
-        name = study.data.class_names[explanation.labels[at]]
-        title.markdown(f"##### Training {explanation.kind} {train_id}, labelled {name}")
-        close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
-        show_large(
-            study, study.data.train.x[at].numpy(), train_id, f"training {explanation.kind} {train_id}", 150
-        )
+        opened_title(study, train_id)
+        show_example(study, study.data.train, train_id, 150)
         newton = (
             "" if left_out.newton is None else f"| One Newton step | {nats(float(left_out.newton[row]))} |\n"
         )
@@ -243,42 +238,26 @@ def _rows(found: dict[str, Estimate], exact: Agreement) -> dict[str, list[str]]:
 
 def show_table(study: Study, explanation: Explanation, left_out: LeaveOneOut) -> None:
     """The left-out examples with forecasts and truth, and the download."""
-    k = len(left_out.train_ids)
-    folded = st.expander(
-        f"Table of the {k} {explanation.examples}, and download", key="table_folded", on_change="rerun"
+    ids, names = left_out.train_ids, study.data.class_names
+
+    def shown() -> Columns:
+        labels = [names[explanation.labels[explanation.position(int(one))]] for one in ids]
+        return faces(study, ids) | {"label": labels} | leave_one_out.table(left_out)
+
+    show_folded(
+        f"the {len(ids)} {explanation.examples}",
+        shown,
+        face_column(study)
+        | {
+            "training_id": number("training id", format="%d"),
+            "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
+            "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
+            "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
+            "gradient_norm": number("gradient norm", format="%.1e"),
+            "gradient_norm_asked_for": number("asked for", format="%.1e"),
+        },
+        "This table (CSV)",
+        f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}",
+        lambda: leave_one_out.table(left_out),
+        key="download_left_out",
     )
-    if not folded.open:
-        return
-    columns = leave_one_out.table(left_out)
-    faces = [card_face(study, study.data.train, explanation.position(int(one))) for one in left_out.train_ids]
-    number = st.column_config.NumberColumn
-    pictured = study.data.pictured
-    names = [
-        explanation.class_names[explanation.labels[explanation.position(int(one))]]
-        for one in left_out.train_ids
-    ]
-    with folded:
-        st.dataframe(
-            {explanation.kind: [one["src"] or one["snippet"] for one in faces], "label": names} | columns,
-            key="left_out_table",
-            hide_index=True,
-            column_config={
-                explanation.kind: st.column_config.ImageColumn(width="small")
-                if pictured
-                else st.column_config.TextColumn(width="medium"),
-                "training_id": number("training id", format="%d"),
-                "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
-                "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
-                "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
-                "gradient_norm": number("gradient norm", format="%.1e"),
-                "gradient_norm_asked_for": number("asked for", format="%.1e"),
-            },
-        )
-        st.download_button(
-            "This table (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}.csv",
-            mime="text/csv",
-            key="download_left_out",
-            on_click="ignore",
-        )

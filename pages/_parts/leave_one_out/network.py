@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from influence_core.errors import DataError
 from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut
@@ -15,9 +14,10 @@ from influence_core.studies import Study
 from influence_core.words import nats, seconds
 from pages._parts.leave_one_out import linear
 from pages._shell import results
-from pages._shell.address import View, go_to
+from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
-from pages._shell.widgets import bound, choice
+from pages._shell.params import one_of
+from pages._shell.widgets import begin_button, choice
 
 PAPER = "paper"
 TITLES = {**WAYS, PAPER: "The paper's schedule"}
@@ -38,7 +38,9 @@ WORDS = {
 def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Explanation) -> None:
     """Choose a way and how many; then forecast and truth."""
     way = _choose_way(params)
-    k = _choose_count(params)
+    label = "How many of the most influential are left out, each on its own"
+    most, also = network_leave_one_out.LIMIT, {"retrain": ""}
+    k = linear.choose_count(params, label, "examples", STEPS, most, also=also)
     if not params.retrain:
         _offer(study, explanation, way, k)
         return
@@ -49,24 +51,14 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
 
 def check(params: LeaveOneOutParams) -> None:
     """Raise `DataError` where the address asks for a way that there is not."""
-    if params.panel and params.panel not in TITLES:
-        raise DataError(
-            f"There is no way “{params.panel[:40]}” of training again; choose one of {', '.join(TITLES)}."
-        )
+    known = ", ".join(TITLES)
+    one_of(("", *TITLES), f"There is no way “{{}}” of training again; choose one of {known}.")(params.panel)
 
 
 def _choose_way(params: LeaveOneOutParams) -> str:
     way = choice("panel", params.panel or DEFAULT, "Train again by", TITLES, key="way", also={"retrain": ""})
     st.caption(WORDS[way])
     return way
-
-
-def _choose_count(params: LeaveOneOutParams) -> int:
-    if not 2 <= params.k <= network_leave_one_out.LIMIT:
-        raise DataError(f"Leave out between 2 and {network_leave_one_out.LIMIT} examples, not {params.k}.")
-    label = "How many of the most influential are left out, each on its own"
-    steps, also = sorted({*STEPS, params.k}), {"retrain": ""}
-    return int(bound(st.select_slider, "k", params.k, label, steps, key="left_out_k", also=also))
 
 
 def _offer(study: Study, explanation: Explanation, way: str, k: int) -> None:
@@ -81,9 +73,7 @@ def _offer(study: Study, explanation: Explanation, way: str, k: int) -> None:
         st.markdown(
             f"Each of the {k} {explanation.examples} takes seconds up to half a minute. Every model is kept."
         )
-    st.button(
-        "Leave them out, one by one", key="leave_out", type="primary", on_click=lambda: go_to(retrain="1")
-    )
+    begin_button("Leave them out, one by one", "leave_out")
 
 
 def _load(study: Study, explanation: Explanation, way: str, k: int) -> NetworkLeaveOneOut:

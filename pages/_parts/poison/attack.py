@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,9 +13,9 @@ from influence_core.words import nats, percent, seconds, three_digits
 from pages._parts.poison import pictures
 from pages._parts.poison.panels import Asking
 from pages._shell import results
-from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import PoisonParams
+from pages._shell.widgets import begin_button, metric
 
 
 def show(
@@ -24,12 +23,7 @@ def show(
 ) -> None:
     """The button, and what came of it; the headline goes into ``answer``."""
     those = f"training image {chosen[0]}" if len(chosen) == 1 else f"these {len(chosen)} training images"
-    st.button(
-        f"Poison {those} and train again",
-        key="poison_run",
-        type="primary",
-        on_click=lambda: go_to(retrain="1"),
-    )
+    begin_button(f"Poison {those} and train again", "poison_run")
     if not params.retrain:
         return
     title = "Changing pixels and training again, step by step"
@@ -64,32 +58,30 @@ def _headline(study: Study, result: Poisoned) -> None:
 def _numbers(result: Poisoned, saved: AfterSaving) -> None:
     before, after, control, eight = st.columns(4)
     before.metric("Probability before", percent(float(result.before.mean())))
-    _metric(
-        after,
-        "After real retraining",
-        result.after,
-        nats(result.loss_change),
-        "The mean over the test images, and the change of their mean loss.",
-    )
-    _metric(
-        control,
-        "With random signs instead",
-        result.control,
-        nats(result.control_change),
-        "The control: the same images, every brightness moved to a side of the box at random.",
-    )
-    _metric(
-        eight,
-        "Saved as PNG",
-        saved.probabilities,
-        "vanishes" if saved.gone else "stays",
-        "Saved, read again and trained on. A PNG has 8 bits: each brightness is rounded to a whole step.",
-    )
-
-
-def _metric(column: DeltaGenerator, label: str, probabilities: np.ndarray, words: str, help_: str) -> None:
-    share = percent(float(probabilities.mean()))
-    column.metric(label, share, words, delta_color="off", delta_arrow="off", help=help_)
+    for column, label, probabilities, words, meaning in (
+        (
+            after,
+            "After real retraining",
+            result.after,
+            nats(result.loss_change),
+            "The mean over the test images, and the change of their mean loss.",
+        ),
+        (
+            control,
+            "With random signs instead",
+            result.control,
+            nats(result.control_change),
+            "The control: the same images, every brightness moved to a side of the box at random.",
+        ),
+        (
+            eight,
+            "Saved as PNG",
+            saved.probabilities,
+            "vanishes" if saved.gone else "stays",
+            "Saved, read again and trained on. A PNG has 8 bits: each brightness is rounded to a whole step.",
+        ),
+    ):
+        metric(column, label, percent(float(probabilities.mean())), words, help=meaning)
 
 
 def _origin(study: Study, result: Poisoned, saved: AfterSaving) -> None:

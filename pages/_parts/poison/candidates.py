@@ -1,23 +1,27 @@
-"""The training pictures through which the answer is moved most easily, and which of them are changed."""
+"""The training pictures through which answers are moved most easily: which are changed, and which to guard."""
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from influence_core.errors import DataError
 from influence_core.experiments import poison
-from influence_core.experiments.poison import MAX_POISONED, Candidates
+from influence_core.experiments.poison import MAX_POISONED, Candidates, Guard
 from influence_core.studies import Study
-from pages._common.picture_grid import picture_grid
-from pages._parts.poison.cards import cards
+from influence_core.words import percent, three_digits
+from pages._common.cards import show_grid, training_card
+from pages._common.picture_grid import Picture
+from pages._common.table import download_csv
 from pages._parts.poison.panels import Asking
 from pages._shell import results
-from pages._shell.address import View, toggle_chosen
+from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import PoisonParams
-from pages._shell.widgets import bound
+from pages._shell.widgets import number_choice
 
 HOW_MANY = (1, 2, 3, 5, 10)
+SHOWN = 12
 
 
 def choose(study: Study, view: View, params: PoisonParams, asking: Asking) -> list[int]:
@@ -31,25 +35,17 @@ def choose(study: Study, view: View, params: PoisonParams, asking: Asking) -> li
         f"{len(known.ids)} of largest gradient in feature space, ranked by that of their pixels, ‖I_pert‖. They are changed from "
         "the first on; tick some to choose yourself. Labels are never changed."
     )
-    picture_grid(
+    show_grid(
+        study,
         cards(study, known, known.pixel_norms),
         key="candidates",
         on_click=toggle_chosen,
         on_select=toggle_chosen,
         selected=[str(one) for one in view.chosen],
         select_label="choose for poisoning",
-        columns_min_px=92,
     )
-    bound(
-        st.segmented_control,
-        "poisons",
-        params.poisons,
-        "How many of them, all at once",
-        sorted({*HOW_MANY, params.poisons}),
-        key="poison_count",
-        required=True,
-        disabled=bool(view.chosen),
-    )
+    label, ticked = "How many of them, all at once", bool(view.chosen)
+    number_choice("poisons", params.poisons, label, HOW_MANY, key="poison_count", disabled=ticked)
     return list(view.chosen) or known.ids[: params.poisons].tolist()
 
 
@@ -63,3 +59,31 @@ def _moved(study: Study, asking: Asking) -> str:
     if asking.attack.goal == poison.ANSWERS:
         return f"the mean probability of “{name}” for {len(asking.questions)} test images that are {name}"
     return f"the loss of “{name}”"
+
+
+def show_guard(study: Study) -> None:
+    """The most dangerous ones, their share of the danger, and the whole ranking."""
+    found = results.load("Asking every training image", poison.guard, study)
+    st.subheader("Images to guard")
+    st.caption(
+        f"Training images by ‖I_pert‖ in feature space, the mean over {found.tests:,} test images, nats per unit of feature. "
+        "Small changes of the first ones move answers most: keep their originals under lock, check them first, and give the "
+        "model more examples like them. They are often those of which the model itself is least sure."
+    )
+    shown = cards(study, found, found.norms)
+    show_grid(study, shown, key="guard", on_click=lambda train_id: go_to(panel="one", out=train_id))
+    st.caption(
+        f"These {SHOWN} of {len(found.ids):,} training images hold {percent(found.share(SHOWN))} of the sum of all norms."
+    )
+    label = "All training images by their danger (CSV)"
+    download_csv(label, f"guard-{study.spec.name}", lambda: poison.guard_table(study, found))
+
+
+def cards(study: Study, ranked: Candidates | Guard, norms: np.ndarray) -> list[Picture]:
+    """Training images as cards, the most dangerous first; ``norms (k,)`` ranked them."""
+    return [_card(study, ranked, norms, at) for at in range(min(SHOWN, len(ranked.ids)))]
+
+
+def _card(study: Study, ranked: Candidates | Guard, norms: np.ndarray, at: int) -> Picture:
+    lines = (f"‖I_pert‖ {three_digits(float(norms[at]))}", f"p {percent(float(ranked.own_probability[at]))}")
+    return training_card(study, study.data.train.position(int(ranked.ids[at])), lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.errors import DataError
 from influence_core.experiments import poison
@@ -13,7 +14,7 @@ from influence_core.experiments.poison import ANSWERS, BOX, BOXES, Attack
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
 from pages._shell.own_params import PoisonParams
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import choice, number_choice
 
 PANELS = {
     "one": "This test image",
@@ -46,16 +47,12 @@ def choose(params: PoisonParams) -> str:
 
 def choose_box(params: PoisonParams) -> None:
     """The size of the change."""
-    bound(
-        st.segmented_control,
-        "box",
-        params.box,
-        "How far each brightness may move (of 255 steps)",
-        sorted({*BOXES, params.box}),
-        key="poison_box",
-        required=True,
-        format_func=lambda one: "½ (the paper's: rounds away)" if one == BOX else f"± {one:g}",
-    )
+    label = "How far each brightness may move (of 255 steps)"
+    number_choice("box", params.box, label, BOXES, _box_words, key="poison_box")
+
+
+def _box_words(box: float) -> str:
+    return "½ (the paper's: rounds away)" if box == BOX else f"± {box:g}"
 
 
 def ask(study: Study, explanation: Explanation, panel: str, box: float) -> Asking:
@@ -68,3 +65,17 @@ def ask(study: Study, explanation: Explanation, panel: str, box: float) -> Askin
         )
     questions = poison.similar_tests(study, explanation.test_id, TOGETHER)
     return Asking(questions, Attack(box, TOGETHER_STRIDE * box, TOGETHER_STEPS, goal=ANSWERS))
+
+
+def introduce(answer: DeltaGenerator, params: PoisonParams) -> None:
+    """Before anything is changed, what can be done here, in ``answer``; always, what it is good for."""
+    if not params.retrain or params.panel in ("share", "guard"):
+        answer.markdown(
+            "A training image can be changed by less than a screen shows and still turn the answer about another "
+            "image. Choose how far and how many, and see it proved by real retraining."
+        )
+    st.info(
+        "What this is for: to know a risk, and to defend against it. Keep training images as 8-bit files with checksums, "
+        "look first at the “images to guard”, and train on more examples: the attack lives where the model has few. "
+        "(Koh & Liang 2017, section 5.2.)"
+    )

@@ -9,8 +9,8 @@ from influence_core.experiments.poison import Poisoned
 from influence_core.figures.poison import TITLES, triptych_pictures
 from influence_core.studies import Study
 from pages._common.picture_grid import data_url
-from pages._common.table import as_csv
-from pages._shell.escape import escape_markdown
+from pages._common.table import download_csv
+from pages._shell.escape import escaped
 
 
 def show(study: Study, result: Poisoned) -> None:
@@ -27,19 +27,13 @@ def show(study: Study, result: Poisoned) -> None:
         on_click="ignore",
         width="stretch",
     )
-    columns.download_button(
-        "Probability by step (CSV)",
-        lambda: as_csv(poison.table(result)),
-        file_name=f"poison-{study.spec.name}-{result.test_ids[0]}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-        width="stretch",
-    )
+    with columns:
+        name = f"poison-{study.spec.name}-{result.test_ids[0]}"
+        download_csv("Probability by step (CSV)", name, lambda: poison.table(result), width="stretch")
 
 
 def _choose(study: Study, result: Poisoned) -> int:
-    names = [escape_markdown(one) for one in study.data.class_names]
+    names = escaped(study.data.class_names)
     return st.selectbox(
         "Training image shown",
         range(len(result.ids)),

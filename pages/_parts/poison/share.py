@@ -10,11 +10,10 @@ from influence_core.experiments.poison_many import Shares
 from influence_core.figures.poison import flips
 from influence_core.studies import Study
 from influence_core.words import percent
-from pages._common.table import as_csv
+from pages._common.table import download_csv
 from pages._shell import results
-from pages._shell.address import go_to
 from pages._shell.own_params import PoisonParams
-from pages._shell.widgets import bound
+from pages._shell.widgets import begin_button, number_choice
 
 TESTS = (5, 10, 25, 50, 100)
 SIZES = (1, 2, 10)
@@ -29,14 +28,9 @@ def show(study: Study, params: PoisonParams) -> None:
     )
     tests = next((one for one in TESTS if one >= params.k), TESTS[-1])
     label = "Test images, drawn at random"
-    bound(st.segmented_control, "k", tests, label, TESTS, key="poison_tests", required=True)
-    st.button(
-        "Attack them one by one",
-        key="poison_share_run",
-        type="primary",
-        help="About a minute for each on one processor.",
-        on_click=lambda: go_to(retrain="1"),
-    )
+    number_choice("k", tests, label, TESTS, key="poison_tests")
+    cost = "About a minute for each on one processor."
+    begin_button("Attack them one by one", "poison_share_run", help=cost)
     if params.retrain:
         ids = poison_many.answered_rightly(study)[:tests]
         title = f"Attacking {len(ids)} test images"
@@ -51,11 +45,4 @@ def _show(study: Study, shares: Shares) -> None:
         f"by the best alone it is {percent(shares.flipped_by_first)}. Every answer counts after real retraining, to a gradient "
         f"norm of at most {worst:.1e}. The paper's bars are Inception v3 on dogs and fish; this model is another."
     )
-    st.download_button(
-        "Every try (CSV)",
-        lambda: as_csv(poison_many.table(shares)),
-        file_name=f"poison-{study.spec.name}.csv",
-        mime="text/csv",
-        key="download_csv",
-        on_click="ignore",
-    )
+    download_csv("Every try (CSV)", f"poison-{study.spec.name}", lambda: poison_many.table(shares))

@@ -14,11 +14,12 @@ from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
-from pages._common.table import as_csv
+from pages._common.table import download_csv
 from pages._parts.review.session import amend
 from pages._shell import results
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
+from pages._shell.widgets import metric
 
 
 def show(study: Study, now: Review) -> None:
@@ -41,13 +42,11 @@ def show(study: Study, now: Review) -> None:
             on_click=partial(amend, study, now.session, review.undo),
         )
         _rank_again(study, now)
-        st.download_button(
+        download_csv(
             "Verdicts (CSV)",
-            lambda: as_csv(review.table(now, study.data.record)),
-            file_name=f"verdicts-{study.spec.name}.csv",
-            mime="text/csv",
-            key="review_csv",
-            on_click="ignore",
+            f"verdicts-{study.spec.name}",
+            lambda: review.table(now, study.data.record),
+            "review_csv",
             disabled=not done,
         )
 
@@ -57,7 +56,7 @@ def _metrics(now: Review) -> None:
     changed.metric("Labels changed", f"{now.relabelled:,}")
     first, last = now.trainings[0], now.trainings[-1]
     gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
-    better.metric("Test accuracy", percent(last.accuracy), gain, delta_color="off", delta_arrow="off")
+    metric(better, "Test accuracy", percent(last.accuracy), gain)
     if now.flips is not None:
         st.metric(
             "Flipped labels found and set right",

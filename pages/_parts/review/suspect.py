@@ -14,7 +14,7 @@ from influence_core.trust import Badge
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_large
 from pages._parts.review.session import amend
-from pages._shell.escape import escape_markdown
+from pages._shell.escape import escape_markdown, escaped
 
 MAX_KEYS = 9
 ROW_PIXELS = 35
@@ -33,7 +33,7 @@ def show_answer(study: Study, now: Review) -> None:
     if one is None:
         st.success(f"All {len(now.ids):,} labels have a verdict. Download them on the right.")
         return
-    names = _names(study)
+    names = escaped(study.data.class_names)
     says = f"the model says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
     if one.answer == one.label:
         says = f"the model agrees ({percent(one.probabilities[one.label])}), but it had to learn this one by heart"
@@ -42,17 +42,12 @@ def show_answer(study: Study, now: Review) -> None:
     )
 
 
-def _names(study: Study) -> list[str]:
-    """The labels, which may be names of a person's folders or cells, as plain words."""
-    return [escape_markdown(one) for one in study.data.class_names]
-
-
 def show(study: Study, now: Review) -> None:
     """The example, large, with a button for every verdict."""
     one = review.suspect(study, now)
     if one is None:
         return
-    names, kind = _names(study), study.data.kind
+    names, kind = escaped(study.data.class_names), study.data.kind
     with st.container(border=True, key="suspect"):
         st.markdown(f"##### Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
@@ -88,7 +83,7 @@ def _row(record: Mapping[str, str]) -> None:
 
 def _buttons(study: Study, session: str, one: Suspect) -> None:
     """Keep, and one button for every other label; their keys name the suspect, so that no click meets another one."""
-    names = _names(study)
+    names = escaped(study.data.class_names)
     others = [label for label in range(len(names)) if label != one.label]
     with st.container(horizontal=True, key="verdicts"):
         st.button(
@@ -120,7 +115,7 @@ def _list(study: Study, session: str, one: Suspect, others: list[int]) -> None:
         others,
         index=None,
         key=key,
-        format_func=_names(study).__getitem__,
+        format_func=escaped(study.data.class_names).__getitem__,
         placeholder="It is …",
         label_visibility="collapsed",
         on_change=lambda: _judge(study, session, one.train_id, st.session_state[key]),

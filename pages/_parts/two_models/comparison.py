@@ -12,14 +12,13 @@ from influence_core.experiments.reasons import NEAREST
 from influence_core.experiments.two_models import SHARED, TwoModels, kernel_spec, table
 from influence_core.figures.two_models import PIXEL_DISTANCE, reach
 from influence_core.studies import Study
-from influence_core.words import percent, ratio, signed
-from pages._common.table import as_csv
+from influence_core.words import percent, ratio, seconds, sign_rule, signed
+from pages._common import footer
+from pages._common.table import ROWS, number, show_folded
 from pages._parts.two_models.reasons import says, show_scatter, show_sides
 from pages._shell import results
 from pages._shell.address import View, go_to
-from pages._shell.escape import escape_markdown
-
-ROWS = 200
+from pages._shell.escape import escape_markdown, escaped
 
 
 def choose_test(view: View) -> tuple[View, Study]:
@@ -48,7 +47,7 @@ def show_answer(result: TwoModels) -> None:
         st.button("Take the one most like the paper's", key="use_default", on_click=lambda: go_to(test=""))
         return
     agree = deep.answer == kernel.answer
-    names = [escape_markdown(one) for one in deep.class_names]
+    names = escaped(deep.class_names)
     said = (
         f"Both say **{names[deep.answer]}**"
         if agree
@@ -96,35 +95,39 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
 
 def show_table(study: Study, result: TwoModels) -> None:
     """Every training image with both forecasts, and the download."""
-    folded = st.expander(
-        f"Table of the {ROWS} nearest training {study.data.kind}s, and download",
-        key="table_folded",
-        on_change="rerun",
+    test_id = result.deep.test_id
+    show_folded(
+        f"the {ROWS} nearest training {study.data.kind}s",
+        lambda: {name: values[:ROWS] for name, values in table(result).items()},
+        {
+            "training_id": number("training id", format="%d"),
+            "pixel_distance": number("pixel distance", format="%.1f"),
+            "deep_predicted_loss_change_nats": number("deep features, nats", format="%+.3e"),
+            "kernel_predicted_loss_change_hinge_units": number("kernel, hinge units", format="%+.3e"),
+        },
+        f"Both forecasts for all training {study.data.kind}s (CSV)",
+        f"two-models-{study.spec.name}-{'own-picture' if test_id is None else test_id}",
+        lambda: table(result),
     )
-    if not folded.open:
-        return
-    columns = table(result)
-    number = st.column_config.NumberColumn
-    with folded:
-        st.dataframe(
-            {name: values[:ROWS] for name, values in columns.items()},
-            hide_index=True,
-            column_config={
-                "training_id": number("training id", format="%d"),
-                "pixel_distance": number("pixel distance", format="%.1f"),
-                "deep_predicted_loss_change_nats": number("deep features, nats", format="%+.3e"),
-                "kernel_predicted_loss_change_hinge_units": number("kernel, hinge units", format="%+.3e"),
-            },
-        )
-        st.download_button(
-            f"Both forecasts for all training {study.data.kind}s (CSV)",
-            lambda: as_csv(columns),
-            file_name=f"two-models-{study.spec.name}-{_name(result.deep.test_id)}.csv",
-            mime="text/csv",
-            key="download_csv",
-            on_click="ignore",
-        )
 
 
-def _name(test_id: int | None) -> str:
-    return "own-picture" if test_id is None else str(test_id)
+def show_origin(kernel: Study, result: TwoModels) -> None:
+    """How the kernel machine was trained and asked."""
+    o = kernel.objective
+    jitter = (
+        f" {result.jitter:.0e} was added to the kernel's diagonal: two training images are alike."
+        if result.jitter
+        else ""
+    )
+    footer.show_origin(
+        f"**Sign and unit.** {sign_rule(result.kernel.kind)} Unit: hinge units (margins), not nats.  \n"
+        f"**Model.** Support vector machine with the Gaussian kernel exp(−γ‖x − x′‖²) on pixels of −1 to 1, γ = 0.05 / "
+        f"1,800, distances as at the paper's 299 × 299; features are the rows of the kernel's Cholesky factor.{jitter} "
+        f"n = {o.n:,} training images, p = {o.dim:,} parameters, l2 = {kernel.spec.l2:g}; trained with the hinge to a "
+        f"subgradient norm of {result.gradient_norm:.1e}. {kernel.data.stand_in}  \n"
+        f"**Forecast.** At the hinge's optimum with SmoothHinge({two_models.TEMPERATURE:g}) in gradients and Hessian; "
+        f"Cholesky, true relative residual {result.residual:.1e}.  \n"
+        f"**Time.** {seconds(result.seconds)} on {kernel.theta.device.type}. Koh & Liang 2017, section 5.1 and Figure 4.",
+        "kernel_origin",
+        "Where the kernel's numbers come from",
+    )

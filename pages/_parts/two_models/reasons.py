@@ -1,19 +1,86 @@
-"""One model's reasons: what it says, the scatter, and the strongest for and against."""
+"""One model's reasons, and any two explanations side by side: one is pinned, the other is open."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
+from influence_core.experiments.explain import Explanation
 from influence_core.experiments.reasons import Reasons
 from influence_core.figures.two_models import scatter
 from influence_core.studies import Study
-from influence_core.words import UNIT, percent, signed
-from pages._common.cards import card_face
-from pages._common.picture_grid import Picture, picture_grid
+from influence_core.trust import judge
+from influence_core.words import UNIT, percent, sign_rule, signed
+from pages._common import badge, question
+from pages._common.cards import name_of, show_grid, show_large, training_card
+from pages._common.picture_grid import Picture
+from pages._common.scatter import show_points
 from pages._shell.address import View, go_to
+from pages._shell.catalogue import TWO_MODELS
 from pages._shell.escape import escape_markdown
+from pages._shell.page import offer_studies
 
 TOP = 4
+
+
+def offer(reason: str) -> None:
+    """What the page needs, and that any two explanations can be put side by side all the same."""
+    st.info(f"{reason} Below, the explanation of this study can be put beside any other.")
+    offer_studies(TWO_MODELS)
+
+
+def show(study: Study, view: View, explanation: Explanation) -> None:
+    """The explanation that is pinned beside the one that is open, or how to pin one."""
+    st.subheader("Any two explanations side by side")
+    here, kind = f"{view.study}:{explanation.test_id}", study.data.kind
+    if explanation.test_id is None and not view.beside:
+        st.markdown(f"A test {kind} of the study can be pinned here; a picture of your own cannot.")
+    elif view.pinned is None or view.beside == here:
+        _how(view, explanation, here)
+    else:
+        st.button("Unpin", key="unpin", on_click=lambda: go_to(beside=""))
+        _side_by_side(study, view, explanation, *view.pinned)
+        st.caption(f"{sign_rule(kind)} Unit: nats. Mind the two scales.")
+
+
+def _how(view: View, explanation: Explanation, here: str) -> None:
+    words, button = st.columns([4, 1.3], vertical_alignment="center", gap="medium")
+    kind = explanation.kind
+    words.markdown(
+        f"Test {kind} {explanation.test_id} is pinned. Now **choose another** test {kind} above, or another "
+        "study at the left, and both stand here side by side."
+        if view.beside
+        else f"Pin this test {kind}, then choose another one or another study: both stand here side by side."
+    )
+    with button:
+        if view.beside:
+            st.button("Unpin", key="unpin", width="stretch", on_click=lambda: go_to(beside=""))
+        else:
+            st.button("Pin this one", key="pin", width="stretch", on_click=lambda: go_to(beside=here))
+
+
+def _side_by_side(study: Study, view: View, explanation: Explanation, name: str, test_id: int) -> None:
+    other = View(study=name, test=str(test_id), device=view.device)
+    pinned = question.load(other)
+    if pinned.study is study:
+        other = replace(other, open=view.open)
+    here, there = st.columns(2, gap="large")
+    with here:
+        _show_explanation(study, view, explanation, "here")
+    with there:
+        _show_explanation(pinned.study, other, pinned.explanation, "pinned")
+
+
+def _show_explanation(study: Study, view: View, explanation: Explanation, key: str) -> None:
+    """One whole explanation in a column: the test example, the answer, the scatter, and the strongest."""
+    one, name = Reasons.of(explanation, study.spec.title), name_of(explanation)
+    st.markdown(f"**{escape_markdown(one.model)}**, {name}")
+    show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
+    st.markdown(says(one))
+    badge.show_judged(judge(explanation.provenance))
+    show_scatter(one, view.opened, key, f"Distance to the test {one.kind} (Euclidean)")
+    show_sides(study, one, view, key)
 
 
 def says(one: Reasons) -> str:
@@ -24,24 +91,10 @@ def says(one: Reasons) -> str:
 
 
 def show_scatter(
-    one: Reasons,
-    opened: int | None,
-    key: str,
-    distance: str,
-    across: tuple[float, float] | None = None,
+    one: Reasons, opened: int | None, key: str, distance: str, across: tuple[float, float] | None = None
 ) -> None:
     """The forecasts against a distance; a click on a point opens its example."""
-    st.plotly_chart(
-        scatter(one, opened, distance, across),
-        key=f"scatter_{key}",
-        on_select=lambda: _on_point(f"scatter_{key}"),
-    )
-
-
-def _on_point(key: str) -> None:
-    points = st.session_state[key].selection.points
-    if points and points[0].get("customdata"):
-        go_to(open=str(points[0]["customdata"][0]))
+    show_points(scatter(one, opened, distance, across), f"scatter_{key}")
 
 
 def show_sides(study: Study, one: Reasons, view: View, key: str) -> None:
@@ -52,23 +105,15 @@ def show_sides(study: Study, one: Reasons, view: View, key: str) -> None:
         ("harmful", "orange", "against", one.harmful(TOP)),
     ):
         st.markdown(f"**:{colour}[Speak {words} {asked}]**")
-        picture_grid(
+        show_grid(
+            study,
             [_card(study, one, int(i), tone, rank) for rank, i in enumerate(at, 1)],
             key=f"{key}_{tone}",
             chosen=[view.open],
-            on_click=lambda train_id: go_to(open=train_id),
-            columns_min_px=92 if study.data.pictured else 170,
         )
 
 
 def _card(study: Study, one: Reasons, at: int, tone: str, rank: int) -> Picture:
-    name, train_id = one.class_names[one.labels[at]], one.ids[at]
     change = f"{signed(float(one.scores[at]))} {one.unit}"
-    return Picture(
-        id=str(train_id),
-        **card_face(study, study.data.train, at),
-        alt=f"training {one.kind} {train_id}, labelled {name}, {change}",
-        title=f"{rank}. {name}",
-        lines=(change, f"distance {one.distance[at]:.4g}"),
-        tone=tone,
-    )
+    lines = (change, f"distance {one.distance[at]:.4g}")
+    return training_card(study, at, lines, tone, f"{rank}. {one.class_names[one.labels[at]]}", f", {change}")
