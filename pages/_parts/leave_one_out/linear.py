@@ -143,10 +143,11 @@ def _chart(
 
 def explain_chart(explanation: Explanation) -> None:
     """How to read the chart."""
+    asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is one left-out {explanation.kind}; on the dashed line the forecast came true. :blue[Blue]: forecast to "
-        f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {escape_markdown(explanation.label_name)}; "
-        "open: another label. Click a point to open it."
+        f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {asked}; open: another label. Click a "
+        "point to open it."
     )
 
 
