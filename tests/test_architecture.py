@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,21 @@ def test_ci_runs_the_test_command_of_the_readme():
 @pytest.mark.parametrize("check", CHECKS)
 def test_ci_checks_style_types_and_floors(check):
     assert f".venv/bin/{check}" in _lines(".ci/run")
+
+
+def test_every_module_but_the_figures_is_forbidden_to_draw():
+    """A contract names modules one by one; a new one must not slip past it."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (contract,) = [one for one in contracts if one["name"] == "Only figures draw"]
+    there = {
+        one.stem
+        for one in (ROOT / "influence_core").iterdir()
+        if one.suffix == ".py" or (one / "__init__.py").is_file()
+    }
+    named = {f"influence_core.{one}" for one in there - {"__init__", "figures"}} | {"pages"}
+    assert set(contract["source_modules"]) == named
 
 
 def test_core_imports_without_streamlit_and_plotly():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -64,8 +64,12 @@ class Explanation(Ranked):
 
     @cached_property
     def content(self) -> str:
-        """A digest of the question and of its answer."""
-        return digest(self.x, self.label, self.s)
+        """A digest of the question and of its answer.
+
+        Two test examples may be alike in every feature, and two settings come to the same ``s``; they are two questions.
+        """
+        asked = (self.x, self.label, self.test_id, self.true_label, self.photo)
+        return digest(*asked, asdict(self.settings), self.s)
 
     @property
     def examples(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from influence_core.errors import DataError
 from influence_core.studies.families import FAMILIES
 from influence_core.training import AdamSchedule
 
@@ -30,6 +31,9 @@ class StudySpec:
         source: The store's key of an uploaded table, where data of somebody's own lie, or "".
         backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
             pixels; "" takes x as it is.
+
+    Raises:
+        DataError: If there is no such family of models.
     """
 
     name: str
@@ -47,6 +51,10 @@ class StudySpec:
     whole: str = ""
     source: str = ""
     backbone: str = ""
+
+    def __post_init__(self) -> None:
+        if self.model not in FAMILIES:
+            raise DataError(f"There is no model “{self.model[:40]}”; choose one of {', '.join(FAMILIES)}.")
 
     @property
     def content(self) -> dict[str, Any]:

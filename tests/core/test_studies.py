@@ -283,7 +283,18 @@ def test_a_study_module_of_ones_own_is_the_one_in_contributing(tmp_path, monkeyp
     assert study.backbone is not None and study.backbone.name == "mine"
 
 
-@pytest.mark.parametrize(("code", "words"), [(None, "FileNotFoundError"), ("1 / 0", "ZeroDivisionError")])
+NO_MODEL = "from influence_core.studies import StudySpec as S; S('mine', 'Mine', 'digits', 'lasso', 0.1)"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (None, "FileNotFoundError"),
+        ("1 / 0", "ZeroDivisionError"),
+        (NO_MODEL, "DataError: There is no model “lasso”; choose one of softmax, logistic, svm"),
+    ],
+    ids=["no file", "an error", "no model"],
+)
 def test_a_study_module_that_fails_is_said(tmp_path, code, words):
     file = tmp_path / "mine.py"
     if code:

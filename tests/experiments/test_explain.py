@@ -429,3 +429,16 @@ def test_what_cannot_be_asked_is_refused_in_words(study, name):
     ask, message = BAD[name]
     with pytest.raises(DataError, match=message):
         ask(study)
+
+
+# ---------------------------------------------------------------------------------------------- two questions
+
+
+def test_questions_that_come_to_the_same_numbers_stay_two_questions(study, mistake, answer, context):
+    """What is made of an answer names its test example and its settings: twins in a table must not share it."""
+    twin = explain.run(study, replace(mistake, test_id=-1), context=context)
+    chosen = explain.run(study, mistake, SolverSettings("cholesky"), context=context)
+    for other in (twin, chosen):
+        assert_array_equal(other.s, answer.s)
+        assert other.content != answer.content
+    assert replace(answer, from_store=True).content == answer.content

@@ -136,6 +136,17 @@ def test_a_reload_goes_on_where_it_stopped(study, begun):
     assert metrics(at)["Flipped labels found and set right"] == "0 of 32"
 
 
+def test_a_review_that_the_store_forgot_begins_anew(study, begun):
+    first, second = ids(begun, 2)
+    at = press(visit(**MINE), f"keep_{first}")
+    results.get_store().clear()  # it was full, and other results were used later
+    settle(at)
+    assert "Suspect 1 of 332" in said(at)
+    press(at, f"keep_{first}")
+    assert not at.error and f"keep_{second}" in keys(at)
+    assert [one.train_id for one in kept(study).verdicts] == [first]
+
+
 def test_undo_shows_the_last_suspect_again(study, begun):
     first, second = ids(begun, 2)
     at = visit(**MINE)

@@ -16,6 +16,7 @@ from pages._common.table import face_column, number
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
+from pages._shell.jobs import get_jobs
 from pages._shell.own_params import ReviewParams
 from pages._shell.widgets import choice
 
@@ -58,7 +59,12 @@ def load(study: Study, params: ReviewParams) -> Review:
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
     kept = review.recall(results.get_store(), study, name)
-    return kept or results.load(title, review.resume, study, name, method, flips)
+    if kept is None:
+        kept = results.load(title, review.resume, study, name, method, flips)
+        get_jobs().forget(
+            review.resume.key(study, name, method, flips)
+        )  # the store alone knows what it is now
+    return kept
 
 
 def amend(study: Study, session: str, change: review.Change) -> None:
