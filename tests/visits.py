@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
-PATIENCE = 60.0
+PATIENCE = 180.0
 SPOKEN = (
     "title",
     "header",

@@ -23,6 +23,7 @@ from pages._common.cards import opened_title, show_example
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View
+from pages._shell.escape import escape_markdown
 from pages._shell.own_params import LeaveOneOutParams
 from pages._shell.params import one_of
 from pages._shell.widgets import begin_button, bound, choice
@@ -110,13 +111,13 @@ def show_forecasts(
     predicted, agreement = left_out.predicted, left_out.agreement
     if newton and left_out.newton is not None and left_out.newton_agreement is not None:
         predicted, agreement = left_out.newton, left_out.newton_agreement
-    chart, beside = st.columns([1.5, 1], gap="large")
+    chart, beside = st.columns([1.2, 1], gap="large")
     with chart:
         _chart(view, explanation, left_out, predicted, "left_out")
         explain_chart(explanation)
     with beside:
         _metrics(agreement, left_out)
-        _opened(study, view, left_out)
+        show_opened(study, view, left_out)
     st.caption(_WORDS["newton" if newton else ""])
 
 
@@ -142,10 +143,11 @@ def _chart(
 
 def explain_chart(explanation: Explanation) -> None:
     """How to read the chart."""
+    asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is one left-out {explanation.kind}; on the dashed line the forecast came true. :blue[Blue]: forecast to "
-        f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {explanation.label_name}; open: "
-        "another label. Click a point to open it."
+        f"help (the loss rises without it); :orange[orange]: to harm. Filled: labelled {asked}; open: another label. Click a "
+        "point to open it."
     )
 
 
@@ -175,7 +177,8 @@ def _metrics(agreement: Agreement, left_out: LeaveOneOut) -> None:
     )
 
 
-def _opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
+def show_opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
+    """The left-out example that is open, if there is one."""
     rows = np.flatnonzero(left_out.train_ids == view.opened)
     if not len(rows):
         return

@@ -12,6 +12,7 @@ from influence_core.experiments.network_retraining import ADAM, PAPER_ADAM, WAYS
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.words import nats, seconds
+from pages._common import scatter
 from pages._parts.leave_one_out import linear
 from pages._shell import results
 from pages._shell.address import View
@@ -45,7 +46,7 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
         _offer(study, explanation, way, k)
         return
     found = _load(study, explanation, way, k)
-    _show(view, explanation, found, "adam" if way == PAPER else way)
+    _show(study, view, explanation, found, "adam" if way == PAPER else way)
     linear.show_table(study, explanation, found.left_out("adam" if way == PAPER else way))
 
 
@@ -82,17 +83,18 @@ def _load(study: Study, explanation: Explanation, way: str, k: int) -> NetworkLe
     return results.load(title, network_leave_one_out.run, study, explanation, k, ways, adam)
 
 
-def _show(view: View, explanation: Explanation, found: NetworkLeaveOneOut, way: str) -> None:
-    truth = found.retrainings[way]
+def _show(study: Study, view: View, explanation: Explanation, found: NetworkLeaveOneOut, way: str) -> None:
+    truth, left_out = found.retrainings[way], found.left_out(way)
     if not truth.proved:
         st.warning("Some of these networks did NOT reach the gradient norm asked for: read them with care.")
-    chart, beside = st.columns([1.5, 1], gap="large")
+    chart, beside = st.columns([1.2, 1], gap="large")
     with chart:
-        figure = forecast_and_truth(found.left_out(way), explanation, opened=view.opened)
-        st.plotly_chart(figure, key="left_out", alt="forecast against truth")
+        figure = forecast_and_truth(left_out, explanation, opened=view.opened)
+        scatter.show_points(figure, "left_out", alt="forecast against truth")
         linear.explain_chart(explanation)
     with beside:
         linear.show_agreement(found.agreement(way))
+        linear.show_opened(study, view, left_out)
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         asked = "a set number of steps" if truth.target is None else f"a gradient norm of {truth.target:g}"
         st.caption(

@@ -52,7 +52,7 @@ def show(study: Study, now: Review) -> None:
 
 
 def _metrics(now: Review) -> None:
-    changed, better = st.columns(2)
+    changed, better = st.columns([1, 1.4])
     changed.metric("Labels changed", f"{now.relabelled:,}")
     first, last = now.trainings[0], now.trainings[-1]
     gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
