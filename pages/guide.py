@@ -5,9 +5,12 @@ import streamlit as st
 from influence_core.words import sign_rule
 from pages._parts import tour
 from pages._parts.glossary import DIAGRAM, FORMULAS, LIMITS, MINUS, PLUS, SUMMARY, TRUST, WORDS, pages
+from pages._shell.address import read_address
+from pages._shell.catalogue import GUIDE
 from pages._shell.page import enter
 
 enter()
+read_address(GUIDE.params)  # it shows nothing of the question, but whoever goes on from here takes it along
 st.title("How do I read an influence?")
 st.markdown(SUMMARY)
 st.subheader("From a question to a number")

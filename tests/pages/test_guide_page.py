@@ -8,7 +8,7 @@ import streamlit as st
 
 from influence_core.words import sign_rule
 from pages._shell.catalogue import GUIDE, PAGES
-from tests.visits import said, settle, title, visit
+from tests.visits import address, said, settle, title, turn_to, visit
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,11 @@ def test_every_page_stands_in_the_table_under_its_title_in_the_menu(guide):
     for page in PAGES:
         listed = f"| {page.full_title} | {page.question} | {page.section} |" in rows
         assert listed != (page is GUIDE)
+
+
+@pytest.mark.parametrize("query", [{"test": "5040"}, {}], ids=["a question", "the first view"])
+def test_who_looks_something_up_keeps_the_question(query):
+    """From a page to the guide and back by the menu, whose links have no address."""
+    asked = {"study": "one-or-seven"} | query
+    back = turn_to(turn_to(visit(**query), "guide"), "explain")
+    assert address(back) == asked
