@@ -62,12 +62,12 @@ class MappedRows:
 
     @property
     def matrix(self) -> np.ndarray:
-        """``(n, p)``, not to be written to; read from the disk where it is looked at. A missing row is 0 there."""
+        """``(n, p)``, read from the disk where it is looked at; what is written to it stays here. A missing row is 0."""
         if self._held is not None:
             return self._held
         if self._map is None:
             self._map = (
-                np.load(self._path, mmap_mode="r") if self._blocks else np.zeros(self.shape, self.dtype)
+                np.load(self._path, mmap_mode="c") if self._blocks else np.zeros(self.shape, self.dtype)
             )
         return self._map
 

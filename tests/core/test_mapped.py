@@ -36,10 +36,11 @@ def test_rows_come_back_as_a_map(store):
     for one in (rows, _open(Store(store.folder))):
         assert one.kept
         assert isinstance(one.matrix, np.memmap)
-        assert not one.matrix.flags.writeable
         assert_array_equal(one.matrix, MATRIX)
         assert_array_equal(one.column("norm"), NORMS)
         assert len(one.missing()) == 0
+    one.matrix[0] = 7  # of this reader's own, and never the disk's
+    assert_array_equal(_open(store).matrix, MATRIX)
     assert store.notices() == []
     assert sorted(path.name for path in store.folder.iterdir()) == [f"{KEY}.json", f"{KEY}.npy"]
     told = json.loads((store.folder / f"{KEY}.json").read_text().split("\n", 1)[1])
