@@ -2,5 +2,13 @@
 
 from influence_core.influence.closed_form import SelfInfluence, self_influence
 from influence_core.influence.engine import InfluenceEngine, InfluenceScores
+from influence_core.influence.leverage import left_out_pulls, leverage_blocks
 
-__all__ = ["InfluenceEngine", "InfluenceScores", "SelfInfluence", "self_influence"]
+__all__ = [
+    "InfluenceEngine",
+    "InfluenceScores",
+    "SelfInfluence",
+    "left_out_pulls",
+    "leverage_blocks",
+    "self_influence",
+]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import ShapeError, UnsupportedError
+from influence_core.influence.leverage import left_out_pulls, leverage_blocks
 from influence_core.objective import LinearMap, LinearObjective, Objective
 from influence_core.operators import LinearOperator
 from influence_core.progress import Progress, report
@@ -144,15 +145,10 @@ class InfluenceEngine:
                 "The Newton forecast has its closed form for linear models only; use removal."
             )
         at = torch.arange(o.n, device=o.x.device) if positions is None else o.positions(positions)
-        blocks = _leverage_blocks(o, self.inverse, at, progress)
-        products = []
-        for chunk in o.chunks(len(at), o.x.shape[1]):
-            rows, k = at[chunk], blocks[chunk]
-            f, y, w = o.outputs(self.theta, o.x[rows]), o.y[rows], o.weights[rows]
-            eye = torch.eye(k.shape[1], dtype=k.dtype, device=k.device)
-            bent = o.loss.curvature(f, y)(k) * w[:, None, None]
-            pull = torch.linalg.solve(eye - bent, w[:, None] * o.loss.residuals(f, y))
-            products.append(o.weighted_products(o.x[rows], pull, s))
+        pulls = left_out_pulls(o, self.theta, leverage_blocks(o, self.inverse, at, progress), at)
+        products = [
+            o.weighted_products(o.x[at[chunk]], pulls[chunk], s) for chunk in o.chunks(len(at), o.x.shape[1])
+        ]
         found = torch.cat(products)
         return found if s.ndim == 1 else found.T
 
@@ -217,41 +213,3 @@ class InfluenceEngine:
         """``|sum_i D_i + l2 theta . s| / sum_i |D_i|`` for one ``s (p,)``: 0 at an optimum (``s . grad R = 0``)."""
         total = removal.sum() + (self.objective.l2 * self.theta) @ s
         return float(total.abs() / removal.abs().sum().clamp_min(torch.finfo(removal.dtype).tiny))
-
-
-def _leverage_blocks(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress | None) -> Tensor:
-    """``K_i = J_i A^-1 J_i'``, ``(m, c, c)``, for the positions ``at (m,)``; the cheaper of two exact ways."""
-    one_by_one = len(at) * (2 * o.loss.outputs - 1) <= 2 * o.dim
-    return (_leverages_solved if one_by_one else _leverages_multiplied)(o, inverse, at, progress)
-
-
-def _leverages_solved(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress | None) -> Tensor:
-    """``c`` solves an example: the rows of ``J_i`` are ``x_i`` in the place of one output."""
-    d, c = o.x.shape[1], o.loss.outputs
-    blocks = o.x.new_empty(len(at), c, c)
-    for start in range(0, len(at), BLOCK):
-        x = o.x[at[start : start + BLOCK]]
-        columns = x.new_zeros(d, c, len(x), c)
-        columns.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
-        solved = inverse.solve(columns.view(o.dim, -1)).require().view(d, c, len(x), c)
-        blocks[start : start + BLOCK] = torch.einsum("bd,dabe->bae", x, solved)
-        report(progress, (start + len(x)) / len(at), f"leverage of {start + len(x)} of {len(at)} examples")
-    return blocks
-
-
-def _leverages_multiplied(
-    o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress | None
-) -> Tensor:
-    """The inverse itself, an output at a time: ``K_i[a, e] = sum_jk x_ij A^-1[(j, a), (k, e)] x_ik``."""
-    d, c = o.x.shape[1], o.loss.outputs
-    blocks = o.x.new_empty(len(at), c, c)
-    for e in range(c):
-        unit = o.x.new_zeros(d, c, d)
-        unit[:, e].diagonal().fill_(1)
-        columns = inverse.solve(unit.view(o.dim, d)).require().view(d, c, d)[:, e:].reshape(d, -1)
-        for chunk in o.chunks(len(at), o.dim):
-            x, k = o.x[at[chunk]], blocks[chunk]
-            products = (x @ columns).view(len(x), c - e, d)
-            k[:, e:, e] = k[:, e, e:] = torch.einsum("bad,bd->ba", products, x)
-            report(progress, (e + chunk.start / len(at)) / c, f"leverages of output {e + 1} of {c}")
-    return blocks

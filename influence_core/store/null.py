@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from influence_core.store.store import Entry, Store
+from influence_core.store.store import ENTRY, Entry, Store
 
 
 class NullStore(Store):
@@ -28,6 +28,23 @@ class NullStore(Store):
     def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
         """False, without a notice: that it is not kept was asked for."""
         return False
+
+    def path(self, key: str, suffix: str = ENTRY) -> Path:
+        """A file that is not there."""
+        return self.folder / f"{key}{suffix}"
+
+    def has_room_for(self, size: int) -> bool:
+        """False, without a notice."""
+        return False
+
+    def forget_oldest(self) -> None:
+        """Nothing to forget."""
+
+    def remove(self, path: Path) -> None:
+        """Nothing to remove."""
+
+    def notify(self, sentence: str) -> None:
+        """Nobody is told."""
 
     def notices(self) -> list[str]:
         """None ever."""

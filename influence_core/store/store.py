@@ -26,6 +26,8 @@ from influence_core.store.atomic import forget_oldest, remove_abandoned, whole_f
 FOLDER_VARIABLE = "INFLUENCE_EXPLORER_CACHE"
 LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
 DEFAULT_LIMIT = 2 * 2**30
+ENTRY, MATRIX, BESIDE = ".npz", ".npy", ".json"
+"""An entry is one file; a matrix that is read as a memory map (`mapped`) is two."""
 _KEY = re.compile(r"[0-9a-f]{32,128}")  # 32 at least: no file of the user's is ever taken for an entry
 
 
@@ -69,20 +71,20 @@ class Store:
         Raises:
             StoreError: `key` is not a hex digest.
         """
-        path = self._path(key)
+        path = self.path(key)
         try:
             file = path.open("rb")
         except FileNotFoundError:
             return None
         except OSError as error:
-            self._notify(f"A stored result could not be read ({_reason(error)}); it is computed again.")
+            self.notify(f"A stored result could not be read ({reason(error)}); it is computed again.")
             return None
         try:
             with file:
                 entry = _read(file, key)
         except Exception:  # a damaged file makes numpy and zipfile raise nearly anything
-            self._notify("A stored result was damaged; it was removed and is computed again.")
-            self._remove(path)
+            self.notify("A stored result was damaged; it was removed and is computed again.")
+            self.remove(path)
             return None
         with suppress(OSError):  # removed by another process since, or a folder that is only for reading
             os.utime(path)  # used just now, so it is forgotten last
@@ -102,21 +104,31 @@ class Store:
         Raises:
             StoreError: `key` is not a hex digest, an array holds Python objects, or `meta` is not JSON.
         """
-        path, header = self._path(key), _header(arrays, meta)
-        if _size_on_disk(arrays, header) > self.limit_bytes:
-            self._notify(
-                f"A result is larger than the store's limit of {self.limit_bytes / 2**20:,.4g} MB, "
-                f"so it was not kept. Raise {LIMIT_VARIABLE} to keep it."
-            )
+        path, header = self.path(key), _header(arrays, meta)
+        if not self.has_room_for(_size_on_disk(arrays, header)):
             return False
         try:
             with whole_file(path) as file:
                 np.savez(file, **_members(key, arrays, header))
         except OSError as error:
-            self._notify(f"A result could not be kept ({_reason(error)}); it is computed again next time.")
+            self.notify(f"A result could not be kept ({reason(error)}); it is computed again next time.")
             return False
-        forget_oldest(self._entries(), self.limit_bytes, self._remove)
+        self.forget_oldest()
         return True
+
+    def has_room_for(self, size: int) -> bool:
+        """Whether a result of so many bytes is within the limit; if not, a notice says so."""
+        if size <= self.limit_bytes:
+            return True
+        self.notify(
+            f"A result is larger than the store's limit of {self.limit_bytes / 2**20:,.4g} MB, "
+            f"so it was not kept. Raise {LIMIT_VARIABLE} to keep it."
+        )
+        return False
+
+    def forget_oldest(self) -> None:
+        """Forget what was used longest ago until the rest is within the limit."""
+        forget_oldest(self._entries(), self.limit_bytes, self.remove)
 
     def notices(self) -> list[str]:
         """What went wrong since the last call, in plain sentences."""
@@ -131,31 +143,39 @@ class Store:
     def clear(self) -> None:
         """Remove every entry."""
         for _, _, path in self._entries():
-            self._remove(path)
+            self.remove(path)
 
-    def _path(self, key: str) -> Path:
-        """The file of `key`, once it is known to be nothing but a file name."""
+    def path(self, key: str, suffix: str = ENTRY) -> Path:
+        """The file of `key`, once it is known to be nothing but a file name.
+
+        Raises:
+            StoreError: `key` is not a hex digest.
+        """
         if not _KEY.fullmatch(key):
             raise StoreError(f"Expected a key of 32 to 128 hex digits, got {key!r}. Make it with digest().")
-        return self.folder / f"{key}.npz"
+        return self.folder / f"{key}{suffix}"
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
         """(last use, bytes, path) of each entry; files that are not ours are never touched."""
         with suppress(OSError):
             for path in self.folder.iterdir():
-                if path.suffix == ".npz" and _KEY.fullmatch(path.stem):
+                if path.suffix in (ENTRY, MATRIX) and _KEY.fullmatch(path.stem):
                     with suppress(OSError):  # another process removed it first
                         status = path.stat()
-                        yield status.st_mtime_ns, status.st_size, path
+                        beside = path.with_suffix(BESIDE)
+                        more = beside.stat().st_size if path.suffix == MATRIX and beside.exists() else 0
+                        yield status.st_mtime_ns, status.st_size + more, path
 
-    def _remove(self, path: Path) -> None:
+    def remove(self, path: Path) -> None:
         """Remove a file; that another process removed it first is fine."""
         try:
             path.unlink(missing_ok=True)
+            if path.suffix == MATRIX:
+                path.with_suffix(BESIDE).unlink(missing_ok=True)
         except OSError as error:
-            self._notify(f"A stored result could not be removed ({_reason(error)}).")
+            self.notify(f"A stored result could not be removed ({reason(error)}).")
 
-    def _notify(self, sentence: str) -> None:
+    def notify(self, sentence: str) -> None:
         """Keep a sentence for the screen, once."""
         with self._lock:
             if sentence not in self._notices:
@@ -167,7 +187,7 @@ class Store:
         if text.isdecimal():
             return int(text) * 2**20
         if text:
-            self._notify(
+            self.notify(
                 f"{LIMIT_VARIABLE} should be a whole number of megabytes, not {text!r}; 2 GiB are used."
             )
         return DEFAULT_LIMIT
@@ -190,7 +210,7 @@ def read_only(folder: Path, key: str) -> Entry | None:
         return None
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     """What the operating system said, in everyday words where it matters."""
     return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
 

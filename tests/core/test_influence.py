@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from influence_core.errors import DataError, ShapeError, SolveError, UnsupportedError
-from influence_core.influence import InfluenceEngine
+from influence_core.influence import InfluenceEngine, leverage
 from influence_core.influence import engine as influence
 from influence_core.objective import LinearObjective
 from influence_core.operators import GaussNewton, Hessian
@@ -71,11 +71,13 @@ def test_scores_of_a_network_are_the_dense_formula(name, curvature):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("way", ["_leverages_solved", "_leverages_multiplied"])
+@pytest.mark.parametrize("way", ["_solved", "_multiplied"])
 @pytest.mark.parametrize("damping", [0.0, 0.3])
 def test_newton_removal_is_the_dense_step_on_the_risk_without_the_example(kind, way, damping, monkeypatch):
-    monkeypatch.setattr(influence, "_leverage_blocks", getattr(influence, way))
-    monkeypatch.setattr(influence, "BLOCK", 7)
+    chosen = getattr(leverage, way)
+    for name in ("_solved", "_multiplied"):
+        monkeypatch.setattr(leverage, name, chosen)
+    monkeypatch.setattr(leverage, "BLOCK", 7)
     toy = linear(kind)
     engine = _engine(toy.objective, toy.theta, damping=damping)
     s = engine.inverse_gradients(*toy.tests).require()
@@ -98,9 +100,9 @@ def test_the_cheaper_way_to_the_leverages_is_taken(monkeypatch):
     toy = linear("softmax")  # 15 parameters, 3 outputs: up to 6 examples are solved one by one
     engine = _engine(toy.objective, toy.theta)
     s = engine.inverse_gradients(*toy.tests).require()
-    for way, few in (("_leverages_multiplied", True), ("_leverages_solved", False)):
+    for way, few in (("_multiplied", True), ("_solved", False)):
         with monkeypatch.context() as patch:
-            patch.delattr(influence, way)
+            patch.delattr(leverage, way)
             assert engine.newton_removal(s, torch.arange(6 if few else 7)).shape == (4, 6 if few else 7)
 
 
