@@ -44,6 +44,11 @@ class SolverSettings:
         if self.damping is not None and not (math.isfinite(self.damping) and self.damping >= 0):
             raise DataError(f"The damping must be a number of at least 0, but is {self.damping:g}.")
 
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What makes its results, in a key: the solver enters with settings of its own, such as its steps and seed."""
+        return self.solver, self.damping, self.curvature, solvers.CATALOGUE.get(self.solver)
+
     def resolved(self, study: Study) -> SolverSettings:
         """The settings with every "auto" decided for this study."""
         chosen, _ = solvers.choose(self.solver, study.objective.dim)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 
-from influence_core import progress
+from influence_core import progress, solvers
 from influence_core.context import ALONE, Context
 from influence_core.engines import Engines, SolverSettings, engine_key
 from influence_core.errors import Cancelled, StoreError, UnsupportedError
@@ -179,6 +179,15 @@ def test_a_part_is_known_by_its_content():
     assert key_of("a", np.arange(3)) != key_of("a", np.arange(3.0))
     with pytest.raises(UnsupportedError):
         key_of("a", {1, 2})
+
+
+def test_a_solver_with_other_settings_of_its_own_is_another_key(monkeypatch):
+    settings = [SolverSettings(name, 0.1) for name in solvers.CATALOGUE]
+    before = [key_of("influence", one) for one in settings]
+    assert len(set(before)) == len(before) and before == [key_of("influence", one) for one in settings]
+    monkeypatch.setitem(solvers.CATALOGUE, "lissa", replace(solvers.CATALOGUE["lissa"], seed=7))
+    after = [key_of("influence", one) for one in settings]
+    assert [one.solver for one, a, b in zip(settings, before, after, strict=True) if a != b] == ["lissa"]
 
 
 def test_another_study_device_or_question_is_another_key():
