@@ -58,6 +58,8 @@ class Remembered(Generic[P, T]):
         functools.update_wrapper(self, compute)
         self.name, self.compute, self.stored = name, compute, stored
         self._signature = inspect.signature(compute)
+        asked = [one for one in self._signature.parameters.values() if one.kind != _KEYWORD_ONLY]
+        self._asked = self._signature.replace(parameters=asked)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """The result, from the store where it has it."""
@@ -83,12 +85,11 @@ class Remembered(Generic[P, T]):
 
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The digest of the name, every argument that is not keyword-only, and the names of the result's fields."""
-        bound = self._signature.bind_partial(*args, **kwargs)
+        bound = self._asked.bind(
+            *args, **{name: kwargs[name] for name in kwargs if name in self._asked.parameters}
+        )
         bound.apply_defaults()
-        kinds = self._signature.parameters
-        parts = {
-            name: content(one) for name, one in bound.arguments.items() if kinds[name].kind != _KEYWORD_ONLY
-        }
+        parts = {name: content(one) for name, one in bound.arguments.items()}
         return digest(self.name, FORMAT, parts, schema(self._kind))
 
     @functools.cached_property
@@ -104,7 +105,10 @@ class Remembered(Generic[P, T]):
         entry = store.get(key)
         if entry is None:
             return None
-        found = unpack(entry.arrays, entry.meta, self._kind)
+        try:
+            found = unpack(entry.arrays, entry.meta, self._kind)
+        except Exception:  # a field of this name had another type when it was stored: computed again
+            return None
         return replace(found, from_store=True) if hasattr(found, "from_store") else found
 
 

@@ -357,3 +357,37 @@ def test_the_engines_used_last_are_kept():
     assert engines.ready(study, cg) is first
     assert Engines().prepare(study, cg).solver.name == first.solver.name
     assert ALONE.engines.ready(study, cg) is None
+
+
+def test_a_key_needs_every_argument():
+    @remember("needs both")
+    def add(one: int, other: int, *, context: Context = ALONE) -> Number:
+        return Number(one + other)
+
+    with pytest.raises(TypeError, match="other"):
+        add.key(1)
+
+
+def test_what_was_stored_with_another_type_is_computed_again(tmp_path):
+    store = Store(tmp_path)
+
+    @remember("typed")
+    def first(*, context: Context = ALONE) -> Text:
+        return Text("seven")
+
+    @remember("typed")
+    def second(*, context: Context = ALONE) -> Number:
+        return Number(7)
+
+    first(context=Context(store))
+    assert second(context=Context(store)) == Number(7)
+
+
+@dataclass(frozen=True)
+class Number:
+    value: float
+
+
+@dataclass(frozen=True)
+class Text:
+    value: str

@@ -101,10 +101,19 @@ def _show(study: Study, view: View, explanation: Explanation, found: NetworkLeav
             f"The paper has r = 0.86; without the one example that changes most it is "
             f"{found.pearson_without_strongest(way):.2f} here. **Chance.** 95 % of random forecasts correlate less than "
             f"{chance:.2f}. "
-            f"**Other tests.** For {len(found.other_ids)} other misclassified examples and the same models r is "
-            f"{np.median(truth.others):.2f} in the middle, {truth.others.min():.2f} at worst. "
+            f"{_other_tests(truth.others)}"
             f"**Proof.** Trained to {asked}; largest gradient norm "
             f"{truth.gradient_norms.max():.1e}. **Control.** With nothing left out the loss changes by {nats(truth.control)}, "
             f"already subtracted. **Curvature.** Eigenvalues of the Hessian from {found.eigenvalues.smallest:.2e} to "
             f"{found.eigenvalues.largest:.3g}, against a damping of {found.damping:g}. **Time.** {seconds(truth.seconds)}."
         )
+
+
+def _other_tests(correlations: np.ndarray) -> str:
+    """How the same models fare on other mistakes, where the network makes some."""
+    if not len(correlations):
+        return ""
+    return (
+        f"**Other tests.** For {len(correlations)} other misclassified examples and the same models r is "
+        f"{np.median(correlations):.2f} in the middle, {correlations.min():.2f} at worst. "
+    )
