@@ -21,7 +21,9 @@ SMALLEST = 1e-17
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 CLEAR = "rgba(0,0,0,0)"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "star", "hexagon")
+SYMBOLS = tuple(
+    "circle square diamond triangle-up x star hexagon cross triangle-down pentagon hourglass bowtie".split()
+)
 
 
 def convergence(result: SolverComparison) -> go.Figure:

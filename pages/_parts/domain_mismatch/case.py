@@ -79,7 +79,10 @@ def _named(study: Study, text: str, columns: tuple[str, ...]) -> Group:
     for column in columns:
         if text.startswith(f"{column}="):
             return Group(column, text.removeprefix(f"{column}="))
-    raise DataError(f"The address asks for the group “{text[:60]}”, but a group is “column=value”.")
+    raise DataError(
+        f"The address asks for the group “{text[:60]}”, but a group is “column=value”, and the columns that tell groups "
+        f"apart are {', '.join(columns)[:200]}."
+    )
 
 
 def _tests(study: Study, whole: Study | None, group: Group, named: int | None) -> tuple[int, ...]:
