@@ -21,8 +21,19 @@ SMALLEST = 1e-17
 TICKS = (0, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000)
 CLEAR = "rgba(0,0,0,0)"
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-SYMBOLS = tuple(
-    "circle square diamond triangle-up x star hexagon cross triangle-down pentagon hourglass bowtie".split()
+SYMBOLS = (
+    "circle",
+    "square",
+    "diamond",
+    "triangle-up",
+    "x",
+    "star",
+    "hexagon",
+    "cross",
+    "triangle-down",
+    "pentagon",
+    "hourglass",
+    "bowtie",
 )
 
 
