@@ -24,7 +24,7 @@ from influence_core.engines import Engines
 from influence_core.experiments import all_left_out, corrected, questions
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.influence import leverage_blocks
-from influence_core.retraining.leave_one_out import LeftOutModels, leave_each_out
+from influence_core.retraining.leave_one_out import ROUNDING, LeftOutModels, leave_each_out
 from influence_core.store import NO_STORE
 from influence_core.studies import Study, find, open_study
 from tests import references
@@ -70,7 +70,9 @@ def figures_of(study: Study, cold: bool) -> Iterator[Figure]:
     yield Figure(
         name, "memory beside table and factor, MB", peak - before - table.changes.nbytes / 1e6, MEGABYTES
     )
-    yield Figure(name, "largest gradient norm / left-out gradient", largest_share(study, table), PROVED)
+    largest, passed_over = largest_share(study, table)
+    yield Figure(name, "largest gradient norm / left-out gradient", largest, PROVED)
+    yield Figure(name, "share of examples that pull less than rounding", passed_over)
     yield from _question(study, table, context)
     if cold:
         yield Figure(name, "worst effect against cold fits / largest", cold_miss(study, table, blocks), MISS)
@@ -90,7 +92,7 @@ def _table(study: Study, models: Iterable[LeftOutModels]) -> AllLeftOut:
 def _question(study: Study, table: AllLeftOut, context: Context) -> Iterator[Figure]:
     """The time of a new question, and how far the corrected forecast is from the truth."""
     name, known = study.spec.name, study.predictions
-    question = questions.ask(study, int(known.ids[known.least_confident()[0]]))
+    question = questions.ask(study, int(known.ids[known.misclassified()[-1]]))
     flat = np.repeat(question.x.numpy().astype(np.float32), study.objective.loss.outputs)
     product = _best(lambda: table.changes @ flat)
     yield Figure(
@@ -117,8 +119,11 @@ def bare_products(study: Study, models: int) -> float:
     return time.perf_counter() - started
 
 
-def largest_share(study: Study, table: AllLeftOut) -> float:
-    """The largest ``||grad R_without|| / ||w_i grad l_i||``, both recomputed in numpy."""
+def largest_share(study: Study, table: AllLeftOut) -> tuple[float, float]:
+    """The largest ``||grad R_without|| / ||w_i grad l_i||``, both recomputed in numpy, and the share of examples passed over.
+
+    Those whose own gradient is so small that a ten thousandth of it is below the rounding of the sum have no such ratio.
+    """
     o, kind = study.objective, study.spec.model
     x, y, w, theta = o.x.numpy(), o.y.numpy(), o.weights.numpy(), study.theta.numpy()
     residuals = references._residuals(references._outputs(theta, x), y, kind, None)
@@ -136,8 +141,9 @@ def largest_share(study: Study, table: AllLeftOut) -> float:
         pulls[at, at - start] = 0
         gradients = np.tensordot(x.T, pulls, 1).transpose(1, 0, 2).reshape(len(at), -1)
         norms[at] = np.linalg.norm(gradients + float(o.l2) * thetas, axis=1)
-    told = own > 1e-12 * own.max()
-    return float((norms[told] / own[told]).max())
+    sums = own if c == 1 else w * np.linalg.norm(x, axis=1)
+    above = PROVED * own > ROUNDING * np.finfo(float).eps * sums.sum()
+    return float((norms[above] / own[above]).max()), 1 - float(above.mean())
 
 
 def cold_miss(study: Study, table: AllLeftOut, blocks: torch.Tensor) -> float:
