@@ -179,7 +179,8 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
     n, c = len(table.ids), linear_objective(study).loss.outputs
     changes = torch.as_tensor(table.changes).view(n, -1, c)
     x = question.x.to(changes)
-    return effects_of(study, question, torch.bmm(x.expand(n, 1, -1), changes)[:, 0])
+    moves = changes[:, :, 0] @ x[:, None] if c == 1 else torch.bmm(x.expand(n, 1, -1), changes)[:, 0]
+    return effects_of(study, question, moves)
 
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:

@@ -14,6 +14,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from influence_core.errors import UnsupportedError
 from influence_core.influence import left_out_pulls, leverage_blocks
 from influence_core.objective import LinearObjective
 from influence_core.progress import Progress, named, part, report
@@ -82,6 +83,7 @@ def leave_each_out(
         The blocks, in the order of ``positions``.
 
     Raises:
+        UnsupportedError: If the loss has a kink.
         SolveError: If a solve failed.
 
     Two examples; without the second, the first alone pulls until ``sigmoid(-theta) = 2 l2 theta``:
@@ -98,6 +100,10 @@ def leave_each_out(
     True
     """
     o = objective
+    if not o.loss.smooth:
+        raise UnsupportedError(
+            "Leaving each example out takes a loss with a curvature; the hinge has a kink."
+        )
     at = torch.arange(o.n, device=o.x.device) if positions is None else o.positions(positions)
     blocks = leverage_blocks(o, inverse, at, part(progress, 0.0, 0.1)) if leverages is None else leverages
     rest = progress if leverages is not None else part(progress, 0.1, 1.0)

@@ -15,7 +15,7 @@ from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
 from tests import references
-from tests.benchmarks import leave_one_out, records, scores
+from tests.benchmarks import all_left_out, leave_one_out, records, scores
 from tests.benchmarks.scores import Figure, Problem
 from tests.problems import normal
 
@@ -136,6 +136,31 @@ def test_leaving_out_too_slowly_falls_short(monkeypatch, capsys, one_or_seven):
     monkeypatch.setattr(leave_one_out, "measure", lambda study, at: [Figure("digits", "seconds", 41.0, 40.0)])
     assert leave_one_out.main(["--threads", "1"]) == 0
     assert leave_one_out.main(["--threads", "1", "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+def test_the_case_of_every_example_measures_what_it_says(monkeypatch, one_or_seven):
+    monkeypatch.setattr(all_left_out, "HARDEST", 2)
+    monkeypatch.setattr(all_left_out, "RANDOM", 2)
+    found = list(all_left_out.figures_of(one_or_seven, cold=True))
+    limits = [figure.limit for figure in found if figure.limit is not None]
+    assert limits == [2.0, 8.0, 500.0, 1e-4, 1e-3]
+    named = {figure.name: figure.value for figure in found}
+    assert named["largest gradient norm / left-out gradient"] <= 1e-4
+    assert named["worst effect against cold fits / largest"] <= 1e-3
+    assert named.pop("share of examples that pull less than rounding") == 0
+    assert all(value > 0 for value in named.values())
+
+
+def test_every_example_is_left_out_in_a_process_of_its_own(monkeypatch, capsys):
+    def run(command, **_):
+        assert command[-3:] == ["mails", "1", "0"]
+        return type("Done", (), {"stdout": '[{"case": "mails", "name": "a", "value": 31, "limit": 30}]\n'})
+
+    monkeypatch.setattr(all_left_out.subprocess, "run", run)
+    arguments = ["--all", "--study", "mails", "--threads", "1"]
+    assert leave_one_out.main(arguments) == 0
+    assert leave_one_out.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
 
 

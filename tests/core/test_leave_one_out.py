@@ -1,12 +1,15 @@
 """All leave-one-out models together: each gradient recomputed by the references, the hard ones fitted cold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core.errors import Cancelled
+from influence_core.errors import Cancelled, UnsupportedError
 from influence_core.influence import leverage_blocks
+from influence_core.losses import HingeLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.retraining import leave_one_out
@@ -96,6 +99,13 @@ def test_progress_rises_and_a_cancelled_run_keeps_the_blocks_before():
             kept.append(one)
     assert [len(one.positions) for one in kept] == [10, 10]
     assert min(np.diff([fraction for fraction, _ in seen])) >= 0
+
+
+def test_a_kink_is_refused():
+    toy = linear("logistic")
+    kinked = replace(toy.objective, loss=HingeLoss())
+    with pytest.raises(UnsupportedError, match="kink"):
+        next(leave_each_out(kinked, toy.theta, _inverse(toy.objective, toy.theta)))
 
 
 def test_another_exact_solver_and_a_penalty_for_each_parameter_serve_as_well():
