@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from playwright.sync_api import TimeoutError
 
 from tests.browser.helpers import shot
 from tests.browser.test_explain_journey import click, query, settle, title
@@ -15,9 +16,13 @@ def chart(opened, key):
 
 
 def downloaded(opened, button, tmp_path):
-    """The rows of a CSV file behind a button."""
-    with opened.expect_download() as download:
-        button.click()
+    """The rows of a CSV file behind a button; a click while the page is drawn anew may be lost, so there are two."""
+    try:
+        with opened.expect_download(timeout=10_000) as download:
+            button.click()
+    except TimeoutError:
+        with opened.expect_download(timeout=60_000) as download:
+            button.click()
     path = tmp_path / "table.csv"
     download.value.save_as(path)
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
