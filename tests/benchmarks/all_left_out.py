@@ -92,7 +92,8 @@ def _table(study: Study, models: Iterable[LeftOutModels]) -> AllLeftOut:
 def _question(study: Study, table: AllLeftOut, context: Context) -> Iterator[Figure]:
     """The time of a new question, and how far the corrected forecast is from the truth."""
     name, known = study.spec.name, study.predictions
-    question = questions.ask(study, int(known.ids[known.misclassified()[-1]]))
+    wrong = known.misclassified()
+    question = questions.ask(study, int(known.ids[wrong[len(wrong) // 2]]))
     flat = np.repeat(question.x.numpy().astype(np.float32), study.objective.loss.outputs)
     product = _best(lambda: table.changes @ flat)
     yield Figure(
