@@ -41,7 +41,7 @@ __all__ = [
 DTYPE = "float32"
 """Of the table; what is proven is each model as it is kept."""
 AXES = ("training example that is left out", "change of the parameter")
-PROBE = 64
+PROBE = 256
 """Models that are trained to estimate the time that all of them take."""
 MULTIPLIED = 2.0
 """Leverages from the inverse take about so many times the solves that make it."""

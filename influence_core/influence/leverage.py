@@ -93,16 +93,22 @@ def _solved(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress
 
 
 def _multiplied(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress | None) -> Tensor:
-    """The inverse itself, an output at a time: ``K_i[a, e] = sum_jk x_ij A^-1[(j, a), (k, e)] x_ik``."""
+    """The inverse itself, an output at a time: ``K_i[a, e] = sum_jk x_ij A^-1[(j, a), (k, e)] x_ik``.
+
+    Over the features ``j, k`` that any example has: many pixels of a drawing are always empty.
+    """
     d, c = o.x.shape[1], o.loss.outputs
     blocks = o.x.new_empty(len(at), c, c)
+    used = (o.x[at] != 0).any(0).nonzero()[:, 0]
+    u, features = len(used), o.x[:, used]
     for e in range(c):
-        unit = o.x.new_zeros(d, c, d)
-        unit[:, e].diagonal().fill_(1)
-        columns = inverse.solve(unit.view(o.dim, d)).require().view(d, c, d)[:, e:].reshape(d, -1)
-        for chunk in o.chunks(len(at), o.dim):
-            x, k = o.x[at[chunk]], blocks[chunk]
-            products = (x @ columns).view(len(x), c - e, d)
+        unit = o.x.new_zeros(d, c, u)
+        unit[used, e, torch.arange(u, device=used.device)] = 1
+        solved = inverse.solve(unit.view(o.dim, u)).require().view(d, c, u)
+        columns = solved[used, e:].reshape(u, -1)
+        for chunk in o.chunks(len(at), c * u):
+            x, k = features[at[chunk]], blocks[chunk]
+            products = (x @ columns).view(len(x), c - e, u)
             k[:, e:, e] = k[:, e, e:] = torch.einsum("bad,bd->ba", products, x)
             report(progress, (e + chunk.start / len(at)) / c, f"leverages of output {e + 1} of {c}")
     return blocks

@@ -143,6 +143,11 @@ class _Trainer:
         return self.objective.risk_gradient(self.theta)
 
     @cached_property
+    def unfinished(self) -> Tensor:
+        """``A^-1 grad R (p,)``: the step that training has left."""
+        return self.inverse.solve(self.gradient).value
+
+    @cached_property
     def floor(self) -> float:
         """The gradient norm below which nothing but rounding is left."""
         o = self.objective
@@ -236,8 +241,7 @@ class _Block:
         self.trainer, self.at, self.targets = trainer, at, targets
         self.without = _Without(trainer, at, leverages)
         self.memory = Memory(self.without)
-        before = trainer.inverse.solve(trainer.gradient).value[:, None]  # what training has left
-        self.changes = trainer.rounded(self.without.newton() - before)
+        self.changes = trainer.rounded(self.without.newton() - trainer.unfinished[:, None])
         self.gradients = trainer.gradients(self.changes, at)
         self.norms = self.gradients.norm(dim=0)
         self.lengths = torch.ones_like(self.norms)

@@ -149,9 +149,7 @@ def test_the_case_of_every_example_measures_what_it_says(monkeypatch, one_or_sev
     assert named["largest gradient norm / left-out gradient"] <= 1e-4
     assert named["worst effect against cold fits / largest"] <= 1e-3
     assert named.pop("share of examples that pull less than rounding") == 0
-    named.pop(
-        "memory beside table and factor, MB"
-    )  # of a whole process, whose peak lies in an earlier test here
+    named.pop("memory beside table and factor, MB")  # here other tests have needed more before
     assert all(value > 0 for value in named.values())
 
 

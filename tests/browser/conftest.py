@@ -100,7 +100,7 @@ def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  #
         opened.on("pageerror", lambda error: uncaught.append(str(error)))
         opened.on("console", lambda message: _note_error(message, console))
         opened.goto(server + path)
-        wait_idle(opened, seconds=180)  # the first visit trains
+        wait_idle(opened, seconds=600)  # the first visit trains
         return opened
 
     yield open_page

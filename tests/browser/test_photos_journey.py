@@ -49,7 +49,7 @@ def test_two_models_and_a_poisoned_picture(page):
     )
     button = opened.get_by_role("button", name="and train again")
     settle(opened, lambda: button.count() == 1, 200)
-    click(opened, button, lambda: "After real retraining" in opened.inner_text(".stMainBlockContainer"))
+    click(opened, button, lambda: "After real retraining" in opened.inner_text(".stMainBlockContainer"), 400)
     settle(opened, lambda: "Saved as PNG" in opened.inner_text(".stMainBlockContainer"), 200)
     shot(opened, "light-poison")
 

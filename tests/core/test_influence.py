@@ -106,6 +106,18 @@ def test_the_cheaper_way_to_the_leverages_is_taken(monkeypatch):
             assert engine.newton_removal(s, torch.arange(6 if few else 7)).shape == (4, 6 if few else 7)
 
 
+def test_features_that_nobody_has_have_no_part_in_the_leverages():
+    toy = linear("softmax")
+    o, empty = toy.objective, torch.zeros(60, 2, dtype=torch.float64)
+    wider = LinearObjective.build(torch.cat([empty, o.x, empty], 1), o.y, o.loss, toy.l2)
+    theta = torch.cat([torch.zeros(6), toy.theta, torch.zeros(6)])
+    found, expected = (
+        leverage._multiplied(one, _engine(one, at).inverse, torch.arange(60), None)
+        for one, at in ((wider, theta), (o, toy.theta))
+    )
+    assert_close(found, expected, rtol=1e-10, atol=1e-14)
+
+
 def test_newton_removal_comes_nearer_to_the_truth():
     toy = linear("softmax")
     engine = _engine(toy.objective, toy.theta)
