@@ -76,6 +76,16 @@ class Provenance:
     convex: bool
     second_order: float | None = None
 
+    @property
+    def trained_to(self) -> str:
+        """The gradient norm in words, and why it is no smaller where that is the type's doing."""
+        words = f"gradient norm at the optimum {self.gradient_norm:.1e}"
+        return (
+            words
+            if self.dtype == "float64"
+            else f"{words} ({self.dtype}, whose rounding ends training sooner)"
+        )
+
     def concerns(self) -> tuple[str, ...]:
         """One sentence for each reason not to take the numbers at face value; empty where there is none."""
         found = []
