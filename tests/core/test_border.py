@@ -603,9 +603,9 @@ def test_the_trial_is_short_and_draws_nothing():
     _build(module, input_shape=(T * E,))  # PyTorch loads what vmap and forward mode need, once a process
     seconds = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()  # other processes do not count
         _build(module, n=2000, input_shape=(T * E,))
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     assert min(seconds) < 0.05
     assert torch.equal(state, torch.get_rng_state())
     assert all(one.grad is None for one in module.parameters())
