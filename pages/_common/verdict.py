@@ -48,8 +48,9 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     known = truths.recall(study, explanation, context=results.context())
     with st.container(key="badge", gap=None):
         show_judged(found)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            proving.show(study)
+        line, buttons = st.container(key="proving"), st.container(horizontal=True)
+        proving.show(study, line, buttons)
+        with buttons:
             if job is not None and job.result is None:
                 job_status(job)
             elif job is None and explanation.number != "proven" and found.level != "red":

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import all_left_out, hardest
 from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
@@ -56,23 +57,24 @@ def table(study: Study) -> AllLeftOut | None:
     return found if isinstance(found, AllLeftOut) else None
 
 
-def show(study: Study) -> None:
-    """Begin what is cheap, and say how far it is; else offer it with what it takes."""
+def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
+    """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
     asked = bool(st.session_state.get(_wish(study)))
     if all_left_out.supports(study.spec) or table(study) is not None or not (asked or _allowed(study)):
         return
     corrected = _corrected(study)
     if corrected.state != "done":
-        with st.container(key="proving"):
+        with line:
             job_status(corrected, cancel=True)
         return
     job = _asked(study) if asked else _unasked(study)
     if isinstance(job.result, Estimate):
-        _offer(study, job.result)
+        with buttons:
+            _offer(study, job.result)
     elif job.state == "done":
         st.rerun()
     else:
-        with st.container(key="proving"):
+        with line:
             job_status(job, cancel=True)
 
 
