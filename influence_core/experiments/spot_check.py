@@ -37,7 +37,7 @@ def run(study: Study, explanation: Explanation, *, context: Context = ALONE) -> 
         found.append(take_out.run(study, explanation, train_ids, context=context.step(step, len(at))))
     return SpotCheck(
         tuple(one.train_ids[0] for one in found),
-        tuple(one.predicted for one in found),
+        tuple(one.forecast.alone for one in found),
         tuple(one.actual for one in found),
         sum(one.seconds for one in found),
         all(one.converged for one in found),

@@ -204,7 +204,8 @@ def _others(study: Study, answer: Explanation, context: Context, strong: int, dr
     found = [take_out.run(study, answer, [int(answer.ids[one])], context=context) for one in at]
     columns = (
         [one.train_ids[0] for one in found],
-        *([getattr(one, name) for one in found] for name in ("predicted", "actual")),
+        [one.forecast.alone for one in found],
+        [one.actual for one in found],
     )
     return SpotCheck(*map(tuple, columns), 0.0, all(one.converged for one in found))
 
