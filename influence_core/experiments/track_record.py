@@ -1,6 +1,7 @@
 """How the forecasts of groups have come out in a study so far: each retraining teaches; before a few there is nothing to say.
 
-Only like is compared with like: the same was done, to between half and twice as many examples.
+Only like is compared with like: the same was done, to between half and twice as many examples, with an effect of no other
+order of size: a group whose members cancel out misses its tiny effect by a large share, and says nothing of a strong group.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ KEPT = 300
 ENOUGH = 5
 """Before so many alike there is no interval."""
 ALIKE = 2.0
-"""Groups are alike where neither has more than so many times the other's examples."""
+"""Groups are alike where neither has more than so many times the other's examples ..."""
+ALIKE_EFFECT = 100.0
+"""... and neither has a forecast more than so many times as large as the other's."""
 
 _WRITING = Lock()
 
@@ -79,16 +82,22 @@ def note(
             context.store.put(_key(study), {}, {"retrainings": [*rows, one][-KEPT:]})
 
 
-def read(study: Study, explanation: Explanation, edit: Edit, *, context: Context) -> TrackRecord | None:
-    """What the retrainings so far say of a forecast of this edit; ``None`` before there are enough.
+def read(
+    study: Study, explanation: Explanation, edit: Edit, forecast: float, *, context: Context
+) -> TrackRecord | None:
+    """What the retrainings so far say of the forecast of this edit, in nats; ``None`` before there are enough.
 
     The retraining after this very edit, for this very question, is no part of it.
     """
-    me, kind, size = _name(study, explanation, edit), _kind(edit), len(edit.positions)
+    me, kind = _name(study, explanation, edit), _kind(edit)
+    size, effect = len(edit.positions), abs(forecast)
     rows = [
         row
         for row in _rows(study, context)
-        if row[0] != me and row[1] == kind and size / ALIKE <= row[2] <= size * ALIKE
+        if row[0] != me
+        and row[1] == kind
+        and size / ALIKE <= row[2] <= size * ALIKE
+        and effect / ALIKE_EFFECT <= abs(row[3]) <= effect * ALIKE_EFFECT
     ]
     if len(rows) < ENOUGH:
         return None

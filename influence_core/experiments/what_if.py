@@ -128,14 +128,23 @@ def forecast(
 
 
 def record(
-    study: Study, explanation: Explanation, positions: Sequence[int], change: Change, *, context: Context
+    study: Study,
+    explanation: Explanation,
+    positions: Sequence[int],
+    change: Change,
+    forecast: GroupForecast,
+    *,
+    context: Context,
 ) -> TrackRecord | None:
-    """How forecasts like this one have come out in this study so far; ``None`` before enough were retrained.
+    """How forecasts like this one have come out in this study so far; ``None`` before enough were, or where it is a sum.
 
     Raises:
         DataError: If the change cannot be made.
     """
-    return track_record.read(study, explanation, change.edit(study, positions), context=context)
+    edit = change.edit(study, positions)
+    if forecast.together is None:
+        return None
+    return track_record.read(study, explanation, edit, forecast.together, context=context)
 
 
 @remember("what if", stored=False)

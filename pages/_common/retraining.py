@@ -11,7 +11,7 @@ from influence_core.experiments import take_out, what_if
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.take_out import TakeOut
-from influence_core.experiments.track_record import TrackRecord
+from influence_core.experiments.track_record import ALIKE_EFFECT, TrackRecord
 from influence_core.experiments.what_if import Change
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
@@ -63,7 +63,7 @@ def foresee(
     """The forecast of a change of the examples at ``at (m,)``, and how others like it have come out."""
     asked = study, explanation, at.tolist(), change
     forecast = results.load("Forecasting the group together", what_if.forecast, *asked)
-    return forecast, what_if.record(*asked, context=results.context())
+    return forecast, what_if.record(*asked, forecast, context=results.context())
 
 
 def alone(forecast: GroupForecast, count: int) -> str:
@@ -84,9 +84,10 @@ def show_record(forecast: GroupForecast, record: TrackRecord | None) -> None:
         examples = f"{record.most} examples"
     low, high = record.reach(forecast.together)
     st.caption(
-        f"In {record.count} other retrainings of this study after the same change of {examples}, the truth lay between "
-        f"{ratio(record.lowest)} and {ratio(record.highest)} times the forecast. If this one comes out like them, the truth lies "
-        f"between {nats(low)} and {nats(high)}."
+        f"In {record.count} other retrainings of this study, after the same change of {examples} with an effect at most "
+        f"{ALIKE_EFFECT:g} times smaller or larger, the truth lay between {ratio(record.lowest)} and "
+        f"{ratio(record.highest)} times the forecast. If this one comes out like them, the truth lies between "
+        f"{nats(low)} and {nats(high)}."
     )
 
 

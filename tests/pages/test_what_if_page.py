@@ -11,6 +11,7 @@ from influence_core.context import Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments import explain, questions, spot_check, what_if
+from influence_core.experiments.track_record import ENOUGH
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
@@ -211,11 +212,12 @@ def test_other_groups_of_the_same_size_say_how_far_the_forecast_may_be_believed(
 
 def test_what_other_retrainings_of_the_study_taught_gives_the_forecast_a_reach(study, answer):
     query, group = {"k": "9", "panel": "against"}, answer.harmful(9).tolist()
-    words = "other retrainings of this study after the same change of"
+    words = "other retrainings of this study, after the same change of"
     what_if.calibrate(study, answer, 9, Change(), context=Context(Store()))
-    record = what_if.record(study, answer, group, Change(), context=Context(Store()))
-    assert record.count >= GROUPS - 1
-    at, forecast = at_mistake(answer, **query), what_if.forecast(study, answer, group, Change())
+    forecast = what_if.forecast(study, answer, group, Change())
+    record = what_if.record(study, answer, group, Change(), forecast, context=Context(Store()))
+    assert record.count >= ENOUGH
+    at = at_mistake(answer, **query)
     low, high = record.reach(forecast.together)
     assert f"In {record.count} {words}" in said(at)
     assert f"between {ratio(record.lowest)} and {ratio(record.highest)} times the forecast" in said(at)
