@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-
 from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import SolveError
 from influence_core.experiments.corrected import UNDAMPED, effects_of, linear_objective, supports
-from influence_core.experiments.explain import Explanation
-from influence_core.experiments.questions import Question
+from influence_core.experiments.explanation import Explanation
 from influence_core.influence import edited_step
 from influence_core.retraining.edits import Edit, predict
 from influence_core.solvers.base import Inverse
@@ -58,8 +55,7 @@ def run(study: Study, explanation: Explanation, edit: Edit, *, context: Context 
         step = edited_step(o, study.theta, edit, ready_factor(study, UNDAMPED, context), context.progress)
     except SolveError:
         return GroupForecast(alone)
-    asked = Question(torch.as_tensor(explanation.x), explanation.label)
-    effects = effects_of(study, asked, o.outputs(step, x))
+    effects = effects_of(study, explanation.question, o.outputs(step, x))
     return GroupForecast(alone, float(effects.loss[0]), float(effects.probability[0]))
 
 

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import Any
 
 from influence_core.context import Context
-from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Explanation
 from influence_core.retraining.edits import Edit
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
