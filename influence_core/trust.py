@@ -83,6 +83,16 @@ class Provenance:
     seconds: float
     convex: bool
 
+    @property
+    def trained_to(self) -> str:
+        """The gradient norm in words, and why it is no smaller where that is the type's doing."""
+        words = f"gradient norm at the optimum {self.gradient_norm:.1e}"
+        return (
+            words
+            if self.dtype == "float64"
+            else f"{words} ({self.dtype}, whose rounding ends training sooner)"
+        )
+
     def concerns(self) -> tuple[str, ...]:
         """One sentence for each reason not to take the numbers at face value; empty where there is none."""
         found = []

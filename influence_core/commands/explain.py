@@ -179,7 +179,7 @@ def _print_provenance(study: Study, explanation: Explanation) -> None:
         f"\nSolver: {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, "
         f"true relative residual {three_digits(facts.residual)}; {facts.curvature} curvature, damping {facts.damping:g}."
         f"\nModel: {study.spec.title}; n = {facts.n:,}, p = {facts.p:,}, l2 = {facts.l2}, seed {study.spec.seed}; "
-        f"gradient norm {three_digits(facts.gradient_norm)}, convergence check {three_digits(facts.convergence_check)}."
+        f"{facts.trained_to}, convergence check {three_digits(facts.convergence_check)}."
         f"\nTime: {seconds(facts.seconds)} on {facts.device} in {facts.dtype}; {read}."
     )
     for concern in facts.concerns():

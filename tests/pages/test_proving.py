@@ -43,12 +43,7 @@ def allow(monkeypatch, seconds="600", megabytes="100"):
 
 def test_the_same_page_says_proven_once_all_retrainings_are_there(monkeypatch):
     allow(monkeypatch)
-    at = settle(visit(**ANSWER))
-    while proving.get_line()._jobs and any(
-        one.state == "running" for one in proving.get_line()._jobs.values()
-    ):
-        at.run()
-    at = settle(at)
+    at = until(visit(**ANSWER), lambda at: PROVEN in said(at))
     words = said(at)
     assert "trained again without each of the 1,092 training images" in words
     assert "true change, after training again without it" in words
