@@ -67,7 +67,7 @@ For linear models all retrainings begin by themselves beside the page where they
 """
 
 LIMITS = f"""
-- **A group is not the sum of its members.** For many examples together the forecast is usually too small; the order is more reliable than the size.
+- **A group is not the sum of its members.** They stand in for one another, so each alone, added up, they usually come out too small, though in the right order. For a linear model the forecast of a group is one Newton step without all of them together, which knows that; for a network it is the sum.
 - **Networks.** Their loss has many valleys. The number describes a short retraining from the present weights, not training anew, and it can be far off for single test examples. Check the ones that matter.
 - **Unfinished training.** If the gradient is not small, finishing the training would move the loss more than any one example. The page warns you.
 - **Approximate solvers** ({", ".join(one.name for one in solvers.CATALOGUE.values() if not one.exact)}) order the examples well but may be off in size.
