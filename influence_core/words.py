@@ -79,3 +79,14 @@ def points(change: float) -> str:
 def seconds(value: float) -> str:
     """A duration."""
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def about(duration: float) -> str:
+    """An expected duration in seconds, roughly.
+
+    >>> about(0.2), about(1.6), about(250), about(9000)
+    ('about 1 s', 'about 2 s', 'about 4 min', 'about 2.5 h')
+    """
+    if duration < 100:
+        return f"about {max(1.0, duration):.0f} s"
+    return f"about {duration / 60:.0f} min" if duration < 6000 else f"about {duration / 3600:.1f} h"
