@@ -26,7 +26,7 @@ def every_forecast(
     by: Literal["influence", "corrected"],
     numbered: Sequence[int] = (),
     opened: int | None = None,
-    height: int = 440,
+    height: int = 420,
 ) -> go.Figure:
     """Every training example as a forecast upward over its true change; on the diagonal the forecast came true.
 
@@ -51,7 +51,7 @@ def every_forecast(
             figure.add_trace(_points(found, explanation, forecast, np.flatnonzero(members), symbol))
     at = np.asarray(numbered, dtype=int)
     figure.add_trace(_misses(truth[at], forecast[at]))
-    figure.add_trace(_numbers(truth[at], forecast[at]))
+    figure.add_trace(_numbers(truth[at], forecast[at], _sizes(found)[at]))
     figure.add_trace(ring(found.ids, truth, forecast, opened))
     return square(figure, ends, f"{TITLES[by]}, {UNIT}", height)
 
@@ -73,7 +73,7 @@ def _points(
         hovertemplate=f"training {explanation.kind} %{{customdata[0]}}, labelled %{{hovertext}}<br>truth %{{x:+.3g}} {UNIT}"
         f"<br>forecast %{{y:+.3g}} {UNIT}<br>leverage %{{customdata[1]}} %<extra></extra>",
         marker={
-            "size": (SMALLEST + (LARGEST - SMALLEST) * found.leverage[at]).astype(np.float32),
+            "size": _sizes(found)[at],
             "color": colours,
             "symbol": symbol,
             "opacity": 0.7,
@@ -98,15 +98,21 @@ def _misses(truth: np.ndarray, forecast: np.ndarray) -> go.Scatter:
     )
 
 
-def _numbers(truth: np.ndarray, forecast: np.ndarray) -> go.Scatter:
+def _numbers(truth: np.ndarray, forecast: np.ndarray, sizes: np.ndarray) -> go.Scatter:
     """Beside the points, from 1."""
     return go.Scatter(
         x=truth,
         y=forecast,
         mode="markers+text",
-        marker={"size": LARGEST, "opacity": 0},  # keeps the text off the point
+        marker={"size": sizes, "opacity": 0},  # keeps the text off the point
         text=[f"<b>{one}</b>" for one in range(1, len(truth) + 1)],
-        textposition=["bottom right" if one > 0 else "top left" for one in truth],
+        textposition=["middle right" if one > 0 else "middle left" for one in truth],
+        cliponaxis=False,
         hoverinfo="skip",
         name="numbers",
     )
+
+
+def _sizes(found: Forecasts) -> np.ndarray:
+    """``(n,)`` widths of the points, pixels."""
+    return (SMALLEST + (LARGEST - SMALLEST) * found.leverage).astype(np.float32)

@@ -86,7 +86,7 @@ def square(figure: go.Figure, ends: Sequence[float], title: str, height: int) ->
     figure.update_yaxes(title=title, scaleanchor="x", **common)
     return figure.update_layout(
         height=height,
-        margin={"l": 64, "r": 12, "t": 12, "b": 50},
+        margin={"l": 64, "r": 20, "t": 12, "b": 50},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         hovermode="closest",

@@ -91,11 +91,15 @@ def _show_charts(view: View, explanation: Explanation, found: Forecasts) -> None
 
 
 def _show_agreement(agreement: Agreement) -> None:
-    st.markdown(
-        "| Pearson | Spearman | Slope | Worst miss |\n|---|---|---|---|\n"
-        f"| {correlation(agreement.pearson)} | {correlation(agreement.spearman)} | {slope(agreement)} "
-        f"| {share(agreement.worst)} |"
-    )
+    numbers = {
+        "Pearson": correlation(agreement.pearson),
+        "Spearman": correlation(agreement.spearman),
+        "Slope": slope(agreement),
+        "Worst miss": share(agreement.worst),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for name, words in numbers.items():
+            st.markdown(f":small[:gray[{name}]]  \n**{words}**", width="content")
 
 
 def _show_opened(study: Study, view: View, explanation: Explanation, found: Forecasts) -> None:
@@ -145,8 +149,8 @@ def _show_disagreements(study: Study, view: View, explanation: Explanation, foun
     half, high = (percent(float(np.quantile(found.leverage, one))) for one in (0.5, 0.99))
     st.markdown(
         "An example of high **leverage** holds the model in place by itself. Influence assumes that this hold stays when the "
-        "example goes; in truth it goes too, and the model gives way 1 / (1 − leverage) times as far. The corrected forecast "
-        "counts that."
+        "example goes; in truth it goes too, and the model gives way up to 1 / (1 − leverage) times as far. The loss bends on "
+        "the way as well. The corrected forecast counts both."
     )
     st.caption(
         f"Half of all {explanation.examples} have a leverage below {half}, one in a hundred above {high}."

@@ -40,7 +40,7 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
     label = "How many of the most influential are left out, each on its own"
     most, also = network_leave_one_out.LIMIT, {"retrain": ""}
     k = few.choose_count(params, label, "examples", STEPS, most, also=also)
-    if not params.retrain:
+    if params.retrain != "1":
         _offer(study, explanation, way, k)
         return
     found = _load(study, explanation, way, k)
