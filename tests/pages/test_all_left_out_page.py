@@ -9,7 +9,7 @@ import streamlit as st
 
 from influence_core.experiments import all_left_out, explain, forecasts, questions
 from influence_core.experiments.all_left_out import Estimate
-from influence_core.words import nats, percent
+from influence_core.words import nats, percent, signed
 from pages._common.table import as_csv
 from pages._parts.leave_one_out.every import CARDS
 from tests.problems import ready
@@ -55,7 +55,7 @@ def test_from_the_offer_to_all_examples_and_back_to_a_few(answer, found):
     influence, corrected = found.influence_agreement, found.corrected_agreement
     words = said(at)
     assert (
-        "**Influence gets the order right, but not the sizes; the corrected forecast comes true.**" in words
+        "**Influence gets the order right, but not all sizes; the corrected forecast comes true.**" in words
     )
     assert f"misses by up to **{percent(influence.worst)}**" in words
     assert f"corrected forecast by up to **{percent(corrected.worst)}**" in words
@@ -86,9 +86,9 @@ def test_the_strongest_disagreements_are_pictures_with_their_leverage(answer, fo
     for place, (card, i) in enumerate(zip(shown, worst, strict=True), 1):
         proven, corrected, influence, leverage = card["lines"]
         assert card["title"].startswith(f"{place} · {found.ids[i]}: ")
-        assert proven == f"proven {nats(float(found.proven.loss[i]))}"
-        assert corrected == f"corrected {nats(float(found.corrected.loss[i]))}"
-        assert influence == f"influence {nats(float(found.influence.loss[i]))}"
+        assert proven == f"proven {signed(float(found.proven.loss[i]))}"
+        assert corrected == f"corrected {signed(float(found.corrected.loss[i]))}"
+        assert influence == f"influence {signed(float(found.influence.loss[i]))}"
         times = 1 / (1 - found.leverage[i])
         assert leverage == f"leverage {percent(float(found.leverage[i]))}: gives way {times:.1f} × as far"
         assert card["tone"] == ("helpful" if found.proven.loss[i] > 0 else "harmful")

@@ -14,7 +14,7 @@ from influence_core.experiments.forecasts import Forecasts
 from influence_core.figures.forecasts import every_forecast
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED
-from influence_core.words import nats, percent, points, seconds, three_digits
+from influence_core.words import nats, percent, points, seconds, signed, three_digits
 from pages._common import scatter
 from pages._common.cards import opened_title, show_example, show_grid, training_card
 from pages._common.picture_grid import Picture
@@ -27,6 +27,8 @@ from pages._shell.escape import escape_markdown
 CARDS = 6
 """So many of the strongest disagreements are shown."""
 CARD_WIDTH = 136
+FAR = 0.5
+"""Where a forecast misses by more than this share of the largest true change, its sizes mean nothing."""
 
 
 def show(
@@ -61,7 +63,7 @@ def _verdict(agreement: Agreement) -> str:
     if agreement.worst <= CLOSE:
         return "comes true"
     if agreement.spearman >= ORDERED:
-        return "gets the order right, but not the sizes"
+        return f"gets the order right, but not {'all' if agreement.worst <= FAR else 'the'} sizes"
     return "does not come true"
 
 
@@ -153,7 +155,8 @@ def _show_disagreements(study: Study, view: View, explanation: Explanation, foun
         "the way as well. The corrected forecast counts both."
     )
     st.caption(
-        f"Half of all {explanation.examples} have a leverage below {half}, one in a hundred above {high}."
+        f"Half of all {explanation.examples} have a leverage below {half}, one in a hundred above {high}. On the cards: "
+        f"the change of the loss without the {explanation.kind}, nats."
     )
     cards = [_card(study, found, int(at), place) for place, at in enumerate(found.disagreements(CARDS), 1)]
     chosen = () if view.opened is None else (str(view.opened),)
@@ -162,7 +165,7 @@ def _show_disagreements(study: Study, view: View, explanation: Explanation, foun
 
 def _card(study: Study, found: Forecasts, at: int, place: int) -> Picture:
     proven, corrected, influence = (
-        nats(float(one.loss[at])) for one in (found.proven, found.corrected, found.influence)
+        signed(float(one.loss[at])) for one in (found.proven, found.corrected, found.influence)
     )
     leverage = percent(float(found.leverage[at]))
     label = study.data.class_names[int(study.data.train.y[at])]
