@@ -120,6 +120,12 @@ def test_the_download_holds_all_examples(answer, found):
     assert float(rows[0]["proven_loss_change_nats"]) == found.proven.loss[strongest]
 
 
+def test_where_both_forecasts_come_true_they_are_told_together(answer):
+    at = visit_page("leave_one_out", study="diabetes", test="288", retrain="all")
+    assert "**Both forecasts come true.** All 332 training rows were truly left out" in said(at)
+    assert "Where first order misses most" in said(at)
+
+
 def test_where_all_are_too_dear_a_few_are_suggested(answer, monkeypatch):
     monkeypatch.setattr(all_left_out, "estimate", lambda *_, **__: Estimate(3_480.0, 1_700_000_000))
     at = at_mistake(answer)

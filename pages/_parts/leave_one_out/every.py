@@ -50,7 +50,7 @@ def _show_answer(explanation: Explanation, found: Forecasts) -> None:
     influence, corrected = found.influence_agreement, found.corrected_agreement
     largest = float(np.abs(found.proven.loss).max())
     st.markdown(
-        f"**Influence {_verdict(influence)}; the corrected forecast {_verdict(corrected)}.** All {len(found.ids):,} "
+        f"**{_verdict(influence, corrected)}.** All {len(found.ids):,} "
         f"{explanation.examples} were truly left out, each on its own: influence misses by up to **{share(influence.worst)}** "
         f"of the largest true change ({three_digits(largest)} nats), the corrected forecast by up to "
         f"**{share(corrected.worst)}**."
@@ -59,7 +59,13 @@ def _show_answer(explanation: Explanation, found: Forecasts) -> None:
         st.warning("Some of these models did NOT reach their optimum: do not rely on this.")
 
 
-def _verdict(agreement: Agreement) -> str:
+def _verdict(influence: Agreement, corrected: Agreement) -> str:
+    if max(influence.worst, corrected.worst) <= CLOSE:
+        return "Both forecasts come true"
+    return f"Influence {_success(influence)}; the corrected forecast {_success(corrected)}"
+
+
+def _success(agreement: Agreement) -> str:
     if agreement.worst <= CLOSE:
         return "comes true"
     if agreement.spearman >= ORDERED:
