@@ -48,6 +48,7 @@ RENAMED: dict[str, str] = {
     "Put all back": "Clear selection",
     "Begin, or go on": "Start or resume",
     "Mend ": "Fix ",
+    "Worst error": "Worst miss",
 }
 
 # What no two runs have in common, by the words around it.

@@ -82,7 +82,7 @@ def test_forecast_and_truth(answer, left_out):
     shown = metrics(at)
     assert shown["Pearson"] == f"{left_out.agreement.pearson:.5f}"
     assert shown["Slope"] == f"{left_out.agreement.slope:.4f}"
-    assert shown["Worst error"] == percent(left_out.agreement.worst)
+    assert shown["Worst miss"] == percent(left_out.agreement.worst)
     assert "NOT reach" not in said(at) and "Control." in said(at)
     found = points(charts(at)["left_out"])
     assert sorted(found) == sorted(left_out.train_ids)

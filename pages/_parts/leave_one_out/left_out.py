@@ -84,7 +84,7 @@ def show_agreement(agreement: Agreement) -> None:
         help="Of the forecast on the truth: below 1, forecasts are too small on average.",
     )
     two.metric(
-        "Worst error",
+        "Worst miss",
         share(agreement.worst),
         help="Largest error of a forecast, as a share of the largest truth.",
     )
