@@ -13,8 +13,7 @@ from influence_core.context import ALONE, Context
 from influence_core.experiments import all_left_out, corrected
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.corrected import Effects, linear_objective
-from influence_core.experiments.explain import Explanation
-from influence_core.experiments.questions import Question
+from influence_core.experiments.explanation import Explanation
 from influence_core.influence import largest_leverages
 from influence_core.retraining.leave_one_out import GRADIENT_TOL
 from influence_core.store.remember import remember
@@ -86,12 +85,12 @@ def run(
         left_out = all_left_out.run(study, context=context.part(0.0, 0.8))
     known = corrected.leverages(study, context=context.part(0.8, 0.9))
     blocks = torch.as_tensor(known.blocks).to(study.theta)
-    question = Question(torch.as_tensor(explanation.x), explanation.label)
+    question = explanation.question
     return Forecasts(
         ids=left_out.ids,
-        influence=Effects(explanation.scores, explanation.probability_change),
-        corrected=corrected.run(study, question, context=context.part(0.9, 1.0)),
-        proven=all_left_out.effects(study, left_out, question),
+        influence=explanation.influence,
+        corrected=explanation.corrected or corrected.run(study, question, context=context.part(0.9, 1.0)),
+        proven=explanation.proven or all_left_out.effects(study, left_out, question),
         leverage=largest_leverages(o, study.theta, blocks).cpu().double().numpy(),
         remaining=float((left_out.gradient_norms / left_out.targets).max()) * GRADIENT_TOL,
         is_proven=left_out.proven,

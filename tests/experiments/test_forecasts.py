@@ -48,7 +48,7 @@ def test_the_three_numbers_are_those_of_their_experiments(
     newton = corrected.run(one_or_seven, question, context=context)
     assert_array_equal(found.ids, answer.ids)
     assert_array_equal(found.influence.loss, answer.scores)
-    assert_array_equal(found.influence.probability, answer.probability_change)
+    assert_array_equal(found.influence.probability, answer.influence.probability)
     for name in ("loss", "probability"):
         assert_allclose(getattr(found.proven, name), getattr(truth, name), rtol=1e-12)
         assert_allclose(getattr(found.corrected, name), getattr(newton, name), rtol=1e-12)

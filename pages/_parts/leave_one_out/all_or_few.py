@@ -1,4 +1,4 @@
-"""The table of all left-out models: whether it is at hand, what it would take, and the way between all and a few."""
+"""All examples left out, or a few: whether all models are at hand, what they would take, and the way between the two."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.explain import Explanation
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
-from influence_core.words import about
-from pages._shell import results
+from influence_core.words import about, storage
+from pages._shell import proving, results
 from pages._shell.address import go_to
-from pages._shell.jobs import background, get_jobs, job_status
+from pages._shell.jobs import background, job_status
 from pages._shell.own_params import LeaveOneOutParams
 from pages._shell.widgets import choice
 
 ALL = "all"
-SOON, SMALL = 120.0, 2**30
-"""Seconds and bytes up to which the whole table is what the page suggests."""
 PATIENCE = 1.0
 """Seconds that the page waits for an estimate before it shows the button without."""
 
+Looks = Literal["primary", "secondary"]
+
 
 def at_hand(study: Study, params: LeaveOneOutParams) -> AllLeftOut | None:
-    """The table, if it was made before or is asked for now; ``None`` where it is neither."""
-    known = get_jobs().result(all_left_out.run.key(study)) is not None
-    if not known and params.retrain != ALL and _stored(study) is None:
-        return None
-    title = f"Training {study.objective.n:,} models, each without one {study.data.kind}"
-    return results.load(title, all_left_out.run, study)
-
-
-def _stored(study: Study) -> AllLeftOut | None:
-    return all_left_out.recall(study, context=results.context())
+    """All left-out models, if they were made before or are asked for now; ``None`` where they are neither."""
+    found = proving.table(study)
+    if found is None and params.retrain == ALL:
+        proving.demand(study)
+        st.rerun()  # the answer above is to know them as well
+    return found
 
 
 def choose(params: LeaveOneOutParams, explanation: Explanation) -> None:
@@ -45,9 +41,25 @@ def choose(params: LeaveOneOutParams, explanation: Explanation) -> None:
     choice("retrain", params.retrain, "Left out", titles, key="which")
 
 
-def offer(study: Study, explanation: Explanation) -> Literal["primary", "secondary"]:
-    """What all retrainings show and take, and the button that begins them; how the button for a few should look beside."""
-    n, kind = len(explanation.ids), explanation.kind
+def offer(study: Study, explanation: Explanation) -> Looks:
+    """What all left-out models will show, and the way to them; how the button for a few should look beside."""
+    st.markdown(
+        f"With all {len(explanation.ids):,} models, each trained without one {explanation.kind}, every forecast is held against "
+        "the truth here, and you see where it fails and why. They are trained side by side, once for all questions."
+    )
+    if proving.allowed(study):
+        st.caption(
+            "They are trained beside this page where that is quick, and offered where it is not: see the line above."
+        )
+        return "primary"
+    if not proving.feasible(study):
+        return "primary"
+    _button(study)
+    return "secondary"
+
+
+def _button(study: Study) -> None:
+    """With what it takes, once that is known."""
     job = background(
         key_of("estimate of all left out", study),
         "Estimating how long all retrainings take",
@@ -55,19 +67,12 @@ def offer(study: Study, explanation: Explanation) -> Literal["primary", "seconda
     )
     job.wait(PATIENCE)
     told = job.result
-    dear = told is not None and (told.seconds > SOON or told.bytes > SMALL)
-    st.markdown(
-        f"All {n:,} models, each trained without one {kind}, side by side and once for all questions: then every forecast is "
-        "held against the truth, and you see where it fails and why."
-    )
-    takes = "" if told is None else f" ({about(told.seconds)}, {told.bytes / 1e6:,.0f} MB)"
-    looks: Literal["primary", "secondary"] = "secondary" if dear else "primary"
+    takes = "" if told is None else f" ({about(told.seconds)}, {storage(told.bytes)} on disk)"
     st.button(
-        f"Prove all {n:,} retrainings{takes}",
-        key="prove_all",
-        type=looks,
+        f"Prove all {study.objective.n:,} retrainings{takes}",
+        key="prove_every",
+        type="primary",
         on_click=lambda: go_to(retrain=ALL),
     )
     if told is None:
         job_status(job)
-    return "primary" if dear else "secondary"

@@ -13,7 +13,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.forecasts import Forecasts
 from influence_core.figures.forecasts import every_forecast
 from influence_core.studies import Study
-from influence_core.trust import CLOSE, ORDERED
+from influence_core.trust import CLOSE, ORDERED, USELESS
 from influence_core.words import nats, percent, points, seconds, signed, three_digits
 from pages._common import scatter
 from pages._common.cards import opened_title, show_example, show_grid, training_card
@@ -27,8 +27,6 @@ from pages._shell.escape import escape_markdown
 CARDS = 6
 """So many of the strongest disagreements are shown."""
 CARD_WIDTH = 136
-FAR = 0.5
-"""Where a forecast misses by more than this share of the largest true change, its sizes mean nothing."""
 
 
 def show(
@@ -69,7 +67,7 @@ def _success(agreement: Agreement) -> str:
     if agreement.worst <= CLOSE:
         return "comes true"
     if agreement.spearman >= ORDERED:
-        return f"gets the order right, but not {'all' if agreement.worst <= FAR else 'the'} sizes"
+        return f"gets the order right, but not {'all' if agreement.worst <= USELESS else 'the'} sizes"
     return "does not come true"
 
 
