@@ -74,7 +74,8 @@ def show(study: Study) -> None:
         return
     corrected = _corrected(study)
     if corrected.state != "done":
-        job_status(corrected, cancel=True)
+        with st.container(key="proving"):
+            job_status(corrected, cancel=True)
         return
     job = _asked(study) if asked else _unasked(study)
     if isinstance(job.result, Estimate):
@@ -82,11 +83,12 @@ def show(study: Study) -> None:
     elif job.state == "done":
         st.rerun()
     else:
-        job_status(job, cancel=True)
+        with st.container(key="proving"):
+            job_status(job, cancel=True)
 
 
 def _title(study: Study) -> str:
-    return f"Proving {len(study.data.train.ids):,} retrainings, each without one {study.data.kind}"
+    return f"Proving {len(study.data.train.ids):,} retrainings"
 
 
 def _asked_key(study: Study) -> str:
@@ -123,7 +125,7 @@ def _corrected(study: Study) -> Job[Hardest]:
     def work(progress: Progress) -> Hardest:
         return hardest.run(study, context=results.context(progress))
 
-    title = "Preparing corrected forecasts, and measuring them where they are hardest"
+    title = "Preparing corrected forecasts"
     return background(hardest.run.key(study), title, work, get_line())
 
 
@@ -141,7 +143,6 @@ def _offer(study: Study, expected: Estimate) -> None:
     st.button(
         f"Prove all {n:,} retrainings ({about(expected.seconds)}, {storage(expected.bytes)} on disk)",
         key="prove_all",
-        type="tertiary",
         on_click=lambda: st.session_state.update({_wish(study): True}),
         help=f"Trains the model again without each training {study.data.kind}, once for all questions; it can be stopped "
         "at any time and goes on where it was.",
