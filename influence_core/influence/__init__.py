@@ -3,13 +3,14 @@
 from influence_core.influence.block_newton import edited_step
 from influence_core.influence.closed_form import SelfInfluence, self_influence
 from influence_core.influence.engine import InfluenceEngine, InfluenceScores
-from influence_core.influence.leverage import left_out_pulls, leverage_blocks
+from influence_core.influence.leverage import largest_leverages, left_out_pulls, leverage_blocks
 
 __all__ = [
     "InfluenceEngine",
     "InfluenceScores",
     "SelfInfluence",
     "edited_step",
+    "largest_leverages",
     "left_out_pulls",
     "leverage_blocks",
     "self_influence",
