@@ -7,7 +7,7 @@ quantiles over the questions, influence and corrected forecast side by side. A q
 counted and passed over.
 
 The time of a new question, prepared: corrected forecasts of all ``n`` against the plain scores of one test example with a
-right-hand side for each output, which is what they need at least. The two take turns, and the best of five counts.
+right-hand side for each output, which is what they need at least. The two take turns, and the best of many counts.
 
 On full MNIST, where its folder is named: the 500 strongest of the paper's test image, each left out and proven, and the
 corrected forecasts of those 500 alone; the leverages of all 55,000 would take many times as long.
@@ -47,6 +47,7 @@ _WIDTH = 9
 QUANTILES = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "most": 1.0}
 SLOPES = {"digits": 0.03, MNIST: 0.02}
 """What ``|slope - 1|`` of the corrected forecast may be, for any of the questions."""
+RACES = 5
 MISS, TIMES = 0.02, 2.0
 """What may be missed on MNIST, and how many times as long as the plain scores it may take."""
 
@@ -114,13 +115,12 @@ def times(study: Study, context: Context) -> tuple[float, float]:
     x, c = study.inputs(question.x), study.objective.loss.outputs
     together, labels = x.expand(c, -1).contiguous(), torch.arange(c)
     forecast = corrected.run.compute  # never read from the store
-    best = race(
-        {
-            "corrected": lambda: forecast(study, question, context=context),
-            "plain": lambda: engine.score(together, labels),
-        }
-    )
-    return best["corrected"], best["plain"]
+    ways = {
+        "corrected": lambda: forecast(study, question, context=context),
+        "plain": lambda: engine.score(together, labels),
+    }
+    best = [race(ways) for _ in range(RACES)]
+    return min(one["corrected"] for one in best), min(one["plain"] for one in best)
 
 
 def measure(study: Study, count: int) -> tuple[Compared, list[Figure]]:
