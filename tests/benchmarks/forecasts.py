@@ -10,7 +10,7 @@ The time of a new question, prepared: corrected forecasts of all ``n`` against t
 right-hand side for each output, which is what they need at least. The two take turns, and the best of many counts.
 
 On full MNIST, where its folder is named: the 500 strongest of the paper's test image, each left out and proven, and the
-corrected forecasts of those 500 alone; the leverages of all 55,000 would take many times as long.
+corrected forecasts of those 500 alone; the leverages of all 55,000 would take several times as long.
 """
 
 from __future__ import annotations
