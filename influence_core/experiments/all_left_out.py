@@ -13,7 +13,7 @@ from influence_core import agreement
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
     Effects,
-    effects_of,
+    effects_by,
     leverages,
     linear_objective,
     supports,
@@ -30,11 +30,13 @@ from influence_core.studies import Study
 __all__ = [
     "AllLeftOut",
     "Estimate",
+    "Limit",
     "WithoutItself",
     "effects",
     "estimate",
     "run",
     "supports",
+    "within",
     "without_itself",
 ]
 
@@ -84,6 +86,23 @@ class Estimate:
 
     seconds: float
     bytes: int
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a table may take if it is made without having been asked for.
+
+    Attributes:
+        seconds: Of time; 0 and nothing is made.
+        bytes: On the disk.
+    """
+
+    seconds: float = 120.0
+    bytes: float = 2.0**30
+
+    def allows(self, estimate: Estimate) -> bool:
+        """Whether the table may be made."""
+        return estimate.seconds <= self.seconds and estimate.bytes <= self.bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +164,20 @@ def recall(study: Study, *, context: Context) -> AllLeftOut | None:
     return None if len(_rows(study, context).missing()) else run(study, context=context)
 
 
+@remember("all left out within a limit", stored=False)
+def within(study: Study, limit: Limit, *, context: Context = ALONE) -> AllLeftOut | Estimate:
+    """The table if it is there, or may be made; else what it would take.
+
+    Raises:
+        UnsupportedError: If the model is not linear.
+    """
+    found = recall(study, context=context)
+    if found is not None:
+        return found
+    expected = estimate(study, context=context.part(0.0, 0.05).named("estimating the time"))
+    return run(study, context=context.part(0.05, 1.0)) if limit.allows(expected) else expected
+
+
 def estimate(study: Study, *, context: Context = ALONE) -> Estimate:
     """How long the table would take, from a few of its models trained now, and how large it would be.
 
@@ -176,11 +209,7 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
         table: Its left-out models.
         question: What is asked.
     """
-    n, c = len(table.ids), linear_objective(study).loss.outputs
-    changes = torch.as_tensor(table.changes).view(n, -1, c)
-    x = question.x.to(changes)
-    moves = changes[:, :, 0] @ x[:, None] if c == 1 else torch.bmm(x.expand(n, 1, -1), changes)[:, 0]
-    return effects_of(study, question, moves)
+    return effects_by(study, question, torch.as_tensor(table.changes))
 
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:

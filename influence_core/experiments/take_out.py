@@ -11,6 +11,7 @@ from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
+from influence_core.experiments import truths
 from influence_core.experiments.explain import Explanation
 from influence_core.network import NetworkObjective
 from influence_core.objective import Objective
@@ -96,7 +97,10 @@ def run(
     if not chosen:
         raise DataError(f"Choose at least one training {explanation.kind} to take out.")
     edit = Edit.removal([explanation.position(one) for one in chosen])
-    return run_edit(study, explanation, edit, context=context)
+    found = run_edit(study, explanation, edit, context=context)
+    if len(chosen) == 1 and found.converged:
+        truths.add(study, explanation, np.array(chosen), np.array([found.actual]), context=context)
+    return found
 
 
 def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Context = ALONE) -> TakeOut:

@@ -89,7 +89,7 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
     """
     answer = story.explanation
     at = np.concatenate([answer.harmful(k), answer.helpful(k)[::-1]])
-    scores = answer.scores[at]
+    scores = answer.shown[at]
     names = [answer.class_names[label] for label in answer.labels[at]]
     return bars(
         [f"{answer.kind} {answer.ids[i]}: {name}" for i, name in zip(at, names, strict=True)],
@@ -97,7 +97,7 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
         [HELPFUL.both if one > 0 else HARMFUL.both for one in scores],
         story.in_group[at],
         [
-            f"training {answer.kind} {answer.ids[i]}, labelled {escape_html(name)}<br>{nats(float(answer.scores[i]))}"
+            f"training {answer.kind} {answer.ids[i]}, labelled {escape_html(name)}<br>{nats(float(answer.shown[i]))}"
             + (f"<br>{escape_html(story.counts.group.name, 90)}" if story.in_group[i] else "")
             for i, name in zip(at, names, strict=True)
         ],

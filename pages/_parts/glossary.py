@@ -58,7 +58,7 @@ Every answer carries a badge, which judges this very test example.
 | :yellow-badge[:material/error: With care] | read the order, check the sizes: a network, an approximate solver, damping, or examples that weigh very much |
 | :red-badge[:material/dangerous: Do not trust] | the solver failed, the model is half trained, or real retrainings disagree |
 
-*Check with 5 real retrainings* turns the opinion into a measurement.
+*Check with real retrainings* turns the opinion into a measurement.
 """
 
 LIMITS = f"""

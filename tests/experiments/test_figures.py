@@ -40,6 +40,7 @@ def explanation(n: int) -> Explanation:
         ids=3 * np.arange(n) + 5_000,  # an id is never a position
         labels=np.arange(n) % 3,
         own_probability=rng.random(n),
+        own_loss=0.357,
         scores=rng.normal(size=n) ** 3 * 1e-3,
         distance=5 + 4 * rng.random(n),
         s=rng.normal(size=10),

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from influence_core.context import Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import explain, questions, spot_check, what_if
+from influence_core.experiments import at_hand, explain, questions, spot_check, verdict, what_if
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
+from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
-from influence_core.trust import judge
 from influence_core.words import nats, ratio, sign_rule, three_digits
 from pages._shell.own_params import WhatIfParams
 from tests.visits import (
@@ -49,7 +50,7 @@ def answer(study):
     """What the page is about: the least confident mistake, of which the model says 1 (label 1)."""
     known = study.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, questions.ask(study, wrong), SolverSettings())
+    return at_hand.improve(study, explain.run(study, questions.ask(study, wrong), SolverSettings()))
 
 
 def at_mistake(answer, **query):
@@ -78,7 +79,7 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     assert "The first 12 of 50." in said(at)
     assert sign_rule() in said(at)
     assert "plus: it rises" in said(at)
-    assert judge(answer.provenance).reason in said(at)
+    assert verdict.run(study, answer).reason in said(at)
     assert metrics(at) == {}
 
 
@@ -238,21 +239,22 @@ def test_long_training_shows_how_far_it_is_and_can_be_cancelled(answer, monkeypa
 # --------------------------------------------------------------------------------------------- the badge
 
 
-def test_a_spot_check_is_a_button_and_then_the_evidence(study, answer):
+def test_a_spot_check_is_a_button_and_then_the_evidence(study, answer, tmp_path):
     at = press(at_mistake(answer, k="2"), "spot_check")
     assert address(at)["spot"] == "1"
     assert "spot_check" not in keys(at)
-    check = spot_check.run(study, answer)
-    badge = judge(answer.provenance, check)
-    assert badge.reason in said(at)
-    assert "5 real retrainings" in badge.reason
-    for one, predicted, actual in zip(check.train_ids, check.predicted, check.actual, strict=True):
-        assert f"| {one} | {nats(predicted)} | {nats(actual)} |" in said(at)
-    assert f"rank agreement {ratio(check.agreement)}" in said(at)
-    assert "NOT reach" not in said(at)
+    context = Context(Store(tmp_path))
+    known = spot_check.run(study, answer, context=context)
+    found = verdict.run(study, answer, context=context)
+    assert found.reason in said(at)
+    assert "20 real retrainings" in found.reason
+    for train_id, actual in list(zip(known.train_ids, known.actual, strict=True))[:3]:
+        forecast = answer.shown[answer.position(train_id)]
+        assert f"| {train_id} | {nats(forecast)} | {nats(actual)} |" in said(at)
+    assert f"rank agreement {ratio(known.agreement(answer).spearman)}" in said(at)
     assert ":yellow-badge[" in said(at) or ":green-badge[" in said(at) or ":red-badge[" in said(at)
     explained = turn_to(at, "explain")
-    assert badge.reason in said(explained)
+    assert found.reason in said(explained)
 
 
 def test_a_spot_check_that_was_cancelled_leaves_the_page_as_it_was(answer, monkeypatch):
@@ -276,7 +278,7 @@ def test_a_spot_check_that_was_cancelled_leaves_the_page_as_it_was(answer, monke
     assert [one.value for one in at.markdown] == before
     opened.set()
     (again,) = (key for key in keys(at) if str(key).startswith("job_retry"))
-    assert "5 real retrainings" in said(press(at, again))
+    assert "20 real retrainings" in said(press(at, again))
 
 
 def test_a_model_trained_half_way_is_red_and_offers_no_spot_check(monkeypatch):

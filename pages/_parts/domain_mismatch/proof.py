@@ -46,7 +46,7 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
         + ("" if ended else "A training did NOT reach its end: do not rely on it. ")
         + "Rows of a small group have much leverage, so the forecast is a little too small."
     )
-    harmful = tuple(one for one in ids if answer.scores[answer.position(one)] < 0)
+    harmful = tuple(one for one in ids if answer.shown[answer.position(one)] < 0)
     if harmful:
         _together(case, harmful, retraining.load(case.study, answer, harmful))
 

@@ -10,7 +10,7 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Review, Suspect
 from influence_core.experiments.suspects import METHODS
 from influence_core.studies import Study
-from influence_core.trust import Badge
+from influence_core.trust import Verdict
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_large
 from pages._parts.review.session import amend
@@ -19,7 +19,7 @@ from pages._shell.escape import escape_markdown, escaped
 MAX_KEYS = 9
 ROW_PIXELS = 35
 
-TRUST = Badge(
+TRUST = Verdict(
     "amber",
     "A ranking says where to look first, not what is wrong: that is for you to see. How many wrong labels such rankings "
     "find is measured on the page Wrong labels.",

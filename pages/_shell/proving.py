@@ -1,0 +1,131 @@
+"""Better numbers than the first order, made beside the page: the corrected forecasts, and all retrainings where they are
+cheap; in a line of their own."""
+
+from __future__ import annotations
+
+import os
+
+import streamlit as st
+
+from influence_core.experiments import all_left_out, hardest
+from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
+from influence_core.experiments.corrected import UNDAMPED
+from influence_core.experiments.hardest import Hardest
+from influence_core.progress import Progress
+from influence_core.studies import Study
+from influence_core.words import about, storage
+from pages._shell import results
+from pages._shell.jobs import Job, JobManager, background, job_status
+
+SECONDS_VARIABLE = "INFLUENCE_EXPLORER_PROVE_SECONDS"
+MEGABYTES_VARIABLE = "INFLUENCE_EXPLORER_PROVE_MB"
+KEPT_TABLES = 8
+"""Tables in memory; they are maps of files, which take memory only where they are read."""
+
+
+@st.cache_resource(show_spinner=False)
+def get_line() -> JobManager:
+    """They wait for each other, so that nobody's question waits for them."""
+    return JobManager(workers=1, kept_results=KEPT_TABLES)
+
+
+def limit() -> Limit:
+    """What may be made unasked: a setting of the person who starts the app."""
+    standard = Limit()
+    seconds = _number(SECONDS_VARIABLE, standard.seconds)
+    return Limit(seconds, _number(MEGABYTES_VARIABLE, standard.bytes / 2**20) * 2**20)
+
+
+def _number(variable: str, standard: float) -> float:
+    """The setting; one that is not a number is reported and not used."""
+    text = os.environ.get(variable, "").strip()
+    if text.isdecimal():
+        return float(text)
+    if text:
+        results.get_store().notify(
+            f"{variable} should be a whole number, not {text[:40]!r}; {standard:g} is used."
+        )
+    return standard
+
+
+def table(study: Study) -> AllLeftOut | None:
+    """All left-out models, if they are at hand; nothing is begun, and nobody waits."""
+    if all_left_out.supports(study.spec):
+        return None
+    found = get_line().result(_asked_key(study)) or get_line().result(_unasked_key(study))
+    return found if isinstance(found, AllLeftOut) else None
+
+
+def show(study: Study) -> None:
+    """Begin what is cheap, and say how far it is; else offer it with what it takes."""
+    asked = bool(st.session_state.get(_wish(study)))
+    if all_left_out.supports(study.spec) or table(study) is not None or not (asked or _allowed(study)):
+        return
+    corrected = _corrected(study)
+    if corrected.state != "done":
+        job_status(corrected, cancel=True)
+        return
+    job = _asked(study) if asked else _unasked(study)
+    if isinstance(job.result, Estimate):
+        _offer(study, job.result)
+    elif job.state == "done":
+        st.rerun()
+    else:
+        job_status(job, cancel=True)
+
+
+def _title(study: Study) -> str:
+    return f"Proving {len(study.data.train.ids):,} retrainings, each without one {study.data.kind}"
+
+
+def _asked_key(study: Study) -> str:
+    return all_left_out.run.key(study)
+
+
+def _unasked_key(study: Study) -> str:
+    return all_left_out.within.key(study, limit())
+
+
+def _wish(study: Study) -> str:
+    return f"prove_{_asked_key(study)}"
+
+
+def _asked(study: Study) -> Job[AllLeftOut]:
+    def work(progress: Progress) -> AllLeftOut:
+        return all_left_out.run(study, context=results.context(progress))
+
+    return background(_asked_key(study), _title(study), work, get_line())
+
+
+def _allowed(study: Study) -> bool:
+    """Whether anything may be begun unasked; without a dense factor it would take hours."""
+    return limit().seconds > 0 and UNDAMPED.resolved(study).solver == "cholesky"
+
+
+def _corrected(study: Study) -> Job[Hardest]:
+    def work(progress: Progress) -> Hardest:
+        return hardest.run(study, context=results.context(progress))
+
+    title = "Preparing corrected forecasts, and measuring them where they are hardest"
+    return background(hardest.run.key(study), title, work, get_line())
+
+
+def _unasked(study: Study) -> Job[AllLeftOut | Estimate]:
+    allowed = limit()
+
+    def work(progress: Progress) -> AllLeftOut | Estimate:
+        return all_left_out.within(study, allowed, context=results.context(progress))
+
+    return background(_unasked_key(study), _title(study), work, get_line())
+
+
+def _offer(study: Study, expected: Estimate) -> None:
+    n = len(study.data.train.ids)
+    st.button(
+        f"Prove all {n:,} retrainings ({about(expected.seconds)}, {storage(expected.bytes)} on disk)",
+        key="prove_all",
+        type="tertiary",
+        on_click=lambda: st.session_state.update({_wish(study): True}),
+        help=f"Trains the model again without each training {study.data.kind}, once for all questions; it can be stopped "
+        "at any time and goes on where it was.",
+    )
