@@ -10,8 +10,6 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.agreement import Agreement
-from influence_core.context import Context
-from influence_core.engines import Engines
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
@@ -24,7 +22,7 @@ from influence_core.training import minimise
 from tests import references
 from tests.benchmarks import all_left_out, forecasts, leave_one_out, records, scores
 from tests.benchmarks.scores import Figure, Problem
-from tests.problems import normal
+from tests.problems import normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -183,8 +181,10 @@ def test_the_forecasts_case_measures_what_it_says(one_or_seven):
     ids = one_or_seven.data.test.ids
     asked = forecasts.asked(one_or_seven, 3)
     assert [one.test_id for one in asked] == ids[[0, (len(ids) - 1) // 2, -1]].tolist()
-    truth = every.effects(one_or_seven, every.run(one_or_seven), asked[0]).loss
-    first = explain.run(one_or_seven, asked[0]).scores, corrected.run(one_or_seven, asked[0]).loss
+    context = ready(one_or_seven, corrected.UNDAMPED)
+    truth = every.effects(one_or_seven, every.run(one_or_seven, context=context), asked[0]).loss
+    influence = explain.run(one_or_seven, asked[0], context=context).scores
+    first = influence, corrected.run(one_or_seven, asked[0], context=context).loss
     for mine, forecast in zip((found.influence[0], found.corrected[0]), first, strict=True):
         assert astuple(mine) == pytest.approx(astuple(Agreement.of(forecast, truth)), rel=1e-9)
     lines = list(found.lines("toy"))
@@ -201,7 +201,7 @@ def test_the_strongest_are_forecast_and_proven_alone(one_or_seven):
     assert miss.value == found.corrected[0].worst < found.influence[0].worst
     assert 0 < proof.value <= left_out.GRADIENT_TOL
     assert seconds.value > 0
-    question, context = forecasts.asked(one_or_seven, 1)[0], Context(engines=Engines(1))
+    question, context = forecasts.asked(one_or_seven, 1)[0], ready(one_or_seven, corrected.UNDAMPED)
     few = forecasts.corrected_of(one_or_seven, question, torch.tensor([7, 3]), context)
     assert_allclose(few.loss, corrected.run(one_or_seven, question, context=context).loss[[7, 3]], rtol=1e-8)
 
