@@ -1,4 +1,4 @@
-"""Do the forecasts come true? ``python -m tests.benchmarks.forecasts --check [--study NAME] [--questions 100] [--data FOLDER]``.
+"""Do the forecasts come true? ``python -m tests.benchmarks.forecasts --check [--study NAME] [--questions 110] [--data FOLDER]``.
 
 Test examples of each packaged linear study, evenly spaced, each asked about the model's own answer. Every training example
 has its influence, its corrected forecast and its true effect (``all_left_out``), and each question its own slope, Pearson,
@@ -41,7 +41,7 @@ from tests.benchmarks.scores import Figure, race
 STUDIES = ("one-or-seven", "diabetes", "dog-or-frog", "mails", "digits")
 MNIST, PAPERS = "mnist", 8
 """The study of the paper's Figure 2, and the position of its test image."""
-QUESTIONS = 100
+QUESTIONS = 110
 MEASURES = ("slope", "pearson", "spearman", "worst")
 _WIDTH = 9
 QUANTILES = {"least": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "most": 1.0}
