@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from influence_core.agreement import Agreement
-from influence_core.words import three_digits
+from influence_core.words import percent
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
@@ -224,9 +224,7 @@ def judge(facts: Provenance, seen: Evidence) -> Verdict:
     by_hardest = _by_miss(seen.doubt or 0.0, math.nan, f"Measured on {_hardest(seen)}", MEASURED)
     if by_hardest.level != "green" or (seen.covered and seen.retrained and seen.retrained.worst <= MEASURED):
         return by_hardest
-    return Verdict(
-        "amber", f"{by_hardest.reason} The strongest of this answer are still to be checked.", RETRAIN
-    )
+    return Verdict("amber", f"{by_hardest.reason} Those strongest here are still to be checked.", RETRAIN)
 
 
 def _half_trained(facts: Provenance, seen: Evidence) -> bool:
@@ -237,7 +235,7 @@ def _half_trained(facts: Provenance, seen: Evidence) -> bool:
 
 
 def _hardest(seen: Evidence) -> str:
-    return f"the {seen.examples} that are hardest to forecast, left out and trained again"
+    return f"the {seen.examples} that are hardest to forecast, by training again without them"
 
 
 def _against(seen: Evidence) -> Verdict | None:
@@ -274,7 +272,7 @@ def judge_by_truth(agreement: Agreement, retrainings: int) -> Verdict:
 
 
 def _by_miss(worst: float, spearman: float, source: str, close: float = CLOSE) -> Verdict:
-    off = f"{source}: the forecast is off by at most {three_digits(100 * worst)} % of the largest change"
+    off = f"{source}: the forecast is off by at most {percent(worst)} of the largest change"
     if worst <= close:
         return Verdict("green", f"{off}.")
     if worst <= USELESS and not spearman < ORDERED:

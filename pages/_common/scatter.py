@@ -14,7 +14,6 @@ from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import percent
-from pages._common.verdict import SHORT
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View, choose_also, go_to
 from pages._shell.escape import escape_markdown
@@ -33,8 +32,8 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     """Influence against distance, or the anatomy of the score."""
     titles = {"distance": "Influence against distance"}
     if explanation.number != "influence":
-        titles["best"] = f"{SHORT[explanation.number].capitalize()} against distance"
-    titles["anatomy"] = "Anatomy of the score"
+        titles["best"] = f"{explanation.number.capitalize()} against distance"
+    titles["anatomy"] = "Anatomy"
     chart = choice("chart", view.chart, f"All {explanation.examples}", titles)
     if chart == "anatomy":
         _anatomy(study, explanation)

@@ -48,12 +48,14 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     known = truths.recall(study, explanation, context=results.context())
     with st.container(key="badge", gap=None):
         show_judged(found)
-        proving.show(study)
-        if job is not None and job.result is None:
-            job_status(job)
-        elif job is None and explanation.number != "proven" and found.level != "red":
-            label = f"Check with {spot_check.count(study)} real retrainings"
-            st.button(label, key="spot_check", type="tertiary", on_click=lambda: go_to(spot="1"))
+        line, buttons = st.container(key="proving"), st.container(horizontal=True)
+        proving.show(study, line, buttons)
+        with buttons:
+            if job is not None and job.result is None:
+                job_status(job)
+            elif job is None and explanation.number != "proven" and found.level != "red":
+                label = f"Check with {spot_check.count(study)} real retrainings"
+                st.button(label, key="spot_check", on_click=lambda: go_to(spot="1"))
     if explanation.number != "proven" and len(known.train_ids) >= FEW:
         _evidence(known, explanation)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import all_left_out, hardest
 from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
@@ -56,26 +57,29 @@ def table(study: Study) -> AllLeftOut | None:
     return found if isinstance(found, AllLeftOut) else None
 
 
-def show(study: Study) -> None:
-    """Begin what is cheap, and say how far it is; else offer it with what it takes."""
+def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
+    """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
     asked = bool(st.session_state.get(_wish(study)))
     if all_left_out.supports(study.spec) or table(study) is not None or not (asked or _allowed(study)):
         return
     corrected = _corrected(study)
     if corrected.state != "done":
-        job_status(corrected, cancel=True)
+        with line:
+            job_status(corrected, cancel=True)
         return
     job = _asked(study) if asked else _unasked(study)
     if isinstance(job.result, Estimate):
-        _offer(study, job.result)
+        with buttons:
+            _offer(study, job.result)
     elif job.state == "done":
         st.rerun()
     else:
-        job_status(job, cancel=True)
+        with line:
+            job_status(job, cancel=True)
 
 
 def _title(study: Study) -> str:
-    return f"Proving {len(study.data.train.ids):,} retrainings, each without one {study.data.kind}"
+    return f"Proving {len(study.data.train.ids):,} retrainings"
 
 
 def _asked_key(study: Study) -> str:
@@ -106,7 +110,7 @@ def _corrected(study: Study) -> Job[Hardest]:
     def work(progress: Progress) -> Hardest:
         return hardest.run(study, context=results.context(progress))
 
-    title = "Preparing corrected forecasts, and measuring them where they are hardest"
+    title = "Preparing corrected forecasts"
     return background(hardest.run.key(study), title, work, get_line())
 
 
@@ -124,7 +128,6 @@ def _offer(study: Study, expected: Estimate) -> None:
     st.button(
         f"Prove all {n:,} retrainings ({about(expected.seconds)}, {storage(expected.bytes)} on disk)",
         key="prove_all",
-        type="tertiary",
         on_click=lambda: st.session_state.update({_wish(study): True}),
         help=f"Trains the model again without each training {study.data.kind}, once for all questions; it can be stopped "
         "at any time and goes on where it was.",
