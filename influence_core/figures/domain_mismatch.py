@@ -129,7 +129,7 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
         colour = HELPFUL.both if one.actual > 0 else HARMFUL.both
         figure.add_trace(
             go.Scatter(
-                x=[one.predicted, one.actual],
+                x=[one.forecast.alone, one.actual],
                 y=[at, at],
                 mode="lines+markers",
                 line={"color": colour, "width": 2},
@@ -139,7 +139,7 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
                     "color": colour,
                     "line": {"width": 2, "color": colour},
                 },
-                hovertext=[f"forecast {nats(one.predicted)}", f"after real training {nats(one.actual)}"],
+                hovertext=[f"forecast {nats(one.forecast.alone)}", f"after real training {nats(one.actual)}"],
                 hoverinfo="text",
                 showlegend=False,
             )

@@ -4,6 +4,7 @@ cheap; in a line of their own."""
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,7 +17,7 @@ from influence_core.progress import Progress
 from influence_core.studies import Study
 from influence_core.words import about, storage
 from pages._shell import results
-from pages._shell.jobs import Job, JobManager, background, job_status
+from pages._shell.jobs import Job, JobManager, await_job, background, job_status
 
 SECONDS_VARIABLE = "INFLUENCE_EXPLORER_PROVE_SECONDS"
 MEGABYTES_VARIABLE = "INFLUENCE_EXPLORER_PROVE_MB"
@@ -57,10 +58,20 @@ def table(study: Study) -> AllLeftOut | None:
     return found if isinstance(found, AllLeftOut) else None
 
 
+def demand(study: Study) -> AllLeftOut:
+    """All left-out models; where they are not there yet, the page waits for them."""
+    found = table(study)
+    return (
+        await_job(_asked_key(study), _title(study), _train(study), manager=get_line())
+        if found is None
+        else found
+    )
+
+
 def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
     """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
     asked = bool(st.session_state.get(_wish(study)))
-    if all_left_out.supports(study.spec) or table(study) is not None or not (asked or _allowed(study)):
+    if all_left_out.supports(study.spec) or table(study) is not None or not (asked or allowed(study)):
         return
     corrected = _corrected(study)
     if corrected.state != "done":
@@ -94,16 +105,22 @@ def _wish(study: Study) -> str:
     return f"prove_{_asked_key(study)}"
 
 
+def _train(study: Study) -> Callable[[Progress], AllLeftOut]:
+    return lambda progress: all_left_out.run(study, context=results.context(progress))
+
+
 def _asked(study: Study) -> Job[AllLeftOut]:
-    def work(progress: Progress) -> AllLeftOut:
-        return all_left_out.run(study, context=results.context(progress))
-
-    return background(_asked_key(study), _title(study), work, get_line())
+    return background(_asked_key(study), _title(study), _train(study), get_line())
 
 
-def _allowed(study: Study) -> bool:
-    """Whether anything may be begun unasked; without a dense factor it would take hours."""
-    return limit().seconds > 0 and UNDAMPED.resolved(study).solver == "cholesky"
+def allowed(study: Study) -> bool:
+    """Whether anything may be begun unasked."""
+    return limit().seconds > 0 and feasible(study)
+
+
+def feasible(study: Study) -> bool:
+    """Whether all models can be made at all: without a dense factor it would take hours."""
+    return UNDAMPED.resolved(study).solver == "cholesky"
 
 
 def _corrected(study: Study) -> Job[Hardest]:
@@ -115,10 +132,10 @@ def _corrected(study: Study) -> Job[Hardest]:
 
 
 def _unasked(study: Study) -> Job[AllLeftOut | Estimate]:
-    allowed = limit()
+    unasked = limit()
 
     def work(progress: Progress) -> AllLeftOut | Estimate:
-        return all_left_out.within(study, allowed, context=results.context(progress))
+        return all_left_out.within(study, unasked, context=results.context(progress))
 
     return background(_unasked_key(study), _title(study), work, get_line())
 

@@ -80,7 +80,7 @@ def test_the_rows_are_really_taken_out_on_request():
     study = open_study(find("diabetes-thinned"))
     answer = explain.run(study, questions.ask(study, 4, label=0))
     (alone,) = domain_mismatch.remove_each(study, answer, [103])
-    assert drawn[0]["x"] == pytest.approx([alone.predicted, alone.actual], abs=1e-6)
+    assert drawn[0]["x"] == pytest.approx([alone.forecast.alone, alone.actual], abs=1e-6)
     assert "Without the 4 harmful rows (103, 113, 10, 423) the model says **slow**" in said(at)
     assert address(at)["retrain"] == "1"
 

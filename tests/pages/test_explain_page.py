@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
-from influence_core.experiments import at_hand, explain, explanation, questions
+from influence_core.experiments import at_hand, explain, explanation, questions, what_if
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, sign_rule
@@ -210,10 +210,12 @@ def test_a_deep_link_opens_everything_at_once(answer):
 # ------------------------------------------------------------------------------------------- the retraining
 
 
-def test_taking_a_pair_out_shows_forecast_and_truth(answer):
+def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     at = at_mistake(answer, out=",".join(pair(answer)))
-    forecast = answer.scores[answer.helpful(2)].sum()
-    assert f"Forecast without these 2 images together: **{nats(forecast)}**" in said(at)
+    best = answer.helpful(2)
+    forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
+    words = f"Forecast without these 2 images together: **{nats(forecast)}**; each alone, added up: "
+    assert words + nats(float(answer.scores[best].sum())) in said(at)
     assert metrics(at) == {}
     press(at, "retrain")
     shown = metrics(at)

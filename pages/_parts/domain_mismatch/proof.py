@@ -59,5 +59,5 @@ def _together(case: Case, ids: tuple[int, ...], result: TakeOut) -> None:
         f"Without the {rows} ({', '.join(map(str, ids))}) the model says **{after}** for test row "
         f"{case.explanation.test_id}: the probability of {names[label]} goes from "
         f"{percent(float(result.before[label]))} to **{percent(float(result.after[label]))}** "
-        f"(forecast {nats(result.predicted)}, truth {nats(result.actual)})."
+        f"(forecast {nats(result.forecast.best)}, truth {nats(result.actual)})."
     )
