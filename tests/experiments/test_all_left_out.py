@@ -1,5 +1,7 @@
 """Every training example truly left out: effects, own predictions and corrected forecasts, against cold fits."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -69,6 +71,25 @@ def test_the_corrected_forecast_is_the_newton_step_at_the_loss_itself():
         after = references.losses(moved, toy.xt[1:2], [2], "softmax")[0]
         assert found.loss[i] == pytest.approx(after - before, rel=1e-7, abs=1e-12)
         assert found.probability[i] == pytest.approx(np.exp(-after) - np.exp(-before), rel=1e-7, abs=1e-12)
+
+
+def test_what_a_corrected_forecast_needs_of_the_training_examples_is_made_once_an_open_study(monkeypatch):
+    study, other = (linear_study(linear("softmax", seed=seed)) for seed in (0, 1))
+    first, second = (questions.ask(study, one) for one in (900, 901))
+    expected = corrected.run(replace(study), second)  # opened on its own
+    corrected.run(study, first)
+
+    def leverages(*_, **__):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(corrected, "leverages", leverages)
+    assert_array_equal(corrected.run(study, second).loss, expected.loss)
+    with pytest.raises(AssertionError, match="made again"):
+        corrected.run(other, second)
+    closed = weakref.ref(study)
+    del study
+    gc.collect()
+    assert closed() is None
 
 
 @pytest.fixture(scope="module")
