@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core import agreement
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
     Effects,
@@ -20,6 +19,7 @@ from influence_core.experiments.corrected import (
     undamped,
 )
 from influence_core.experiments.questions import Question
+from influence_core.experiments.without_itself import WithoutItself, of_moves, own_moves
 from influence_core.influence import leverage_blocks
 from influence_core.retraining.leave_one_out import GRADIENT_TOL, leave_each_out
 from influence_core.solvers.base import Inverse
@@ -84,31 +84,6 @@ class Estimate:
 
     seconds: float
     bytes: int
-
-
-@dataclass(frozen=True, eq=False)
-class WithoutItself:
-    """What the model says of each training example when it has never seen it.
-
-    Attributes:
-        probabilities: ``(n, classes)``.
-        labels: ``(n,)`` the labels in the training set.
-        memorisation: ``(n,)`` own loss without the example minus with it, nats: the true self-influence.
-    """
-
-    probabilities: np.ndarray
-    labels: np.ndarray
-    memorisation: np.ndarray
-
-    @property
-    def own_probability(self) -> np.ndarray:
-        """``(n,)`` the probability of each example's own label."""
-        return self.probabilities[np.arange(len(self.labels)), self.labels]
-
-    @property
-    def accuracy(self) -> float:
-        """The leave-one-out accuracy of the study."""
-        return agreement.accuracy(self.probabilities.argmax(1), self.labels)
 
 
 @remember("all left out", stored=False)
@@ -185,20 +160,9 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:
     """The exact leave-one-out prediction of every training example."""
-    o = linear_objective(study)
-    before = o.outputs(study.theta, o.x)
-    changes = torch.as_tensor(table.changes).view(o.n, -1, o.loss.outputs)
-    moves = [_own_moves(o.x[rows], changes[rows]) for rows in o.chunks(o.n, o.dim)]
-    after = before + torch.cat(moves).to(before)
-    memorised = o.loss.values(after, o.y) - o.loss.values(before, o.y)
-    return WithoutItself(
-        o.loss.probabilities(after).cpu().numpy(), o.y.cpu().numpy(), memorised.cpu().double().numpy()
-    )
-
-
-def _own_moves(x: Tensor, changes: Tensor) -> Tensor:
-    """How each example's own outputs move, ``(b, c)``."""
-    return torch.bmm(x.to(changes)[:, None], changes)[:, 0]
+    o, changes = linear_objective(study), torch.as_tensor(table.changes)
+    moves = [own_moves(o, rows, changes[rows]) for rows in o.chunks(o.n, o.dim)]
+    return of_moves(o, study.theta, torch.cat(moves))
 
 
 def _rows(study: Study, context: Context) -> MappedRows:
