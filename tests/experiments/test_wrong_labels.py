@@ -16,7 +16,7 @@ from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels, c
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.reproduce import labels
-from influence_core.retraining import leave_one_out
+from influence_core.retraining import side_by_side
 from influence_core.store import Store
 from influence_core.training import refit
 from influence_core.training.refit import Fitter
@@ -118,8 +118,8 @@ def test_the_loss_of_what_was_never_seen_is_that_of_cold_fits(kind):
 
 def test_models_that_are_not_trained_to_the_end_prove_nothing(monkeypatch):
     toy = linear()
-    monkeypatch.setattr(leave_one_out, "ROUNDS", 0)
-    monkeypatch.setattr(leave_one_out._Block, "finish", lambda *_: None)
+    monkeypatch.setattr(side_by_side, "ROUNDS", 0)
+    monkeypatch.setattr(side_by_side._Block, "finish", lambda *_: None)
     with pytest.raises(SolveError, match="could not be trained to the end"):
         rank(toy.objective, toy.theta, ["proven"])
 
