@@ -2,6 +2,7 @@
 
 Shapes: ``f (b, c)`` are the outputs of ``b`` examples, ``y (b,)`` their labels ``0 .. classes - 1``. Binary losses
 have one output (``c = 1``) and read label 1 as ``+1`` and label 0 as ``-1``; ``m = (2 y - 1) f`` is the margin.
+Outputs of another width are a ``ShapeError``.
 
 A loss knows its value, its residual ``dl/df`` and its curvature ``d2l/df2``; everything else is the objective's work.
 """
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from influence_core.errors import UnsupportedError
+from influence_core.errors import ShapeError, UnsupportedError
 
 CurvatureProduct = Callable[[Tensor], Tensor]
 
@@ -92,26 +93,27 @@ class SoftmaxLoss:
 
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         """``logsumexp(f) - f_y``, ``(b,)`` nats."""
-        return F.cross_entropy(f, y, reduction="none")
+        return F.cross_entropy(checked_outputs(self, f), y, reduction="none")
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
         """``p - e_y``, ``(b, c)``."""
-        return f.softmax(1) - F.one_hot(y, self.classes).to(f.dtype)
+        return self.probabilities(f) - F.one_hot(y, self.classes).to(f.dtype)
 
     def directions(self, f: Tensor, y: Tensor) -> Tensor:
         """``-1`` for the label, the softmax over the other classes elsewhere, ``(b, c)``."""
         label = F.one_hot(y, self.classes).bool()
-        return f.masked_fill(label, -torch.inf).softmax(1).masked_fill(label, -1.0)
+        others = checked_outputs(self, f).masked_fill(label, -torch.inf)
+        return others.softmax(1).masked_fill(label, -1.0)
 
     def loss_factors(self, f: Tensor, y: Tensor) -> Tensor:
         """``1 - p_y``, ``(b,)``, computed without cancellation."""
         label = F.one_hot(y, self.classes).bool()
-        others = f.masked_fill(label, -torch.inf).logsumexp(1)
+        others = checked_outputs(self, f).masked_fill(label, -torch.inf).logsumexp(1)
         return torch.sigmoid(others - f.gather(1, y[:, None])[:, 0])
 
     def curvature(self, f: Tensor, y: Tensor) -> CurvatureProduct:
         """``u -> (diag(p) - p p') u``."""
-        p = f.softmax(1).unsqueeze(2)
+        p = self.probabilities(f).unsqueeze(2)
 
         def product(u: Tensor) -> Tensor:
             pu = p * u
@@ -121,7 +123,7 @@ class SoftmaxLoss:
 
     def probabilities(self, f: Tensor) -> Tensor:
         """The softmax, ``(b, c)``."""
-        return f.softmax(1)
+        return checked_outputs(self, f).softmax(1)
 
 
 class _MarginLoss(ABC):
@@ -140,9 +142,12 @@ class _MarginLoss(ABC):
     @abstractmethod
     def _bend(self, m: Tensor) -> Tensor: ...
 
+    def _margin(self, f: Tensor, y: Tensor) -> Tensor:
+        return _sign(f, y) * checked_outputs(self, f)[:, 0]
+
     def values(self, f: Tensor, y: Tensor) -> Tensor:
         """``g(m)``, ``(b,)``."""
-        return self._g(_sign(f, y) * f[:, 0])
+        return self._g(self._margin(f, y))
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
         """``g'(m) (2y - 1)``, ``(b, 1)``."""
@@ -154,11 +159,11 @@ class _MarginLoss(ABC):
 
     def loss_factors(self, f: Tensor, y: Tensor) -> Tensor:
         """``-g'(m)``, ``(b,)`` in 0..1."""
-        return self._slope(_sign(f, y) * f[:, 0])
+        return self._slope(self._margin(f, y))
 
     def curvature(self, f: Tensor, y: Tensor) -> CurvatureProduct:
         """``u -> g''(m) u``."""
-        bend = self._bend(_sign(f, y) * f[:, 0])[:, None, None]
+        bend = self._bend(self._margin(f, y))[:, None, None]
         return lambda u: bend * u
 
     def probabilities(self, f: Tensor) -> Tensor:
@@ -194,6 +199,7 @@ class LogisticLoss(_MarginLoss):
 
     def probabilities(self, f: Tensor) -> Tensor:
         """``(sigmoid(-f), sigmoid(f))``, ``(b, 2)``."""
+        f = checked_outputs(self, f)
         return torch.cat([torch.sigmoid(-f), torch.sigmoid(f)], 1)
 
 
@@ -235,6 +241,32 @@ class HingeLoss(_MarginLoss):
 
     def _bend(self, m: Tensor) -> Tensor:
         return torch.zeros_like(m)
+
+
+def checked_outputs(loss: Loss, f: Tensor) -> Tensor:
+    """The outputs, if they are as many as the loss reads.
+
+    Args:
+        loss: ``c`` outputs an example.
+        f: ``(b, c)``.
+
+    Raises:
+        ShapeError: If they are not.
+    """
+    if f.ndim == 2 and f.shape[1] == loss.outputs:
+        return f
+    name = type(loss).__name__
+    if f.ndim != 2:
+        remedy = "give one row of outputs an example"
+    elif loss.outputs == 1:
+        remedy = f"end the model with one output, or take SoftmaxLoss({f.shape[1]})"
+    elif f.shape[1] == 1:
+        remedy = f"end the model with {loss.outputs} outputs, or take LogisticLoss() for one"
+    else:
+        remedy = f"end the model with {loss.outputs} outputs, or take {name}({f.shape[1]})"
+    raise ShapeError(
+        f"{name} reads outputs of shape (b, {loss.outputs}), but the model gives {tuple(f.shape)}: {remedy}."
+    )
 
 
 def _sign(f: Tensor, y: Tensor) -> Tensor:

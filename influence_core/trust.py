@@ -6,23 +6,33 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from influence_core.agreement import rank_agreement, worst_miss
-from influence_core.words import three_digits
+from influence_core.agreement import Agreement
+from influence_core.words import percent
 
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
+HALF_TRAINED = (
+    "The model is only half trained: finishing its training would move this loss more than the examples do."
+)
 DRIFT = 0.1
 """Unfinished training may move the test loss by at most this share of the largest single influence."""
 CLOSE = 0.1
 """A forecast is close where it misses the truth by at most this share of the largest true change."""
 ORDERED = 0.8
 """A rank agreement with the truth from which the order may be read."""
-SECOND_ORDER = 0.05
-"""A Newton step may change the strongest forecasts by at most this share before their sizes are doubted."""
+MEASURED = 0.08
+"""A green corrected forecast misses the hardest examples by at most this share of the largest change, so that it is close
+for all others."""
+FINISHED = 0.05
+"""What finishing the training could move, at most, as a share of the largest change."""
+NOTHING = 1e-12
+"""Changes of the loss up to so many nats are rounding."""
+USELESS = 0.5
+"""A forecast that misses by more than this share of the largest true change is not to be used."""
+FEW = 2
+"""From so many real retrainings on, they say something about a forecast."""
 
-Colour = Literal["green", "amber", "red"]
+Level = Literal["proven", "green", "amber", "red"]
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,6 @@ class Provenance:
         dtype: How precisely.
         seconds: Time for this result, preparation aside.
         convex: Whether the trained risk is convex.
-        second_order: How far one Newton step changes the strongest forecasts, as a share of the largest; ``None``
-            where that was not computed.
     """
 
     solver: str
@@ -74,7 +82,16 @@ class Provenance:
     dtype: str
     seconds: float
     convex: bool
-    second_order: float | None = None
+
+    @property
+    def trained_to(self) -> str:
+        """The gradient norm in words, and why it is no smaller where that is the type's doing."""
+        words = f"gradient norm at the optimum {self.gradient_norm:.1e}"
+        return (
+            words
+            if self.dtype == "float64"
+            else f"{words} ({self.dtype}, whose rounding ends training sooner)"
+        )
 
     def concerns(self) -> tuple[str, ...]:
         """One sentence for each reason not to take the numbers at face value; empty where there is none."""
@@ -97,7 +114,7 @@ class Provenance:
                 f"The damping of {self.damping:g} shrinks these numbers: they are no forecast of taking an example out. "
                 "A convex model needs none."
             )
-        if not abs(self.drift) <= DRIFT * self.largest:
+        if self.half_trained:
             found.append(
                 "The model is not trained to the end: finishing the training could move this loss by about "
                 f"{abs(self.drift):.1e} nats, against {self.largest:.1e} for the most influential example. "
@@ -110,6 +127,11 @@ class Provenance:
             )
         return tuple(found)
 
+    @property
+    def half_trained(self) -> bool:
+        """Whether finishing the training would move this test loss beside what the strongest example does."""
+        return not abs(self.drift) <= DRIFT * self.largest
+
     def failures(self) -> tuple[str, ...]:
         """What makes the numbers worthless, one plain sentence each; empty where nothing does."""
         found = []
@@ -117,98 +139,142 @@ class Provenance:
             found.append(f"The solver did not find an answer: it ended with “{self.status}”.")
         if self.exact and not self.residual <= EXACT_RESIDUAL:
             found.append("The solver claims an exact answer, but the answer does not solve the equation.")
-        if not abs(self.drift) <= DRIFT * self.largest:
-            found.append(
-                "The model is only half trained: finishing its training would move this loss more than the examples do."
-            )
+        if self.half_trained:
+            found.append(HALF_TRAINED)
         return tuple(found)
 
 
 @dataclass(frozen=True)
-class SpotCheck:
-    """A handful of forecasts held against real retraining, for one test example.
+class Verdict:
+    """How far an answer may be believed, the same on every page.
 
     Attributes:
-        train_ids: What was left out, one at a time.
-        predicted: ``D`` of each, nats.
-        actual: The change after real retraining, nats.
-        seconds: Time for retraining.
-        converged: Whether every retraining reached its gradient norm.
+        level: "proven": these are the true changes. "green": within about a tenth of the largest. "amber": read the
+            order, check the sizes. "red": do not use the numbers.
+        reason: One plain sentence saying why.
+        advice: What to do, one plain sentence; empty where nothing is to be done.
     """
 
-    train_ids: tuple[int, ...]
-    predicted: tuple[float, ...]
-    actual: tuple[float, ...]
-    seconds: float
-    converged: bool = True
-
-    @property
-    def error(self) -> float:
-        """Largest ``|predicted - actual|`` as a share of the largest ``|actual|``."""
-        return worst_miss(np.array(self.predicted), np.array(self.actual))
-
-    @property
-    def agreement(self) -> float:
-        """Spearman's rank correlation of forecast and truth."""
-        return rank_agreement(self.predicted, self.actual)
+    level: Level
+    reason: str
+    advice: str = ""
 
 
 @dataclass(frozen=True)
-class Badge:
-    """How far an answer may be believed: a colour, and one plain sentence saying why."""
+class Evidence:
+    """What is known of the number that an answer shows.
 
-    colour: Colour
-    reason: str
+    Attributes:
+        number: "proven", "corrected" or "influence".
+        count: Training examples.
+        examples: What they are called, for example "training images".
+        largest: Largest size of the number, nats.
+        better: A better number at hand, ``None`` where there is none.
+        miss: How far the number is from the better one at most, as a share of the better one's largest.
+        doubt: Of a corrected forecast: its largest miss on the examples that are hardest to forecast, which were left out and
+            trained again, as a share of the largest change; ``None`` where that was not measured.
+        left_open: How far finishing the training could move this loss, nats; ``None`` where only the first order is known.
+        retrained: The number beside real retrainings of this very answer, as many as there were ...
+        retrainings: ... and how many.
+        covered: Whether the strongest examples are among them.
+    """
+
+    number: str
+    count: int
+    examples: str
+    largest: float
+    better: str | None = None
+    miss: float | None = None
+    doubt: float | None = None
+    left_open: float | None = None
+    retrained: Agreement | None = None
+    retrainings: int = 0
+    covered: bool = False
 
 
-def judge(facts: Provenance, spot: SpotCheck | None = None) -> Badge:
-    """Red: do not use the numbers. Amber: read the order, check the sizes. Green: sizes within about a tenth.
+REMEDY = "Choose an exact solver, add damping, or train the model to its end."
+RETRAIN = "Check the examples that matter with real retraining."
 
-    What fails outright is red, whatever a spot check says. Otherwise a spot check whose retrainings came to their end
-    decides, because it is the truth for this very test example. Without one, green needs an exact solver, a finished
-    training, a convex risk without damping, and no example so heavy that the first order is not enough.
+
+def judge(facts: Provenance, seen: Evidence) -> Verdict:
+    """Proven, green, amber or red.
+
+    What fails outright is red. Proven numbers are the truth. Any other number is held against the best that is known: a
+    better number for all examples, or real retrainings; these can take trust away from a forecast but not give it, because
+    they are a few of many. Green needs the truth of all examples, or a corrected forecast that was
+    measured both where it is hardest in the study and where it is strongest for the answer.
 
     Args:
-        facts: Where the numbers came from.
-        spot: Real retrainings for this test example, if there were any.
+        facts: Where the first-order numbers came from.
+        seen: What is known of the number that is shown.
     """
-    if facts.failures():
-        return Badge("red", facts.failures()[0])
-    if spot is not None and spot.converged:
-        return judge_by_truth(spot)
-    doubts = (
-        (
-            not facts.exact,
-            f"{facts.solver} is an approximation: the order is often right, the sizes are not.",
-        ),
-        (
-            not facts.convex,
-            "A network has many optima: only a check with real retraining can tell for this example.",
-        ),
-        (facts.damping > 0, "The damping shrinks these numbers: read the order, not the sizes."),
-        (
-            facts.second_order is None,
-            "It was not computed whether a few training examples weigh so much here that their forecasts miss their size.",
-        ),
-        (
-            (facts.second_order or 0.0) > SECOND_ORDER,
-            "A few training examples weigh so much here that their forecasts may miss the size.",
-        ),
-    )
-    for doubtful, why in doubts:
-        if doubtful:
-            return Badge("amber", why)
-    return Badge("green", "Exact solver, finished training, and a model whose loss has one optimum.")
+    if seen.number == "influence" and facts.failures():
+        return Verdict("red", facts.failures()[0], REMEDY)
+    if _half_trained(facts, seen):
+        return Verdict("red", HALF_TRAINED, "Train the model to its end first.")
+    if seen.number == "proven":
+        reason = f"The model was trained again without each of the {seen.count:,} {seen.examples}, every time to the end."
+        return Verdict("proven", reason)
+    against = _against(seen)
+    if against is not None and (against.level != "green" or seen.better == "proven"):
+        return against
+    doubt = _doubt(facts, seen)
+    if doubt is not None:
+        return Verdict("amber", f"{against.reason} {doubt}" if against else doubt, RETRAIN)
+    by_hardest = _by_miss(seen.doubt or 0.0, math.nan, f"Measured on {_hardest(seen)}", MEASURED)
+    if by_hardest.level != "green" or (seen.covered and seen.retrained and seen.retrained.worst <= MEASURED):
+        return by_hardest
+    return Verdict("amber", f"{by_hardest.reason} Those strongest here are still to be checked.", RETRAIN)
 
 
-def judge_by_truth(spot: SpotCheck) -> Badge:
-    """The colour that real retraining gives: green within a tenth of the largest change, amber where the order is right."""
-    count = len(spot.train_ids)
-    if not math.isfinite(spot.error):
-        return Badge("red", f"{count} real retrainings bear out nothing of this forecast.")
-    off = f"{count} real retrainings: the forecast is off by at most {three_digits(100 * spot.error)} % of the largest change"
-    if spot.error <= CLOSE:
-        return Badge("green", f"{off}.")
-    if spot.agreement >= ORDERED:
-        return Badge("amber", f"{off}, but the order is right.")
-    return Badge("red", f"{off}, and the order does not agree with it.")
+def _half_trained(facts: Provenance, seen: Evidence) -> bool:
+    """Whether what training has left is large beside the effects; where nothing has an effect it is not."""
+    if seen.left_open is None or seen.number == "influence":
+        return facts.half_trained
+    return not seen.left_open <= max(FINISHED * seen.largest, NOTHING)
+
+
+def _hardest(seen: Evidence) -> str:
+    return f"the {seen.examples} that are hardest to forecast, by training again without them"
+
+
+def _against(seen: Evidence) -> Verdict | None:
+    """The number beside what is better known: a better number for all examples, or a few real retrainings."""
+    if seen.miss is not None:
+        return _by_miss(seen.miss, math.nan, f"Held against the {seen.better} numbers of all {seen.examples}")
+    if seen.retrained is None or seen.retrainings < FEW:
+        return None
+    return judge_by_truth(seen.retrained, seen.retrainings)
+
+
+def _doubt(facts: Provenance, seen: Evidence) -> str | None:
+    """What keeps a number from being green though nothing contradicts it."""
+    if seen.number == "corrected":
+        if seen.largest <= NOTHING:
+            return "Nothing moves this answer by more than rounding."
+        if seen.doubt is None:
+            return "It has not been measured yet how far the corrected forecast is off where it is hardest."
+        return None if math.isfinite(seen.doubt) else f"Of {_hardest(seen)}, some did not come to their end."
+    if not facts.exact:
+        return f"{facts.solver} is an approximation: the order is often right, the sizes are not."
+    if not facts.convex:
+        return "A network has many optima: only real retraining can tell, example by example."
+    if facts.damping > 0:
+        return "The damping shrinks these numbers: read the order, not the sizes."
+    return "This is the paper's first-order number: it misses examples that weigh much, without showing it."
+
+
+def judge_by_truth(agreement: Agreement, retrainings: int) -> Verdict:
+    """A forecast beside real retrainings of a few examples: green within a tenth of the largest change, red beyond half."""
+    if not math.isfinite(agreement.worst):
+        return Verdict("red", f"{retrainings} real retrainings bear out nothing of this forecast.", RETRAIN)
+    return _by_miss(agreement.worst, agreement.spearman, f"{retrainings} real retrainings")
+
+
+def _by_miss(worst: float, spearman: float, source: str, close: float = CLOSE) -> Verdict:
+    off = f"{source}: the forecast is off by at most {percent(worst)} of the largest change"
+    if worst <= close:
+        return Verdict("green", f"{off}.")
+    if worst <= USELESS and not spearman < ORDERED:
+        return Verdict("amber", f"{off}.", "Read the order, not the sizes.")
+    return Verdict("red", f"{off}.", "Do not use these sizes.")

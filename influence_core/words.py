@@ -10,7 +10,7 @@ UNIT = "nats"
 def sign_rule(kind: str = "image") -> str:
     """What a score's sign means, for examples of this kind."""
     return (
-        f"Predicted change of this test {kind}'s loss if the training {kind} is taken out. "
+        f"Change of this test {kind}'s loss if the training {kind} is taken out. "
         f"Plus: the loss would rise, so the {kind} helps (speaks for the label). "
         "Minus: the loss would fall, so it harms (speaks against)."
     )
@@ -79,3 +79,23 @@ def points(change: float) -> str:
 def seconds(value: float) -> str:
     """A duration."""
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def about(value: float) -> str:
+    """An expected duration, no more exact than it is known.
+
+    >>> about(0.4), about(38.2), about(600), about(9000)
+    ('about 1 s', 'about 38 s', 'about 10 min', 'about 2.5 h')
+    """
+    if value < 100:
+        return f"about {max(1.0, value):.0f} s"
+    return f"about {value / 60:.0f} min" if value < 6000 else f"about {value / 3600:.1f} h"
+
+
+def storage(count: float) -> str:
+    """A number of bytes.
+
+    >>> storage(2.1e7), storage(1.72e9)
+    ('21 MB', '1.7 GB')
+    """
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

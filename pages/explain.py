@@ -1,6 +1,6 @@
 """Which training images made the model say that?"""
 
-from pages._common import badge, chooser, footer, question, retraining, scatter, table
+from pages._common import chooser, footer, question, retraining, scatter, table, verdict
 from pages._parts.explain import answer, evidence, opened
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
@@ -9,7 +9,7 @@ with open_page(EXPLAIN) as (view, params):
     found = question.load(view)
     study, explanation = found.study, found.explanation
     answer.headline(study, explanation)
-    badge.show(study, view, explanation)
+    verdict.show(study, view, explanation)
     answer.welcome(view)
     chooser.show(study, view, found.known, explanation)
     answer.show(study, view, explanation)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._common import badge
+from pages._common import verdict
 from pages._parts.review import progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
@@ -17,7 +17,7 @@ with open_page(REVIEW) as (view, params):
         st.stop()
     now = session.load(study, params)
     suspect.show_answer(study, now)
-    badge.show_judged(suspect.TRUST)
+    verdict.show_judged(suspect.TRUST)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         suspect.show(study, now)

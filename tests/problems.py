@@ -111,7 +111,7 @@ class SquaredLoss:
         return 0.5 * self.residuals(f, y).square().sum(1)
 
     def residuals(self, f: Tensor, y: Tensor) -> Tensor:
-        return f - nn.functional.one_hot(y, self.classes)
+        return f - torch.eye(self.classes, dtype=f.dtype)[y]  # one_hot looks at y, which vmap forbids
 
     def curvature(self, f: Tensor, y: Tensor):
         return lambda u: u.clone()

@@ -14,10 +14,12 @@ from influence_core import solvers, studies
 from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
 from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import explain, questions
-from influence_core.experiments.explain import NOTICEABLE, Explanation
+from influence_core.experiments import all_left_out, at_hand, explain, questions, verdict
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import COLUMN_WORDS, SMALL
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
+from influence_core.trust import Verdict
 from influence_core.words import nats, percent, points, seconds, sign_rule, three_digits
 
 MISCLASSIFIED = "misclassified"
@@ -38,6 +40,11 @@ def add(commands: Any) -> None:
     question.add_argument("--solver", default="auto", help=f"auto, {', '.join(solvers.CATALOGUE)}")
     question.add_argument("--damping", type=float, help="added to the curvature; the study's own by default")
     question.add_argument("--curvature", default="auto", help=", ".join(CURVATURES))
+    question.add_argument(
+        "--prove",
+        action="store_true",
+        help="first train the model again without each training image, once for all questions",
+    )
     question.add_argument("--csv", metavar="FILE", help="write the ranking of all training images")
     add_common(question)
     add_work(question)
@@ -53,12 +60,18 @@ def run(options: argparse.Namespace) -> int:
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
         question = _question(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)
+        known = None
+        if all_left_out.supports(spec) is None:
+            prove = all_left_out.run if options.prove else all_left_out.recall
+            known = prove(study, context=context)
+        explanation = at_hand.improve(study, explanation, known, context=context)
+        found = verdict.run(study, explanation, context=context)
     if options.csv:
         _write_csv(Path(options.csv), explain.table(explanation))
     if options.json:
-        print_json(_as_json(study, explanation, options.top))
+        print_json(_as_json(study, explanation, found, options.top))
     else:
-        _print_explanation(study, explanation, options.top)
+        _print_explanation(study, explanation, found, options.top)
     return 0
 
 
@@ -92,7 +105,7 @@ def _rows(explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any
     return [{name: values[i].item() for name, values in ranking.items()} for i in at]
 
 
-def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]:
+def _as_json(study: Study, explanation: Explanation, found: Verdict, top: int) -> dict[str, Any]:
     names, true = study.data.class_names, explanation.true_label
     return {
         "study": study.spec.name,
@@ -105,7 +118,9 @@ def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]
         "true": None if true is None else names[true],
         "probabilities": dict(zip(names, explanation.probabilities.tolist(), strict=True)),
         "sign": sign_rule(explanation.kind),
-        "matters": explanation.matters,
+        "number": explanation.number,
+        "verdict": asdict(found),
+        "largest_share_of_own_loss": explanation.largest_share,
         "for": _rows(explanation, explanation.helpful(top)),
         "against": _rows(explanation, explanation.harmful(top)),
         "provenance": asdict(explanation.provenance),
@@ -114,7 +129,7 @@ def _as_json(study: Study, explanation: Explanation, top: int) -> dict[str, Any]
     }
 
 
-def _print_explanation(study: Study, explanation: Explanation, top: int) -> None:
+def _print_explanation(study: Study, explanation: Explanation, found: Verdict, top: int) -> None:
     names, asked = study.data.class_names, explanation.label_name
     said = names[explanation.predicted_label]
     if asked == said:
@@ -126,28 +141,28 @@ def _print_explanation(study: Study, explanation: Explanation, top: int) -> None
     if explanation.true_label is not None and names[explanation.true_label] != said:
         line += f", but it is {names[explanation.true_label]}"
     print(f"\n{line}.", *([study.data.stand_in] if study.data.stand_in else []), sep="\n")
-    if explanation.matters:
-        print(f"\n{sign_rule(explanation.kind)}")
-        _print_side(study, explanation, f"Speak for {asked}", explanation.helpful(top))
-        _print_side(study, explanation, f"Speak against {asked}", explanation.harmful(top))
-    else:
+    print(f"\nVerdict: {found.level}. {found.reason} {found.advice}".rstrip())
+    print(f"\n{sign_rule(explanation.kind)}")
+    _print_side(study, explanation, f"Speak for {asked}", explanation.helpful(top))
+    _print_side(study, explanation, f"Speak against {asked}", explanation.harmful(top))
+    if explanation.small:
         print(
-            f"\nNothing matters much here: taking out any one of the {len(explanation.ids):,} training {explanation.kind}s would "
-            f"change the probability of {asked} by less than {100 * NOTICEABLE:g} percentage points (at most "
-            f"{points(explanation.largest_change)}). A ranking would only order noise."
+            f"\nEach of them alone does little: no single training {explanation.kind} moves this answer's loss by more than "
+            f"{100 * SMALL:g} % of it."
         )
     _print_provenance(study, explanation)
 
 
 def _print_side(study: Study, explanation: Explanation, title: str, positions: np.ndarray) -> None:
     print(f"\n{title}" + ("" if len(positions) else f": no training {explanation.kind}"))
-    header = ["id", "label", "loss change", "probability change", "distance", "rank"]
+    header = ["id", "label", f"loss change ({explanation.number})", "probability change", "distance", "rank"]
+    word = COLUMN_WORDS[explanation.number]
     rows = [
         [
             str(row["training_id"]),
             row["label"],
-            nats(row["predicted_loss_change_nats"]),
-            points(row["predicted_probability_change"]),
+            nats(row[f"{word}_loss_change_nats"]),
+            points(row[f"{word}_probability_change"]),
             f"{row['distance']:.2f}",
             str(row["rank"]),
         ]
@@ -164,7 +179,7 @@ def _print_provenance(study: Study, explanation: Explanation) -> None:
         f"\nSolver: {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, "
         f"true relative residual {three_digits(facts.residual)}; {facts.curvature} curvature, damping {facts.damping:g}."
         f"\nModel: {study.spec.title}; n = {facts.n:,}, p = {facts.p:,}, l2 = {facts.l2}, seed {study.spec.seed}; "
-        f"gradient norm {three_digits(facts.gradient_norm)}, convergence check {three_digits(facts.convergence_check)}."
+        f"{facts.trained_to}, convergence check {three_digits(facts.convergence_check)}."
         f"\nTime: {seconds(facts.seconds)} on {facts.device} in {facts.dtype}; {read}."
     )
     for concern in facts.concerns():

@@ -13,7 +13,7 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
     Effects,
-    effects_of,
+    effects_by,
     leverages,
     linear_objective,
     supports,
@@ -32,11 +32,13 @@ from influence_core.studies import Study
 __all__ = [
     "AllLeftOut",
     "Estimate",
+    "Limit",
     "WithoutItself",
     "effects",
     "estimate",
     "run",
     "supports",
+    "within",
     "without_itself",
 ]
 
@@ -90,6 +92,23 @@ class Estimate:
     bytes: int
 
 
+@dataclass(frozen=True)
+class Limit:
+    """What a table may take if it is made without having been asked for.
+
+    Attributes:
+        seconds: Of time; 0 and nothing is made.
+        bytes: On the disk.
+    """
+
+    seconds: float = 120.0
+    bytes: float = 2.0**30
+
+    def allows(self, estimate: Estimate) -> bool:
+        """Whether the table may be made."""
+        return estimate.seconds <= self.seconds and estimate.bytes <= self.bytes
+
+
 @remember("all left out", stored=False)
 def run(study: Study, *, context: Context = ALONE) -> AllLeftOut:
     """Train the models without each training example, those that are not in the store yet.
@@ -119,6 +138,20 @@ def recall(study: Study, *, context: Context) -> AllLeftOut | None:
     """The table if the store has it whole; nothing is trained."""
     rows = rows_of(study, "all left out, rows", AXES, context)
     return None if len(rows.missing()) else run(study, context=context)
+
+
+@remember("all left out within a limit", stored=False)
+def within(study: Study, limit: Limit, *, context: Context = ALONE) -> AllLeftOut | Estimate:
+    """The table if it is there, or may be made; else what it would take.
+
+    Raises:
+        UnsupportedError: If the model is not linear.
+    """
+    found = recall(study, context=context)
+    if found is not None:
+        return found
+    expected = estimate(study, context=context.part(0.0, 0.001).named("estimating the time"))
+    return run(study, context=context.part(0.001, 1.0)) if limit.allows(expected) else expected
 
 
 def estimate(study: Study, *, context: Context = ALONE) -> Estimate:
@@ -152,17 +185,7 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
         table: Its left-out models.
         question: What is asked.
     """
-    return effects_of_changes(study, table.changes, question)
-
-
-def effects_of_changes(study: Study, changes: np.ndarray, question: Question) -> Effects:
-    """What changes ``(n, p)`` of the parameters do to an answer, each alone."""
-    c = linear_objective(study).loss.outputs
-    columns = torch.as_tensor(changes).view(len(changes), -1, c)
-    x = question.x.to(columns)
-    if c == 1:
-        return effects_of(study, question, columns[:, :, 0] @ x[:, None])
-    return effects_of(study, question, torch.bmm(x.expand(len(changes), 1, -1), columns)[:, 0])
+    return effects_by(study, question, torch.as_tensor(table.changes))
 
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:
@@ -201,7 +224,7 @@ def fill(rows: MappedRows, models: Training, context: Context) -> None:
 
     def progress(_: float, __: str) -> None:
         done = n - len(rows.missing())
-        context.report(done / n, f"{done:,} of {n:,} retrainings proven")
+        context.report(done / n, f"{done:,} done")
 
     for at in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
         started = time.perf_counter()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
-from influence_core.engines import SolverSettings
+from influence_core.engines import QUICK_LIMIT, SolverSettings
 from influence_core.errors import UnsupportedError, require
 from influence_core.experiments.questions import Question
 from influence_core.influence import InfluenceEngine, left_out_pulls, leverage_blocks
@@ -45,9 +45,11 @@ class Leverages:
 
     Attributes:
         blocks: ``(n, c, c)`` ``K_i = J_i H^-1 J_i'``.
+        unfinished: ``(p,)`` ``H^-1 grad R``: the step that training has left.
     """
 
     blocks: np.ndarray
+    unfinished: np.ndarray
 
 
 def supports(spec: StudySpec) -> str | None:
@@ -57,27 +59,35 @@ def supports(spec: StudySpec) -> str | None:
     return "Without each single example only a linear model with a smooth loss is known. Choose such a study."
 
 
-@remember("corrected forecast", stored=False)
+def at_hand(study: Study, context: Context) -> bool:
+    """Whether a corrected forecast takes no longer than a question may: the leverages are there, or soon made."""
+    if supports(study.spec):
+        return False
+    return study.objective.dim <= QUICK_LIMIT or leverages.recall(study, context=context) is not None
+
+
+@remember("corrected forecast")
 def run(study: Study, question: Question, *, context: Context = ALONE) -> Effects:
     """The corrected forecast of every training example, for one question.
 
     Args:
         study: A linear model with a smooth loss.
         question: What is asked.
-        context: Its store keeps the leverages, its engines the factor.
+        context: Its store keeps the leverages, its engines the factor; without a factor, conjugate gradient is as exact.
 
     Raises:
         UnsupportedError: If the model is not linear.
     """
     o = linear_objective(study)
-    engine = undamped(study, context.part(0.0, 0.3))
-    known = leverages(study, engine=engine, context=context.part(0.3, 1.0))
-    pulls = left_out_pulls(o, study.theta, torch.as_tensor(known.blocks).to(study.theta))
+    known = leverages(study, context=context.part(0.0, 0.7))
     c, x = o.loss.outputs, study.inputs(question.x)
     jacobian = x.new_zeros(len(x), c, c)
     jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
-    solved = engine.inverse.solve(jacobian.view(o.dim, c)).require()
-    return effects_of(study, question, o.weighted_products(o.x, pulls, solved))
+    rest = context.part(0.7, 1.0)
+    way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
+    inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
+    solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
+    return effects_of(study, question, o.weighted_products(o.x, pulls(study, known), solved))
 
 
 @remember("leverages")
@@ -94,7 +104,25 @@ def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: C
     """
     o = linear_objective(study)
     inverse = (engine or undamped(study, context.part(0.0, 0.3))).inverse
-    return Leverages(leverage_blocks(o, inverse, None, context.part(0.3, 1.0).progress).cpu().numpy())
+    blocks = leverage_blocks(o, inverse, None, context.part(0.3, 1.0).progress)
+    unfinished = inverse.solve(o.risk_gradient(study.theta)).require()
+    return Leverages(blocks.cpu().numpy(), unfinished.cpu().numpy())
+
+
+def pulls(study: Study, known: Leverages) -> Tensor:
+    """What each training example pulls with once its own curvature is gone too, ``(n, c)``."""
+    return left_out_pulls(linear_objective(study), study.theta, torch.as_tensor(known.blocks).to(study.theta))
+
+
+def left_open(study: Study, question: Question, known: Leverages) -> float:
+    """How far finishing the training could move the loss of a question, nats, whatever way its outputs go.
+
+    ``|J H^-1 grad R| |dl/df|``; unlike the change of the loss itself it does not vanish by chance.
+    """
+    o, x = linear_objective(study), study.inputs(question.x)[None]
+    moved = o.outputs(torch.as_tensor(known.unfinished).to(study.theta), x)
+    label = torch.tensor([question.label], device=x.device)
+    return float(moved.norm() * o.loss.residuals(o.outputs(study.theta, x), label).norm())
 
 
 def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
@@ -108,6 +136,14 @@ def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
         (values[1:] - values[0]).cpu().double().numpy() for values in (losses, probabilities)
     )
     return Effects(loss, probability)
+
+
+def effects_by(study: Study, question: Question, changes: Tensor) -> Effects:
+    """Loss and probability at the parameters ``theta + changes (m, p)``, each on its own: one product with the changes."""
+    m, c = len(changes), linear_objective(study).loss.outputs
+    by_output, x = changes.view(m, -1, c), question.x.to(changes)
+    moves = by_output[:, :, 0] @ x[:, None] if c == 1 else torch.bmm(x.expand(m, 1, -1), by_output)[:, 0]
+    return effects_of(study, question, moves)
 
 
 def linear_objective(study: Study) -> LinearObjective:

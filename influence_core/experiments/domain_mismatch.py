@@ -45,26 +45,26 @@ class DomainMismatch:
 
     @property
     def largest_elsewhere(self) -> float:
-        """Largest ``|D|`` of the training rows outside the group, nats."""
-        return float(np.abs(self.explanation.scores[~self.in_group]).max(initial=0.0))
+        """Largest effect of the training rows outside the group, nats."""
+        return float(np.abs(self.explanation.shown[~self.in_group]).max(initial=0.0))
 
     @property
     def leading(self) -> int:
-        """How many of the group's rows come before the first row of any other by ``|D|``."""
-        return int((np.abs(self.explanation.scores[self.in_group]) > self.largest_elsewhere).sum())
+        """How many of the group's rows come before the first row of any other by effect."""
+        return int((np.abs(self.explanation.shown[self.in_group]) > self.largest_elsewhere).sum())
 
     def group_rows(self) -> np.ndarray:
-        """Positions of the group's training rows, the largest ``|D|`` first."""
+        """Positions of the group's training rows, the largest effect first."""
         order = self.top(len(self.in_group))
         return order[self.in_group[order]]
 
     def top(self, k: int) -> np.ndarray:
-        """Positions ``(<= k,)`` of the training rows with the largest ``|D|``."""
-        return strongest(self.explanation.scores, k)
+        """Positions ``(<= k,)`` of the training rows with the largest effect."""
+        return strongest(self.explanation.shown, k)
 
     def times_next(self, at: int) -> float:
-        """How many times as large ``|D|`` of the training row at ``at`` is as the largest outside the group."""
-        return float(abs(self.explanation.scores[at])) / max(self.largest_elsewhere, np.finfo(float).tiny)
+        """How many times as large the effect of the training row at ``at`` is as the largest outside the group."""
+        return float(abs(self.explanation.shown[at])) / max(self.largest_elsewhere, np.finfo(float).tiny)
 
     def largest_coefficients(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the features with the largest coefficients, whatever their sign."""

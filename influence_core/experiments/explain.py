@@ -3,111 +3,26 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from influence_core import solvers
-from influence_core.agreement import strongest
 from influence_core.context import ALONE, Context
 from influence_core.data.readers.picture_sets import pixel_distances
 from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import SolveError
+from influence_core.experiments.explanation import Explanation, table
 from influence_core.experiments.questions import Question
-from influence_core.experiments.ranked import Ranked
-from influence_core.influence import InfluenceEngine
-from influence_core.objective import LinearObjective
-from influence_core.solvers.cholesky import DenseFactor
-from influence_core.store.digest import digest
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 from influence_core.trust import Provenance
 
-NOTICEABLE = 5e-4
-"""A probability change below this (0.05 percentage points) is nothing to rank ..."""
-NOTICEABLE_NATS = 0.05
-"""... unless the loss changes by this much: a twentieth of a probability that is itself small."""
-STRONGEST = 5
-"""So many of the strongest forecasts are held against a Newton step."""
+__all__ = ["AUTOMATIC", "Explanation", "run", "table"]
+
 QUICK_REASON = "chosen because it needs no preparation, unlike the dense factor"
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Explanation(Ranked):
-    """The answer: scores in nats, and how they came about.
-
-    Attributes:
-        true_label: The test input's true label where that is known.
-        x: ``(d,)`` the test input.
-        probabilities: ``(classes,)`` of the test input.
-        own_probability: ``(n,)`` the model's probability for each training example's own label.
-        s: ``(p,)`` inverse-curvature gradient of the test loss.
-        provenance: How it was computed.
-        settings: As they were asked for.
-        from_store: Whether it was read rather than computed just now.
-        photo: The reader's own photograph behind ``x``, if it is one.
-    """
-
-    true_label: int | None
-    x: np.ndarray
-    probabilities: np.ndarray
-    own_probability: np.ndarray
-    s: np.ndarray
-    provenance: Provenance
-    settings: SolverSettings
-    from_store: bool
-    photo: np.ndarray | None = None
-
-    @cached_property
-    def content(self) -> str:
-        """A digest of the question and of its answer.
-
-        Two test examples may be alike in every feature, and two settings come to the same ``s``; they are two questions.
-        """
-        asked = (self.x, self.label, self.test_id, self.true_label, self.photo)
-        return digest(*asked, asdict(self.settings), self.s)
-
-    @property
-    def examples(self) -> str:
-        """What the training examples are called, for example "training images"."""
-        return f"training {self.kind}s"
-
-    @property
-    def probability(self) -> float:
-        """Of the label asked about."""
-        return float(self.probabilities[self.label])
-
-    @property
-    def predicted_label(self) -> int:
-        """The model's answer."""
-        return int(self.probabilities.argmax())
-
-    @property
-    def probability_change(self) -> np.ndarray:
-        """``(n,)`` predicted change of the asked-about probability on removal: ``p exp(-D) - p``, at most to 1."""
-        return np.minimum(self.probability * np.exp(-self.scores), 1.0) - self.probability
-
-    @property
-    def largest_change(self) -> float:
-        """Largest size of a probability change."""
-        return float(np.abs(self.probability_change).max())
-
-    @property
-    def matters(self) -> bool:
-        """Whether any single training example moves the answer noticeably."""
-        return self.largest_change >= NOTICEABLE or self.provenance.largest >= NOTICEABLE_NATS
-
-    def asked(self, study: Study) -> tuple[Tensor, Tensor]:
-        """The test input ``(1, d)`` and the label asked about ``(1,)``, in the model's type and on its device."""
-        return study.example(torch.as_tensor(self.x), self.label)
-
-    def direction(self, study: Study) -> Tensor:
-        """``s (p,)``, in the model's type and on its device."""
-        return torch.as_tensor(self.s).to(study.theta)
 
 
 AUTOMATIC = SolverSettings()
@@ -186,22 +101,10 @@ def _solve(study: Study, x: Tensor, label: int, settings: SolverSettings, *, con
         l2=f"{study.spec.l2:g}" + (" on weights" if l2.ndim else ""),
         device=theta.device.type,
         dtype=str(theta.dtype).removeprefix("torch."),
-        second_order=_second_order(engine, s, removal),
         seconds=time.perf_counter() - started,
         convex=study.objective.is_convex,
     )
     return _Solved(s.cpu().numpy(), removal.cpu().numpy(), provenance)
-
-
-def _second_order(engine: InfluenceEngine, s: Tensor, removal: Tensor) -> float | None:
-    """How far one Newton step changes the strongest forecasts, as a share of the largest; cheap with a dense factor."""
-    if not (isinstance(engine.objective, LinearObjective) and isinstance(engine.inverse, DenseFactor)):
-        return None
-    largest = float(removal.abs().max())
-    if not largest:
-        return 0.0
-    top = removal.abs().topk(min(STRONGEST, len(removal))).indices
-    return float((engine.newton_removal(s, top) - removal[top]).abs().max()) / largest
 
 
 def _assemble(
@@ -219,6 +122,7 @@ def _assemble(
         ids=train.ids.numpy(),
         labels=train.y.numpy(),
         own_probability=study.own_probability(),
+        own_loss=_own_loss(study, question),
         scores=found.scores,
         distance=_distance(study, question),
         s=found.s,
@@ -227,6 +131,11 @@ def _assemble(
         from_store=found.from_store,
         photo=question.photo,
     )
+
+
+def _own_loss(study: Study, question: Question) -> float:
+    x, label = study.example(question.x, question.label)
+    return float(study.objective.losses(study.theta, x, label))
 
 
 def _distance(study: Study, question: Question) -> np.ndarray:
@@ -239,17 +148,3 @@ def _distance(study: Study, question: Question) -> np.ndarray:
         assert question.test_id is not None
         photo = pictures.thumbs([question.test_id])[0]
     return pixel_distances(pictures, photo, train.ids.tolist())
-
-
-def table(explanation: Explanation) -> dict[str, Any]:
-    """The ranking as columns, most influential first; the CSV download and ``--json`` hold exactly these."""
-    order = strongest(explanation.scores, len(explanation.scores))
-    return {
-        "rank": np.arange(1, len(order) + 1),
-        "training_id": explanation.ids[order],
-        "label": np.array(explanation.class_names)[explanation.labels[order]],
-        "predicted_loss_change_nats": explanation.scores[order],
-        "predicted_probability_change": explanation.probability_change[order],
-        "distance": explanation.distance[order],
-        "own_label_probability": explanation.own_probability[order],
-    }

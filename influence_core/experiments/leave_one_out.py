@@ -13,6 +13,7 @@ from influence_core.agreement import Agreement, strongest
 from influence_core.context import ALONE, Context
 from influence_core.engines import Prepared, SolverSettings
 from influence_core.errors import DataError, require
+from influence_core.experiments import truths
 from influence_core.experiments.explain import Explanation
 from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import BLOCK_MODELS, retrain, retrain_cold
@@ -100,6 +101,8 @@ def run(study: Study, explanation: Explanation, k: int = 100, *, context: Contex
     require(supports(study.spec))
     at = strongest(explanation.scores, k)
     found = _truths(study, explanation, at, context.part(0.0, 0.9))
+    proven = found["gradient_norms"] <= found["targets"]
+    truths.add(study, explanation, found["ids"][proven], found["actual"][proven], context=context)
     return LeaveOneOut(
         train_ids=found["ids"],
         predicted=explanation.scores[at],

@@ -44,17 +44,22 @@ class Ranked:
         """``(n,)`` whether a training example bears the label asked about."""
         return self.labels == self.label
 
+    @property
+    def shown(self) -> np.ndarray:
+        """``(n,)`` by which the examples are ranked: the best number at hand, here ``D``."""
+        return self.scores
+
     def helpful(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the most helpful examples, strongest first."""
-        return highest(self.scores, k)
+        return highest(self.shown, k)
 
     def harmful(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the most harmful examples, strongest first."""
-        return lowest(self.scores, k)
+        return lowest(self.shown, k)
 
     def ranks(self) -> np.ndarray:
-        """``(n,)`` rank by ``|D|``, 1 = most influential."""
-        return strongest(self.scores, len(self.scores)).argsort() + 1
+        """``(n,)`` rank by size, 1 = most influential."""
+        return strongest(self.shown, len(self.shown)).argsort() + 1
 
     def position(self, train_id: int) -> int:
         """Training position of an id.

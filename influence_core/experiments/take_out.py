@@ -11,11 +11,13 @@ from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
+from influence_core.experiments import group_forecast, track_record, truths
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.group_forecast import GroupForecast, ready_factor
 from influence_core.network import NetworkObjective
 from influence_core.objective import Objective
 from influence_core.operators import GaussNewton
-from influence_core.retraining.edits import Edit, predict
+from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import retrain
 from influence_core.retraining.networks import retrain_damped
 from influence_core.retraining.retrained import Retrained
@@ -70,11 +72,11 @@ class TakeOut(Truth):
 
     Attributes:
         train_ids: What was taken out or edited.
-        predicted: The predicted change of the test loss, nats; for a removal the sum of ``D``.
+        forecast: The predicted change of the test loss, of all together and of each alone, added up.
     """
 
     train_ids: tuple[int, ...]
-    predicted: float
+    forecast: GroupForecast
 
 
 @remember("take out", stored=False)
@@ -96,23 +98,29 @@ def run(
     if not chosen:
         raise DataError(f"Choose at least one training {explanation.kind} to take out.")
     edit = Edit.removal([explanation.position(one) for one in chosen])
-    return run_edit(study, explanation, edit, context=context)
+    found = run_edit(study, explanation, edit, context=context)
+    if len(chosen) == 1 and found.converged:
+        truths.add(study, explanation, np.array(chosen), np.array([found.actual]), context=context)
+    return found
 
 
 def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Context = ALONE) -> TakeOut:
     """The same for any edit of training examples: forecast, then training again after it.
 
+    How the two agree is noted in the study's track record.
+
     Raises:
         DataError: If no example of some class would be left.
     """
-    o, theta = study.objective, study.theta
-    _check_classes(explanation, edit.apply(o))
-    predicted = float(predict(o, theta, edit, explanation.direction(study)))
+    _check_classes(explanation, edit.apply(study.objective))
+    forecast = group_forecast.run(study, explanation, edit, context=context.part(0.0, 0.2))
     x, label = explanation.asked(study)
-    inverse = _dense_factor(study, explanation, context)
-    found = _retrained(study, x, label, edit.sorted(), inverse=inverse, context=context)
+    inverse, rest = ready_factor(study, explanation.settings, context), context.part(0.2, 1.0)
+    found = _retrained(study, x, label, edit.sorted(), inverse=inverse, context=rest)
+    if found.converged and forecast.together is not None:
+        track_record.note(study, explanation, edit, forecast.together, found.actual, context=context)
     train_ids = tuple(int(one) for one in explanation.ids[edit.positions.tolist()])
-    return TakeOut(**vars(found), train_ids=train_ids, predicted=predicted)
+    return TakeOut(**vars(found), train_ids=train_ids, forecast=forecast)
 
 
 @remember("take out, retrained")
@@ -137,12 +145,6 @@ def _retrained(
         converged=bool(models.converged.all()),
         seconds=time.perf_counter() - started,
     )
-
-
-def _dense_factor(study: Study, explanation: Explanation, context: Context) -> Inverse | None:
-    """The exact factor for the explanation's settings, where it is prepared."""
-    prepared = context.engines.ready(study, explanation.settings)
-    return prepared.engine.inverse if prepared and prepared.settings.solver == "cholesky" else None
 
 
 def _target(objective: Objective, brought: float) -> float:

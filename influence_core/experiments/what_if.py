@@ -12,10 +12,12 @@ import torch
 from influence_core.agreement import Agreement
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
-from influence_core.experiments import take_out
+from influence_core.experiments import group_forecast, take_out, track_record
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.take_out import TakeOut
-from influence_core.retraining.edits import Edit, predict
+from influence_core.experiments.track_record import TrackRecord
+from influence_core.retraining.edits import Edit
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 
@@ -101,14 +103,48 @@ def group(explanation: Explanation, which: str, size: int, label: int = 0, seed:
     raise DataError(f"There is no group “{which[:40]}”; choose one of {', '.join(RULES)}.")
 
 
-def forecast(study: Study, explanation: Explanation, positions: Sequence[int], change: Change) -> float:
-    """The predicted change of the test loss, nats, if the change is made; plus: it rises.
+@remember("what if, forecast", stored=False)
+def forecast(
+    study: Study,
+    explanation: Explanation,
+    positions: Sequence[int],
+    change: Change,
+    *,
+    context: Context = ALONE,
+) -> GroupForecast:
+    """The predicted change of the test loss if the change is made, of all together and of each alone, added up.
+
+    Args:
+        study: The trained model.
+        explanation: The question.
+        positions: ``(m,)`` the group.
+        change: What happens to it.
+        context: Its engines' dense factor makes small groups faster.
 
     Raises:
         DataError: If the change cannot be made.
     """
-    edit, s = change.edit(study, positions), explanation.direction(study)
-    return float(predict(study.objective, study.theta, edit, s))
+    return group_forecast.run(study, explanation, change.edit(study, positions), context=context)
+
+
+def record(
+    study: Study,
+    explanation: Explanation,
+    positions: Sequence[int],
+    change: Change,
+    forecast: GroupForecast,
+    *,
+    context: Context,
+) -> TrackRecord | None:
+    """How forecasts like this one have come out in this study so far; ``None`` before enough were, or where it is a sum.
+
+    Raises:
+        DataError: If the change cannot be made.
+    """
+    edit = change.edit(study, positions)
+    if forecast.together is None:
+        return None
+    return track_record.read(study, explanation, edit, forecast.together, context=context)
 
 
 @remember("what if", stored=False)
@@ -141,20 +177,27 @@ class Calibration:
 
     Attributes:
         size: Examples in each group.
-        predicted: ``(g,)`` nats.
+        forecast: ``(g,)`` nats, of all together where the model has such a forecast.
+        alone: ``(g,)`` nats, of each alone, added up.
         actual: ``(g,)`` nats, after training again.
         converged: Whether every retraining reached its gradient norm.
     """
 
     size: int
-    predicted: np.ndarray
+    forecast: np.ndarray
+    alone: np.ndarray
     actual: np.ndarray
     converged: bool
 
     @property
     def agreement(self) -> Agreement:
         """Of forecast and truth over the groups."""
-        return Agreement.of(self.predicted, self.actual)
+        return Agreement.of(self.forecast, self.actual)
+
+    @property
+    def agreement_alone(self) -> Agreement:
+        """Of the sums and the truth."""
+        return Agreement.of(self.alone, self.actual)
 
 
 @remember("calibration", stored=False)
@@ -163,8 +206,8 @@ def calibrate(
 ) -> Calibration:
     """Change other groups of the same size in the same way: strongest for, strongest against, and random ones.
 
-    A group's forecast is usually too small, yet keeps its order; the slope of ``agreement`` says by how much. Groups
-    that the change leaves as they are tell nothing and are left out.
+    The sum of a group's members is usually too small, yet keeps its order; the slopes of the agreements say by how much.
+    Groups that the change leaves as they are tell nothing and are left out.
 
     Raises:
         DataError: If the change cannot be made.
@@ -178,7 +221,8 @@ def calibrate(
             found.append(run(study, explanation, at.tolist(), change, context=share))
     return Calibration(
         size,
-        np.array([one.predicted for one in found]),
+        np.array([one.forecast.best for one in found]),
+        np.array([one.forecast.alone for one in found]),
         np.array([one.actual for one in found]),
         all(one.converged for one in found),
     )

@@ -89,7 +89,7 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
     """
     answer = story.explanation
     at = np.concatenate([answer.harmful(k), answer.helpful(k)[::-1]])
-    scores = answer.scores[at]
+    scores = answer.shown[at]
     names = [answer.class_names[label] for label in answer.labels[at]]
     return bars(
         [f"{answer.kind} {answer.ids[i]}: {name}" for i, name in zip(at, names, strict=True)],
@@ -97,7 +97,7 @@ def strongest_rows(story: DomainMismatch, k: int = 10) -> go.Figure:
         [HELPFUL.both if one > 0 else HARMFUL.both for one in scores],
         story.in_group[at],
         [
-            f"training {answer.kind} {answer.ids[i]}, labelled {escape_html(name)}<br>{nats(float(answer.scores[i]))}"
+            f"training {answer.kind} {answer.ids[i]}, labelled {escape_html(name)}<br>{nats(float(answer.shown[i]))}"
             + (f"<br>{escape_html(story.counts.group.name, 90)}" if story.in_group[i] else "")
             for i, name in zip(at, names, strict=True)
         ],
@@ -129,7 +129,7 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
         colour = HELPFUL.both if one.actual > 0 else HARMFUL.both
         figure.add_trace(
             go.Scatter(
-                x=[one.predicted, one.actual],
+                x=[one.forecast.alone, one.actual],
                 y=[at, at],
                 mode="lines+markers",
                 line={"color": colour, "width": 2},
@@ -139,7 +139,7 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
                     "color": colour,
                     "line": {"width": 2, "color": colour},
                 },
-                hovertext=[f"forecast {nats(one.predicted)}", f"after real training {nats(one.actual)}"],
+                hovertext=[f"forecast {nats(one.forecast.alone)}", f"after real training {nats(one.actual)}"],
                 hoverinfo="text",
                 showlegend=False,
             )

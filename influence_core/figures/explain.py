@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from influence_core.agreement import strongest
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Number
 from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import nats, percent, points
@@ -17,6 +18,11 @@ TOP = 300
 SAMPLE = 500
 BINS = (90, 60)
 CLEAR = "rgba(0,0,0,0)"
+UPWARDS: dict[Number, str] = {
+    "proven": "Proven change of the loss",
+    "corrected": "Corrected forecast of the loss",
+    "influence": "Influence: predicted change of the loss",
+}
 
 
 def probabilities(explanation: Explanation) -> go.Figure:
@@ -43,16 +49,19 @@ def influence_against_distance(
     explanation: Explanation,
     opened: int | None = None,
     chosen: Collection[int] = (),
+    number: Number = "influence",
 ) -> go.Figure:
-    """Every training example as predicted loss change over distance; the strongest and a sample can be clicked.
+    """Every training example as loss change over distance; the strongest and a sample can be clicked.
 
     ``customdata`` of every clickable point is ``[training id]``. Filled points bear the label asked about.
 
     Args:
-        explanation: The scores.
+        explanation: With the numbers at hand.
         opened: Training id to ring.
         chosen: Training ids to mark as chosen for retraining.
+        number: What is drawn upwards; the paper's is the influence.
     """
+    explanation = explanation.by(number)
     figure = go.Figure(_density(explanation))
     figure.add_hline(y=0, line_width=1, line_color=GREY.both)
     for at in _clickable(explanation):
@@ -62,7 +71,7 @@ def influence_against_distance(
     figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
     figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
     figure.update_yaxes(
-        title=f"Predicted change of the loss of “{escape_html(explanation.label_name)}”, nats",
+        title=f"{UPWARDS[explanation.number]} of “{escape_html(explanation.label_name)}”, nats",
         zeroline=False,
         exponentformat="e",
     )
@@ -76,7 +85,7 @@ def _distance_title(kind: str) -> str:
 
 def _density(explanation: Explanation) -> go.Heatmap:
     """All examples as a grey cloud, log-shaded, drawn from counts so that its size does not grow with n."""
-    counts, x, y = np.histogram2d(explanation.distance, explanation.scores, bins=BINS)
+    counts, x, y = np.histogram2d(explanation.distance, explanation.shown, bins=BINS)
     shade = np.where(counts > 0, np.log1p(counts), np.nan).T
     return go.Heatmap(
         x=(x[:-1] + x[1:]) / 2,
@@ -91,15 +100,15 @@ def _density(explanation: Explanation) -> go.Heatmap:
 
 def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """The strongest examples and a fixed sample of the others, each example in one of the two."""
-    order = strongest(explanation.scores, len(explanation.scores))
+    order = strongest(explanation.shown, len(explanation.shown))
     top, rest = order[:TOP], order[TOP:]
     sample = np.random.default_rng(0).choice(rest, min(SAMPLE, len(rest)), replace=False)
     return top, sample
 
 
 def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
-    scores, same = explanation.scores[at], explanation.labels[at] == explanation.label
-    change = explanation.probability_change[at]
+    scores, same = explanation.shown[at], explanation.labels[at] == explanation.label
+    change = explanation.effects.probability[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
     names = [escape_html(name) for name in explanation.class_names]
     hover = [
@@ -130,7 +139,7 @@ def _rings(explanation: Explanation, ids: Collection[int], symbol: str, size: in
     at = [explanation.position(one) for one in ids]
     return go.Scatter(
         x=explanation.distance[at],
-        y=explanation.scores[at],
+        y=explanation.shown[at],
         mode="markers",
         hoverinfo="skip",
         marker={"symbol": symbol, "size": size, "color": GREY.both, "line": {"width": 2.5}},

@@ -57,32 +57,36 @@ def forecast_and_truth(
         height: In pixels.
     """
     forecast = left_out.predicted if predicted is None else predicted
-    ends = _ends(left_out.actual, forecast)
-    figure = go.Figure(_diagonal(ends, paper=False))
+    ends = ends_of(left_out.actual, forecast)
+    figure = go.Figure(diagonal(ends))
     at = np.array([explanation.position(int(one)) for one in left_out.train_ids])
     same = explanation.labels[at] == explanation.label
     for members, symbol in ((~same, "circle-open"), (same, "circle")):
         rows = np.flatnonzero(members)
         if len(rows):
             figure.add_trace(_points(left_out, explanation, forecast, rows, symbol))
-    ringed = np.flatnonzero(left_out.train_ids == opened)
-    ring = {"symbol": "circle-open", "size": 20, "color": GREY.both, "line": {"width": 2.5}}
-    figure.add_scatter(
-        x=left_out.actual[ringed],
-        y=forecast[ringed],
-        mode="markers",
-        marker=ring,
-        hoverinfo="skip",
-        name="opened",
+    figure.add_trace(ring(left_out.train_ids, left_out.actual, forecast, opened))
+    return square(figure, ends, f"Forecast, {UNIT}", height)
+
+
+def ring(ids: np.ndarray, truth: np.ndarray, forecast: np.ndarray, opened: int | None) -> go.Scatter:
+    """A ring around the point of the example that is open, if it is among ``ids (k,)``."""
+    at = np.flatnonzero(ids == opened)
+    marker = {"symbol": "circle-open", "size": 20, "color": GREY.both, "line": {"width": 2.5}}
+    return go.Scatter(
+        x=truth[at], y=forecast[at], mode="markers", marker=marker, hoverinfo="skip", name="opened"
     )
+
+
+def square(figure: go.Figure, ends: Sequence[float], title: str, height: int) -> go.Figure:
+    """The truth to the right and a forecast upward, on axes of one scale and one range, with a quiet look."""
     zero = {"zeroline": True, "zerolinecolor": "rgba(128,135,144,0.35)", "showgrid": False, "nticks": 7}
-    figure.update_xaxes(
-        title=f"After training again without it, {UNIT}", range=ends, constrain="domain", **zero
-    )
-    figure.update_yaxes(title=f"Forecast, {UNIT}", range=ends, scaleanchor="x", constrain="domain", **zero)
+    common = {"range": ends, "constrain": "domain", "exponentformat": "power", **zero}
+    figure.update_xaxes(title=f"After training again without it, {UNIT}", **common)
+    figure.update_yaxes(title=title, scaleanchor="x", **common)
     return figure.update_layout(
         height=height,
-        margin={"l": 64, "r": 12, "t": 12, "b": 50},
+        margin={"l": 64, "r": 20, "t": 12, "b": 50},
         paper_bgcolor=CLEAR,
         plot_bgcolor=CLEAR,
         hovermode="closest",
@@ -98,7 +102,7 @@ def paper_panels(panels: Sequence[Panel], limit: float | None = PAPER_LIMIT, tit
         limit: Half of every axis, nats; ``None`` takes what the points need.
         title: For a figure that stands alone.
     """
-    reach = limit or max(float(np.abs(_ends(one.left_out.actual, one.predicted)).max()) for one in panels)
+    reach = limit or max(float(np.abs(ends_of(one.left_out.actual, one.predicted)).max()) for one in panels)
     figure = make_subplots(
         cols=len(panels),
         shared_yaxes=True,
@@ -106,7 +110,7 @@ def paper_panels(panels: Sequence[Panel], limit: float | None = PAPER_LIMIT, tit
         horizontal_spacing=0.03,
     )
     for column, panel in enumerate(panels, 1):
-        figure.add_trace(_diagonal([-reach, reach], paper=True), row=1, col=column)
+        figure.add_trace(diagonal([-reach, reach], paper=True), row=1, col=column)
         figure.add_trace(_paper_points(panel), row=1, col=column)
     axis: dict[str, Any] = {"range": [-reach, reach], "showgrid": False, "zeroline": False, "mirror": True}
     if limit:
@@ -126,14 +130,16 @@ def paper_panels(panels: Sequence[Panel], limit: float | None = PAPER_LIMIT, tit
     )
 
 
-def _ends(actual: np.ndarray, forecast: np.ndarray) -> list[float]:
-    """Both axes' ends: around all values, and around 0."""
-    values = np.concatenate([actual, forecast, [0.0]])
-    middle, half = (values.max() + values.min()) / 2, ROOM * (values.max() - values.min()) / 2
+def ends_of(*values: np.ndarray) -> list[float]:
+    """The ends of both axes: around all values, and around 0."""
+    everything = np.concatenate([*values, [0.0]])
+    low, high = everything.min(), everything.max()
+    middle, half = (high + low) / 2, ROOM * (high - low) / 2
     return [float(middle - half), float(middle + half)]
 
 
-def _diagonal(ends: Sequence[float], paper: bool) -> go.Scatter:
+def diagonal(ends: Sequence[float], paper: bool = False) -> go.Scatter:
+    """Where a forecast came true."""
     line = (
         {"color": "rgba(0,0,0,0.35)", "width": 1}
         if paper

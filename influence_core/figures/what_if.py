@@ -14,7 +14,7 @@ CLEAR = "rgba(0,0,0,0)"
 
 def calibration(result: Calibration) -> go.Figure:
     """Each point is a group; on the dashed diagonal the forecast is the truth, the solid line is the fitted slope."""
-    predicted, actual = result.predicted, result.actual
+    predicted, actual = result.forecast, result.actual
     ends = 1.08 * max(float(np.abs(actual).max(initial=0.0)), 1e-12) * np.array([-1.0, 1.0])
     figure = go.Figure()
     _line(figure, ends, ends, "dash", "forecast = truth")

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from influence_core.errors import ShapeError, UnsupportedError
 from influence_core.influence.leverage import left_out_pulls, leverage_blocks
-from influence_core.objective import LinearMap, LinearObjective, Objective
+from influence_core.objective import LinearMap, LinearObjective, Numbers, Objective
 from influence_core.operators import LinearOperator
 from influence_core.progress import Progress, report
 from influence_core.solvers.base import Inverse, Solution
@@ -93,7 +93,7 @@ class InfluenceEngine:
     def _training_products(self) -> LinearMap:
         return self.objective.training_products(self.theta)
 
-    def inverse_gradients(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> Solution:
+    def inverse_gradients(self, x: Numbers, y: Numbers, progress: Progress | None = None) -> Solution:
         """``s = A^-1 grad l(x, y)`` of test examples.
 
         Args:
@@ -108,7 +108,7 @@ class InfluenceEngine:
             ShapeError: If ``x`` or ``y`` does not fit the model.
             DataError: If a label is unknown.
         """
-        self.objective.check_examples(x, y)
+        x, y = self.objective.examples(x, y)
         return self.inverse.solve(self.objective.gradients(self.theta, x, y).T.contiguous(), progress)
 
     def removal(self, s: Tensor) -> Tensor:
@@ -152,7 +152,7 @@ class InfluenceEngine:
         found = torch.cat(products)
         return found if s.ndim == 1 else found.T
 
-    def score(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> InfluenceScores:
+    def score(self, x: Numbers, y: Numbers, progress: Progress | None = None) -> InfluenceScores:
         """Scores of one block of test examples.
 
         Args:
@@ -166,7 +166,7 @@ class InfluenceEngine:
         solve = self.inverse_gradients(x, y, progress)
         return InfluenceScores(self.removal(solve.value), solve)
 
-    def scores(self, x: Tensor, y: Tensor, progress: Progress | None = None) -> Iterator[InfluenceScores]:
+    def scores(self, x: Numbers, y: Numbers, progress: Progress | None = None) -> Iterator[InfluenceScores]:
         """Blocks of scores for any number of test examples; the whole table is never held.
 
         Args:
@@ -174,7 +174,7 @@ class InfluenceEngine:
             y: ``(t,)`` labels.
             progress: Called after each block.
         """
-        self.objective.check_examples(x, y)
+        x, y = self.objective.examples(x, y)
         for start in range(0, len(x), BLOCK):
             yield self.score(x[start : start + BLOCK], y[start : start + BLOCK])
             report(

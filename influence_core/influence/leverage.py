@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -69,13 +71,49 @@ def left_out_pulls(
     o = objective
     at = torch.arange(o.n, device=o.x.device) if positions is None else positions
     pulls = []
-    for chunk in o.chunks(len(at), o.x.shape[1] + 4 * o.loss.outputs**2):
-        rows, k = at[chunk], blocks[chunk]
-        f, y, w = o.outputs(theta, o.x[rows]), o.y[rows], o.weights[rows]
-        eye = torch.eye(k.shape[1], dtype=k.dtype, device=k.device)
-        bent = o.loss.curvature(f, y)(k) * w[:, None, None]
-        pulls.append(torch.linalg.solve(eye - bent, w[:, None] * o.loss.residuals(f, y)))
+    for chunk, bent in _own_curvature(o, theta, blocks, at):
+        rows = at[chunk]
+        pull = o.weights[rows][:, None] * o.loss.residuals(o.outputs(theta, o.x[rows]), o.y[rows])
+        pulls.append(torch.linalg.solve(torch.eye(bent.shape[1]).to(bent) - bent, pull))
     return torch.cat(pulls)
+
+
+def largest_leverages(objective: LinearObjective, theta: Tensor, blocks: Tensor) -> Tensor:
+    """``h_i``, the largest eigenvalue of ``w_i B_i K_i``: the most of any direction's curvature that is one example's own.
+
+    From 0 to 1. Without the example the curvature in that direction is ``1 - h_i`` of what it was, so the parameters move
+    ``1 / (1 - h_i)`` times as far along it as to first order.
+
+    Args:
+        objective: What was minimised.
+        theta: ``(p,)`` its optimum.
+        blocks: ``(n, c, c)`` the leverage blocks ``K_i`` of all training examples, of the undamped curvature.
+
+    Returns:
+        ``(n,)``.
+
+    One example at 2 has a curvature of 1, and the penalty brings another 1:
+
+    >>> from influence_core import LogisticLoss
+    >>> o = LinearObjective.build(torch.tensor([[2.0]]), torch.tensor([1]), LogisticLoss(), l2=1.0)
+    >>> largest_leverages(o, torch.zeros(1), torch.tensor([[[2.0]]]))
+    tensor([0.5000])
+    """
+    at = torch.arange(objective.n, device=objective.x.device)
+    found = [
+        torch.linalg.eigvals(bent).real.amax(1) for _, bent in _own_curvature(objective, theta, blocks, at)
+    ]
+    return torch.cat(found).clamp(0, 1)
+
+
+def _own_curvature(
+    o: LinearObjective, theta: Tensor, blocks: Tensor, at: Tensor
+) -> Iterator[tuple[slice, Tensor]]:
+    """``w_i B_i K_i (b, c, c)`` of the examples ``at (m,)``, a chunk at a time."""
+    for chunk in o.chunks(len(at), o.x.shape[1] + 4 * o.loss.outputs**2):
+        rows = at[chunk]
+        curvature = o.loss.curvature(o.outputs(theta, o.x[rows]), o.y[rows])
+        yield chunk, curvature(blocks[chunk]) * o.weights[rows][:, None, None]
 
 
 def _solved(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress | None) -> Tensor:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from influence_core.errors import DataError, ShapeError
 from influence_core.losses import Loss
+from influence_core.objective.numbers import Numbers, as_labels, as_tensor
 
 LinearMap = Callable[[Tensor], Tensor]
 
@@ -120,7 +121,9 @@ class Objective(ABC):
         return replace(self, x=self.x[indices], y=self.y[indices], weights=self.weights[indices] * scale)
 
     def reweighted(self, indices: Sequence[int] | Tensor, weight: float) -> Self:
-        """The objective with ``w_i = weight / n`` for the examples ``indices``."""
+        """The objective with ``w_i = weight / n`` for the examples ``indices``; raise ``DataError`` if it is negative."""
+        if not weight >= 0:
+            raise DataError(f"A weight must be at least 0 (0 takes the examples out), but is {weight}.")
         weights = self.weights.clone()
         weights[self.positions(indices)] = weight / self.n
         return replace(self, weights=weights)
@@ -171,8 +174,23 @@ class Objective(ABC):
             raise ShapeError(
                 f"y must have shape ({len(x)},), one label an example, but has {tuple(y.shape)}."
             )
-        if y.is_floating_point() or (len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.loss.classes):
+        if y.dtype != torch.long or (len(y) and not 0 <= int(y.min()) <= int(y.max()) < self.loss.classes):
             raise DataError(f"Labels must be whole numbers from 0 to {self.loss.classes - 1}.")
+
+    def examples(self, x: Numbers, y: Numbers) -> tuple[Tensor, Tensor]:
+        """Inputs ``(b, d)`` and labels ``(b,)`` in the model's type and on its device, checked.
+
+        Args:
+            x: A tensor, an array or a table.
+            y: The same, of whole numbers of any type.
+
+        Raises:
+            ShapeError: If they are no examples for this model.
+            DataError: If a label is unknown.
+        """
+        inputs, labels = as_tensor("x", x).to(self.x), as_labels(y, self.y.device)
+        self.check_examples(inputs, labels)
+        return inputs, labels
 
     def positions(self, indices: Sequence[int] | Tensor) -> Tensor:
         """``indices (m,)`` on the data's device; raise ``ShapeError`` unless each is a training position."""
@@ -205,11 +223,10 @@ def check_objective(objective: Objective) -> None:
         )
     if not torch.isfinite(objective.x).all():
         raise DataError("Training inputs must be finite numbers, but some are NaN or infinite.")
-    if bool((objective.l2 < 0).any()):
+    if not bool((objective.weights >= 0).all()):
+        raise DataError(
+            "weights must be numbers of at least 0, but some are not; a risk with a negative weight may have no minimum."
+        )
+    if not bool((objective.l2 >= 0).all()):
         raise DataError("l2 must not be negative.")
     objective.check_examples(objective.x, objective.y)
-
-
-def uniform_weights(x: Tensor, weights: Tensor | None) -> Tensor:
-    """``weights (n,)``, or ``1/n`` each where there are none."""
-    return x.new_full((len(x),), 1 / max(1, len(x))) if weights is None else weights.to(x)

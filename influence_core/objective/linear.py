@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from influence_core.losses import Loss
-from influence_core.objective.base import LinearMap, Objective, check_objective, uniform_weights
+from influence_core.objective.base import LinearMap, Objective, check_objective
+from influence_core.objective.numbers import Numbers, tensors
 
 PRODUCT_COLUMNS = 256
 """Columns that keep a matrix product busy."""
@@ -34,24 +35,23 @@ class LinearObjective(Objective):
 
     @classmethod
     def build(
-        cls, x: Tensor, y: Tensor, loss: Loss, l2: float | Tensor, weights: Tensor | None = None
+        cls, x: Numbers, y: Numbers, loss: Loss, l2: float | Numbers, weights: Numbers | None = None
     ) -> LinearObjective:
         """Check and assemble an objective.
 
         Args:
-            x: ``(n, d)`` training features.
-            y: ``(n,)`` training labels.
+            x: ``(n, d)`` training features, float32 or float64: a tensor, an array or a table.
+            y: ``(n,)`` training labels, whole numbers.
             loss: Of the outputs.
             l2: The trained penalty: a number or ``(p,)``.
-            weights: ``(n,)``; ``1/n`` each where none are given.
+            weights: ``(n,)``, none negative; ``1/n`` each where none are given.
 
         Raises:
             ShapeError: If they do not fit together.
-            DataError: If a feature is not finite, a label unknown or the penalty negative.
+            DataError: If a feature is not finite, a label unknown, or a weight or the penalty negative.
         """
-        made = cls(
-            x, y, loss, torch.as_tensor(l2, dtype=x.dtype, device=x.device), uniform_weights(x, weights)
-        )
+        parts = tensors(x, y, l2, weights)
+        made = cls(parts.x, parts.y, loss, parts.l2, parts.weights)
         check_objective(made)
         return made
 

@@ -80,11 +80,15 @@ class Edit:
         objective.check_examples(x, y)
         return x, y
 
+    def weights(self, objective: Objective) -> tuple[Tensor, Tensor]:
+        """Weights ``(m,)`` of the examples before and after the edit."""
+        before = objective.weights[objective.positions(self.positions)]
+        return before, before if self.weight is None else torch.full_like(before, self.weight / objective.n)
+
     def gradient_change(self, objective: Objective, theta: Tensor) -> Tensor:
         """``grad R_edited - grad R`` at ``theta``, ``(p,)``: exact, because only the edited examples differ."""
         at = objective.positions(self.positions)
-        before = objective.weights[at]
-        after = before if self.weight is None else torch.full_like(before, self.weight / objective.n)
+        before, after = self.weights(objective)
         new = objective.gradients(theta, *self.after(objective))
         old = objective.gradients(theta, objective.x[at], objective.y[at])
         return after @ new - before @ old

@@ -65,7 +65,7 @@ class NetworkLayers:
     def __init__(self, objective: NetworkObjective) -> None:
         self.objective = objective
         indices, start = {}, 0
-        for name, parameter in objective.module.named_parameters():
+        for name, parameter in objective.parameters.items():
             indices[name] = torch.arange(start, start + parameter.numel()).view(len(parameter), -1)
             start += parameter.numel()
         self.layers = objective.layers
@@ -106,7 +106,9 @@ def _positions(name: str, layer: nn.Module, indices: dict[str, Tensor]) -> Tenso
         )
     own = [f"{name}.{one}" if name else one for one, _ in layer.named_parameters(recurse=False)]
     if not indices.keys() >= set(own):
-        raise UnsupportedError(f"EK-FAC needs layers of their own, but '{name}' shares its parameters.")
+        raise UnsupportedError(
+            f"EK-FAC needs whole layers of their own, but '{name}' shares its parameters, or some of them are frozen."
+        )
     return torch.cat([indices[one].view(len(indices[own[0]]), -1) for one in own], 1)
 
 

@@ -30,9 +30,14 @@ class StoredRows:
         kept = store.get(key)
         self._columns = dict(kept.arrays) if kept else {}
 
+    @property
+    def ids(self) -> np.ndarray:
+        """``(k,)`` of the rows there are, in the order in which they came."""
+        return self._columns.get("ids", np.zeros(0, int))
+
     def missing(self, ids: Sequence[int] | np.ndarray) -> list[int]:
         """Those of ``ids (k,)`` that have no row yet, in their order."""
-        known = set(self._columns.get("ids", np.zeros(0, int)).tolist())
+        known = set(self.ids.tolist())
         return [int(one) for one in ids if int(one) not in known]
 
     def add(self, found: Mapping[str, np.ndarray]) -> None:
@@ -45,6 +50,6 @@ class StoredRows:
 
     def take(self, ids: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """The columns of ``ids (k,)``, in their order; every one must have a row."""
-        at = {one: row for row, one in enumerate(self._columns["ids"].tolist())}
+        at = {one: row for row, one in enumerate(self.ids.tolist())}
         rows = [at[int(one)] for one in ids]
         return {name: values[rows] for name, values in self._columns.items()}

@@ -58,6 +58,7 @@ def _all_convolutional(examples: DataSet, l2: float, seed: int, device: str) -> 
         SoftmaxLoss(classes),
         all_convolutional.penalty(network, l2),
         all_convolutional.INPUT_SHAPE,
+        trial=False,  # the tests have tried it
     )
     return objective, objective.theta()
 

@@ -261,4 +261,6 @@ def _train(spec: StudySpec, objective: Objective, start: Tensor | None, progress
         progress=part(progress, 0.7, 1.0),
     )
     seconds = first.seconds + last.seconds
-    return Trained(last.theta, last.gradient_norm, first.steps + last.steps, seconds, last.converged)
+    return Trained(
+        last.theta, last.gradient_norm, first.steps + last.steps, seconds, last.converged, last.target
+    )

@@ -22,7 +22,8 @@ class StudySpec:
         l2: The trained penalty (the network's falls on weights, not on biases).
         classes: The labels that are kept, in the order of their new numbers; ``None`` keeps all.
         n_train: Training examples, the first in their order; ``None`` takes all.
-        gradient_norm: Training ends at this ``||grad R||``.
+        gradient_norm: Training ends at this ``||grad R||``; in float32, which more than 20,000 parameters take, where what is
+            left of the gradient is rounding, if that is more.
         seed: Of initialisation and batches.
         schedule: How a network is trained before the last steps of Newton's method.
         damping: Added to the curvature unless the reader chooses another.

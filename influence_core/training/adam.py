@@ -69,4 +69,4 @@ def train_network(
             report(progress, step / schedule.steps, f"step {step:,} of {schedule.steps:,}")
     theta.grad = None
     norm = float(objective.risk_gradient(theta).norm())
-    return Trained(theta, norm, schedule.steps, time.perf_counter() - started, False)
+    return Trained(theta, norm, schedule.steps, time.perf_counter() - started, False, 0.0)

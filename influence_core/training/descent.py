@@ -7,7 +7,7 @@ from torch import Tensor
 from influence_core.operators import GaussNewton
 from influence_core.solvers.base import Inverse
 from influence_core.solvers.cholesky import Cholesky
-from influence_core.training.path import ROUNDING, Path
+from influence_core.training.path import Path
 
 MEMORY = 60
 """Earlier steps that correct the curvature; as many steps one Gauss-Newton inverse serves before it is rebuilt."""
@@ -76,7 +76,7 @@ def quasi_newton(path: Path, inverse: Inverse | None, max_steps: int) -> None:
             inverse = Cholesky().prepare(GaussNewton(path.objective, path.theta, NETWORK_DAMPING))
         _round(path, Memory(inverse))
         inverse = None
-        if not (path.norm < norm or path.risk < risk - ROUNDING * abs(risk)):
+        if not (path.norm < norm or path.risk < risk - path.hidden * abs(risk)):
             return
 
 

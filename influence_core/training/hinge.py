@@ -28,8 +28,12 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-10, max_steps: int = 1
         (``hinge_slopes``), in float64; at most a thousandth of ``l2`` counts as converged.
 
     Raises:
-        UnsupportedError: If there is one penalty for each parameter.
+        UnsupportedError: If there is one penalty for each parameter, or the model is not linear.
     """
+    if not objective.is_convex:
+        raise UnsupportedError(
+            "The hinge is fitted for linear models only; train a network with SmoothHingeLoss."
+        )
     if objective.l2.ndim:
         raise UnsupportedError(
             "The hinge is fitted with one penalty for all parameters, but l2 has one for each."
@@ -45,7 +49,8 @@ def fit_hinge(objective: Objective, tolerance: float = 1e-10, max_steps: int = 1
     theta = torch.as_tensor(model.coef_[0])
     norm = gradient_norm(exact, theta)
     steps, seconds = int(model.n_iter_), time.perf_counter() - started
-    return Trained(theta.to(objective.x), norm, steps, seconds, norm <= 1e-3 * l2)
+    target = 1e-3 * l2
+    return Trained(theta.to(objective.x), norm, steps, seconds, norm <= target, target)
 
 
 def gradient_norm(objective: Objective, theta: Tensor) -> float:

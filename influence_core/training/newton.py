@@ -43,13 +43,14 @@ def minimise(
     Args:
         objective: What to minimise; a hinge objective goes to ``fit_hinge``.
         theta: ``(p,)`` to start from (warm); zeros where none is given (cold; convex objectives only).
-        gradient_norm: The target for ``||grad R||``.
+        gradient_norm: The target for ``||grad R||``. In float32 training ends where what is left of the gradient is
+            rounding, if that is above (``rounding``).
         inverse: An inverse curvature near ``theta`` that the network's first steps may use.
         max_steps: Steps at most.
         progress: Called after every step.
 
     Returns:
-        ``theta (p,)`` and its proof; whether it converged is told, never raised.
+        ``theta (p,)`` and its proof: gradient norm and target. Whether it converged is told, never raised.
 
     Raises:
         ShapeError: If ``theta`` is not ``(p,)``.
@@ -84,7 +85,9 @@ def minimise(
     else:
         quasi_newton(path, inverse, max_steps)
     norm = float(objective.risk_gradient(path.theta).norm())
-    return Trained(path.theta, norm, path.steps, time.perf_counter() - started, norm <= gradient_norm)
+    return Trained(
+        path.theta, norm, path.steps, time.perf_counter() - started, norm <= path.target, path.target
+    )
 
 
 def _newton(path: Path, max_steps: int) -> None:

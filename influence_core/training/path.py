@@ -6,17 +6,25 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from influence_core.objective import Objective
 from influence_core.progress import Progress, report
+from influence_core.training.rounding import rounding
 
 SUFFICIENT_DECREASE = 1e-4
 """A step must lower the risk by this share of what its slope promises."""
 MIN_STEP = 1e-8
 """A shorter share of a step is not tried."""
 ROUNDING = 1e-12
-"""A predicted fall below this share of the risk cannot be told from rounding."""
+"""A predicted fall below this share of the risk cannot be told from rounding ..."""
+ROUNDINGS = 16
+"""... nor one below so many roundings of the type, which is more in float32."""
+NOISE = 2
+"""A gradient of so many times its rounding is as small as a type can show."""
+DECADE = 10
+"""The rounding is measured again where the gradient is so many times smaller than it was."""
 
 Found = TypeVar("Found")
 
@@ -47,15 +55,21 @@ class Path:
     Args:
         objective: What is minimised.
         theta: ``(p,)`` the start.
-        target: For the gradient's norm.
+        asked: For the gradient's norm.
         progress: Called after every step.
+
+    Attributes:
+        target: What was asked for, or ``NOISE`` times the gradient's rounding where that is more.
+        hidden: A change of the risk by a smaller share of it is hidden by rounding.
     """
 
-    def __init__(self, objective: Objective, theta: Tensor, target: float, progress: Progress | None) -> None:
-        self.objective, self.target, self.progress = objective, target, progress
+    def __init__(self, objective: Objective, theta: Tensor, asked: float, progress: Progress | None) -> None:
+        self.objective, self.asked, self.progress = objective, asked, progress
         self.theta, self.risk = theta.clone(), float(objective.risk(theta))
         self.gradient = objective.risk_gradient(theta)
         self.first, self.steps = self.norm, 0
+        self.hidden = max(ROUNDING, ROUNDINGS * torch.finfo(theta.dtype).eps)
+        self._measure()
 
     @property
     def norm(self) -> float:
@@ -79,13 +93,20 @@ class Path:
             return False
         self.gradient = gradient
         self.steps += 1
+        if DECADE * self.norm < self._measured:
+            self._measure()
         report(self.progress, self._fraction(), f"gradient norm {self.norm:.1e}")
         return True
+
+    def _measure(self) -> None:
+        """What the target is, at the present parameters."""
+        self.target = max(self.asked, NOISE * rounding(self.objective, self.theta))
+        self._measured = self.norm
 
     def _try(self, step: Tensor, fall: float) -> Tensor | None:
         """Go there, and give the gradient there, if the risk falls enough."""
         there = self.theta + step
-        risk, hidden = float(self.objective.risk(there)), abs(fall) < ROUNDING * max(1.0, abs(self.risk))
+        risk, hidden = float(self.objective.risk(there)), abs(fall) < self.hidden * max(1.0, abs(self.risk))
         if not (hidden or risk <= self.risk + SUFFICIENT_DECREASE * fall):
             return None
         gradient = self.objective.risk_gradient(there)

@@ -16,7 +16,9 @@ class Trained:
         gradient_norm: ``||grad R(theta)||``, recomputed at ``theta``.
         steps: Outer steps.
         seconds: Wall-clock time.
-        converged: Whether the asked gradient norm was reached.
+        converged: Whether ``target`` was reached.
+        target: The gradient norm to train to: what was asked for or, where that is less, what rounding in the model's type
+            leaves of a gradient (float32; ``rounding``).
     """
 
     theta: Tensor
@@ -24,3 +26,4 @@ class Trained:
     steps: int
     seconds: float
     converged: bool
+    target: float

@@ -71,7 +71,7 @@ def training_card(
 
 def scored_card(study: Study, explanation: Explanation, at: int) -> Picture:
     """The card of a training example with its forecast."""
-    change = float(explanation.scores[at])
+    change = float(explanation.shown[at])
     return training_card(study, at, (nats(change),), "helpful" if change > 0 else "harmful")
 
 

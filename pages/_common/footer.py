@@ -24,7 +24,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "
         f"{facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
         f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
-        f"l2 = {facts.l2}, seed {study.spec.seed}; gradient norm at the optimum {facts.gradient_norm:.1e}; convergence check "
+        f"l2 = {facts.l2}, seed {study.spec.seed}; {facts.trained_to}; convergence check "
         f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
         f"**Time.** {seconds(facts.seconds)} on {facts.device}, {facts.dtype}; {read}. Training took {seconds(study.seconds)}"
         f"{' (read from the store)' if study.from_store else ''}."

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from influence_core.experiments import explain, questions
+from influence_core.experiments import at_hand, explain, questions
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
-from pages._common import badge, chooser, pictures
+from pages._common import chooser, pictures, verdict
 from pages._common.cards import name_of, says, show_large
-from pages._shell import results
+from pages._shell import proving, results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 
@@ -41,9 +41,10 @@ def load(view: View) -> Answer:
 
 
 def load_explanation(study: Study, view: View, question: Question) -> Explanation:
-    """The answer to a question, computed as the view asks."""
+    """The answer to a question, computed as the view asks, with the best numbers that are at hand."""
     title = f"Asking every training {study.data.kind}"
-    return results.load(title, explain.run, study, question, view.settings)
+    first = results.load(title, explain.run, study, question, view.settings)
+    return at_hand.improve(study, first, proving.table(study), context=results.context())
 
 
 def _find(study: Study, view: View, known: Predictions) -> Question:
@@ -79,7 +80,7 @@ def bar(view: View, answer: Answer) -> None:
                 st.markdown("#### ✉️" if study.data.kind == "e-mail" else "#### 🧾")
         with words:
             st.markdown(_sentence(explanation))
-            badge.show(study, view, explanation)
+            verdict.show(study, view, explanation)
         with change:
             folded = st.popover("Choose another", width="stretch", on_change="rerun", key="choose_another")
             st.page_link(

@@ -9,6 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import anatomy
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Number
 from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
@@ -29,15 +30,19 @@ def columns(view: View) -> tuple[DeltaGenerator, DeltaGenerator]:
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """Influence against distance, or the anatomy of the score."""
-    titles = {"distance": "Influence against distance", "anatomy": "Anatomy of the score"}
-    if choice("chart", view.chart, f"All {explanation.examples}", titles) == "anatomy":
+    titles = {"distance": "Influence against distance"}
+    if explanation.number != "influence":
+        titles["best"] = f"{explanation.number.capitalize()} against distance"
+    titles["anatomy"] = "Anatomy"
+    chart = choice("chart", view.chart, f"All {explanation.examples}", titles)
+    if chart == "anatomy":
         _anatomy(study, explanation)
     else:
-        _distance(study, view, explanation)
+        _distance(study, view, explanation, explanation.number if chart == "best" else "influence")
 
 
-def _distance(study: Study, view: View, explanation: Explanation) -> None:
-    show_distance(view, explanation)
+def _distance(study: Study, view: View, explanation: Explanation, number: Number) -> None:
+    show_distance(view, explanation, number)
     asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
@@ -47,10 +52,10 @@ def _distance(study: Study, view: View, explanation: Explanation) -> None:
     )
 
 
-def show_distance(view: View, explanation: Explanation) -> None:
-    """Influence against distance; points can be opened and chosen."""
-    figure = influence_against_distance(explanation, view.opened, view.chosen)
-    show_points(figure, "scatter", several=True, alt="predicted loss change against distance")
+def show_distance(view: View, explanation: Explanation, number: Number = "influence") -> None:
+    """Influence, or another number, against distance; points can be opened and chosen."""
+    figure = influence_against_distance(explanation, view.opened, view.chosen, number)
+    show_points(figure, "scatter", several=True, alt="loss change against distance")
 
 
 def show_points(figure: Any, key: str, several: bool = False, **options: Any) -> None:

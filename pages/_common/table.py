@@ -11,9 +11,11 @@ import numpy as np
 import streamlit as st
 
 from influence_core.experiments.explain import Explanation, table
+from influence_core.experiments.explanation import COLUMN_WORDS
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from pages._common.cards import card_face
+from pages._common.verdict import SHORT
 from pages._shell.address import go_to
 
 ROWS = 200
@@ -78,11 +80,20 @@ def _open_row(rows: list[int], ids: np.ndarray) -> None:
 def _columns(explanation: Explanation) -> Config:
     return {
         "training_id": number("training id", format="%d"),
-        "predicted_loss_change_nats": number("predicted loss change, nats", format="%+.3e"),
-        "predicted_probability_change": number(f"change of p({explanation.label_name})", format="%+.5f"),
+        **_number_columns(explanation),
         "distance": number("distance", format="%.2f"),
         "own_label_probability": number("p(own label)", format="percent"),
     }
+
+
+def _number_columns(explanation: Explanation) -> Config:
+    """Two columns for each number that is at hand."""
+    found = {}
+    for name in explanation.numbers:
+        word, title = COLUMN_WORDS[name], SHORT[name]
+        found[f"{word}_loss_change_nats"] = number(f"{title}, nats", format="%+.3e")
+        found[f"{word}_probability_change"] = number(f"{title}, p({explanation.label_name})", format="%+.5f")
+    return found
 
 
 def faces(study: Study, train_ids: Iterable[int]) -> Columns:

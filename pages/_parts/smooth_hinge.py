@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from influence_core.agreement import Agreement
 from influence_core.experiments import smooth_hinge
 from influence_core.experiments.hinge_curves import CURVES, curves
 from influence_core.experiments.smooth_hinge import TEMPERATURES, SmoothHinge
 from influence_core.figures.smooth_hinge import agreement, loss_curves, scatters
 from influence_core.studies import MACHINES, Study
-from influence_core.trust import SpotCheck, judge_by_truth
+from influence_core.trust import Verdict, judge_by_truth
 from influence_core.words import ratio, seconds, sign_rule, signed, three_digits
-from pages._common import badge, footer
+from pages._common import footer, verdict
 from pages._common.cards import example_card, show_example, show_grid
 from pages._common.picture_grid import Picture
 from pages._common.table import Columns, face_column, faces, number, show_folded
@@ -46,15 +47,13 @@ def show_answer(result: SmoothHinge, temperature: float) -> None:
 def show_trust(result: SmoothHinge, temperature: float) -> None:
     """The badge: these forecasts have been held against the truth."""
     forecasts = result.predicted[result.index(temperature)]
-    checked = SpotCheck(
-        tuple(result.ids.tolist()),
-        tuple(forecasts.tolist()),
-        tuple(result.actual.tolist()),
-        result.seconds,
-        result.proved,
-    )
+    found = judge_by_truth(Agreement.of(forecasts, result.actual), len(result.ids))
+    if not result.proved:
+        found = Verdict(
+            "red", "Some of these machines were NOT trained to their end.", "Do not rely on this."
+        )
     with st.container(key="badge", gap=None):
-        badge.show_judged(judge_by_truth(checked))
+        verdict.show_judged(found)
 
 
 def show_test(study: Study, view: View, result: SmoothHinge) -> None:

@@ -32,6 +32,7 @@ Whoever starts the app may set these variables first.
 | `INFLUENCE_EXPLORER_DATA` | the data folder: data that do not ship with the app, and weights |
 | `INFLUENCE_EXPLORER_FOLDERS` | more folders whose pictures and texts may be read, apart by `:` (on Windows by `;`) |
 | `INFLUENCE_EXPLORER_MODULE` | a Python file that adds studies, data sets or a network; CONTRIBUTING.md shows one |
+| `INFLUENCE_EXPLORER_PROVE_SECONDS`, `INFLUENCE_EXPLORER_PROVE_MB` | how long all retrainings of a study may be expected to take, and how large they may be, to be begun unasked; 120 and 1024 by default, 0 seconds for never |
 | `INFLUENCE_EXPLORER_CACHE` | folder of the store (trained parameters and results); the user's cache folder otherwise |
 | `INFLUENCE_EXPLORER_CACHE_MB` | its limit, 2048 by default; what was used longest ago goes first |
 

@@ -12,7 +12,7 @@ from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
-from influence_core.words import nats, ratio
+from influence_core.words import nats, points, ratio
 from pages._common import retraining, scatter
 from pages._common.cards import scored_card, show_grid
 from pages._shell import results
@@ -112,11 +112,16 @@ def show_forecast(
         st.subheader("Forecast and truth")
         done = change.words(escaped(study.data.class_names))
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
-        predicted = what_if.forecast(study, explanation, at.tolist(), change)
+        forecast, record = retraining.foresee(study, explanation, at, change)
+        chance = (
+            "" if forecast.probability is None else f", the probability by {points(forecast.probability)}"
+        )
         st.markdown(
             f"Forecast with {len(at):,} {those} {done}: the loss of “{escape_markdown(explanation.label_name)}” changes by "
-            f"**{nats(predicted)}** (plus: it rises, the answer gets less likely)."
+            f"**{nats(forecast.best)}** (plus: it rises, the answer gets less likely){chance}"
+            f"{retraining.alone(forecast, len(at))}."
         )
+        retraining.show_record(forecast, record)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
@@ -144,16 +149,20 @@ def _show_calibration(result: Calibration) -> None:
         st.metric("Rank agreement (Spearman)", ratio(agreement.spearman))
         st.metric("Forecast, in multiples of the truth", ratio(agreement.slope))
         readable = "Read the order." if agreement.spearman >= ORDERED else "Do not read even the order."
-        known = np.isfinite(agreement.slope)
-        sizes = (
-            f": forecasts are on average {ratio(agreement.slope)} times the truth; divide by that"
-            if known
-            else ""
-        )
         proof = (
             "" if result.converged else " Training did NOT come to its end everywhere: do not rely on this."
         )
         st.caption(
-            f"{len(result.predicted)} groups of {result.size:,}: the strongest for, the strongest against, the others at "
-            f"random. {readable} A group is not the sum of its members{sizes}.{proof}"
+            f"{len(result.forecast)} groups of {result.size:,}: the strongest for, the strongest against, the others at "
+            f"random. {readable}{_sums(result)}{proof}"
         )
+
+
+def _sums(result: Calibration) -> str:
+    """What the sums of the members are worth beside the forecasts, or that they are the forecasts."""
+    slope = result.agreement_alone.slope
+    if not np.isfinite(slope):
+        return ""
+    if (result.alone == result.forecast).all():
+        return f" A group is not the sum of its members: forecasts are on average {ratio(slope)} times the truth; divide by that."
+    return f" Each alone, added up, the members would make {ratio(slope)} times the truth."

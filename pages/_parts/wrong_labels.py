@@ -9,9 +9,9 @@ from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings, WrongLabels, standard_error
 from influence_core.figures.wrong_labels import Bars, accuracy, found
 from influence_core.studies import Study
-from influence_core.trust import Badge
+from influence_core.trust import Verdict
 from influence_core.words import percent, seconds, three_digits
-from pages._common import badge, footer
+from pages._common import footer, verdict
 from pages._common.table import number, show_folded
 from pages._shell import results
 from pages._shell.address import View
@@ -103,7 +103,7 @@ def show_trust(result: WrongLabels) -> None:
         f"error {percent(margin)}) among the first {percent(chance)}; chance would find {percent(chance)}."
     )
     with st.container(key="badge", gap=None):
-        badge.show_judged(Badge("green" if clear else "amber", words))
+        verdict.show_judged(Verdict("green" if clear else "amber", words))
 
 
 def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import streamlit as st
 
 from influence_core.errors import Cancelled, InfluenceError
+from influence_core.words import about
 from pages._shell.escape import escape_markdown
 
 T = TypeVar("T")
@@ -210,10 +211,10 @@ def await_end(job: Job[Any], quick_seconds: float = 1.0) -> None:
         st.stop()
 
 
-def job_status(job: Job[Any]) -> None:
-    """Shows one small line about a background job, and runs the page again when the job has ended."""
+def job_status(job: Job[Any], cancel: bool = False) -> None:
+    """Shows one small line about a background job, with a way to stop it, and runs the page again when it has ended."""
     if job.state == "running":
-        _status_line(job)
+        _status_line(job, cancel)
     elif job.state != "done":
         st.caption(f"{job.title}: {'stopped' if job.state == 'cancelled' else _reason(job)}")
         st.button("Try again", key=f"job_retry_{job.key}", on_click=_start_again, args=(job.key,))
@@ -251,11 +252,16 @@ def _progress_panel(job: Job[Any]) -> None:
 
 
 @st.fragment(run_every=1.0)
-def _status_line(job: Job[Any]) -> None:
+def _status_line(job: Job[Any], cancel: bool) -> None:
     if job.state != "running":
         st.rerun()
-    parts = [f"{job.fraction:.0%}".replace("%", " %"), _left_words(job)]
-    st.caption(f"{job.title}: {', '.join(part for part in parts if part)}")
+    parts = [f"{job.fraction:.0%}".replace("%", " %"), job.message if cancel else "", _left_words(job)]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{job.title}: {', '.join(part for part in parts if part)}", width="content")
+        if cancel:
+            words = "Stopping …" if job.cancelling else "Stop"
+            key = f"job_stop_{job.key}"
+            st.button(words, key=key, type="tertiary", on_click=job.cancel, disabled=job.cancelling)
 
 
 def _progress_words(job: Job[Any]) -> str:
@@ -268,9 +274,7 @@ def _left_words(job: Job[Any]) -> str:
     seconds = job.seconds_left()
     if seconds is None:
         return ""
-    if seconds < 1:
-        return "almost done"
-    return f"about {seconds:.0f} s left" if seconds < 100 else f"about {seconds / 60:.0f} min left"
+    return "almost done" if seconds < 1 else f"{about(seconds)} left"
 
 
 def _bad_end(job: Job[Any]) -> None:

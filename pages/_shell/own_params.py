@@ -77,11 +77,16 @@ class WhatIfParams(Params):
 
 @dataclass(frozen=True)
 class LeaveOneOutParams(Params):
-    """Of *Forecast and truth*: how many are left out, the forecast shown, whether to train again."""
+    """Of *Forecast and truth*: how many are left out, the forecast shown, whether to train again without these few ("1")
+    or without each of all ("all")."""
 
     k: int = param(50, whole("number of examples", least=1), after=())
     panel: str = param("")
-    retrain: bool = _retrain()
+    retrain: str = param(
+        "",
+        one_of(("", "1", "all"), "The address asks for retrain=“{}”, but it is 1, all or not there."),
+        after=(*ANSWER, "out"),
+    )
 
 
 def _temperature(text: str) -> float:

@@ -81,7 +81,8 @@ def number_choice(
 
 def begin_button(label: str, key: str, at: Any = st, **options: Any) -> None:
     """The button that begins the long work of a page, in the column ``at``."""
-    at.button(label, key=key, type="primary", on_click=lambda: go_to(retrain="1"), **options)
+    options = {"type": "primary"} | options
+    at.button(label, key=key, on_click=lambda: go_to(retrain="1"), **options)
 
 
 def metric(at: Any, label: str, value: str, below: str | None, **options: Any) -> None:

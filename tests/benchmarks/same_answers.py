@@ -48,6 +48,7 @@ RENAMED: dict[str, str] = {
     "Put all back": "Clear selection",
     "Begin, or go on": "Start or resume",
     "Mend ": "Fix ",
+    "Worst error": "Worst miss",
 }
 
 # What no two runs have in common, by the words around it.
@@ -100,6 +101,7 @@ LANES = (
     leave_one_out?study=one-or-seven&k=20&retrain=1&open=4199
     leave_one_out?study=one-or-seven&test=5040&k=20&retrain=1&panel=newton
     leave_one_out?study=one-or-seven&test=5040&k=10&retrain=1&panel=lissa
+    leave_one_out?study=one-or-seven&test=5040&retrain=all&open=3573
     leave_one_out?study=one-or-seven&k=abc
     leave_one_out?study=one-or-seven&panel=xyz
     smooth_hinge?

@@ -17,7 +17,7 @@ from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
 from tests import references, toy_mails
-from tests.benchmarks import all_left_out, leave_one_out, records, scores, wrong_labels
+from tests.benchmarks import all_left_out, groups, leave_one_out, records, scores, wrong_labels
 from tests.benchmarks.scores import Figure, Problem
 from tests.experiments.test_wrong_labels import made_up
 from tests.problems import normal
@@ -202,6 +202,35 @@ def test_made_up_mails_stand_in_for_texts(tmp_path):
     x, y = data.train.x.numpy(), data.train.y.numpy()
     known = np.abs(x[y == 0].mean(0) - x[y == 1].mean(0))
     assert known.max() > 5 * np.median(known), "some words tell them apart"
+
+
+def test_the_groups_case_measures_what_it_says(one_or_seven):
+    found = groups.take_out(one_or_seven, 4, (5, 20))
+    known = one_or_seven.predictions
+    wrong = set(known.ids[known.misclassified()].tolist())
+    assert [one in wrong for one in groups.asked(one_or_seven, 4)] == [True, True, False, False]
+    assert found.size.tolist() == [5, 5, 20, 20] * 4
+    assert (found.actual * found.alone > 0).all()
+    figures = {one.name: one for one in groups.measure(one_or_seven, 4, (5, 20))}
+    assert [one.limit for one in figures.values() if one.limit is not None] == [groups.SHARE]
+    last = figures["all groups: median miss, together / sum"]
+    assert not last.short
+    misses = [np.median(np.abs(one / found.actual - 1)) for one in (found.together, found.alone)]
+    assert last.value == pytest.approx(misses[0] / misses[1])
+    worst = [np.abs(one - found.actual).max() for one in (found.together, found.alone)]
+    assert worst[0] < worst[1] / 3
+    assert figures["all groups, sum: worst miss / largest truth"].value == pytest.approx(
+        worst[1] / np.abs(found.actual).max()
+    )
+
+
+def test_groups_that_are_forecast_no_better_fall_short(monkeypatch, capsys, one_or_seven):
+    monkeypatch.setattr(groups, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(groups, "measure", lambda *_: [Figure("mails", "share", 0.34, groups.SHARE)])
+    arguments = ["--study", "mails", "--threads", "1"]
+    assert groups.main(arguments) == 0
+    assert groups.main([*arguments, "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
 
 
 RECORDED = Path(__file__).parent

@@ -46,8 +46,8 @@ def test_from_the_menu_to_forecast_truth_and_spot_check(page):
     badge = opened.locator(".st-key-badge")
     click(
         opened,
-        badge.get_by_role("button", name="Check with 5 real retrainings"),
-        lambda: "5 real retrainings:" in badge.inner_text(),
+        badge.get_by_role("button", name="Check with 20 real retrainings"),
+        lambda: "20 real retrainings:" in badge.inner_text(),
     )
     assert query(opened)["spot"] == ["1"] and query(opened)["retrain"] == ["1"]
     shot(opened, "light-what-if")

@@ -14,7 +14,7 @@ from influence_core import engines, reproduce, studies
 from influence_core.__main__ import main
 from influence_core.commands import reproduce as reproduce_command
 from influence_core.errors import DataError
-from influence_core.experiments import anatomy, explain, questions
+from influence_core.experiments import anatomy, at_hand, explain, questions, verdict
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
 from influence_core.words import sign_rule
@@ -60,14 +60,16 @@ def test_studies_lists_the_catalogue(capsys):
 def test_explain_answers_like_the_library(capsys):
     told = _json(capsys, *SMALL, "--test", "5040", "--top", "3")
     study = studies.open_study(studies.find("one-or-seven"))
-    answer = explain.run(study, questions.ask(study, 5040))
+    answer = at_hand.improve(study, explain.run(study, questions.ask(study, 5040)))
+    assert (told["number"], told["verdict"]["level"]) == ("corrected", verdict.run(study, answer).level)
     assert told["test_id"] == 5040
     assert told["label"] == told["predicted"] == answer.label_name
     assert [row["training_id"] for row in told["for"]] == answer.ids[answer.helpful(3)].tolist()
     assert [row["training_id"] for row in told["against"]] == answer.ids[answer.harmful(3)].tolist()
     row, at = told["for"][0], answer.helpful(1)[0]
     assert row["predicted_loss_change_nats"] == pytest.approx(answer.scores[at], rel=1e-9)
-    assert row["predicted_probability_change"] == pytest.approx(answer.probability_change[at], rel=1e-9)
+    assert row["predicted_probability_change"] == pytest.approx(answer.influence.probability[at], rel=1e-9)
+    assert row["corrected_loss_change_nats"] == pytest.approx(answer.corrected.loss[at], rel=1e-9)
     assert row["label"] == study.data.class_names[answer.labels[at]]
     assert row["rank"] == answer.ranks()[at]
     facts = told["provenance"]
@@ -106,11 +108,13 @@ def test_another_label_changes_the_question(capsys):
     assert one["for"][0]["training_id"] == seven["against"][0]["training_id"]
 
 
-def test_where_nothing_matters_it_says_so(capsys):
-    text = _run(capsys, *SMALL, "--test", "5022")
-    assert "Nothing matters much here" in text
-    assert "Speak for" not in text
-    assert not _json(capsys, *SMALL, "--test", "5022")["matters"]
+def test_proven_numbers_are_made_where_they_are_asked_for(capsys, tmp_path):
+    """And found again by whoever asks next."""
+    told = _json(capsys, *SMALL, "--test", "5040", "--prove")
+    assert (told["number"], told["verdict"]["level"]) == ("proven", "proven")
+    first = told["for"][0]
+    assert first["proven_loss_change_nats"] > first["predicted_loss_change_nats"] > 0
+    assert "Verdict: proven." in _run(capsys, *SMALL, "--test", "5041")
 
 
 def test_the_ranking_as_csv(capsys, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from influence_core.errors import Cancelled, UnsupportedError
-from influence_core.influence import leverage_blocks
+from influence_core.influence import largest_leverages, leverage_blocks
 from influence_core.losses import HingeLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
@@ -49,6 +49,19 @@ def _prove(o: LinearObjective, theta, kind: str, models: EditedModels) -> None:
         found = references.gradient_norm(at, x, y, left, l2, kind, TEMPERATURE)
         assert found <= max(1.001 * GRADIENT_TOL * np.linalg.norm(own[i]), floor)
         assert found == pytest.approx(float(norm), rel=1e-3, abs=floor)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_leverage_is_the_most_of_the_curvature_that_is_an_examples_own(kind):
+    toy = linear(kind)
+    o, theta = toy.objective, toy.theta
+    found = largest_leverages(o, theta, leverage_blocks(o, _inverse(o, theta)))
+    assert found.shape == (60,)
+    for i in range(60):
+        own = np.where(np.arange(60) == i, toy.w, 0.0)
+        part = references.hessian(theta.numpy(), toy.x, toy.y, own, 0.0, kind, TEMPERATURE)
+        shares = np.linalg.eigvals(np.linalg.solve(toy.hessian().numpy(), part)).real
+        assert float(found[i]) == pytest.approx(shares.max(), rel=1e-7, abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -62,7 +62,7 @@ def toy() -> Toy:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_risk_and_gradient_are_the_references_for_many_left_out_models(name, monkeypatch):
-    monkeypatch.setattr("influence_core.network.GRADIENT_ROWS", 7)
+    monkeypatch.setattr("influence_core.network.objective.GRADIENT_ROWS", 7)
     toy = Toy(name, n=20, trained=False)
     for i in (0, 6, 7, 19):
         theta, w = toy.theta + 0.1 * normal(toy.objective.dim, seed=i), toy.without(i, 3)

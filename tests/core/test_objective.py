@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core import network as network_module
 from influence_core.errors import DataError, ShapeError, UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.network import NetworkObjective
+from influence_core.network import objective as network_module
 from influence_core.objective import LinearObjective
 from influence_core.objective import base as objective_module
 from tests import references

@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from influence_core.errors import UnsupportedError
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
+from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective
 from influence_core.training import (
     AdamSchedule,
@@ -18,8 +19,9 @@ from influence_core.training import (
     newton,
     train_network,
 )
+from influence_core.training.rounding import rounding
 from tests import references
-from tests.problems import KINDS, NETWORKS, Linear, linear, network, normal, pictures
+from tests.problems import KINDS, NETWORKS, TEMPERATURE, Linear, linear, network, normal, pictures
 
 
 def _gradient_norm(toy: Linear, theta: torch.Tensor, w=None) -> float:
@@ -107,6 +109,59 @@ def test_progress_rises_to_the_end():
     minimise(linear("softmax").objective, progress=lambda fraction, message: seen.append(fraction))
     assert seen == sorted(seen)
     assert seen[-1] == 1
+
+
+# ------------------------------------------------------------------------------------------------- float32
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rounding_is_the_gradients_distance_from_the_references(kind):
+    toy = linear(kind)
+    single, theta = toy.objective.to("cpu", torch.float32), toy.theta.float()
+    x, at = single.x.double().numpy(), theta.double().numpy()
+    exact = references.risk_gradient(
+        at, x, toy.y, single.weights.double().numpy(), float(single.l2), kind, TEMPERATURE
+    )
+    error = np.linalg.norm(single.risk_gradient(theta).double().numpy() - exact)
+    assert error > 1e-9, "or nothing is tested"
+    assert rounding(single, theta) == pytest.approx(error, rel=1e-6)
+    assert rounding(toy.objective, toy.theta) == 0
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_rounding_of_a_network_is_the_gradients_distance_from_float64(name):
+    objective, theta = network(name)
+    single = objective.to("cpu", torch.float32)
+    exact = single.to("cpu", torch.float64).risk_gradient(theta.float().double())
+    error = float((single.risk_gradient(theta.float()).double() - exact).norm())
+    assert rounding(single, theta.float()) == pytest.approx(error, rel=1e-6)
+    assert 1e-9 < error < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("steps")
+def test_float32_is_trained_as_far_as_it_can_show_and_says_so(kind):
+    toy = linear(kind, n=300, d=40)
+    trained = minimise(toy.objective.to("cpu", torch.float32))
+    assert trained.converged
+    assert 1e-10 < trained.target < 1e-6
+    assert trained.gradient_norm <= trained.target
+    assert _gradient_norm(toy, trained.theta.double()) <= 2 * trained.target, "the proof, in float64"
+    assert trained.steps <= minimise(toy.objective).steps + 2, "no steps below the rounding"
+    coarse = minimise(toy.objective.to("cpu", torch.float32), gradient_norm=1e-3)
+    assert (coarse.target, coarse.converged) == (1e-3, True)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_in_float32_is_trained_as_far_as_it_can_show(name):
+    objective, theta = network(name)
+    trained = minimise(objective.to("cpu", torch.float32), theta.float(), max_steps=2000)
+    assert 1e-10 < trained.target < 1e-6
+    assert _network_gradient_norm(objective, trained.theta.double()) <= 5 * trained.target
+
+
+def test_in_float64_the_target_is_what_was_asked_for():
+    assert minimise(linear("softmax").objective, gradient_norm=1e-9).target == 1e-9
 
 
 # ------------------------------------------------------------------------------------------------ networks
@@ -221,6 +276,14 @@ def test_the_smallest_subgradient_off_the_optimum_is_found_among_all():
     norms = (0.3 * theta + x[2] / 3 - weighted).norm(dim=2)
     assert gradient_norm(objective, theta) == pytest.approx(float(norms.min()), abs=1e-4)
     assert hinge_slopes(objective.without([0]), theta)[0] == 0
+
+
+def test_the_hinge_of_a_network_is_refused():
+    o = linear("logistic").objective
+    module = torch.nn.Linear(o.x.shape[1], 1, bias=False).double()
+    objective = NetworkObjective.build(module, o.x, o.y, HingeLoss(), 0.1)
+    with pytest.raises(UnsupportedError, match="linear models only.*SmoothHingeLoss"):
+        minimise(objective, objective.theta())
 
 
 def test_an_svm_in_float32_is_fitted_and_proved_in_float64():

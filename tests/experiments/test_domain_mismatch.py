@@ -163,7 +163,7 @@ def test_real_removals_are_proved_one_by_one(study, answer):
         after = references.losses(theta, answer.x[None], [0], "logistic")[0]
         assert one.train_ids == (id,)
         assert one.actual == pytest.approx(after - before, abs=1e-6)
-        assert 0.7 < one.predicted / one.actual < 1, (
+        assert 0.7 < one.forecast.alone / one.actual < 1, (
             "the forecast is too small for rows with so much leverage"
         )
 
@@ -350,7 +350,7 @@ def test_removals_join_forecast_and_truth(study, answer):
     found = domain_mismatch.remove_each(study, answer, [103, 426])
     figure = drawn.removals(found)
     for trace, one in zip(figure.data, found, strict=True):
-        assert_allclose(trace.x, [one.predicted, one.actual])
+        assert_allclose(trace.x, [one.forecast.alone, one.actual])
         assert trace.marker.color == (HELPFUL.both if one.actual > 0 else HARMFUL.both)
     assert figure.layout.yaxis.ticktext == ("row 103", "row 426")
 

@@ -13,8 +13,9 @@ from influence_core.context import Context
 from influence_core.data import Examples
 from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import Cancelled, DataError
-from influence_core.experiments import explain, questions
-from influence_core.experiments.explain import NOTICEABLE, STRONGEST
+from influence_core.experiments import all_left_out, at_hand, explain, questions
+from influence_core.experiments.corrected import Effects
+from influence_core.experiments.explanation import SMALL
 from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
 from tests import references
@@ -75,24 +76,6 @@ def test_scores_equal_a_dense_computation(study, mistake, answer):
     assert_array_equal(answer.labels, y)
 
 
-def test_the_second_order_is_what_a_newton_step_adds_to_the_strongest(study, answer, by_solver):
-    """One Newton step on the risk without the example, whose curvature is gone as well, built densely."""
-    x, y = training(study)
-    at, n, theta = np.argsort(-np.abs(answer.scores))[:STRONGEST], len(x), study.theta.numpy()
-    p = 1 / (1 + np.exp(-x @ theta))
-    hessian = (x.T * (p * (1 - p) / n)) @ x + L2 * np.eye(len(theta))
-    p_test = 1 / (1 + np.exp(-answer.x @ theta))
-    gradient = (p_test - answer.label) * answer.x
-    steps = []
-    for i in at:
-        without = hessian - p[i] * (1 - p[i]) / n * np.outer(x[i], x[i])
-        steps.append(gradient @ np.linalg.solve(without, (p[i] - y[i]) / n * x[i]))
-    expected = np.abs(steps - answer.scores[at]).max() / np.abs(answer.scores).max()
-    assert expected > 0.05
-    assert_allclose(answer.provenance.second_order, expected, rtol=1e-8)
-    assert by_solver["cg"].provenance.second_order is None  # it has no factor, and would take minutes
-
-
 @pytest.mark.parametrize("name", solvers.CATALOGUE)
 def test_each_solver_stays_itself(study, name):
     assert SolverSettings(name).resolved(study).solver == name
@@ -144,7 +127,7 @@ def test_asking_about_the_other_label_turns_the_scores_and_scales_them(study, mi
     ],
 )
 def test_the_change_of_the_probability(answer, score, change):
-    changed = replace(answer, scores=np.full(3, score)).probability_change
+    changed = replace(answer, scores=np.full(3, score)).influence.probability
     assert_allclose(changed, change(answer.probability), rtol=1e-6, atol=1e-12)
 
 
@@ -182,21 +165,71 @@ def test_ranks_and_the_table_hold_every_example_once_by_size(answer):
     for column, values in {
         "label": np.array(answer.class_names)[answer.labels],
         "predicted_loss_change_nats": answer.scores,
-        "predicted_probability_change": answer.probability_change,
+        "predicted_probability_change": answer.influence.probability,
         "distance": answer.distance,
         "own_label_probability": answer.own_probability,
     }.items():
         assert_array_equal(table[column], values[at], err_msg=column)
 
 
-def test_what_nothing_matters_to_is_not_ranked(study, known, answer, context):
-    surest = questions.ask(study, int(known.ids[known.least_confident()[-1]]))
-    sure = explain.run(study, surest, context=context)
-    assert sure.probability > 0.9999
-    assert not sure.matters
-    assert sure.largest_change < NOTICEABLE
-    assert answer.matters
-    assert answer.largest_change == np.abs(answer.probability_change).max() > NOTICEABLE
+# ------------------------------------------------------------------------------------------- the three numbers
+
+
+def test_the_best_number_at_hand_is_shown_and_the_influence_keeps_its_name(study, answer):
+    table = all_left_out.run(study)
+    corrected, proven = at_hand.improve(study, answer), at_hand.improve(study, answer, table)
+    assert [one.number for one in (answer, corrected, proven)] == ["influence", "corrected", "proven"]
+    assert list(corrected.numbers) == ["corrected", "influence"]
+    for one in (corrected, proven):
+        assert_array_equal(one.scores, answer.scores)
+        assert_array_equal(one.influence.loss, answer.scores)
+        assert_array_equal(one.by("influence").shown, answer.scores)
+        assert one.content != answer.content == one.by("influence").content
+    order = sorted(range(len(answer.ids)), key=lambda i: -proven.proven.loss[i])
+    assert list(proven.helpful(6)) == order[:6]
+    assert_array_equal(np.abs(proven.shown)[np.argsort(proven.ranks())], np.sort(np.abs(proven.shown))[::-1])
+    assert_allclose(proven.shown, all_left_out.effects(study, table, proven.question).loss)
+    assert proven.by("corrected").number == "proven", "what is not at hand cannot be shown"
+
+
+def test_a_number_is_held_against_the_best_at_hand(study, answer):
+    proven = at_hand.improve(study, answer, all_left_out.run(study))
+    assert proven.miss is None
+    truth = proven.proven.loss
+    expected = np.abs(answer.scores - truth).max() / np.abs(truth).max()
+    assert_allclose(proven.by("influence").miss, expected)
+    assert expected > 0.1
+
+
+def test_a_table_that_is_not_proven_is_not_used(study, answer):
+    table = all_left_out.run(study)
+    worse = replace(table, gradient_norms=table.gradient_norms + 1.0)
+    assert at_hand.improve(study, answer, worse).number == "corrected"
+
+
+def test_without_an_inverse_there_is_nothing_better(answer):
+    """A curvature that the damping alone makes invertible."""
+    flat = StudySpec("flat", "Flat", "digits", "logistic", 0.0, (7, 1), 200, 1e-3)
+    study = open_study(flat)
+    asked = questions.ask(study, int(study.data.test.ids[0]))
+    found = explain.run(study, asked, SolverSettings(damping=0.01))
+    assert at_hand.improve(study, found).number == "influence"
+
+
+def test_effects_are_small_beside_the_answers_own_loss_and_no_forecast_can_tell(study, answer):
+    x, label = study.example(torch.as_tensor(answer.x), answer.label)
+    assert_allclose(answer.own_loss, -math.log(answer.probability), rtol=1e-9)
+    assert_allclose(answer.own_loss, float(study.objective.losses(study.theta, x, label)))
+    one = at_hand.improve(study, answer)
+    assert_allclose(one.largest_share, np.abs(one.corrected.loss).max() / one.own_loss)
+    assert not one.small
+    n = len(answer.ids)
+    little = Effects(np.full(n, SMALL * answer.own_loss), np.zeros(n))
+    more = Effects(1.01 * little.loss, little.probability)
+    assert replace(answer, proven=little).small
+    assert not replace(answer, proven=more).small
+    assert not replace(answer, scores=0 * little.loss).small
+    assert not replace(answer, corrected=Effects(0 * little.loss, little.probability), doubt=0.0).small
 
 
 # ------------------------------------------------------------------------------------------- the solvers

@@ -10,6 +10,7 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.take_out import TakeOut
 from influence_core.experiments.what_if import Calibration
@@ -40,6 +41,7 @@ def explanation(n: int) -> Explanation:
         ids=3 * np.arange(n) + 5_000,  # an id is never a position
         labels=np.arange(n) % 3,
         own_probability=rng.random(n),
+        own_loss=0.357,
         scores=rng.normal(size=n) ** 3 * 1e-3,
         distance=5 + 4 * rng.random(n),
         s=rng.normal(size=10),
@@ -71,11 +73,11 @@ def pixels() -> PixelMap:
 
 def taken_out() -> TakeOut:
     before, after = np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.4, 0.55])
-    return TakeOut(0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1, (1, 2), 0.4)
+    return TakeOut(0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1, (1, 2), GroupForecast(0.4))
 
 
 def groups(predicted=(0.3, -0.2, 0.01), actual=(0.5, -0.3, -0.02)) -> Calibration:
-    return Calibration(7, np.array(predicted), np.array(actual), True)
+    return Calibration(7, np.array(predicted), np.array(predicted), np.array(actual), True)
 
 
 SOME, LOTS = explanation(2_000), explanation(MANY)
@@ -283,10 +285,10 @@ def test_groups_stand_at_forecast_and_truth_coloured_by_the_forecast():
     result = groups()
     figure = calibration(result)
     (points,) = (trace for trace in figure.data if trace.mode == "markers")
-    assert_array_equal(points.y, result.predicted)
+    assert_array_equal(points.y, result.forecast)
     assert_array_equal(points.x, result.actual)
     assert list(points.marker.color) == [HELPFUL.both, HARMFUL.both, HELPFUL.both]
-    for hover, predicted, actual in zip(points.hovertext, result.predicted, result.actual, strict=True):
+    for hover, predicted, actual in zip(points.hovertext, result.forecast, result.actual, strict=True):
         assert hover == f"forecast {nats(predicted)}<br>truth {nats(actual)}"
     assert "Forecast" in figure.layout.yaxis.title.text and "nats" in figure.layout.yaxis.title.text
     assert "nats" in figure.layout.xaxis.title.text
@@ -296,7 +298,7 @@ def test_the_dashed_line_is_the_truth_and_the_solid_one_the_fitted_slope():
     result = groups()
     lines = {trace.line.dash: trace for trace in calibration(result).data if trace.mode == "lines"}
     assert set(lines) == {"dash", "solid"}
-    fitted = np.polyfit(result.actual, result.predicted, 1)
+    fitted = np.polyfit(result.actual, result.forecast, 1)
     assert_allclose(fitted[0], result.agreement.slope)
     for dash, line in (("dash", (1.0, 0.0)), ("solid", fitted)):
         assert_allclose(lines[dash].y, np.polyval(line, lines[dash].x))
@@ -331,7 +333,7 @@ def test_class_names_of_somebody_elses_are_shown_to_the_letter():
     name = "<a href='http://x'>c</a>"
     answer = replace(explanation(50), class_names=(name, name, name))
     both = np.array([0.2, 0.3, 0.5])
-    taken_out = TakeOut(0.1, 0.0, both, both, 1e-9, 1e-8, True, 0.1, (5_000,), 0.1)
+    taken_out = TakeOut(0.1, 0.0, both, both, 1e-9, 1e-8, True, 0.1, (5_000,), GroupForecast(0.1))
     for figure in (
         probabilities(answer),
         influence_against_distance(answer),

@@ -96,8 +96,9 @@ def test_forecast_and_truth(study, answer, context, truth, trained_again, name, 
     result = take_out.run(study, answer, answer.ids[at], context=context if engine else ALONE)
     largest = max(abs(one) for _, one in truth.values())
     assert_allclose(result.actual, change, rtol=0, atol=0.01 * largest)
-    assert_allclose(result.predicted, answer.scores[at].sum())
-    assert result.predicted * change > 0
+    assert_allclose(result.forecast.alone, answer.scores[at].sum())
+    assert abs(result.forecast.together - change) < 0.3 * abs(result.forecast.alone - change)
+    assert result.forecast.best == result.forecast.together
 
     (theta,) = (one.numpy() for one in trained_again)
     weights = left_out(len(x), at)
@@ -126,7 +127,7 @@ def test_an_id_named_twice_is_taken_out_once(study, answer, context):
     one = int(answer.ids[answer.helpful(1)[0]])
     result = take_out.run(study, answer, [one, one], context=context)
     assert result.train_ids == (one,)
-    assert_allclose(result.predicted, answer.scores.max())
+    assert_allclose(result.forecast.alone, answer.scores.max())
 
 
 @pytest.mark.parametrize(
@@ -153,7 +154,7 @@ def test_a_stored_outcome_belongs_to_each_examples_own_label(study, answer, cont
     first = take_out.run_edit(study, answer, Edit.relabel([one, other], [0, 1]), context=context)
     turned = take_out.run_edit(study, answer, Edit.relabel([other, one], [0, 1]), context=context)
     same = take_out.run_edit(study, answer, Edit.relabel([other, one], [1, 0]), context=context)
-    assert turned.predicted * first.predicted != 0
+    assert turned.forecast.alone * first.forecast.alone != 0
     assert abs(turned.actual - first.actual) > 1e-4 * abs(first.actual)
     assert_allclose(same.actual, first.actual, rtol=0, atol=0)
     assert same.train_ids == turned.train_ids == first.train_ids[::-1]
@@ -245,4 +246,6 @@ def test_a_network_trained_to_the_end_needs_no_control(trained_again):
     result = take_out.run(study, answer, [int(answer.ids[best])])
     assert len(trained_again) == 1
     assert result.control == 0.0
-    assert result.predicted * result.actual > 0
+    assert result.forecast.alone * result.actual > 0
+    assert result.forecast.together is None
+    assert result.forecast.best == result.forecast.alone

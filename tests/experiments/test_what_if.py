@@ -92,16 +92,16 @@ def test_the_forecast_is_minus_s_times_the_change_of_the_gradient(asked, name):
     old = asked.toy.w[GROUP] @ asked.gradients(GROUP, asked.toy.y[GROUP])
     expected = -asked.inverse_gradient() @ (new - old)
     assert abs(expected) > 1e-4
-    assert_allclose(what_if.forecast(asked.study, asked.answer, GROUP, change), expected, rtol=1e-7)
+    assert_allclose(what_if.forecast(asked.study, asked.answer, GROUP, change).alone, expected, rtol=1e-7)
 
 
 def test_removing_a_group_adds_up_its_scores_and_weights_scale_them(one):
     study, answer = one.study, one.answer
     total = answer.scores[GROUP].sum()
-    assert_allclose(what_if.forecast(study, answer, GROUP, Change()), total)
+    assert_allclose(what_if.forecast(study, answer, GROUP, Change()).alone, total)
     for weight, share in ((0.0, 1.0), (1.0, 0.0), (2.0, -1.0), (0.25, 0.75)):
         change = Change("reweight", weight=weight)
-        assert_allclose(what_if.forecast(study, answer, GROUP, change), share * total, atol=1e-15)
+        assert_allclose(what_if.forecast(study, answer, GROUP, change).alone, share * total, atol=1e-15)
 
 
 # --------------------------------------------------------------------------------------------------- the truth
@@ -114,8 +114,8 @@ def test_the_truth_is_the_cold_fit_after_the_change(asked, name):
     w, y = edited(asked.toy, change)
     truth = asked.loss(asked.toy.refit(w=w, y=y)) - asked.loss(asked.toy.theta)
     assert_allclose(result.actual, truth, rtol=1e-4)
-    assert_allclose(result.predicted, what_if.forecast(asked.study, asked.answer, GROUP, change))
-    assert result.predicted * result.actual > 0
+    assert result.forecast == what_if.forecast(asked.study, asked.answer, GROUP, change)
+    assert result.forecast.best * result.actual > 0
     assert result.train_ids == tuple(500 + one for one in GROUP)
     assert result.converged
 
@@ -125,7 +125,7 @@ def test_forecast_and_truth_meet_as_the_change_gets_small(one):
     errors = []
     for step in (0.5, 0.005):
         result = what_if.run(one.study, one.answer, GROUP, Change("reweight", weight=1 - step))
-        errors.append(abs(result.predicted / result.actual - 1))
+        errors.append(abs(result.forecast.alone / result.actual - 1))
     assert 0 < errors[1] < errors[0] / 50
 
 
@@ -140,7 +140,7 @@ def test_a_stored_truth_belongs_to_its_own_change(one, tmp_path, monkeypatch):
     monkeypatch.setattr(take_out, "retrain", None)
     for name, result in first.items():
         again = what_if.run(one.study, one.answer, GROUP, CHANGES[name], context=context)
-        assert (again.actual, again.predicted) == (result.actual, result.predicted)
+        assert (again.actual, again.forecast) == (result.actual, result.forecast)
         assert_array_equal(again.after, result.after)
 
 
@@ -259,8 +259,12 @@ def test_an_unknown_rule_is_refused_in_words(one):
     ids=str,
 )
 def test_slope_and_agreement_by_hand(predicted, actual, slope, spearman):
-    result = Calibration(5, np.array(predicted, float), np.array(actual, float), True).agreement
-    assert_allclose([result.slope, result.spearman], [slope, spearman], atol=1e-12)
+    predicted, actual, other = np.array(predicted, float), np.array(actual, float), np.arange(len(actual))
+    for found in (
+        Calibration(5, predicted, other, actual, True).agreement,
+        Calibration(5, other, predicted, actual, True).agreement_alone,
+    ):
+        assert_allclose([found.slope, found.spearman], [slope, spearman], atol=1e-12)
 
 
 @pytest.mark.parametrize("change", [Change(), Change("reweight", weight=2.0)], ids=["remove", "reweight"])
@@ -272,11 +276,13 @@ def test_groups_of_one_size_are_changed_alike(one, change, trained):
     assert [at for at, _ in trained] == groups
     assert {how for _, how in trained} == {change}
     alone = [what_if.run(one.study, one.answer, at, change) for at in groups]
-    assert_allclose(result.predicted, [each.predicted for each in alone])
+    assert_allclose(result.forecast, [each.forecast.together for each in alone])
+    assert_allclose(result.alone, [each.forecast.alone for each in alone])
     assert_allclose(result.actual, [each.actual for each in alone])
     assert (result.size, result.converged) == (6, True)
     assert result.agreement.spearman > 0.9
-    assert 0.3 < result.agreement.slope < 3
+    assert abs(result.agreement.slope - 1) < abs(result.agreement_alone.slope - 1)
+    assert result.agreement.worst < result.agreement_alone.worst
 
 
 @pytest.fixture
@@ -296,14 +302,14 @@ def test_groups_that_the_change_leaves_alone_are_left_out(one, trained):
     change = Change("relabel", label=one.label)
     result = what_if.calibrate(one.study, one.answer, 1, change)
     labels = one.answer.labels
-    assert 0 < len(trained) == len(result.predicted) < GROUPS
+    assert 0 < len(trained) == len(result.forecast) < GROUPS
     assert all((labels[at] != one.label).any() for at, _ in trained)
     assert result.converged
 
 
 def test_a_rule_that_nobody_meets_gives_no_group(one, trained):
     helpful = replace(one.answer, scores=np.abs(one.answer.scores) + 1e-9)
-    assert len(what_if.calibrate(one.study, helpful, 3, Change()).predicted) == GROUPS - 1
+    assert len(what_if.calibrate(one.study, helpful, 3, Change()).forecast) == GROUPS - 1
 
 
 def test_calibration_tells_how_far_it_is_and_keeps_what_it_has(one, tmp_path, monkeypatch):

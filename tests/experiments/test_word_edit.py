@@ -109,7 +109,7 @@ def test_forecast_and_truth_of_an_edit(study, answer, strongest, replacement):
     result = word_edit.run(study, answer, strongest, word, replacement)
     actual = asked_loss(refitted(study, at, row), answer) - asked_loss(theta, answer)
     assert_allclose(result.actual, actual, rtol=1e-3)
-    assert_allclose(result.predicted, edit.predicted, rtol=1e-9)
+    assert_allclose(result.forecast.alone, edit.predicted, rtol=1e-9)
     assert result.converged
 
 
@@ -122,7 +122,7 @@ def test_forecasts_follow_the_truth():
         train_id = int(answer.ids[at])
         word = word_edit.shares(study, answer, train_id).words[0]
         result = word_edit.run(study, answer, train_id, word)
-        predicted.append(result.predicted)
+        predicted.append(result.forecast.alone)
         actual.append(result.actual)
     pearson, slope = references.regression(np.array(actual), np.array(predicted))
     assert pearson > 0.97

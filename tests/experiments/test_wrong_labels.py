@@ -384,5 +384,5 @@ def test_figure_6_on_the_packaged_mails(tmp_path):
     assert (result.accuracy.mean(0) > result.flipped_accuracy.mean()).all()
     assert result.accuracy.mean(0).max() < result.clean_accuracy
     assert result.gradient_norm <= refit.GRADIENT_TOL
-    assert 0.97 < result.unseen_accuracy < 0.99
+    assert abs(result.unseen_accuracy - result.clean_accuracy) < 0.02
     assert result.seconds < 600

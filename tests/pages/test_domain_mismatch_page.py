@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from influence_core.experiments import domain_mismatch, explain, groups, questions
+from influence_core.experiments import at_hand, domain_mismatch, explain, groups, questions
 from influence_core.experiments.groups import Group
 from influence_core.studies import find, open_study
 from influence_core.words import nats, percent
@@ -20,7 +20,8 @@ PAGE, TWENTIES = "domain_mismatch", Group("age group", "[20-30)")
 @pytest.fixture(scope="module")
 def story():
     study, whole = open_study(find("diabetes-thinned")), open_study(find("diabetes"))
-    return domain_mismatch.run(study, TWENTIES, explain.run(study, questions.ask(study, 4, label=0)), whole)
+    answer = at_hand.improve(study, explain.run(study, questions.ask(study, 4, label=0)))
+    return domain_mismatch.run(study, TWENTIES, answer, whole)
 
 
 def box(at, key):
@@ -64,7 +65,7 @@ def test_the_embedded_story(story):
     listed = at.dataframe[1].value
     at_rows = story.group_rows()
     assert listed["row"].tolist() == story.explanation.ids[at_rows].tolist()
-    assert listed["loss change"].tolist() == [nats(float(one)) for one in story.explanation.scores[at_rows]]
+    assert listed["loss change"].tolist() == [nats(float(one)) for one in story.explanation.shown[at_rows]]
     assert listed["rank"].tolist()[:3] == [1, 2, 3]
     counts = at.dataframe[0].value
     assert counts["slow"].tolist() == ["26", "1", "11"] and counts["fast"].tolist() == ["4", "4", "0"]
@@ -79,7 +80,7 @@ def test_the_rows_are_really_taken_out_on_request():
     study = open_study(find("diabetes-thinned"))
     answer = explain.run(study, questions.ask(study, 4, label=0))
     (alone,) = domain_mismatch.remove_each(study, answer, [103])
-    assert drawn[0]["x"] == pytest.approx([alone.predicted, alone.actual], abs=1e-6)
+    assert drawn[0]["x"] == pytest.approx([alone.forecast.alone, alone.actual], abs=1e-6)
     assert "Without the 4 harmful rows (103, 113, 10, 423) the model says **slow**" in said(at)
     assert address(at)["retrain"] == "1"
 

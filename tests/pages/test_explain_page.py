@@ -11,10 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
-from influence_core.experiments import explain, questions
+from influence_core.experiments import at_hand, explain, explanation, questions, what_if
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
-from influence_core.words import nats, sign_rule
+from influence_core.words import nats, points, sign_rule
 from pages._common import pictures
 from pages._common.table import as_csv
 from pages._shell import downloads, page
@@ -55,7 +55,7 @@ def known(study):
 def answer(study, known):
     """What the page should show for the least confident mistake."""
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, questions.ask(study, wrong), SolverSettings())
+    return at_hand.improve(study, explain.run(study, questions.ask(study, wrong), SolverSettings()))
 
 
 def at_mistake(answer, **query) -> AppTest:
@@ -89,7 +89,7 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
         assert [card["id"] for card in shown[key]] == [str(answer.ids[i]) for i in strongest]
         for card, i in zip(shown[key], strongest, strict=True):
             words = " ".join([card["title"], *card["lines"]])
-            assert nats(answer.scores[i]) in words
+            assert nats(answer.corrected.loss[i]) in words
             assert f"labelled {study.data.class_names[answer.labels[i]]}" in words
             assert card["tone"] == tone
     assert any("Speak for 1" in one.value for one in at.subheader)
@@ -149,13 +149,21 @@ def test_a_numbered_label_can_be_asked_about(answer):
     assert title(at_mistake(answer, ask="1")) == "Which training images made the model say 1?"
 
 
-def test_nothing_is_ranked_where_nothing_matters(known):
-    at = visit(test=str(known.ids[known.least_confident()[-1]]))
-    assert "Nothing matters much here" in said(at)
-    assert "side_helpful" not in cards(at)
-    at.toggle(key="show_noise").set_value(True)
-    settle(at)
+def test_small_effects_are_said_to_be_small_and_ranked_all_the_same(answer, monkeypatch):
+    monkeypatch.setattr(explanation.Explanation, "small", True)
+    at = at_mistake(answer)
+    assert "Each of them alone does little" in said(at)
+    assert f"by more than {100 * explanation.SMALL:g} % of it" in said(at)
     assert len(cards(at)["side_helpful"]) > 0
+
+
+def test_the_number_on_the_cards_is_named_and_every_number_stands_beside_an_opened_example(answer):
+    words = said(at_mistake(answer, open=str(answer.ids[answer.helpful(1)[0]])))
+    assert "corrected forecast, one Newton step without it" in words
+    best = answer.helpful(1)[0]
+    for name in ("corrected", "influence"):
+        effects = answer.numbers[name]
+        assert f"{nats(effects.loss[best])}, {points(effects.probability[best])}" in words
 
 
 # -------------------------------------------------------------------------------------- the opened example
@@ -168,7 +176,7 @@ def test_an_opened_example_shows_its_numbers_and_its_pixels(study, answer):
     assert (
         f"Training image {answer.ids[best]}, labelled {study.data.class_names[answer.labels[best]]}" in words
     )
-    assert nats(answer.scores[best]) in words
+    assert nats(answer.shown[best]) in words
     assert f"{answer.ranks()[best]:,} of 1,092" in words
     assert f"{answer.distance[best]:.2f}" in words
     assert np.size(charts(at)["pixels"]["data"][0]["z"]) > 0
@@ -202,10 +210,12 @@ def test_a_deep_link_opens_everything_at_once(answer):
 # ------------------------------------------------------------------------------------------- the retraining
 
 
-def test_taking_a_pair_out_shows_forecast_and_truth(answer):
+def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     at = at_mistake(answer, out=",".join(pair(answer)))
-    forecast = answer.scores[answer.helpful(2)].sum()
-    assert f"Forecast without these 2 images together: **{nats(forecast)}**" in said(at)
+    best = answer.helpful(2)
+    forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
+    words = f"Forecast without these 2 images together: **{nats(forecast)}**; each alone, added up: "
+    assert words + nats(float(answer.scores[best].sum())) in said(at)
     assert metrics(at) == {}
     press(at, "retrain")
     shown = metrics(at)

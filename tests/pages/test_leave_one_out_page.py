@@ -23,10 +23,12 @@ K = 10
 
 
 @pytest.fixture(scope="module", autouse=True)
-def server():
-    """One server for the module."""
-    st.cache_resource.clear()
-    yield
+def server(tmp_path_factory):
+    """One server for the module, on an empty store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path_factory.mktemp("store")))
+        st.cache_resource.clear()
+        yield
     st.cache_resource.clear()
 
 
@@ -80,7 +82,7 @@ def test_forecast_and_truth(answer, left_out):
     shown = metrics(at)
     assert shown["Pearson"] == f"{left_out.agreement.pearson:.5f}"
     assert shown["Slope"] == f"{left_out.agreement.slope:.4f}"
-    assert shown["Worst error"] == percent(left_out.agreement.worst)
+    assert shown["Worst miss"] == percent(left_out.agreement.worst)
     assert "NOT reach" not in said(at) and "Control." in said(at)
     found = points(charts(at)["left_out"])
     assert sorted(found) == sorted(left_out.train_ids)
@@ -122,8 +124,8 @@ def test_an_opened_example_is_shown_with_forecast_and_truth(answer, left_out):
 
 def test_the_estimates_stand_side_by_side(answer, monkeypatch):
     small = lissa_estimate.LiSSA(batch=50, depth=200, repeats=1, scale=10.0)
-    monkeypatch.setattr("pages._parts.leave_one_out.linear.PAPER", replace(small, depth=50))
-    monkeypatch.setattr("pages._parts.leave_one_out.linear.OURS", small)
+    monkeypatch.setattr("pages._parts.leave_one_out.lissa.PAPER", replace(small, depth=50))
+    monkeypatch.setattr("pages._parts.leave_one_out.lissa.OURS", small)
     at = at_mistake(answer, retrain="1", panel="lissa")
     assert "The paper's settings**: r =" in said(at) and "Ours, at the same cost**: r =" in said(at)
     assert sum(key.startswith("lissa_") for key in charts(at)) == 2

@@ -59,6 +59,16 @@ def test_an_old_address_of_every_page_is_read_and_written_as_it_was(row):
     assert all(texts[name] != row.params.defaults()[name] for name in texts)
 
 
+def test_all_or_a_few_left_out_are_told_apart():
+    assert [
+        LeaveOneOutParams.read(texts).retrain for texts in ({}, {"retrain": "1"}, {"retrain": "all"})
+    ] == [
+        "",
+        "1",
+        "all",
+    ]
+
+
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
 def test_the_defaults_of_every_page_are_what_an_empty_address_means(row):
     known = address._known(row.params.defaults() | View.defaults(), row.params)

@@ -47,7 +47,7 @@ def test_candidates_first_and_nothing_is_changed_unasked(server, asked):
     assert at.button(key="poison_run").label == f"Poison training image {known.ids[0]} and train again"
     words = said(at)
     assert "to know a risk, and to defend against it" in words
-    assert "Predicted change of this test image's loss" in words, "the sign rule"
+    assert "Change of this test image's loss" in words, "the sign rule"
     assert "poison_steps" not in charts(at) and not at.error
 
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import streamlit as st
 
+from influence_core.context import Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import explain, questions, spot_check, what_if
+from influence_core.experiments import at_hand, explain, questions, spot_check, verdict, what_if
+from influence_core.experiments.track_record import ENOUGH
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
+from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
-from influence_core.trust import judge
-from influence_core.words import nats, ratio, sign_rule, three_digits
+from influence_core.words import nats, points, ratio, sign_rule, three_digits
 from pages._shell.own_params import WhatIfParams
 from tests.visits import (
     address,
@@ -49,7 +51,7 @@ def answer(study):
     """What the page is about: the least confident mistake, of which the model says 1 (label 1)."""
     known = study.predictions
     wrong = int(known.ids[known.misclassified()[-1]])
-    return explain.run(study, questions.ask(study, wrong), SolverSettings())
+    return at_hand.improve(study, explain.run(study, questions.ask(study, wrong), SolverSettings()))
 
 
 def at_mistake(answer, **query):
@@ -57,7 +59,12 @@ def at_mistake(answer, **query):
 
 
 def forecast_of(study, answer, at, change) -> str:
-    return f"**{nats(what_if.forecast(study, answer, at, change))}**"
+    found = what_if.forecast(study, answer, at, change)
+    others = "its influence alone" if len(at) == 1 else "each alone, added up"
+    return (
+        f"**{nats(found.together)}** (plus: it rises, the answer gets less likely), the probability by "
+        f"{points(found.probability)}; {others}: {nats(found.alone)}."
+    )
 
 
 # ------------------------------------------------------------------------------------------- forecasts
@@ -78,7 +85,7 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     assert "The first 12 of 50." in said(at)
     assert sign_rule() in said(at)
     assert "plus: it rises" in said(at)
-    assert judge(answer.provenance).reason in said(at)
+    assert verdict.run(study, answer).reason in said(at)
     assert metrics(at) == {}
 
 
@@ -179,9 +186,9 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     change, group = Change("relabel", label=1), answer.harmful(4)
     truth = what_if.run(study, answer, group.tolist(), change)
     shown = metrics(at)
-    assert f"{shown['Forecast, nats']} nats" == nats(truth.predicted)
+    assert f"{shown['Forecast, nats']} nats" == nats(truth.forecast.together)
     assert f"{shown['After real training, nats']} nats" == nats(truth.actual)
-    assert shown["Forecast off by, nats"] == three_digits(abs(truth.predicted - truth.actual))
+    assert shown["Forecast off by, nats"] == three_digits(abs(truth.forecast.together - truth.actual))
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)
@@ -195,10 +202,26 @@ def test_other_groups_of_the_same_size_say_how_far_the_forecast_may_be_believed(
     assert set(charts(at)) == {"before_after", "calibration"}
     assert metrics(at)["Rank agreement (Spearman)"] == ratio(result.agreement.spearman)
     assert metrics(at)["Forecast, in multiples of the truth"] == ratio(result.agreement.slope)
-    assert f"forecasts are on average {ratio(result.agreement.slope)} times the truth" in said(at)
+    slope = ratio(result.agreement_alone.slope)
+    assert f"Each alone, added up, the members would make {slope} times the truth." in said(at)
     assert f"{GROUPS} groups of 4" in said(at)
     assert ("Read the order." in said(at)) == (result.agreement.spearman >= 0.8)
     assert "NOT come to its end" not in said(at)
+
+
+def test_what_other_retrainings_of_the_study_taught_gives_the_forecast_a_reach(study, answer):
+    query, group = {"k": "9", "panel": "against"}, answer.harmful(9).tolist()
+    words = "other retrainings of this study, after the same change of"
+    what_if.calibrate(study, answer, 9, Change(), context=Context(Store()))
+    forecast = what_if.forecast(study, answer, group, Change())
+    record = what_if.record(study, answer, group, Change(), forecast, context=Context(Store()))
+    assert record.count >= ENOUGH
+    at = at_mistake(answer, **query)
+    low, high = record.reach(forecast.together)
+    assert f"In {record.count} {words}" in said(at)
+    assert f"between {ratio(record.lowest)} and {ratio(record.highest)} times the forecast" in said(at)
+    assert f"the truth lies between {nats(low)} and {nats(high)}." in said(at)
+    assert words not in said(at_mistake(answer, edit="reweight", weight="7.25", **query))
 
 
 def test_one_example_is_no_group_to_calibrate(answer):
@@ -238,21 +261,22 @@ def test_long_training_shows_how_far_it_is_and_can_be_cancelled(answer, monkeypa
 # --------------------------------------------------------------------------------------------- the badge
 
 
-def test_a_spot_check_is_a_button_and_then_the_evidence(study, answer):
+def test_a_spot_check_is_a_button_and_then_the_evidence(study, answer, tmp_path):
     at = press(at_mistake(answer, k="2"), "spot_check")
     assert address(at)["spot"] == "1"
     assert "spot_check" not in keys(at)
-    check = spot_check.run(study, answer)
-    badge = judge(answer.provenance, check)
-    assert badge.reason in said(at)
-    assert "5 real retrainings" in badge.reason
-    for one, predicted, actual in zip(check.train_ids, check.predicted, check.actual, strict=True):
-        assert f"| {one} | {nats(predicted)} | {nats(actual)} |" in said(at)
-    assert f"rank agreement {ratio(check.agreement)}" in said(at)
-    assert "NOT reach" not in said(at)
+    context = Context(Store(tmp_path))
+    known = spot_check.run(study, answer, context=context)
+    found = verdict.run(study, answer, context=context)
+    assert found.reason in said(at)
+    assert "20 real retrainings" in found.reason
+    for train_id, actual in list(zip(known.train_ids, known.actual, strict=True))[:3]:
+        forecast = answer.shown[answer.position(train_id)]
+        assert f"| {train_id} | {nats(forecast)} | {nats(actual)} |" in said(at)
+    assert f"rank agreement {ratio(known.agreement(answer).spearman)}" in said(at)
     assert ":yellow-badge[" in said(at) or ":green-badge[" in said(at) or ":red-badge[" in said(at)
     explained = turn_to(at, "explain")
-    assert badge.reason in said(explained)
+    assert found.reason in said(explained)
 
 
 def test_a_spot_check_that_was_cancelled_leaves_the_page_as_it_was(answer, monkeypatch):
@@ -276,7 +300,7 @@ def test_a_spot_check_that_was_cancelled_leaves_the_page_as_it_was(answer, monke
     assert [one.value for one in at.markdown] == before
     opened.set()
     (again,) = (key for key in keys(at) if str(key).startswith("job_retry"))
-    assert "5 real retrainings" in said(press(at, again))
+    assert "20 real retrainings" in said(press(at, again))
 
 
 def test_a_model_trained_half_way_is_red_and_offers_no_spot_check(monkeypatch):

@@ -9,7 +9,7 @@ import streamlit as st
 from influence_core.data.readers.tables import EMPTY
 from influence_core.data.sets.hospital import PAPERS_CHILD
 from influence_core.words import percent
-from pages._common import badge
+from pages._common import verdict
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown, escaped
@@ -67,7 +67,7 @@ def choose(view: View, case: Case) -> None:
         with third:
             _test(case)
         st.markdown(_test_sentence(case))
-        badge.show(case.study, view, case.explanation)
+        verdict.show(case.study, view, case.explanation)
 
 
 def _column(case: Case) -> None:

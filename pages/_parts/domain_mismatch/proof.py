@@ -46,7 +46,7 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
         + ("" if ended else "A training did NOT reach its end: do not rely on it. ")
         + "Rows of a small group have much leverage, so the forecast is a little too small."
     )
-    harmful = tuple(one for one in ids if answer.scores[answer.position(one)] < 0)
+    harmful = tuple(one for one in ids if answer.shown[answer.position(one)] < 0)
     if harmful:
         _together(case, harmful, retraining.load(case.study, answer, harmful))
 
@@ -59,5 +59,5 @@ def _together(case: Case, ids: tuple[int, ...], result: TakeOut) -> None:
         f"Without the {rows} ({', '.join(map(str, ids))}) the model says **{after}** for test row "
         f"{case.explanation.test_id}: the probability of {names[label]} goes from "
         f"{percent(float(result.before[label]))} to **{percent(float(result.after[label]))}** "
-        f"(forecast {nats(result.predicted)}, truth {nats(result.actual)})."
+        f"(forecast {nats(result.forecast.best)}, truth {nats(result.actual)})."
     )

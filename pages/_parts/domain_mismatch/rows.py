@@ -74,7 +74,7 @@ def _of_the_group(case: Case) -> None:
         {
             "row": answer.ids[at],
             "label": [answer.class_names[one] for one in answer.labels[at]],
-            "loss change": [nats(float(one)) for one in answer.scores[at]],
+            "loss change": [nats(float(one)) for one in answer.shown[at]],
             "rank": answer.ranks()[at],
             "times others": [f"{story.times_next(int(one)):.2g}" for one in at],
         },
@@ -129,7 +129,7 @@ def _offered_rows(story: DomainMismatch) -> np.ndarray:
     at = story.group_rows()[:MAX_ROWS]
     if not len(at):
         return story.top(MAX_ROWS)
-    return at[np.argsort(-story.explanation.scores[at], kind="stable")]
+    return at[np.argsort(-story.explanation.shown[at], kind="stable")]
 
 
 def _full(story: DomainMismatch) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from influence_core.experiments.explain import NOTICEABLE, NOTICEABLE_NATS, Explanation
+from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import SMALL
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
-from influence_core.words import percent, points
+from influence_core.words import percent, points, three_digits
 from pages._common.cards import name_of, says, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
@@ -31,24 +32,33 @@ def headline(study: Study, explanation: Explanation) -> None:
 def _sentence(study: Study, explanation: Explanation) -> str:
     names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
     said = f"{name_of(explanation).capitalize()}: {says(explanation)}"
-    if not explanation.matters:
-        return f"{said}. No single training {explanation.kind} matters much to this answer."
+    change = explanation.effects.probability
     for_, against = explanation.helpful(1), explanation.harmful(1)
-    parts = []
+    parts, changes = [], "changes" if explanation.number == "proven" else "would change"
     if len(for_):
         at = for_[0]
         parts.append(
             f"training {explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) "
-            f"speaks most :blue[**for {asked}**]: without it the probability would change by "
-            f"{points(float(explanation.probability_change[at]))}"
+            f"speaks most :blue[**for {asked}**]: without it the probability {changes} by {points(float(change[at]))}"
         )
     if len(against):
         at = against[0]
         parts.append(
             f"{explanation.kind} {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) speaks most "
-            f":orange[**against {asked}**] ({points(float(explanation.probability_change[at]))})"
+            f":orange[**against {asked}**] ({points(float(change[at]))})"
         )
-    return f"{said}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}."
+    small = f" {_small(explanation)}" if explanation.small else ""
+    return f"{said}. Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(parts)}.{small}"
+
+
+def _small(explanation: Explanation) -> str:
+    """That every single effect is small, measured by this answer's own loss."""
+    kind = explanation.kind
+    return (
+        f"**Each of them alone does little**: no single training {kind} moves this answer's loss "
+        f"({three_digits(explanation.own_loss)} nats) by more than {100 * SMALL:g} % of it; many "
+        f"{kind}s together hold the answer up."
+    )
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
@@ -78,8 +88,7 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
     choice("ask", view.ask, "**Ask about**", titles, widget=st.radio)
     st.caption(
         f"The model gives **{asked}** a probability of {percent(explanation.probability)}. Below: "
-        f"which {explanation.examples} raised or lowered it. Changes under {100 * NOTICEABLE:g} percentage points "
-        f"(and {NOTICEABLE_NATS:g} nats) count as nothing."
+        f"which {explanation.examples} raised or lowered it."
     )
 
 

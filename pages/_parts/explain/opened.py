@@ -12,6 +12,7 @@ from influence_core.figures.pixels import photo_map, pixel_map
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._common.cards import opened_title, show_example, show_record
+from pages._common.verdict import NAMES
 from pages._parts.explain import word_edit
 from pages._shell import results
 from pages._shell.address import View, toggle_chosen
@@ -92,11 +93,13 @@ def _record_and_features(study: Study, explanation: Explanation, train_id: int) 
 
 
 def _numbers(explanation: Explanation, at: int, name: str, asked: str) -> None:
-    side = "for" if explanation.scores[at] > 0 else "against"
+    side = "for" if explanation.shown[at] > 0 else "against"
+    numbers = "".join(
+        f"| {NAMES[name].capitalize()} | {nats(float(one.loss[at]))}, {points(float(one.probability[at]))} |\n"
+        for name, one in explanation.numbers.items()
+    )
     st.markdown(
-        f"| | |\n|---|---|\n"
-        f"| Speaks {side} {asked} | {nats(float(explanation.scores[at]))} |\n"
-        f"| Without it, p({asked}) would change by | {points(float(explanation.probability_change[at]))} |\n"
+        f"| Speaks **{side} {asked}** | change of loss, of p({asked}) |\n|---|---|\n{numbers}"
         f"| Rank by size | {explanation.ranks()[at]:,} of {len(explanation.ids):,} |\n"
         f"| Distance to the test {explanation.kind} | {explanation.distance[at]:.2f} |\n"
         f"| The model's probability for its label {name} | {percent(float(explanation.own_probability[at]))} |\n"

@@ -9,11 +9,9 @@ from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut
 from influence_core.experiments.network_retraining import ADAM, PAPER_ADAM, WAYS
-from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.words import nats, seconds
-from pages._common import scatter
-from pages._parts.leave_one_out import linear
+from pages._parts.leave_one_out import left_out as few
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.own_params import LeaveOneOutParams
@@ -41,13 +39,13 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
     way = _choose_way(params)
     label = "How many of the most influential are left out, each on its own"
     most, also = network_leave_one_out.LIMIT, {"retrain": ""}
-    k = linear.choose_count(params, label, "examples", STEPS, most, also=also)
-    if not params.retrain:
+    k = few.choose_count(params, label, "examples", STEPS, most, also=also)
+    if params.retrain != "1":
         _offer(study, explanation, way, k)
         return
     found = _load(study, explanation, way, k)
     _show(study, view, explanation, found, "adam" if way == PAPER else way)
-    linear.show_table(study, explanation, found.left_out("adam" if way == PAPER else way))
+    few.show_table(study, explanation, found.left_out("adam" if way == PAPER else way))
 
 
 def check(params: LeaveOneOutParams) -> None:
@@ -89,12 +87,11 @@ def _show(study: Study, view: View, explanation: Explanation, found: NetworkLeav
         st.warning("Some of these networks did NOT reach the gradient norm asked for: read them with care.")
     chart, beside = st.columns([1.2, 1], gap="large")
     with chart:
-        figure = forecast_and_truth(left_out, explanation, opened=view.opened)
-        scatter.show_points(figure, "left_out", alt="forecast against truth")
-        linear.explain_chart(explanation)
+        few.show_chart(view, explanation, left_out, None, "left_out")
+        few.explain_chart(explanation)
     with beside:
-        linear.show_agreement(found.agreement(way))
-        linear.show_opened(study, view, left_out)
+        few.show_agreement(found.agreement(way))
+        few.show_opened(study, view, left_out)
         chance = float(np.quantile(np.abs(truth.random_pearson()), 0.95))
         asked = "a set number of steps" if truth.target is None else f"a gradient norm of {truth.target:g}"
         st.caption(

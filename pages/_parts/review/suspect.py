@@ -11,7 +11,7 @@ from influence_core.experiments.review import Memorised, Review, Suspect
 from influence_core.experiments.suspects import METHODS
 from influence_core.progress import Progress
 from influence_core.studies import Study
-from influence_core.trust import Badge
+from influence_core.trust import Verdict
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_large
 from pages._parts.review.session import amend
@@ -23,7 +23,7 @@ IN_NATS = ("exact", "proven", "corrected", "loss")
 MAX_KEYS = 9
 ROW_PIXELS = 35
 
-TRUST = Badge(
+TRUST = Verdict(
     "amber",
     "A ranking says where to look first, not what is wrong: that is for you to see. How many wrong labels such rankings "
     "find is measured on the page Wrong labels.",

@@ -10,9 +10,8 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.reasons import Reasons
 from influence_core.figures.two_models import scatter
 from influence_core.studies import Study
-from influence_core.trust import judge
 from influence_core.words import UNIT, percent, sign_rule, signed
-from pages._common import badge, question
+from pages._common import question, verdict
 from pages._common.cards import name_of, show_grid, show_large, training_card
 from pages._common.picture_grid import Picture
 from pages._common.scatter import show_points
@@ -78,7 +77,7 @@ def _show_explanation(study: Study, view: View, explanation: Explanation, key: s
     st.markdown(f"**{escape_markdown(one.model)}**, {name}")
     show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(says(one))
-    badge.show_judged(judge(explanation.provenance))
+    verdict.show_judged(verdict.of(study, explanation.by("influence")))
     show_scatter(one, view.opened, key, f"Distance to the test {one.kind} (Euclidean)")
     show_sides(study, one, view, key)
 

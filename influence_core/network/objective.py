@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
-from threading import RLock
-from typing import Concatenate, ParamSpec, TypeVar
+from math import prod
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, jacrev, jvp, vmap
+from torch.func import grad, jacrev, jvp, vmap
 
-from influence_core.errors import UnsupportedError
+from influence_core.errors import ShapeError, UnsupportedError
 from influence_core.losses import Loss
-from influence_core.objective import LinearMap, Objective, check_objective, uniform_weights
+from influence_core.network.module import call_with, in_turn, pullback
+from influence_core.network.trial import try_network
+from influence_core.objective import LinearMap, Numbers, Objective, check_objective, tensors
 
 ROWS = 256
 """Examples that go through the network together: small enough to stay in the cache, large enough to keep it busy."""
@@ -25,48 +25,52 @@ GRADIENT_ROWS = 128
 FORWARD_MODE_COLUMNS = 2
 """Up to so many columns, one forward-mode pass each is cheaper than forming per-example gradients."""
 
-P = ParamSpec("P")
-T = TypeVar("T")
-_TURN = RLock()
-
-
-def _in_turn(
-    method: Callable[Concatenate[NetworkObjective, P], T],
-) -> Callable[Concatenate[NetworkObjective, P], T]:
-    """One thread at a time: ``torch.func`` swaps parameters inside the shared module and counts levels globally."""
-
-    @wraps(method)
-    def taking_turns(self: NetworkObjective, *args: P.args, **kwargs: P.kwargs) -> T:
-        with _TURN:
-            return method(self, *args, **kwargs)
-
-    return taking_turns
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkObjective(Objective):
-    """``theta`` is the module's parameters, in the order of ``named_parameters``, as one flat vector.
+    """``theta`` is the module's trained parameters, in the order of ``named_parameters``, as one flat vector.
 
     Attributes:
-        module: A network without randomness or batch statistics in its forward pass (``eval`` mode).
+        module: A network without randomness or batch statistics in its forward pass. It is always asked in ``eval``
+            mode, and left as it was.
         input_shape: The shape that one flat input ``(d,)`` takes, for example ``(1, 28, 28)``.
+        trained: The names of the parameters in ``theta``. All others, and the buffers, stay what they are in the module.
     """
 
     module: nn.Module
     input_shape: tuple[int, ...]
+    trained: tuple[str, ...]
 
     @classmethod
     def build(
         cls,
         module: nn.Module,
-        x: Tensor,
-        y: Tensor,
+        x: Numbers,
+        y: Numbers,
         loss: Loss,
-        l2: float | Tensor,
+        l2: float | Numbers,
         input_shape: tuple[int, ...] | None = None,
-        weights: Tensor | None = None,
+        weights: Numbers | None = None,
+        trial: bool = True,
     ) -> NetworkObjective:
-        """Check and assemble an objective; ``input_shape`` is ``(d,)`` unless given.
+        """Check and assemble an objective, and try it on one example: forwards, backwards, twice backwards, in ``vmap``.
+
+        Args:
+            module: The network. What has ``requires_grad`` is trained, and part of ``theta``; what has not is frozen.
+            x: ``(n, d)`` training inputs, float32 or float64.
+            y: ``(n,)`` training labels, whole numbers.
+            loss: Of the outputs ``(b, c)``.
+            l2: The trained penalty: a number or ``(p,)``.
+            input_shape: That one input ``(d,)`` takes; ``(d,)`` unless given.
+            weights: ``(n,)``, none negative; ``1/n`` each where none are given.
+            trial: Whether the example is tried: some passes, and seconds in a process that has not used ``vmap`` yet. A
+                network that is known to work may do without.
+
+        Raises:
+            ShapeError: If these do not fit together, or the module's outputs do not fit the loss.
+            DataError: If an input or output is not finite, a label unknown, or a weight or the penalty negative.
+            UnsupportedError: If an output is random or depends on the batch, or a derivative is missing; the sentence
+                names the layer and the remedy.
 
         >>> from influence_core.losses import SoftmaxLoss
         >>> module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Tanh(), nn.Flatten(), nn.Linear(8, 3))
@@ -74,36 +78,53 @@ class NetworkObjective(Objective):
         >>> objective = NetworkObjective.build(module, x, y, SoftmaxLoss(3), l2=0.01, input_shape=(1, 4, 4))
         >>> objective.dim, objective.theta().shape, objective.outputs(objective.theta(), x).shape
         (47, torch.Size([47]), torch.Size([5, 3]))
+
+        A frozen layer is no part of ``theta``:
+
+        >>> _ = module[0].requires_grad_(False)
+        >>> NetworkObjective.build(module, x, y, SoftmaxLoss(3), l2=0.01, input_shape=(1, 4, 4)).dim
+        27
         """
-        shape = (x.shape[1],) if input_shape is None else tuple(input_shape)
-        made = cls(
-            x,
-            y,
-            loss,
-            torch.as_tensor(l2, dtype=x.dtype, device=x.device),
-            uniform_weights(x, weights),
-            module.eval(),
-            shape,
-        )
+        parts = tensors(x, y, l2, weights)
+        trained = tuple(name for name, one in module.named_parameters() if one.requires_grad)
+        if not trained:
+            raise UnsupportedError(
+                "No parameter of the module is trained: every one has requires_grad = False; set it to True for those that were."
+            )
+        shape = parts.x.shape[1:] if input_shape is None else tuple(input_shape)
+        if parts.x.ndim != 2 or prod(shape) != parts.x.shape[1]:
+            raise ShapeError(
+                f"x must have shape (n, {prod(shape)}), one flat row an example of input_shape {tuple(shape)}, but has "
+                f"{tuple(parts.x.shape)}; x.flatten(1) makes rows."
+            )
+        made = cls(parts.x, parts.y, loss, parts.l2, parts.weights, module, tuple(shape), trained)
         check_objective(made)
+        if trial:
+            made._try()
         return made
+
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """The module's trained parameters by name, in the order of ``theta``."""
+        named = dict(self.module.named_parameters())
+        return {name: named[name] for name in self.trained}
 
     @property
     def dim(self) -> int:
         """``p``."""
-        return sum(p.numel() for p in self.module.parameters())
+        return sum(p.numel() for p in self.parameters.values())
 
     def theta(self) -> Tensor:
-        """The module's own parameters, ``(p,)``, in the type and on the device of the data."""
-        return torch.cat([p.detach().reshape(-1) for p in self.module.parameters()]).to(self.x)
+        """The module's own trained parameters, ``(p,)``, in the type and on the device of the data."""
+        return torch.cat([p.detach().reshape(-1) for p in self.parameters.values()]).to(self.x)
 
-    @_in_turn
+    @in_turn
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         """``(b, c)``."""
         with torch.no_grad():
-            return torch.cat([self._forward(theta, x[rows]) for rows in self._rows(len(x))])
+            return torch.cat([self.forward(theta, x[rows]) for rows in self._rows(len(x))])
 
-    @_in_turn
+    @in_turn
     def gradients(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """``(b, p)`` through ``vmap(grad)``."""
         per_example = vmap(grad(self._loss_of_one), in_dims=(None, 0, 0))
@@ -113,7 +134,7 @@ class NetworkObjective(Objective):
         """Few columns: one forward-mode pass each. Many: a stream of per-example gradient chunks times ``v``."""
         return self._products(theta, x, y, self.loss.residuals(self.outputs(theta, x), y), v)
 
-    @_in_turn
+    @in_turn
     def output_products(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
         """One forward-mode pass, ``(b, c)``."""
         with torch.no_grad():
@@ -135,7 +156,7 @@ class NetworkObjective(Objective):
         )
         return value + 0.5 * (self.l2 * theta * theta).sum(), gradient + self.l2 * theta
 
-    @_in_turn
+    @in_turn
     def pulled_back(self, theta: Tensor, value: Callable[[Tensor, slice], Tensor]) -> tuple[Tensor, Tensor]:
         """A sum over the training examples of any function of their outputs, and its gradient.
 
@@ -149,32 +170,32 @@ class NetworkObjective(Objective):
         total, gradient = theta.new_zeros(()), torch.zeros_like(theta)
         for start in range(0, self.n, GRADIENT_ROWS):
             rows, at = slice(start, start + GRADIENT_ROWS), theta.detach().requires_grad_()
-            part = value(self._forward(at, self.x[rows]), rows)
+            part = value(self.forward(at, self.x[rows]), rows)
             gradient += torch.autograd.grad(part, at)[0]
             total += part.detach()
         return total, gradient
 
-    @_in_turn
+    @in_turn
     def hessian_product(self, theta: Tensor) -> LinearMap:
         """The graph of the risk's gradient is built once; a product is one backward pass through it."""
         graphs = []
         for rows in self._rows(self.n):
             at = theta.detach().clone().requires_grad_()
             (gradient,) = torch.autograd.grad(self._weighted_loss(at, rows), at, create_graph=True)
-            graphs.append(_vjp(gradient, at))
+            graphs.append(pullback(gradient, at))
         return lambda v: sum((graph(v) for graph in graphs), self._penalty(v))
 
-    @_in_turn
+    @in_turn
     def gauss_newton_product(self, theta: Tensor) -> LinearMap:
         """``v -> J' w A (J v) + l2 v``; both passes go through graphs that are built once."""
         pieces = []
         for rows in self._rows(self.n):
             at = theta.detach().clone().requires_grad_()
-            f = self._forward(at, self.x[rows])
+            f = self.forward(at, self.x[rows])
             u = torch.zeros_like(f, requires_grad=True)
             (pulled,) = torch.autograd.grad(f, at, u, create_graph=True)
             curve = self.loss.curvature(f.detach(), self.y[rows])
-            pieces.append((_vjp(pulled, u), curve, self.weights[rows, None, None], _vjp(f, at)))
+            pieces.append((pullback(pulled, u), curve, self.weights[rows, None, None], pullback(f, at)))
 
         def product(v: Tensor) -> Tensor:
             total = self._penalty(v)
@@ -184,11 +205,11 @@ class NetworkObjective(Objective):
 
         return product
 
-    @_in_turn
+    @in_turn
     def dense_gauss_newton(self, theta: Tensor) -> Tensor:
         """``sum_i w_i J_i' A_i J_i + l2`` from the per-example Jacobians, chunk by chunk."""
         dense = theta.new_zeros(self.dim, self.dim)
-        jacobians = vmap(jacrev(lambda t, x: self._forward(t, x[None])[0]), in_dims=(None, 0))
+        jacobians = vmap(jacrev(lambda t, x: self.forward(t, x[None])[0]), in_dims=(None, 0))
         for rows in self.chunks(self.n, 2 * self.loss.outputs * self.dim):
             jacobian = jacobians(theta, self.x[rows]).detach()
             curve = self.loss.curvature(self.outputs(theta, self.x[rows]), self.y[rows])
@@ -199,11 +220,11 @@ class NetworkObjective(Objective):
 
     @property
     def layers(self) -> dict[str, nn.Module]:
-        """The modules that hold parameters themselves, by name, in the order of ``theta``."""
-        modules = self.module.named_modules()
-        return {name: one for name, one in modules if any(True for _ in one.parameters(recurse=False))}
+        """The modules that hold trained parameters themselves, by name, in the order of ``theta``."""
+        holders = {name.rpartition(".")[0] for name in self.trained}
+        return {name: one for name, one in self.module.named_modules() if name in holders}
 
-    @_in_turn
+    @in_turn
     def traced(self, theta: Tensor, x: Tensor) -> tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]:
         """Outputs ``(b, c)`` with their graph, and by name each layer's input (detached) and output (in the graph).
 
@@ -223,7 +244,7 @@ class NetworkObjective(Objective):
 
         hooks = [layer.register_forward_hook(watch(name)) for name, layer in self.layers.items()]
         try:
-            f = self._forward(theta.detach().clone().requires_grad_(), x)
+            f = self.forward(theta.detach().clone().requires_grad_(), x)
         finally:
             for hook in hooks:
                 hook.remove()
@@ -233,7 +254,7 @@ class NetworkObjective(Objective):
             )
         return f, seen
 
-    @_in_turn
+    @in_turn
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """``(d,)``: reverse mode over a forward-mode derivative."""
 
@@ -250,36 +271,24 @@ class NetworkObjective(Objective):
         return torch.cat([self.gradients(theta, x[rows], y[rows]) @ v for rows in self._rows(len(x))])
 
     def _push(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
-        return jvp(lambda t: self._forward(t, x), (theta,), (v,))[1]
+        return jvp(lambda t: self.forward(t, x), (theta,), (v,))[1]
 
-    def _forward(self, theta: Tensor, x: Tensor) -> Tensor:
-        named, start = {}, 0
-        for name, parameter in self.module.named_parameters():
-            stop = start + parameter.numel()
-            named[name] = theta[start:stop].view(parameter.shape)
-            start = stop
-        return functional_call(self.module, named, (x.view(len(x), *self.input_shape),))
+    def forward(self, theta: Tensor, x: Tensor) -> Tensor:
+        """What the module makes of inputs ``(b, d)``, ``(b, c)``, with its graph; one thread at a time may ask."""
+        return call_with(self.module, self.parameters, theta, x.view(len(x), *self.input_shape))
+
+    @in_turn
+    def _try(self) -> None:
+        try_network(self)
 
     def _loss_of_one(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        return self.loss.values(self._forward(theta, x[None]), y[None])[0]
+        return self.loss.values(self.forward(theta, x[None]), y[None])[0]
 
     def _weighted_loss(self, theta: Tensor, rows: slice) -> Tensor:
-        return self.weights[rows] @ self.loss.values(self._forward(theta, self.x[rows]), self.y[rows])
+        return self.weights[rows] @ self.loss.values(self.forward(theta, self.x[rows]), self.y[rows])
 
     def _penalty(self, v: Tensor) -> Tensor:
         return (self.l2 if self.l2.ndim == 0 else self.l2[:, None]) * v
 
     def _rows(self, n: int) -> list[slice]:
         return [slice(start, start + ROWS) for start in range(0, n, ROWS)]
-
-
-def _vjp(value: Tensor, at: Tensor) -> LinearMap:
-    """``u (*value.shape, k) -> sum(u * d value / d at)``, shape ``(*at.shape, k)``, through a retained graph."""
-
-    def pull(u: Tensor) -> Tensor:
-        columns = [
-            torch.autograd.grad(value, at, u[..., j], retain_graph=True)[0] for j in range(u.shape[-1])
-        ]
-        return torch.stack(columns, -1)
-
-    return pull

@@ -1,0 +1,77 @@
+"""The retrainings that are hardest to forecast, proven once a study: what every corrected forecast is measured by.
+
+A forecast fails first for the examples without which the model changes most. Which these are depends on the model alone:
+those whose own outputs go farthest when they are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.context import ALONE, Context
+from influence_core.experiments.corrected import (
+    effects_by,
+    leverages,
+    linear_objective,
+    pulls,
+    undamped,
+)
+from influence_core.experiments.questions import Question
+from influence_core.retraining.leave_one_out import leave_each_out
+from influence_core.store.remember import remember
+from influence_core.studies import Study
+
+COUNT = 200
+"""So many; with fewer, forecasts of some studies pass that are wrong elsewhere."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hardest:
+    """The models without each of the examples that are hardest to leave out.
+
+    Attributes:
+        positions: ``(m,)`` of the examples, in training order.
+        changes: ``(m, p)`` ``theta_without_i - theta``, float32.
+        proven: Whether every model's gradient is as small as was asked for.
+    """
+
+    positions: np.ndarray
+    changes: np.ndarray
+    proven: bool
+
+
+@remember("hardest left out")
+def run(study: Study, *, context: Context = ALONE) -> Hardest:
+    """Train the models without each of the ``COUNT`` examples that are hardest to leave out.
+
+    Args:
+        study: A linear model with a smooth loss.
+        context: Its store keeps them and the leverages.
+
+    Raises:
+        UnsupportedError: If the model is not linear.
+    """
+    o, known = linear_objective(study), leverages(study, context=context.part(0.0, 0.7))
+    blocks = torch.as_tensor(known.blocks).to(study.theta)
+    moves = (blocks @ pulls(study, known)[:, :, None])[:, :, 0].abs().amax(dim=1)
+    at = moves.topk(min(COUNT, o.n)).indices.sort().values
+    inverse = undamped(study, context.part(0.7, 0.8)).inverse
+    rest = context.part(0.8, 1.0).progress
+    models = list(leave_each_out(o, study.theta, inverse, at, blocks[at], torch.float32, progress=rest))
+    return Hardest(
+        at.cpu().numpy(),
+        torch.cat([one.changes for one in models]).cpu().numpy(),
+        all(bool(one.proven.all()) for one in models),
+    )
+
+
+def miss(study: Study, hardest: Hardest, question: Question, forecast: np.ndarray) -> float:
+    """Largest miss of a forecast ``(n,)`` on these examples, as a share of the largest change of all; NaN if not proven."""
+    if not hardest.proven:
+        return float("nan")
+    truth = effects_by(study, question, torch.as_tensor(hardest.changes)).loss
+    largest = max(float(np.abs(truth).max()), float(np.abs(forecast).max()))
+    return float(np.abs(forecast[hardest.positions] - truth).max()) / max(largest, np.finfo(float).tiny)

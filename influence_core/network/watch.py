@@ -1,0 +1,91 @@
+"""What the layers of a module do while it runs, so that an error can name the one it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer.
+
+    Attributes:
+        name: The layer's, in words.
+        layer: The layer.
+        inputs: Its arguments, positional and by keyword.
+        output: What it gave.
+        drew: Whether a random number was drawn meanwhile.
+    """
+
+    name: str
+    layer: nn.Module
+    inputs: tuple[tuple[Any, ...], dict[str, Any]]
+    output: Any
+    drew: bool
+
+
+class Watch:
+    """Hooks on all layers of a module, while it is entered.
+
+    Args:
+        module: What is watched.
+        like: A tensor on the device of its inputs.
+        keep: Whether inputs and outputs are kept.
+
+    Attributes:
+        calls: Of all layers, in the order in which they ended: the inner ones before the outer.
+    """
+
+    def __init__(self, module: nn.Module, like: Tensor, keep: bool = True) -> None:
+        self.module, self.like, self.keep = module, like, keep
+        self.calls: list[Call] = []
+        self._running: list[tuple[str, nn.Module, Tensor]] = []
+
+    def __enter__(self) -> Watch:
+        self._hooks = []
+        for path, layer in self.module.named_modules():
+            kind = type(layer).__name__
+            name = f"The layer '{path}' ({kind})" if path else f"The module itself ({kind})"
+            self._hooks.append(layer.register_forward_pre_hook(self._begin(name)))
+            self._hooks.append(layer.register_forward_hook(self._end, with_kwargs=True))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    @property
+    def stopped_in(self) -> tuple[str, nn.Module] | None:
+        """The innermost layer that began and did not end."""
+        return self._running[-1][:2] if self._running else None
+
+    def _begin(self, name: str) -> Any:
+        def begin(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            self._running.append((name, layer, _dice(self.like)))
+
+        return begin
+
+    def _end(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        name, _, dice = self._running.pop()
+        if self.keep:
+            drew = not torch.equal(dice, _dice(self.like))
+            self.calls.append(Call(name, layer, (args, kwargs), output, drew))
+
+
+def leaves(value: Any) -> list[Tensor]:
+    """The tensors in tuples, lists and dictionaries, in their order."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple | list) else []
+
+
+def _dice(like: Tensor) -> Tensor:
+    """The state of the generators that the module may draw from."""
+    state = torch.get_rng_state()
+    return torch.cat([state, torch.cuda.get_rng_state(like.device)]) if like.is_cuda else state

@@ -1,0 +1,80 @@
+"""Better numbers while the page is open: what is made beside it, what is offered instead, and what the page says then."""
+
+import time
+
+import pytest
+import streamlit as st
+
+from influence_core.experiments import all_left_out
+from influence_core.experiments.all_left_out import Estimate
+from pages._shell import proving, results
+from tests.visits import keys, press, said, settle, visit
+
+ANSWER = {"test": "5040"}
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path, monkeypatch):
+    """A server and a store of its own for each test."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+PROVEN = ":green-badge[:material/verified: Proven]"
+
+
+def until(at, seen):
+    """The page as a browser keeps it: run again until something is seen."""
+    for _ in range(600):
+        at = settle(at)
+        if seen(at):
+            return at
+        time.sleep(0.1)
+        at.run()
+    raise AssertionError(said(at))
+
+
+def allow(monkeypatch, seconds="600", megabytes="100"):
+    monkeypatch.setenv(proving.SECONDS_VARIABLE, seconds)
+    monkeypatch.setenv(proving.MEGABYTES_VARIABLE, megabytes)
+
+
+def test_the_same_page_says_proven_once_all_retrainings_are_there(monkeypatch):
+    allow(monkeypatch)
+    at = until(visit(**ANSWER), lambda at: PROVEN in said(at))
+    words = said(at)
+    assert "trained again without each of the 1,092 training images" in words
+    assert "true change, after training again without it" in words
+    assert "spot_check" not in keys(at)
+
+
+def test_what_is_too_dear_is_offered_with_what_it_takes(monkeypatch):
+    allow(monkeypatch, megabytes="1")
+    at = until(visit(**ANSWER), lambda at: "prove_all" in keys(at))
+    (label,) = [one.label for one in at.button if one.key == "prove_all"]
+    assert label.startswith("Prove all 1,092 retrainings (about ") and label.endswith(" s, 3 MB on disk)")
+    assert PROVEN not in said(at)
+    until(press(at, "prove_all"), lambda at: PROVEN in said(at))
+
+
+def test_nothing_is_begun_where_it_is_not_allowed(monkeypatch):
+    allow(monkeypatch, seconds="0")
+    at = settle(visit(**ANSWER))
+    assert not proving.get_line()._jobs
+    assert "prove_all" not in keys(at)
+    assert "corrected forecast" in said(at)
+
+
+def test_a_setting_that_is_no_number_is_said(monkeypatch):
+    allow(monkeypatch, seconds="two minutes")
+    assert proving.limit().seconds == all_left_out.Limit().seconds
+    assert "should be a whole number, not 'two minutes'" in " ".join(results.get_store().notices())
+
+
+def test_the_limit():
+    limit = all_left_out.Limit(10.0, 100.0)
+    assert limit.allows(Estimate(10.0, 100))
+    assert not limit.allows(Estimate(10.1, 100))
+    assert not limit.allows(Estimate(10.0, 101))
