@@ -24,8 +24,8 @@ def show(view: View) -> None:
     times = st.session_state.get("tables_made", 0)  # a new form, folded and empty, after each table
     with st.expander("Use a table of your own", key=f"upload_{times}"):
         st.caption(
-            f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. It stays on the machine that runs this app, "
-            "in its store, until the store needs the room."
+            f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. It stays on the machine that runs this app "
+            "until you remove it."
         )
         file = st.file_uploader(
             "CSV file",

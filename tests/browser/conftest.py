@@ -45,6 +45,7 @@ def server(app_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     environment = os.environ | {
         "CALLS_OUT": str(calls),
         "INFLUENCE_EXPLORER_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "INFLUENCE_EXPLORER_HOME": str(tmp_path_factory.mktemp("home")),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
     command = [sys.executable, str(SERVE), str(app_script), str(port)]

@@ -80,7 +80,7 @@ def _choose_zip() -> Brought | None:
     st.caption(
         f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
         f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
-        "stays there until newer uploads need the room; nothing in it is ever run."
+        "stays there until you remove it; nothing in it is ever run."
     )
     file = st.file_uploader(
         "Zip file",

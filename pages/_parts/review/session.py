@@ -113,6 +113,6 @@ def show_origin(study: Study, now: Review) -> None:
         f"{practice}  \n"
         f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
         "among them are not looked for.  \n"
-        f"**Kept.** Every verdict is written to the store of this machine under the name “{escape_markdown(now.session)}”, "
-        "at once. The store forgets what was used longest ago when it is full: download what must last."
+        "**Kept.** Every verdict is written to the disk of the machine that runs this app at once, under the name "
+        f"“{escape_markdown(now.session)}”, and stays there."
     )
