@@ -62,6 +62,11 @@ def find(name: str, store: Store = NO_STORE) -> StudySpec:
     return CATALOGUE[name]
 
 
+def is_own(name: str) -> bool:
+    """Whether a study of this name is an uploaded table or one that somebody built, there or not."""
+    return name.startswith((UPLOADED, recipes.PREFIX))
+
+
 def of_table(kept: uploads.UploadedTable) -> StudySpec:
     """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
     model = "logistic" if kept.classes == 2 else "softmax"

@@ -15,7 +15,7 @@ from influence_core.data.brought import own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError
-from influence_core.store import FOLDER_VARIABLE, Store
+from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
 from tests.data.test_archives import packed, pets
 from tests.data.test_image_folder import fill, skipped
@@ -212,6 +212,7 @@ def test_texts_become_a_study(store, tmp_path):
 
 def test_what_was_brought_is_found_where_results_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     upload = picture_uploads.keep(Store(), packed(pets(20)), "pets.zip")
     fields = FIELDS | {"source": own.IN_ZIP + upload.key}
     spec = studies.find(recipes.keep(Store(), fields))

@@ -365,7 +365,7 @@ def test_what_cannot_be_read_is_said_and_not_begun_again(study, begun, store):
 
 
 def test_a_name_is_another_review_for_everybody(study, begun, store):
-    review.save(store, study, begun, "anna")
+    review.save(store, study, replace(begun, owner="anna"))
     review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])), "anna")
     for owner in ("", "bert"):
         assert review.recall(store, study, "mine", owner) is None

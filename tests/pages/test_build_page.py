@@ -17,7 +17,7 @@ from tests.data import test_text_folder
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_pictures import half, save
-from tests.visits import address, keys, press, said, settle, title, turn_to, visit_page
+from tests.visits import address, keys, owner, press, said, settle, title, turn_to, visit_page
 
 PAGE = "build"
 
@@ -44,8 +44,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
     yield tmp_path
-    for one in recipes.recipes(results.get_store()):
-        recipes.remove(results.get_store(), one.name)
+    for one in recipes.recipes(results.get_store(), owner()):
+        recipes.remove(results.get_store(), one.name, owner())
 
 
 def choose(at, kind):
@@ -66,7 +66,7 @@ def train(at, **inputs):
 
 
 def built():
-    return recipes.recipes(results.get_store())
+    return recipes.recipes(results.get_store(), owner())
 
 
 def test_the_empty_page_says_what_can_be_brought(uploaded):
@@ -335,6 +335,6 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     monkeypatch.setattr(backbones, "download", fail)
     at = press(visit_page(PAGE), "download_weights")
     assert any("no network" in one.value for one in at.error)
-    assert any("Studies that were built here" in one.value for one in at.subheader)
+    assert any("Your studies" in one.value for one in at.subheader)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error

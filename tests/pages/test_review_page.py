@@ -16,11 +16,24 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.review import MIN_VERDICTS, accuracy
+from influence_core.store.digest import digest
 from influence_core.words import percent, three_digits
 from pages._parts.review import session, suspect
 from pages._shell import results
 from tests import toy_mails
-from tests.visits import address, charts, keys, metrics, press, said, settle, title, visit_page
+from tests.visits import (
+    BROWSER,
+    address,
+    charts,
+    keys,
+    metrics,
+    owner,
+    press,
+    said,
+    settle,
+    title,
+    visit_page,
+)
 
 MINE = {"review": "mine", "panel": "practise"}
 
@@ -51,7 +64,11 @@ def visit(study="diabetes", **query):
 
 
 def kept(study):
-    return review.recall(results.get_store(), study, "mine")
+    return review.recall(results.get_store(), study, "mine", secret())
+
+
+def secret(browser=BROWSER, study="diabetes"):
+    return digest("review of", owner(browser), study, "mine")[:32]
 
 
 def finish(at):
@@ -180,7 +197,7 @@ def test_a_second_press_never_judges_an_unseen_suspect(study, begun):
     first, _ = ids(begun, 2)
     at = visit(**MINE)
     press(at, f"keep_{first}")
-    suspect._judge(study, "mine", first, 1)
+    suspect._judge(study, kept(study), first, 1)
     assert [(one.train_id, one.relabels) for one in kept(study).verdicts] == [(first, False)]
 
 
@@ -240,7 +257,7 @@ def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
 def test_all_done_is_said(study, begun):
     at = visit(**MINE)
     store = results.get_store()
-    state = review.recall(store, study, "mine")
+    state = kept(study)
     while state.current is not None:
         state = review.keep(state, int(state.ids[state.current]))
     review.save(store, study, state)

@@ -23,7 +23,7 @@ from influence_core.experiments.review.session import (
     table,
     undo,
 )
-from influence_core.experiments.review.storage import Change, amend, recall, resume, save
+from influence_core.experiments.review.storage import Change, amend, recall, resume, save, take_over
 
 __all__ = [
     "LONGEST_NAME",
@@ -45,6 +45,7 @@ __all__ = [
     "supports",
     "suspect",
     "table",
+    "take_over",
     "train",
     "undo",
 ]

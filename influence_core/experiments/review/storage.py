@@ -6,7 +6,7 @@ A closed page or a killed process loses nothing, and the store that forgets has 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from threading import Lock
 
 from influence_core.context import ALONE, Context
@@ -57,7 +57,7 @@ def resume(
     begun = start(study, session, method, flips, context=context)
     with _LOCK:
         kept = recall(context.store, study, session, owner)
-        return save(context.store, study, begun, owner) if kept is None else kept
+        return save(context.store, study, replace(begun, owner=owner)) if kept is None else kept
 
 
 def recall(store: Store, study: Study, session: str, owner: str = "") -> Review | None:
@@ -84,10 +84,11 @@ def recall(store: Store, study: Study, session: str, owner: str = "") -> Review 
         verdicts=tuple(Verdict(**one) for one in meta["verdicts"]),
         trainings=tuple(Training(**one) for one in meta["trainings"]),
         theta=arrays["theta"],
+        owner=owner,
     )
 
 
-def save(store: Store, study: Study, review: Review, owner: str = "") -> Review:
+def save(store: Store, study: Study, review: Review) -> Review:
     """Keep a review under its owner's and its session's name, in the place of what was kept there.
 
     Raises:
@@ -100,7 +101,7 @@ def save(store: Store, study: Study, review: Review, owner: str = "") -> Review:
         "verdicts": [asdict(one) for one in review.verdicts],
         "trainings": [asdict(one) for one in review.trainings],
     }
-    home_of(store).put(_key(study, review.session, owner), arrays, meta)
+    home_of(store).put(_key(study, review.session, review.owner), arrays, meta)
     return review
 
 
@@ -122,7 +123,20 @@ def amend(store: Store, study: Study, session: str, change: Change, owner: str =
         review = recall(store, study, session, owner)
         if review is None:
             raise DataError(f"There is no session “{session}” of this study (any more). Begin it again.")
-        return save(store, study, change(review), owner)
+        return save(store, study, change(review))
+
+
+def take_over(store: Store, study: Study, session: str, owner: str) -> None:
+    """Give a session that belongs to nobody, because an earlier version kept it, to an owner; that there is none is fine.
+
+    Raises:
+        StoreError: If it could not be kept; it still belongs to nobody then.
+    """
+    with _LOCK:
+        review = recall(store, study, session)
+        if review is not None:
+            save(store, study, replace(review, owner=owner))
+            home_of(store).path(_key(study, session, "")).unlink(missing_ok=True)
 
 
 def _key(study: Study, session: str, owner: str) -> str:

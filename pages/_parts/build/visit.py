@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from influence_core.data.brought.picture_uploads import Upload
+
 
 def lasting(key: str, default: Any) -> str:
     """The key of a widget that keeps its value while it is not shown."""
@@ -26,6 +28,19 @@ def zip_key() -> str:
 def forget_zip() -> None:
     """The zip that was sent is not meant any more."""
     st.session_state.pop("build_upload", None)
+
+
+def forget_zip_that_is_gone() -> None:
+    """The same, where it was removed."""
+    sent: Upload | None = st.session_state.get("build_upload")
+    if sent is not None and not sent.folder.exists():
+        forget_zip()
+
+
+def take_up(sent: Upload) -> None:
+    """A zip that was sent before is meant again."""
+    st.session_state.update(build_upload=sent, build_kind="zip")
+    back_to_form()
 
 
 def begin(fields: dict[str, Any]) -> None:
