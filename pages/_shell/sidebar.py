@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -26,7 +27,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = {name: _study_title(name) for name in _studies(view)}
+        studies_ = _told_apart({name: _study_title(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
@@ -65,6 +66,16 @@ def _studies(view: View) -> list[str]:
     sent = [studies.UPLOADED + one.key for one in uploads.tables(store, owner)]
     by_link = [view.study] if studies.is_own(view.study) else []
     return list(dict.fromkeys([*studies.CATALOGUE, *built, *sent, *by_link]))
+
+
+def _told_apart(titles: dict[str, str]) -> dict[str, str]:
+    """The same titles with a number where one occurs again: the browser sends back the title that was chosen."""
+    seen: Counter[str] = Counter()
+    told = {}
+    for name, title in titles.items():
+        seen[title] += 1
+        told[name] = title if seen[title] == 1 else f"{title} ({seen[title]})"
+    return told
 
 
 def _study_title(name: str) -> str:

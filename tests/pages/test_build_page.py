@@ -40,12 +40,11 @@ def uploaded(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A data folder of this test's; afterwards no study of it is left."""
+    """A data folder and a home of this test's."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "people"))
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
-    yield tmp_path
-    for one in recipes.recipes(results.get_store(), owner()):
-        recipes.remove(results.get_store(), one.name, owner())
+    return tmp_path
 
 
 def choose(at, kind):

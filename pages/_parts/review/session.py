@@ -83,7 +83,7 @@ def _offer_old(study: Study, name: str, whose: str) -> None:
     if old is None:
         return
     st.info(
-        f"A review “{escape_markdown(name)}” with {len(old.verdicts):,} verdicts was kept on this machine before reviews "
+        f"A review “{escape_markdown(name)}” with {len(old.verdicts):,} verdict{'' if len(old.verdicts) == 1 else 's'} was kept on this machine before reviews "
         "belonged to a browser. Is it yours?"
     )
     with st.container(horizontal=True):
