@@ -82,9 +82,10 @@ def _offer_old(study: Study, name: str, whose: str) -> None:
     old = review.recall(results.get_store(), study, name)
     if old is None:
         return
+    done = len(old.verdicts)
     st.info(
-        f"A review “{escape_markdown(name)}” with {len(old.verdicts):,} verdict{'' if len(old.verdicts) == 1 else 's'} was kept on this machine before reviews "
-        "belonged to a browser. Is it yours?"
+        f"A review “{escape_markdown(name)}” with {done:,} verdict{'' if done == 1 else 's'} was kept on this machine before "
+        "reviews belonged to a browser. Is it yours?"
     )
     with st.container(horizontal=True):
         st.button(
