@@ -47,7 +47,7 @@ def remember() -> None:
 
 def _token() -> str:
     if "browser" not in st.session_state:
-        sent = st.context.cookies.get(COOKIE, "")
+        sent = str(st.context.cookies.get(COOKIE, ""))
         st.session_state["browser"] = sent if _TOKEN.fullmatch(sent) else secrets.token_hex(16)
     token: str = st.session_state["browser"]
     return token

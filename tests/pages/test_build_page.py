@@ -10,12 +10,13 @@ from PIL import Image
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
-from pages._parts.build import bring
+from pages._parts.build import bring, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests.data import test_text_folder
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
+from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
 from tests.visits import address, keys, owner, press, said, settle, title, turn_to, visit_page
 
@@ -40,7 +41,8 @@ def uploaded(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A data folder and a home of this test's."""
+    """A data folder and a home of this test's, and nothing in training."""
+    visit._begun().clear()
     monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "people"))
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
@@ -254,6 +256,14 @@ def test_hostile_names_are_shown_to_the_letter(uploaded):
     (kept,) = built()
     assert kept.title == "a(javascriptb) i"
     assert not any("<i>" in str(one.value) for one in at.markdown)
+
+
+def test_a_reload_finds_what_is_in_training(folder, monkeypatch):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    fields = FIELDS | {"title": "Pets", "source": f"{own.IN_FOLDER}{path}", "seed": 3}
+    visit._begun()[owner()] = fields  # begun by the page before it was loaded again
+    assert "**Pets** is trained on" in said(visit_page(PAGE))
+    assert [one.title for one in built()] == ["Pets"] and visit._begun() == {}
 
 
 def test_training_can_be_left_and_nothing_is_kept_of_a_failure(folder):
