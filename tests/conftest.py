@@ -18,9 +18,10 @@ import torch  # noqa: E402
 
 torch.set_num_threads(1)
 
-# Set before anything imports the library, so that no test reads or fills the cache of the person who runs it.
+# Set before anything imports the library, so that no test reads or fills the folders of the person who runs it.
 _CACHE = tempfile.TemporaryDirectory(prefix="influence-explorer-tests-", ignore_cleanup_errors=True)
-os.environ["INFLUENCE_EXPLORER_CACHE"] = _CACHE.name
+os.environ["INFLUENCE_EXPLORER_CACHE"] = f"{_CACHE.name}/cache"
+os.environ["INFLUENCE_EXPLORER_HOME"] = f"{_CACHE.name}/home"
 os.environ["INFLUENCE_EXPLORER_PROVE_SECONDS"] = "0"  # a test that wants the background work turns it on
 
 # Tests of the screen need Plotly and Streamlit; those of the mathematics must pass without them.

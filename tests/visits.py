@@ -8,11 +8,15 @@ from pathlib import Path
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from influence_core.store.digest import digest
+
 # Every AppTest looks through all installed packages for components, as a server does once when it starts.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 PATIENCE = 180.0
+BROWSER = "0" * 32
+"""The cookie of the browser that visits; another one is `visit_page(..., browser=...)`."""
 SPOKEN = (
     "title",
     "header",
@@ -27,14 +31,22 @@ SPOKEN = (
 )
 
 
+def owner(browser: str = BROWSER) -> str:
+    """What the work of a browser is kept under."""
+    return digest("owner", browser)[:32]
+
+
 def visit(study: str = "one-or-seven", **query: str) -> AppTest:
     """The start page at an address, once its long work has ended."""
     return visit_page("explain", study, **query)
 
 
-def visit_page(page_name: str, /, study: str = "one-or-seven", **query: str) -> AppTest:
+def visit_page(
+    page_name: str, /, study: str = "one-or-seven", *, browser: str = BROWSER, **query: str
+) -> AppTest:
     """A page at an address, by the name of its file, once its long work has ended."""
     at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+    at.session_state["browser"] = browser
     if page_name != "explain":  # the start page
         at.switch_page(f"pages/{page_name}.py")
     for name, value in {"study": study, **query}.items():

@@ -1,6 +1,8 @@
 """Written whole or not at all; the oldest forgotten until the rest fits; leftovers of killed processes swept away.
 
 What is written lies beside its place under a temporary name, ``<stem>-<random>.tmp``, and moves there in one step.
+Whoever writes holds a lock on it, which the operating system lets go when the process ends, however it ends: so a
+leftover is told from what is in the making.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +18,11 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
 
+if sys.platform != "win32":
+    import fcntl
+
 ABANDONED_AFTER_SECONDS = 3600
+"""On Windows, which has no such locks."""
 _SUFFIX = ".tmp"
 
 
@@ -31,17 +38,17 @@ def whole_file(path: Path, mode: int = 0o600) -> Iterator[BufferedRandom]:
         OSError: The disk refuses.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=_SUFFIX, dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, path)
-    finally:
-        with suppress(OSError):  # after the move there is nothing left to remove
-            os.unlink(name)
+    with _in_the_making(lambda: _new_file(path)) as scratch:
+        try:
+            with scratch.open("w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(scratch, mode)
+            os.replace(scratch, path)
+        finally:
+            with suppress(OSError):  # after the move there is nothing left to remove
+                os.unlink(scratch)
 
 
 @contextmanager
@@ -56,16 +63,33 @@ def whole_folder(path: Path, unless_there: bool = False) -> Iterator[Path]:
         OSError: The disk refuses, or something is there already.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f"{path.name}-", suffix=_SUFFIX, dir=path.parent))
-    try:
-        yield scratch
+    with _in_the_making(lambda: _new_folder(path)) as scratch:
         try:
-            os.rename(scratch, path)
-        except OSError:
-            if not (unless_there and path.is_dir()):
-                raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            yield scratch
+            try:
+                os.rename(scratch, path)
+            except OSError:
+                if not (unless_there and path.is_dir()):
+                    raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder in one step, as others see it; that there is none is fine.
+
+    Args:
+        path: Of the folder; a process that is killed meanwhile leaves a leftover, never half a folder.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    with _in_the_making(lambda: _new_folder(path)) as scratch:
+        try:
+            with suppress(FileNotFoundError):
+                os.rename(path, scratch / path.name)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def forget_oldest(
@@ -88,7 +112,7 @@ def forget_oldest(
 
 
 def remove_abandoned(folder: Path, ours: re.Pattern[str]) -> None:
-    """Remove what killed processes left half written; something younger may still be in the making.
+    """Remove what killed processes left half written; what somebody still writes stays.
 
     Args:
         folder: Where to look.
@@ -96,10 +120,77 @@ def remove_abandoned(folder: Path, ours: re.Pattern[str]) -> None:
     """
     with suppress(OSError):
         for path in folder.glob(f"*-*{_SUFFIX}"):
-            with suppress(OSError):
-                old = time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS
-                if old and ours.fullmatch(path.name.rpartition("-")[0]):
-                    _remove(path)
+            if ours.fullmatch(path.name.rpartition("-")[0]):
+                with suppress(OSError):
+                    _remove_unless_held(path)
+
+
+def _new_file(path: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=_SUFFIX, dir=path.parent)
+    os.close(descriptor)
+    return Path(name)
+
+
+def _new_folder(path: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{path.name}-", suffix=_SUFFIX, dir=path.parent))
+
+
+@contextmanager
+def _in_the_making(make: Callable[[], Path]) -> Iterator[Path]:
+    """A new file or folder, held until the end."""
+    if sys.platform == "win32":
+        yield make()
+        return
+    descriptor = None
+    while descriptor is None:
+        scratch = make()
+        try:
+            descriptor = _lock(scratch, alone=False)
+        except (
+            OSError
+        ):  # a disk without locks: nobody can tell that it is a leftover, so it is never swept away
+            yield scratch
+            return
+    try:
+        yield scratch
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, alone: bool) -> int | None:
+    """A descriptor that holds the lock; ``None`` where another process swept the file away before that.
+
+    Raises:
+        OSError: Somebody else holds it.
+    """
+    assert sys.platform != "win32"
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+        gone = os.fstat(descriptor).st_nlink == 0
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if gone:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_unless_held(path: Path) -> None:
+    if sys.platform == "win32":
+        if time.time() - path.stat().st_mtime > ABANDONED_AFTER_SECONDS:
+            _remove(path)
+        return
+    descriptor = _lock(path, alone=True)
+    if descriptor is not None:
+        try:
+            _remove(path)
+        finally:
+            os.close(descriptor)
 
 
 def _remove(path: Path) -> None:

@@ -20,6 +20,7 @@ class NullStore(Store):
             os.devnull
         )  # no folder: nothing lies in it, and nothing can be put beside the store
         self.limit_bytes = 0
+        self.of_program = True
 
     def get(self, key: str) -> Entry | None:
         """None, whatever the key."""

@@ -28,7 +28,8 @@ LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
 DEFAULT_LIMIT = 2 * 2**30
 ENTRY, MATRIX, BESIDE = ".npz", ".npy", ".json"
 """An entry is one file; a matrix that is read as a memory map (`mapped`) is two."""
-_KEY = re.compile(r"[0-9a-f]{32,128}")  # 32 at least: no file of the user's is ever taken for an entry
+KEY = re.compile(r"[0-9a-f]{32,128}")
+"""32 at least: no file of the user's is ever taken for an entry."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,9 @@ class Store:
     Args:
         folder: where to keep the entries; None for INFLUENCE_EXPLORER_CACHE, else the user's cache folder.
         limit_bytes: what all entries may take; None for INFLUENCE_EXPLORER_CACHE_MB megabytes, else 2 GiB.
+
+    Attributes:
+        of_program: whether the program named the folder, and not the person who started it.
     """
 
     def __init__(self, folder: Path | None = None, limit_bytes: int | None = None) -> None:
@@ -62,8 +66,9 @@ class Store:
         self._lock = Lock()
         named = folder or os.environ.get(FOLDER_VARIABLE)
         self.folder = Path(named or platformdirs.user_cache_dir("influence-explorer")).expanduser()
+        self.of_program = folder is not None
         self.limit_bytes = self._limit_from_environment() if limit_bytes is None else limit_bytes
-        remove_abandoned(self.folder, _KEY)
+        remove_abandoned(self.folder, KEY)
 
     def get(self, key: str) -> Entry | None:
         """The entry kept under `key`, or None; a damaged one is removed, with a notice.
@@ -81,7 +86,7 @@ class Store:
             return None
         try:
             with file:
-                entry = _read(file, key)
+                entry = read_entry(file, key)
         except Exception:  # a damaged file makes numpy and zipfile raise nearly anything
             self.notify("A stored result was damaged; it was removed and is computed again.")
             self.remove(path)
@@ -108,8 +113,7 @@ class Store:
         if not self.has_room_for(_size_on_disk(arrays, header)):
             return False
         try:
-            with whole_file(path) as file:
-                np.savez(file, **_members(key, arrays, header))
+            _write(path, key, arrays, header)
         except OSError as error:
             self.notify(f"A result could not be kept ({reason(error)}); it is computed again next time.")
             return False
@@ -151,7 +155,7 @@ class Store:
         Raises:
             StoreError: `key` is not a hex digest.
         """
-        if not _KEY.fullmatch(key):
+        if not KEY.fullmatch(key):
             raise StoreError(f"Expected a key of 32 to 128 hex digits, got {key!r}. Make it with digest().")
         return self.folder / f"{key}{suffix}"
 
@@ -159,7 +163,7 @@ class Store:
         """(last use, bytes, path) of each entry; files that are not ours are never touched."""
         with suppress(OSError):
             for path in self.folder.iterdir():
-                if path.suffix in (ENTRY, MATRIX) and _KEY.fullmatch(path.stem):
+                if path.suffix in (ENTRY, MATRIX) and KEY.fullmatch(path.stem):
                     with suppress(OSError):  # another process removed it first
                         status = path.stat()
                         beside = path.with_suffix(BESIDE)
@@ -205,7 +209,7 @@ def read_only(folder: Path, key: str) -> Entry | None:
     """
     try:
         with (folder / f"{key}.npz").open("rb") as file:
-            return _read(file, key)
+            return read_entry(file, key)
     except Exception:  # as in `Store.get`
         return None
 
@@ -213,6 +217,21 @@ def read_only(folder: Path, key: str) -> Entry | None:
 def reason(error: OSError) -> str:
     """What the operating system said, in everyday words where it matters."""
     return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+
+
+def write_entry(path: Path, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
+    """Write an entry whole, in the place of what was there.
+
+    Raises:
+        OSError: The disk refuses.
+        StoreError: An array holds Python objects, or ``meta`` is not JSON.
+    """
+    _write(path, key, arrays, _header(arrays, meta))
+
+
+def _write(path: Path, key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> None:
+    with whole_file(path) as file:
+        np.savez(file, **_members(key, arrays, header))
 
 
 def _header(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
@@ -250,8 +269,13 @@ def _checksum(key: str, header: bytes, arrays: list[np.ndarray]) -> bytes:
     return hasher.digest()
 
 
-def _read(file: BinaryIO, key: str) -> Entry:
-    """The entry in `file`; ValueError where it is not what was once put there under `key`."""
+def read_entry(file: BinaryIO, key: str) -> Entry:
+    """The entry in `file`.
+
+    Raises:
+        ValueError: It is not what was once put there under `key`; a damaged file makes numpy and zipfile raise nearly
+            anything else.
+    """
     with np.load(file, allow_pickle=False) as archive:
         header = archive["header"].tobytes()
         described = json.loads(header)

@@ -3,7 +3,15 @@
 from influence_core.studies.catalogue import CATALOGUE, MACHINES
 from influence_core.studies.families import FAMILIES, Family
 from influence_core.studies.opening import FORMAT, PACKAGED, Study, open_study, sizes
-from influence_core.studies.own import MODULE_VARIABLE, UPLOADED, find, load_module, of_recipe, of_table
+from influence_core.studies.own import (
+    MODULE_VARIABLE,
+    UPLOADED,
+    find,
+    is_own,
+    load_module,
+    of_recipe,
+    of_table,
+)
 from influence_core.studies.spec import StudySpec
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "Study",
     "StudySpec",
     "find",
+    "is_own",
     "load_module",
     "of_recipe",
     "of_table",

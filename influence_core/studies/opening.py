@@ -13,7 +13,6 @@ from influence_core import data, devices
 from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
-from influence_core.data.brought.home import home_of
 from influence_core.data.examples import Pictures
 from influence_core.data.packaged import ASSETS
 from influence_core.data.readers.picture_sets import resized
@@ -238,9 +237,9 @@ def _deep_features(
 
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
     if spec.data in (brought.PHOTOS, brought.TEXTS):
-        return brought.load(spec.data, spec.source, home_of(store), folder, spec.seed, progress)
+        return brought.load(spec.data, spec.source, store, folder, spec.seed, progress)
     if spec.source:
-        return uploads.load(home_of(store), spec.source)
+        return uploads.load(store, spec.source)
     return data.load(spec.data, folder, progress)
 
 

@@ -7,7 +7,6 @@ import re
 import runpy
 
 from influence_core.data.brought import TABLE, recipes, uploads
-from influence_core.data.brought.home import home_of
 from influence_core.errors import DataError
 from influence_core.store import NO_STORE, Store
 from influence_core.studies.catalogue import CATALOGUE
@@ -45,22 +44,27 @@ def load_module(path: str | None = None) -> None:
 
 
 def find(name: str, store: Store = NO_STORE) -> StudySpec:
-    """The spec called ``name``: a row of the catalogue, an uploaded table that the store still has, or an own study.
+    """The spec called ``name``: a row of the catalogue, an uploaded table, or an own study.
 
     Args:
         name: Its name.
-        store: Where uploaded tables are kept; the user's own store where none is given.
+        store: Whose home keeps them; the user's own where none is given.
 
     Raises:
         DataError: If there is none.
     """
     if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
-        return of_table(uploads.recall(home_of(store), name.removeprefix(UPLOADED)))
+        return of_table(uploads.recall(store, name.removeprefix(UPLOADED)))
     if recipes.NAME.fullmatch(name):
-        return of_recipe(recipes.recall(home_of(store), name))
+        return of_recipe(recipes.recall(store, name))
     if name not in CATALOGUE:
         raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
+
+
+def is_own(name: str) -> bool:
+    """Whether a study of this name is an uploaded table or one that somebody built, there or not."""
+    return name.startswith((UPLOADED, recipes.PREFIX))
 
 
 def of_table(kept: uploads.UploadedTable) -> StudySpec:

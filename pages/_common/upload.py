@@ -12,7 +12,7 @@ from influence_core.data.readers.delimited import MAX_BYTES, Encoding, Table, re
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
-from pages._shell import results
+from pages._shell import browser, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import show_error
 
@@ -23,10 +23,7 @@ def show(view: View) -> None:
     """A folded form that turns a CSV file into a study."""
     times = st.session_state.get("tables_made", 0)  # a new form, folded and empty, after each table
     with st.expander("Use a table of your own", key=f"upload_{times}"):
-        st.caption(
-            f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. It stays on the machine that runs this app, "
-            "in its store, until the store needs the room."
-        )
+        st.caption(f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. {browser.PRIVATE}")
         file = st.file_uploader(
             "CSV file",
             type=["csv", "tsv", "txt"],
@@ -104,7 +101,7 @@ def _groups(columns: list[Column]) -> list[str]:
 def _train(file: UploadedFile, choices: Choices) -> None:
     """Keep the table and go to its study."""
     with st.spinner("Reading the table"):
-        kept = uploads.keep(results.get_store(), file.getvalue(), choices, file.name)
+        kept = uploads.keep(results.get_store(), file.getvalue(), choices, file.name, browser.owner())
     st.session_state.pop("table_read", None)
     st.session_state["tables_made"] = st.session_state.get("tables_made", 0) + 1
     go_to(study=of_table(kept).name)

@@ -34,7 +34,8 @@ Whoever starts the app may set these variables first.
 | `INFLUENCE_EXPLORER_MODULE` | a Python file that adds studies, data sets or a network; CONTRIBUTING.md shows one |
 | `INFLUENCE_EXPLORER_PROVE_SECONDS`, `INFLUENCE_EXPLORER_PROVE_MB` | how long all retrainings of a study may be expected to take, and how large they may be, to be begun unasked; 120 and 1024 by default, 0 seconds for never |
 | `INFLUENCE_EXPLORER_CACHE` | folder of the store (trained parameters and results); the user's cache folder otherwise |
-| `INFLUENCE_EXPLORER_CACHE_MB` | its limit, 2048 by default; what was used longest ago goes first |
+| `INFLUENCE_EXPLORER_HOME` | folder of what people did (uploads, recipes of studies, verdicts), which is never forgotten; one among the user's data otherwise |
+| `INFLUENCE_EXPLORER_CACHE_MB` | the limit of the store, 2048 by default; what was used longest ago goes first; uploads may take as much together, and no more are taken then |
 
 The server listens on this machine only. To share it, start it behind a proxy that knows its visitors.
 """

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from influence_core import devices, studies
 from influence_core.engines import SolverSettings
@@ -138,13 +139,17 @@ def read_address(own: type[Params]) -> tuple[View, Texts]:
     """The view of this visit and the texts of the page's own fields, in step with the address.
 
     A click can reach the server before the browser has shown the address of the click before: what the address
-    said a moment ago is then out of date and the visit's own holds. Any other address was typed, followed or
-    gone back to, and is taken. A page opened from the menu comes without an address: the visit's question goes along.
+    said a moment ago is then out of date and the visit's own holds. Any other address was typed or followed, and is
+    taken, and so is any that was gone back to. A page opened from the menu comes without an address: the visit's
+    question goes along.
     """
     asked, (texts, past, written) = _known(st.query_params.to_dict(), own), _visit()
     st.session_state["own_params"] = own
     late = asked in past and monotonic() - written < LATE_SECONDS
-    if _turned_page() and texts is not None:
+    if _went_back():
+        _turned_page()
+        st.session_state["visit"] = (asked, (), 0.0)
+    elif _turned_page() and texts is not None:
         _remember(asked or _known(texts, Params))
     elif texts is None or (asked != texts and not late):
         st.session_state["visit"] = (asked, (), 0.0)  # the browser is ahead: nothing of before can be late
@@ -157,6 +162,12 @@ def _known(query: Mapping[str, Any], own: type[Params]) -> Texts:
     """What differs from its default among the fields of the view and of the page."""
     defaults = View.defaults() | own.defaults()
     return {name: str(text) for name, text in query.items() if defaults.get(name, text) != str(text)}
+
+
+def _went_back() -> bool:
+    """Whether the reader went back or forward in the browser, which tells so."""
+    run = get_script_run_ctx()
+    return run is not None and run.is_history_navigation
 
 
 def _turned_page() -> bool:

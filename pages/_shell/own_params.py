@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from influence_core import solvers
@@ -155,15 +156,24 @@ class WrongLabelsParams(Params):
     retrain: bool = _retrain("flip", "repeats")
 
 
+def _secret(text: str) -> str:
+    """Reads what only the link of a shared review holds."""
+    if not re.fullmatch("([0-9a-f]{32})?", text):
+        raise DataError("The link of this review is not whole. Ask for it again.")
+    return text
+
+
 @dataclass(frozen=True)
 class ReviewParams(Params):
-    """Of *Review the suspects*: the review's name, the score that ranks, and how many labels to flip to practise."""
+    """Of *Review the suspects*: the review's name, the secret of one that is shared, the score that ranks, and how many
+    labels to flip to practise."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {
         one: one for one in ("proven", "corrected", "loss", "random")
     }
 
     review: str = param("", review.session_name)
+    by: str = param("", _secret, after=("study", "review"))
     score: str = param(
         "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from pages._shell import sidebar
+from pages._shell import restart, sidebar
 from pages._shell.address import View, go_to, read_address, start_over
 from pages._shell.catalogue import PAGES, OwnParams, PageRow
 from pages._shell.escape import show_error
@@ -75,6 +75,7 @@ def enter() -> None:
     Naming them ends that, and the page runs again as it should.
     """
     if not st.session_state.get("entered"):
+        restart.put_aside()
         st.session_state["entered"] = True
         st.navigation(menu())
         st.rerun()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -66,6 +67,8 @@ def whole(what: str, least: int = 0) -> Callable[[str], int]:
     """Reads a whole number; a smaller one than ``least`` counts as that."""
 
     def read(text: str) -> int:
+        if re.fullmatch("-[0-9]{1,18}", text):
+            raise DataError(f"There is no {what} {text}: they are counted from {least}.")
         if not (text.isascii() and text.isdigit() and len(text) < 19):
             raise DataError(
                 f"The address asks for the {what} “{text[:SHOWN]}”, but a {what} is a whole number."

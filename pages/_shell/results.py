@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from typing import Any, ParamSpec, TypeVar
 
 import platformdirs
@@ -50,12 +51,13 @@ class _JobEngines(Engines):
         """The engine, by the one job for it; what takes no preparation waits for nobody."""
         if settings.resolved(study).solver == "cg":
             return prepare(study, settings, progress)
-        job = _preparation(study, settings)
+        job, who = _preparation(study, settings), secrets.token_hex(16)
         while not job.wait(0.2):
+            job.join(who)
             try:
                 report(progress, job.fraction, job.message)
             except BaseException:
-                job.cancel()
+                job.leave(who)
                 raise
         if job.error is not None:
             raise job.error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
 import streamlit as st
 
 from influence_core import data, devices, solvers, studies
-from influence_core.data.brought import recipes
+from influence_core.data.brought import recipes, uploads
 from influence_core.errors import InfluenceError
-from pages._shell import results
+from pages._shell import browser, results
 from pages._shell.address import View
 from pages._shell.widgets import bound, choice
 
@@ -26,7 +27,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = {name: _study_title(name) for name in _studies(view)}
+        studies_ = _told_apart({name: _study_title(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
@@ -37,6 +38,7 @@ def show(view: View) -> None:
             devices_ = {name: _DEVICES[name] for name in devices.available()}
             choice("device", view.device, "Device", devices_, **_box("device"))
         st.caption("Everything is computed on this machine. The app makes no network requests.")
+        browser.remember()
 
 
 def _box(name: str) -> dict[str, Any]:
@@ -58,10 +60,22 @@ def _damping(view: View) -> None:
 
 
 def _studies(view: View) -> list[str]:
-    """The catalogue, what was built on this server, and the uploaded table that is open."""
-    uploaded = [view.study] if view.study.startswith(studies.UPLOADED) else []
-    built = [one.name for one in recipes.recipes(results.get_store())]
-    return [*studies.CATALOGUE, *built, *uploaded]
+    """The catalogue, what this browser built and sent, and what is open by its link."""
+    store, owner = results.get_store(), browser.owner()
+    built = [one.name for one in recipes.recipes(store, owner)]
+    sent = [studies.UPLOADED + one.key for one in uploads.tables(store, owner)]
+    by_link = [view.study] if studies.is_own(view.study) else []
+    return list(dict.fromkeys([*studies.CATALOGUE, *built, *sent, *by_link]))
+
+
+def _told_apart(titles: dict[str, str]) -> dict[str, str]:
+    """The same titles with a number where one occurs again: the browser sends back the title that was chosen."""
+    seen: Counter[str] = Counter()
+    told = {}
+    for name, title in titles.items():
+        seen[title] += 1
+        told[name] = title if seen[title] == 1 else f"{title} ({seen[title]})"
+    return told
 
 
 def _study_title(name: str) -> str:

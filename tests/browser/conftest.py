@@ -52,6 +52,7 @@ def serving(app_script: Path, folder: Path, **settings: str) -> Iterator[str]:
     environment = os.environ | {
         "CALLS_OUT": str(calls),
         "INFLUENCE_EXPLORER_CACHE": str(folder / "cache"),
+        "INFLUENCE_EXPLORER_HOME": str(folder / "home"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         **settings,
     }

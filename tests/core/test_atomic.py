@@ -6,7 +6,14 @@ import stat
 
 import pytest
 
-from influence_core.store.atomic import forget_oldest, remove_abandoned, whole_file, whole_folder
+from influence_core.store import atomic
+from influence_core.store.atomic import (
+    forget_oldest,
+    remove_abandoned,
+    remove_folder,
+    whole_file,
+    whole_folder,
+)
 
 
 def test_a_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -55,13 +62,47 @@ def test_the_oldest_are_forgotten_until_the_rest_fits(tmp_path, limit, gone):
     assert removed == gone
 
 
-def test_only_ones_own_old_leftovers_are_swept_away(tmp_path):
-    for name in ("own-a-1.tmp", "own-a-2.tmp", "notes-1.tmp", "own-a.txt"):
+def test_leftovers_are_swept_away_and_what_is_in_the_making_stays(tmp_path):
+    for name in ("own-a-1.tmp", "notes-1.tmp", "own-a.txt"):
         (tmp_path / name).write_text("")
-        os.utime(tmp_path / name, (0, 0))
     (tmp_path / "own-b-1.tmp").mkdir()
-    os.utime(tmp_path / "own-b-1.tmp", (0, 0))
-    os.utime(tmp_path / "own-a-2.tmp")
-    remove_abandoned(tmp_path, re.compile("own-[a-z]"))
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["notes-1.tmp", "own-a-2.tmp", "own-a.txt"]
+    ours = re.compile("own-[a-z]")
+    with whole_file(tmp_path / "own-c.txt") as file, whole_folder(tmp_path / "own-d") as scratch:
+        file.write(b"some")
+        (scratch / "one").write_text("first")
+        for name in os.listdir(tmp_path):
+            os.utime(tmp_path / name, (0, 0))  # whatever the clock says
+        remove_abandoned(tmp_path, ours)
+        assert len(list(tmp_path.glob("own-*.tmp"))) == 2
+    assert (tmp_path / "own-c.txt").read_bytes() == b"some" and (tmp_path / "own-d" / "one").exists()
+    remove_abandoned(tmp_path, ours)
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "notes-1.tmp",
+        "own-a.txt",
+        "own-c.txt",
+        "own-d",
+    ]
     remove_abandoned(tmp_path / "nowhere", re.compile("x"))
+
+
+def test_a_folder_goes_in_one_step(tmp_path):
+    (tmp_path / "a" / "deep").mkdir(parents=True)
+    remove_folder(tmp_path / "a")
+    remove_folder(tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_swept_away_the_moment_it_is_made_is_made_again(tmp_path, monkeypatch):
+    """Between its making and its lock a sweep of another process may come."""
+    made, new = [], atomic._new_file
+
+    def swept(path):
+        made.append(new(path))
+        if len(made) == 1:
+            made[0].unlink()
+        return made[-1]
+
+    monkeypatch.setattr(atomic, "_new_file", swept)
+    with whole_file(tmp_path / "a.txt") as file:
+        file.write(b"some")
+    assert len(made) == 2 and [one.name for one in tmp_path.iterdir()] == ["a.txt"]

@@ -6,13 +6,16 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
 from influence_core import studies
-from influence_core.data.brought import own, picture_uploads, recipes
+from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought.home import home_of
+from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError
-from influence_core.store import FOLDER_VARIABLE, Store
+from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
 from tests.data.test_archives import packed, pets
 from tests.data.test_image_folder import fill, skipped
@@ -34,7 +37,7 @@ def store(tmp_path):
 
 
 def uploads_of(store):
-    home = store.folder / picture_uploads.FOLDER
+    home = home_of(store).folder / "uploads"
     return sorted(one.name for one in home.iterdir()) if home.exists() else []
 
 
@@ -59,22 +62,21 @@ def test_two_people_may_send_the_same_at_once(store):
     assert uploads_of(store) == [kept[0].key]
 
 
-def test_uploads_used_longest_ago_make_room(tmp_path):
-    store = Store(tmp_path, limit_bytes=100_000)
-    made = []
-    for at in range(3):
+def test_what_does_not_fit_is_refused_and_nobodys_pictures_make_room(tmp_path):
+    store, made = Store(tmp_path, limit_bytes=100_000), []
+    for at in range(2):
         files = {f"{label}/{at}.png": os.urandom(20_000) for label in ("cats", "dogs")}
-        made.append(picture_uploads.keep(store, packed(files), f"{at}.zip"))
-        time.sleep(0.02)
-        if at == 1:
-            picture_uploads.recall(store, made[0].key)
-            time.sleep(0.02)
-    assert uploads_of(store) == sorted([made[0].key, made[2].key])
-    with pytest.raises(DataError, match="no longer has those pictures.*Upload the zip again"):
-        picture_uploads.recall(store, made[1].key)
-    with pytest.raises(DataError, match="keeps at most 0 MB"):
-        picture_uploads.keep(store, packed({"cats/1.png": os.urandom(150_000)}), "large.zip")
-    assert len(uploads_of(store)) == 2
+        made.append(picture_uploads.keep(store, packed(files), f"{at}.zip").key)
+    table = pd.DataFrame({"a": range(2000), "b": [0, 1] * 1000}).to_csv(index=False).encode()
+    uploads.keep(store, table, Choices("b"), "a.csv")
+    with pytest.raises(DataError, match="at most 0 MB of uploads, .* Remove what you no longer need"):
+        picture_uploads.keep(store, packed({"cats/1.png": os.urandom(15_000)}), "large.zip")
+    assert uploads_of(store) == sorted(made)
+    picture_uploads.remove(store, made[0], "")
+    picture_uploads.remove(store, made[0], "")
+    assert picture_uploads.keep(store, packed({"cats/1.png": os.urandom(15_000)}), "large.zip")
+    with pytest.raises(DataError, match="pictures are not on this machine.*Upload the zip again"):
+        picture_uploads.recall(store, made[0])
 
 
 def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
@@ -91,19 +93,9 @@ def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
     assert uploads_of(store) == []
 
 
-def test_what_killed_processes_left_is_removed(store):
-    home = store.folder / picture_uploads.FOLDER
-    for name in ("f" * 64 + "-x.tmp", "e" * 64 + "-x.tmp", "mine-x.tmp"):
-        (home / name).mkdir(parents=True)
-    for name in ("f" * 64 + "-x.tmp", "mine-x.tmp"):
-        os.utime(home / name, (0, 0))
-    kept = picture_uploads.keep(store, packed(pets()), "a")
-    assert uploads_of(store) == sorted([kept.key, "e" * 64 + "-x.tmp", "mine-x.tmp"])
-
-
 @pytest.mark.parametrize("key", ["", "..", "../../etc", "0" * 64, "A" * 64, "/etc"])
 def test_other_keys_are_not_there(store, key):
-    with pytest.raises(DataError, match="no longer has those pictures"):
+    with pytest.raises(DataError, match="pictures are not on this machine"):
         picture_uploads.recall(store, key)
 
 
@@ -135,8 +127,9 @@ def test_bad_recipes_are_refused_or_left_out(store, monkeypatch):
     name = recipes.keep(store, FIELDS | {"unknown": 1})
     with pytest.raises(DataError, match="another version"):
         studies.find(name, store)
-    (store.folder / recipes.FOLDER / f"{name}.json").write_text("{")
-    (store.folder / recipes.FOLDER / "own-x.json").write_text("{}")
+    folder = home_of(store).folder / "recipes"
+    (folder / f"{name}.json").write_text("{")
+    (folder / "own-x.json").write_text("{}")
     assert recipes.recipes(store) == ()
     for bad in ("own-x", "../own", "own-" + "0" * 31, "own-" + "0" * 32 + "/../../x"):
         with pytest.raises(DataError):
@@ -219,6 +212,7 @@ def test_texts_become_a_study(store, tmp_path):
 
 def test_what_was_brought_is_found_where_results_are_not_kept(tmp_path, monkeypatch):
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
     upload = picture_uploads.keep(Store(), packed(pets(20)), "pets.zip")
     fields = FIELDS | {"source": own.IN_ZIP + upload.key}
     spec = studies.find(recipes.keep(Store(), fields))

@@ -402,14 +402,17 @@ def test_the_same_file_is_kept_once_and_other_choices_are_another_study(store):
     assert len({one.key for one in (first, other, longer)}) == 3
 
 
-def test_a_forgotten_table_says_so(store, tmp_path):
+def test_a_removed_table_says_so_and_one_that_is_only_not_computed_stays(store):
     kept = uploads.keep(store, as_csv(rows()), LABEL, "a.csv")
     spec = find(f"table-{kept.key}", store)
+    open_study(spec, store)
     store.clear()
+    assert not open_study(spec, store).from_store
+    uploads.remove(store, kept.key, "")
     for lost in (lambda: find(spec.name, store), lambda: open_study(spec, store)):
-        with pytest.raises(DataError, match="no longer has that table.*Upload it again"):
+        with pytest.raises(DataError, match="table is not on this machine.*Upload it again"):
             lost()
-    with pytest.raises(DataError, match="no longer has"):
+    with pytest.raises(DataError, match="table is not on this machine"):
         find("table-" + "0" * 32, store)
     with pytest.raises(DataError, match="no study 'table-../../etc'"):
         find("table-../../etc", store)
@@ -418,10 +421,10 @@ def test_a_forgotten_table_says_so(store, tmp_path):
 def test_a_table_that_makes_no_data_set_is_not_kept(store):
     with pytest.raises(DataError, match="no column"):
         uploads.keep(store, as_csv(rows()), Choices("sold"), "a.csv")
-    assert store.size() == 0
+    assert uploads.tables(store, "") == ()
 
 
-def test_a_store_without_room_says_so(tmp_path):
+def test_a_home_without_room_says_so(tmp_path):
     store = Store(tmp_path, limit_bytes=3_000)
-    with pytest.raises(DataError, match="could not be kept.*limit"):
+    with pytest.raises(DataError, match="at most 0 MB of uploads"):
         uploads.keep(store, as_csv(rows(400)), LABEL, "a.csv")

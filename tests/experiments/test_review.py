@@ -1,5 +1,6 @@
 """The review queue: what a verdict does, what undo takes back, and that nothing is ever lost."""
 
+import errno
 import os
 import signal
 from dataclasses import replace
@@ -12,6 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core import studies
 from influence_core.context import Context
+from influence_core.data.brought.home import home_of
 from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedError
 from influence_core.experiments import review, suspects, wrong_labels
 from influence_core.experiments.wrong_labels import FlipSettings
@@ -341,7 +343,7 @@ def test_a_review_is_resumed_where_it_stopped(study, store):
 def test_reviews_of_earlier_versions_are_found(study, begun, store):
     """What a person said is no cache: the key and the names in the store stay for ever."""
     review.save(store, study, review.keep(begun, int(begun.ids[0]), NOON))
-    entry = store.get(digest("review", 1, study.key, "mine"))
+    entry = home_of(store).get(digest("review", 1, study.key, "mine"))
     assert list(entry.arrays) == ["given", "scores", "theta"]
     assert list(entry.meta) == ["method", "flips", "verdicts", "trainings"]
     assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
@@ -369,12 +371,50 @@ def test_amending_goes_on_from_what_is_kept(study, begun, store):
     assert [one.train_id for one in kept.verdicts] == begun.ids[begun.queue[:24]].tolist()
 
 
+def refuse(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_full_disk_is_said_and_nothing_of_the_past_is_lost(study, begun, store, monkeypatch):
     review.save(store, study, begun)
-    monkeypatch.setattr(store, "limit_bytes", 10)
-    with pytest.raises(StoreError, match="could not be kept.*larger than the store's limit"):
-        review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", refuse)
+        with pytest.raises(StoreError, match=r"could not be kept \(the disk is full\); nothing was changed"):
+            review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
     assert review.recall(store, study, "mine").verdicts == ()
+
+
+def test_the_store_that_forgets_has_no_part_in_it(study, begun, tmp_path, monkeypatch):
+    """The store at its limit, the clock set back, the cache folder gone: the verdicts stay."""
+    store = Store(tmp_path, limit_bytes=20_000)
+    review.save(store, study, begun)
+    review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
+    for path in tmp_path.rglob("*.npz"):
+        os.utime(path, (0, 0))
+    for number in range(5):
+        store.put(f"{number:032x}", {"x": np.zeros(1500)}, {})
+    store.clear()
+    assert len(review.recall(store, study, "mine").verdicts) == 1
+
+
+def test_what_cannot_be_read_is_said_and_not_begun_again(study, begun, store):
+    review.save(store, study, begun)
+    path = home_of(store).path(digest("review", 1, study.key, "mine"))
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(StoreError, match="cannot be read .it is damaged.*left as it is"):
+        review.resume(study, "mine", context=Context(store))
+    assert path.stat().st_size == 100
+
+
+def test_a_name_is_another_review_for_everybody(study, begun, store):
+    review.save(store, study, replace(begun, owner="anna"))
+    review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])), "anna")
+    for owner in ("", "bert"):
+        assert review.recall(store, study, "mine", owner) is None
+        with pytest.raises(DataError, match="no session"):
+            review.amend(store, study, "mine", review.undo, owner)
+    assert review.resume(study, "mine", owner="bert", context=Context(store)).verdicts == ()
+    assert len(review.recall(store, study, "mine", "anna").verdicts) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that can be killed")

@@ -321,3 +321,16 @@ def test_going_back_and_forth_in_a_hurry_is_taken_each_time(monkeypatch):
         assert state(look(at, test="5", open="9"))[0] == "5|9|"
     assert state(look(at, test="5"))[0] == "5||"
     assert state(look(at, test="5", open="9"))[0] == "5|9|"
+
+
+def test_going_back_at_once_is_taken(monkeypatch):
+    at = press(visit(test="5"), "open")
+    monkeypatch.setattr(address, "_went_back", lambda: True)
+    assert state(look(at, test="5")) == ("5||", {"test": "5"})
+    assert state(look(turn(at, "other"))) == ("||", {})
+
+
+@pytest.mark.parametrize("name", ["test", "open"])
+def test_a_number_below_zero_is_none_that_there_is(name):
+    with pytest.raises(DataError, match=r"There is no (test|training) image -1: they are counted from 0\."):
+        View.read({name: "-1"}).check()

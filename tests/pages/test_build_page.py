@@ -10,14 +10,15 @@ from PIL import Image
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
-from pages._parts.build import bring
+from pages._parts.build import bring, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests.data import test_text_folder
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
+from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
-from tests.visits import address, keys, press, said, settle, title, turn_to, visit_page
+from tests.visits import address, keys, owner, press, said, settle, title, turn_to, visit_page
 
 PAGE = "build"
 
@@ -40,12 +41,12 @@ def uploaded(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """A data folder of this test's; afterwards no study of it is left."""
+    """A data folder and a home of this test's, and nothing in training."""
+    visit._begun().clear()
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "people"))
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
-    yield tmp_path
-    for one in recipes.recipes(results.get_store()):
-        recipes.remove(results.get_store(), one.name)
+    return tmp_path
 
 
 def choose(at, kind):
@@ -66,7 +67,7 @@ def train(at, **inputs):
 
 
 def built():
-    return recipes.recipes(results.get_store())
+    return recipes.recipes(results.get_store(), owner())
 
 
 def test_the_empty_page_says_what_can_be_brought(uploaded):
@@ -212,7 +213,7 @@ def test_every_attack_in_one_zip(uploaded, tmp_path):
     skipped = dict(zip(at.dataframe[1].value["why"], at.dataframe[1].value["how many"], strict=True))
     assert skipped["names that lead out of the folder"] == 12
     assert skipped["links and special files"] == 3
-    assert list(tmp_path.iterdir()) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["people"]
 
 
 def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
@@ -225,7 +226,7 @@ def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
         "l2": 0.1,
         "source": "zip:",
     }
-    assert "no longer has those pictures" in said(settle(at))
+    assert "pictures are not on this machine" in said(settle(at))
     uploaded["file"] = None  # the browser forgets it
     press(at, "build_back")
     assert "Sent before: my pets.zip" in said(at).replace("\\", "") and "build_train" in keys(at)
@@ -255,6 +256,14 @@ def test_hostile_names_are_shown_to_the_letter(uploaded):
     (kept,) = built()
     assert kept.title == "a(javascriptb) i"
     assert not any("<i>" in str(one.value) for one in at.markdown)
+
+
+def test_a_reload_finds_what_is_in_training(folder, monkeypatch):
+    path = fill(folder / "pets", {"cats": 6, "dogs": 6})
+    fields = FIELDS | {"title": "Pets", "source": f"{own.IN_FOLDER}{path}", "seed": 3}
+    visit._begun()[owner()] = fields  # begun by the page before it was loaded again
+    assert "**Pets** is trained on" in said(visit_page(PAGE))
+    assert [one.title for one in built()] == ["Pets"] and visit._begun() == {}
 
 
 def test_training_can_be_left_and_nothing_is_kept_of_a_failure(folder):
@@ -301,7 +310,7 @@ def test_the_list_survives_a_recipe_that_names_a_removed_upload():
     name = recipes.keep(results.get_store(), fields)
     assert "Lost" in said(visit_page(PAGE))
     at = visit_page("explain", name)
-    assert "no longer has those pictures" in said(at)
+    assert "pictures are not on this machine" in said(at)
 
 
 # ----------------------------------------------------------------------------------------------- other networks
@@ -335,6 +344,6 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     monkeypatch.setattr(backbones, "download", fail)
     at = press(visit_page(PAGE), "download_weights")
     assert any("no network" in one.value for one in at.error)
-    assert any("Studies that were built here" in one.value for one in at.subheader)
+    assert any("Your studies" in one.value for one in at.subheader)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error

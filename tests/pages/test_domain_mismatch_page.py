@@ -286,5 +286,5 @@ def test_hostile_names_are_shown_to_the_letter(uploaded):
 
 def test_a_table_that_is_gone_says_so_and_can_be_uploaded_again():
     at = visit_page(PAGE, "table-" + "0" * 32)
-    assert "no longer has that table" in at.error[0].value
+    assert "table is not on this machine" in at.error[0].value
     assert "Use a table of your own" in [one.label for one in at.expander]

@@ -7,7 +7,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
-from pages._shell import jobs, results
+from pages._shell import results, workers
 from pages._shell.jobs import JobManager, get_jobs
 from tests.problems import linear, linear_study
 
@@ -161,7 +161,7 @@ def test_only_the_results_asked_for_last_are_kept(manager):
 
 def test_the_remaining_time_follows_the_pace_and_counts_down(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(jobs, "monotonic", lambda: now[0])
+    monkeypatch.setattr(workers, "monotonic", lambda: now[0])
     seen = []
 
     def work(progress):
@@ -174,7 +174,7 @@ def test_the_remaining_time_follows_the_pace_and_counts_down(monkeypatch):
         now[0] += 50.0
         seen.append(job.seconds_left())
 
-    job = jobs.Job("key", "Work", work)
+    job = workers.Job("key", "Work", work)
     now[0] += 30.0  # in line for a worker: not part of the pace
     job.run()
     assert seen == [None, 12.0, 7.0, 0.0]
@@ -189,7 +189,7 @@ def test_progress_stays_between_nothing_and_all(manager):
             progress(fraction, "")
             seen.append(job.fraction)
 
-    job = jobs.Job("key", "Work", work)
+    job = workers.Job("key", "Work", work)
     job.run()
     assert seen == [0.0, 1.0]
 
@@ -205,7 +205,7 @@ def test_cancelled_is_what_the_progress_callback_raises():
             caught.append(error)
             raise
 
-    job = jobs.Job("key", "Work", work)
+    job = workers.Job("key", "Work", work)
     job.run()
     assert len(caught) == 1
     assert job.state == "cancelled"
@@ -231,7 +231,7 @@ def _app(page, key, work) -> AppTest:
     return AppTest.from_function(page, args=(key, work), default_timeout=PATIENCE)
 
 
-def _watched(app: AppTest, key: str) -> jobs.Job:
+def _watched(app: AppTest, key: str) -> workers.Job:
     return app.session_state["_watched_jobs"][key]
 
 
@@ -273,6 +273,45 @@ def test_page_shows_a_calm_state_after_cancel_and_starts_again_when_told():
     app.button(key="job_start_again").click().run()
     assert app.text[0].value == "answer: result"
     assert gate.runs == 2
+
+
+def test_one_visitors_cancel_does_not_end_anothers_wait():
+    gate = Gate()
+    first = _app(_page, "shared", gate).run()
+    second = AppTest.from_function(_page, args=("shared", gate), default_timeout=PATIENCE).run()
+    job = _watched(first, "shared")
+    assert _watched(second, "shared") is job and gate.begun.wait(PATIENCE)
+    first.button(key="job_cancel").click().run()
+    assert "was stopped" in first.run().info[0].value
+    assert _labels(second.run()) == ["Cancel"] and job.state == "running"
+    gate.open.set()
+    assert job.wait(PATIENCE)
+    assert second.run().text[0].value == "answer: result"
+    assert first.button(key="job_start_again").click().run().text[0].value == "answer: result"
+    assert gate.runs == 1
+
+
+def test_the_last_one_who_leaves_stops_the_work(manager):
+    gate = Gate()
+    job = manager.start("left", "Work", gate)
+    job.join("anna")
+    job.join("bert")
+    job.leave("anna")
+    assert not job.cancelling
+    job.leave("bert")
+    assert job.wait(PATIENCE) and job.state == "cancelled"
+
+
+def test_who_closed_the_page_keeps_nothing_going(monkeypatch):
+    now, job = [0.0], workers.Job("key", "Work", lambda progress: progress(0.5, ""))
+    monkeypatch.setattr(workers, "monotonic", lambda: now[0])
+    job.join("anna")
+    job.join("bert")  # and closes the page
+    job.leave("anna")
+    assert not job.cancelling
+    now[0] = workers.HEARD_SECONDS + 1
+    job.run()
+    assert job.state == "cancelled"
 
 
 def test_page_says_what_an_expected_error_says():

@@ -30,7 +30,7 @@ TEXTS = {
     "domain_mismatch": {"group": "age=40s", "retrain": "1"},
     "solver_comparison": {"with": "cg,lissa"},
     "wrong_labels": {"flip": "20", "repeats": "10", "panel": "deviation", "retrain": "1"},
-    "review": {"review": "mine", "score": "loss", "panel": "practise", "flip": "20"},
+    "review": {"review": "mine", "score": "loss", "panel": "practise", "flip": "20", "by": "ab" * 16},
 }
 """Addresses as they were shared in the past, with every field of a page away from its default."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +16,24 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.review import MIN_VERDICTS, accuracy
+from influence_core.store.digest import digest
 from influence_core.words import percent, three_digits
 from pages._parts.review import session, suspect
 from pages._shell import results
 from tests import toy_mails
-from tests.visits import address, charts, keys, metrics, press, said, settle, title, visit_page
+from tests.visits import (
+    BROWSER,
+    address,
+    charts,
+    keys,
+    metrics,
+    owner,
+    press,
+    said,
+    settle,
+    title,
+    visit_page,
+)
 
 MINE = {"review": "mine", "panel": "practise"}
 
@@ -27,7 +41,8 @@ MINE = {"review": "mine", "panel": "practise"}
 @pytest.fixture(autouse=True)
 def server(tmp_path, monkeypatch):
     """A server with a store of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()
@@ -49,7 +64,11 @@ def visit(study="diabetes", **query):
 
 
 def kept(study):
-    return review.recall(results.get_store(), study, "mine")
+    return review.recall(results.get_store(), study, "mine", secret())
+
+
+def secret(browser=BROWSER, study="diabetes"):
+    return digest("review of", owner(browser), study, "mine")[:32]
 
 
 def finish(at):
@@ -160,15 +179,15 @@ def test_a_reload_goes_on_where_it_stopped(study, begun):
     assert metrics(at)["Flipped labels found and set right"] == "0 of 32"
 
 
-def test_a_review_that_the_store_forgot_begins_anew(study, begun):
+def test_a_review_outlives_the_store(study, begun, tmp_path):
     first, second = ids(begun, 2)
     at = press(visit(**MINE), f"keep_{first}")
-    results.get_store().clear()  # it was full, and other results were used later
+    shutil.rmtree(tmp_path / "cache")
     settle(at)
-    assert "Suspect 1 of 332" in said(at)
-    press(at, f"keep_{first}")
-    assert not at.error and f"keep_{second}" in keys(at)
-    assert [one.train_id for one in kept(study).verdicts] == [first]
+    assert "Suspect 2 of 332" in said(at)
+    press(at, f"keep_{second}")
+    assert not at.error
+    assert [one.train_id for one in kept(study).verdicts] == [first, second]
 
 
 def test_undo_shows_the_last_suspect_again(study, begun):
@@ -202,7 +221,7 @@ def test_a_second_press_never_judges_an_unseen_suspect(study, begun):
     first, _ = ids(begun, 2)
     at = visit(**MINE)
     press(at, f"keep_{first}")
-    suspect._judge(study, "mine", first, 1)
+    suspect._judge(study, kept(study), first, 1)
     assert [(one.train_id, one.relabels) for one in kept(study).verdicts] == [(first, False)]
 
 
@@ -262,7 +281,7 @@ def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
 def test_all_done_is_said(study, begun):
     at = visit(**MINE)
     store = results.get_store()
-    state = review.recall(store, study, "mine")
+    state = kept(study)
     while state.current is not None:
         state = review.keep(state, int(state.ids[state.current]))
     review.save(store, study, state)

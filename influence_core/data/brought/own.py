@@ -12,17 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from influence_core.data.brought import photo_folder, picture_uploads
+from influence_core.data.brought.home import home_of
 from influence_core.data.brought.photo_folder import PhotoFolder
+from influence_core.data.brought.recipes import IN_ZIP
 from influence_core.data.examples import DataSet
 from influence_core.data.readers import picture_sets, text_folder
 from influence_core.errors import DataError
 from influence_core.progress import Progress
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 
 PHOTOS, TEXTS = "own-photos", "own-texts"
 """Names of the data, as a `StudySpec` has them."""
-IN_FOLDER, IN_ZIP = "folder:", "zip:"
-"""What a source begins with; a path or the key of an upload follows."""
+IN_FOLDER = "folder:"
+"""What a source begins with that is no upload; a path follows."""
 FOLDERS_VARIABLE = "INFLUENCE_EXPLORER_FOLDERS"
 MAX_OFFERED = 200
 DEEPEST = 3
@@ -51,7 +53,7 @@ def load(
     Args:
         data: `PHOTOS` or `TEXTS`.
         source: where they lie: `IN_FOLDER` and a path, or `IN_ZIP` and an upload's key.
-        store: beside which uploads are kept.
+        store: whose home keeps uploads.
         folder: the data folder.
         seed: of the split, where the folder has none of its own.
         progress: told while reading.
@@ -75,7 +77,7 @@ def survey(
 
     Args:
         source: where they lie, as in `load`.
-        store: beside which uploads are kept.
+        store: whose home keeps uploads.
         folder: the data folder.
         seed: of the split, where the folder has none of its own.
         progress: told while reading.
@@ -83,7 +85,10 @@ def survey(
     Raises:
         DataError: as in `load`.
     """
-    return photo_folder.survey(readable_folder(source, store, folder), progress, seed, store)
+    root = readable_folder(source, store, folder)
+    if source.startswith(IN_ZIP):
+        store = picture_uploads.beside(store, source.removeprefix(IN_ZIP))
+    return photo_folder.survey(root, progress, seed, store)
 
 
 def readable_folder(source: str, store: Store, folder: str | None) -> Path:
@@ -91,7 +96,7 @@ def readable_folder(source: str, store: Store, folder: str | None) -> Path:
 
     Args:
         source: as in `load`.
-        store: beside which uploads are kept.
+        store: whose home keeps uploads.
         folder: the data folder.
 
     Raises:
@@ -101,7 +106,9 @@ def readable_folder(source: str, store: Store, folder: str | None) -> Path:
         return picture_uploads.recall(store, source.removeprefix(IN_ZIP)).folder
     path = Path(source.removeprefix(IN_FOLDER))
     inside = path.resolve()
-    if not path.is_absolute() or not any(inside.is_relative_to(one) for one in roots(folder)):
+    people = home_of(store).folder.resolve()
+    allowed = path.is_absolute() and any(inside.is_relative_to(one) for one in roots(folder))
+    if not allowed or inside.is_relative_to(people) or people.is_relative_to(inside):
         raise DataError(
             "This folder may not be read. Folders inside the data folder can be, and those that the person who starts the "
             f"app names by {FOLDERS_VARIABLE} (several with “{os.pathsep}” between them)."
@@ -115,14 +122,16 @@ def roots(folder: str | None) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(Path(one).expanduser().resolve() for one in named if one.strip()))
 
 
-def offered(folder: str | None) -> tuple[Path, ...]:
+def offered(folder: str | None, store: Store = NO_STORE) -> tuple[Path, ...]:
     """Folders that may be read and hold at least two folders, up to three levels down."""
     found: dict[Path, None] = {}
+    people = home_of(store).folder.resolve()
     for root in roots(folder):
         for path in _with_classes(root, DEEPEST):
             if len(found) >= MAX_OFFERED:
                 return tuple(found)
-            found[path] = None
+            if not path.is_relative_to(people):
+                found[path] = None
     return tuple(found)
 
 

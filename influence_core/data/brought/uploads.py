@@ -1,13 +1,15 @@
-"""Tables that people uploaded, kept in the store until it needs the room."""
+"""Tables that people uploaded, kept until whoever sent one removes it."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from influence_core.data.brought import kept
+from influence_core.data.brought.home import CONTENT, TABLES, home_of
 from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.examples import DataSet
 from influence_core.data.readers.delimited import read
@@ -22,14 +24,15 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class UploadedTable:
-    """An uploaded table as the store has it.
+    """An uploaded table as it is kept.
 
     Attributes:
-        key: Its name in the store: a digest of the file and the choices.
+        key: Its name: a digest of the file, the choices and the owner.
         title: The name on the screen.
         choices: What was said about it.
         classes: How many labels it has.
         n: How many training rows.
+        owner: The browser that sent it; "" where none is known.
     """
 
     key: str
@@ -37,78 +40,107 @@ class UploadedTable:
     choices: Choices
     classes: int
     n: int
+    owner: str = ""
 
 
-def keep(store: Store, content: bytes, choices: Choices, title: str) -> UploadedTable:
+def keep(store: Store, content: bytes, choices: Choices, title: str, owner: str = "") -> UploadedTable:
     """Keep a table, once it is known to make a data set.
 
     Args:
-        store: where to keep it.
+        store: whose home keeps it.
         content: the file.
         choices: what to predict, and how.
         title: the file's name; what is no letter, digit or plain sign in it becomes "_".
+        owner: the browser that sent it.
 
     Raises:
-        DataError: it makes none, or the store cannot keep it.
+        DataError: it makes none, there is no room, or the disk refuses.
     """
     made, _ = data_set(read(content, choices.encoding), choices, title)
-    key = digest("table", FORMAT, content, asdict(choices))[:32]
-    title = re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "Your table"
-    facts = {
-        "title": title,
+    key = digest("table", FORMAT, content, asdict(choices), owner)[:32]
+    about = {
+        "owner": owner,
+        "title": re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "Your table",
         "choices": asdict(choices),
         "classes": len(made.class_names),
         "n": len(made.train),
+        "size": len(content),
     }
-    whole = store.put(_content_key(key), {"content": np.frombuffer(content, np.uint8)}, {})
-    if not (whole and store.put(key, {}, facts)):
-        raise DataError("The table could not be kept on this machine's disk: " + " ".join(store.notices()))
-    return UploadedTable(key, title, choices, len(made.class_names), len(made.train))
+
+    def fill(folder: Path) -> dict[str, Any]:
+        (folder / CONTENT).write_bytes(content)
+        return about
+
+    home = home_of(store)
+    kept.put(home.folder / TABLES, home, key, fill)
+    return recall(store, key)
 
 
 def recall(store: Store, key: str) -> UploadedTable:
     """What was said about a kept table.
 
     Args:
-        store: where it is kept.
+        store: whose home keeps it.
         key: its name there.
 
     Raises:
-        DataError: the store no longer has it.
+        DataError: it is not there, or no longer.
     """
-    entry = store.get(key)
-    if entry is None or "choices" not in entry.meta:
-        raise _forgotten()
-    facts: dict[str, Any] = entry.meta["choices"]
-    choices: dict[str, Any] = {
-        name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()
-    }
-    return UploadedTable(key, entry.meta["title"], Choices(**choices), entry.meta["classes"], entry.meta["n"])
+    try:
+        return _known(kept.get(home_of(store).folder / TABLES, key))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _forgotten() from error
+
+
+def tables(store: Store, owner: str) -> tuple[UploadedTable, ...]:
+    """Those that a browser sent, and those that nobody's browser is known to have sent; the newest first."""
+    found = []
+    for one in kept.every(home_of(store).folder / TABLES):
+        with suppress(ValueError, KeyError, TypeError):
+            table = _known(one)
+            if table.owner in ("", owner):
+                found.append(table)
+    return tuple(found)
+
+
+def remove(store: Store, key: str, owner: str) -> None:
+    """Remove a table with its file; that it is gone already is fine.
+
+    Raises:
+        DataError: it is somebody else's, or the disk refuses.
+    """
+    kept.remove(home_of(store).folder / TABLES, key, owner)
 
 
 def load(store: Store, key: str) -> DataSet:
     """The data set of a kept table.
 
     Args:
-        store: where it is kept.
+        store: whose home keeps it.
         key: its name there.
 
     Raises:
-        DataError: the store no longer has it.
+        DataError: it is not there, or no longer.
     """
-    kept, entry = recall(store, key), store.get(_content_key(key))
-    if entry is None:
-        raise _forgotten()
-    content = entry.arrays["content"].tobytes()
-    return data_set(read(content, kept.choices.encoding), kept.choices, kept.title)[0]
+    table = recall(store, key)
+    try:
+        content = (home_of(store).folder / TABLES / key / CONTENT).read_bytes()
+    except OSError as error:
+        raise _forgotten() from error
+    return data_set(read(content, table.choices.encoding), table.choices, table.title)[0]
 
 
-def _content_key(key: str) -> str:
-    return digest("table's content", key)
+def _known(one: kept.Kept) -> UploadedTable:
+    facts = one.about
+    choices: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in facts["choices"].items()
+    }
+    return UploadedTable(
+        one.key, facts["title"], Choices(**choices), facts["classes"], facts["n"], facts.get("owner", "")
+    )
 
 
 def _forgotten() -> DataError:
     return DataError(
-        "This machine no longer has that table: kept results make room for newer ones, or it was uploaded elsewhere. "
-        "Upload it again."
+        "This table is not on this machine: it was removed, or uploaded elsewhere. Upload it again."
     )

@@ -23,7 +23,7 @@ from influence_core.experiments.review.session import (
     table,
     undo,
 )
-from influence_core.experiments.review.storage import Change, amend, recall, resume, save
+from influence_core.experiments.review.storage import Change, amend, recall, resume, save, take_over
 from influence_core.experiments.review.unseen import Memorised, memorised
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "supports",
     "suspect",
     "table",
+    "take_over",
     "train",
     "undo",
 ]

@@ -99,6 +99,7 @@ class Review:
         verdicts: In the order they were given.
         trainings: In the order they were done; the first on the labels at the start.
         theta: ``(p,)`` of the last training.
+        owner: Whose it is: a word that only they know.
     """
 
     session: str
@@ -113,6 +114,7 @@ class Review:
     verdicts: tuple[Verdict, ...]
     trainings: tuple[Training, ...]
     theta: np.ndarray
+    owner: str = ""
 
     @cached_property
     def order(self) -> np.ndarray:

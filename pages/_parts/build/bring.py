@@ -19,7 +19,7 @@ from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from pages._common import upload
 from pages._parts.build import look, model, visit
-from pages._shell import downloads, results
+from pages._shell import browser, downloads, results
 from pages._shell.address import View
 from pages._shell.escape import code, escape_markdown
 from pages._shell.jobs import await_job
@@ -79,8 +79,8 @@ def _choose_zip() -> Brought | None:
     """An uploaded zip, unpacked."""
     st.caption(
         f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
-        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
-        "stays there until newer uploads need the room; nothing in it is ever run."
+        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked, and nothing in it is ever run. "
+        f"{browser.PRIVATE}"
     )
     file = st.file_uploader(
         "Zip file",
@@ -90,7 +90,7 @@ def _choose_zip() -> Brought | None:
         on_change=visit.forget_zip,
     )
     if file is not None:
-        key = key_of("unpack", _digest(file))
+        key = key_of("unpack", _digest(file), browser.owner())
         st.session_state["build_upload"] = await_job(key, "Unpacking your zip", _unpacking(file))
     sent: picture_uploads.Upload | None = st.session_state.get("build_upload")
     if sent is None:
@@ -111,8 +111,8 @@ def _digest(file: UploadedFile) -> str:
 
 
 def _unpacking(file: UploadedFile) -> Callable[[Progress], picture_uploads.Upload]:
-    content, title, store = file.getvalue(), file.name, results.get_store()
-    return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress)
+    content, title, store, owner = file.getvalue(), file.name, results.get_store(), browser.owner()
+    return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress, owner)
 
 
 def _choose_folder(what: str) -> Brought | None:

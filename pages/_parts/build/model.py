@@ -10,7 +10,7 @@ from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
 from pages._parts.build import visit
-from pages._shell import results
+from pages._shell import browser, results
 from pages._shell.escape import code
 from pages._shell.jobs import get_jobs
 
@@ -58,7 +58,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str) -> Non
                 "backbone": backbone,
             }
             get_jobs().forget(
-                results.study_key(recipes.name_of(fields), device)
+                results.study_key(recipes.name_of(fields, browser.owner()), device)
             )  # the pictures may be others now
             visit.begin(fields)
             st.rerun()

@@ -1,15 +1,19 @@
-"""The study that is being trained, the way on when it is, and all that were built on this server."""
+"""The study that is being trained, the way on when it is, and all that this browser built and sent."""
 
 from __future__ import annotations
 
-import streamlit as st
+from collections.abc import Callable
+from functools import partial
 
-from influence_core.data.brought import own, recipes
-from influence_core.errors import DataError
-from influence_core.studies import StudySpec, of_recipe
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.errors import DataError, InfluenceError
+from influence_core.studies import UPLOADED, StudySpec, of_recipe
 from influence_core.words import percent
 from pages._parts.build import visit
-from pages._shell import results
+from pages._shell import browser, results
 from pages._shell.address import DEFAULT_STUDY, View, go_to
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import code, escape_markdown
@@ -21,13 +25,13 @@ def train(view: View) -> bool:
     if fields is None:
         return False
     st.button("Change the settings", key="build_back", on_click=visit.back_to_form)
-    spec = StudySpec(name=recipes.name_of(fields), **fields)
+    spec = StudySpec(name=recipes.name_of(fields, browser.owner()), **fields)
     study = results.load_spec(spec, view.device)
     words = (
         f"**{escape_markdown(spec.title)}** is trained on {len(study.data.train):,} {study.data.kind}s: "
         f"{percent(study.predictions.accuracy)} of {len(study.data.test):,} test {study.data.kind}s are right."
     )
-    recipes.keep(results.get_store(), fields)
+    recipes.keep(results.get_store(), fields, browser.owner())
     visit.finish(spec.name, words)
     go_to(study=spec.name)
     st.rerun()
@@ -42,25 +46,48 @@ def show_built(view: View) -> None:
 
 
 def show_list(view: View) -> None:
-    """All own studies of this server."""
-    listed = recipes.recipes(results.get_store())
-    st.subheader("Studies that were built here")
-    if not listed:
+    """All that this browser built and sent."""
+    store, owner = results.get_store(), browser.owner()
+    built, tables = recipes.recipes(store, owner), uploads.tables(store, owner)
+    used = {one.fields.get("source") for one in built}
+    zips = [one for one in picture_uploads.uploads(store, owner) if own.IN_ZIP + one.key not in used]
+    st.subheader("Your studies")
+    trouble = st.session_state.pop("build_trouble", "")
+    if trouble:
+        st.error(escape_markdown(trouble))
+    if not (built or tables or zips):
         st.caption("None yet.")
         return
-    st.caption("Everybody who uses this server sees them, in the list of studies on the left.")
-    for one in listed:
-        _row(one, view)
-
-
-def _row(one: recipes.Recipe, view: View) -> None:
-    with st.container(border=True, key=f"own_{one.name}"):
-        words, opened, removed = st.columns([4, 1, 1], vertical_alignment="center")
-        words.markdown(f"**{escape_markdown(one.title)}**  \n{_about(one)}")
-        opened.page_link(EXPLAIN.script, label="Explain", query_params={"study": one.name})
-        removed.button(
-            "Remove", key=f"remove_{one.name}", on_click=_remove, args=(one.name, view), width="stretch"
+    st.caption(
+        "They belong to this browser: only here are they listed, and only here can they be removed, with their files. "
+        "Whoever has the link of a study can open it, on any browser."
+    )
+    for one in built:
+        _row(
+            one.name, one.title, _about(one), one.name, partial(recipes.remove, store, one.name, owner), view
         )
+    for table in tables:
+        name, remove = UPLOADED + table.key, partial(uploads.remove, store, table.key, owner)
+        _row(name, table.title, f"an uploaded table, {table.n:,} rows to train on", name, remove, view)
+    for sent in zips:
+        remove = partial(picture_uploads.remove, store, sent.key, owner)
+        opened = _row(sent.key, sent.title, "an uploaded zip without a study yet", "", remove, view)
+        opened.button("Use", key=f"use_{sent.key}", on_click=visit.take_up, args=(sent,), width="stretch")
+
+
+def _row(
+    key: str, title: str, about: str, study: str, remove: Callable[[], None], view: View
+) -> DeltaGenerator:
+    """One line of the list, and the place in it where it is opened."""
+    with st.container(border=True, key=f"own_{key}"):
+        words, opened, removed = st.columns([4, 1, 1], vertical_alignment="center")
+        words.markdown(f"**{escape_markdown(title)}**  \n{about}")
+        if study:
+            opened.page_link(EXPLAIN.script, label="Explain", query_params={"study": study})
+        removed.button(
+            "Remove", key=f"remove_{key}", on_click=_remove, args=(remove, study, view), width="stretch"
+        )
+    return opened
 
 
 def _about(one: recipes.Recipe) -> str:
@@ -75,7 +102,12 @@ def _about(one: recipes.Recipe) -> str:
     return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {where}"
 
 
-def _remove(name: str, view: View) -> None:
-    recipes.remove(results.get_store(), name)
-    if view.study == name:
+def _remove(remove: Callable[[], None], study: str, view: View) -> None:
+    try:
+        remove()
+    except InfluenceError as error:
+        st.session_state["build_trouble"] = str(error)
+        return
+    visit.forget_zip_that_is_gone()
+    if view.study == study:
         go_to(study=DEFAULT_STUDY)

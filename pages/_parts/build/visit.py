@@ -6,6 +6,9 @@ from typing import Any
 
 import streamlit as st
 
+from influence_core.data.brought.picture_uploads import Upload
+from pages._shell import browser
+
 
 def lasting(key: str, default: Any) -> str:
     """The key of a widget that keeps its value while it is not shown."""
@@ -28,21 +31,41 @@ def forget_zip() -> None:
     st.session_state.pop("build_upload", None)
 
 
+def forget_zip_that_is_gone() -> None:
+    """The same, where it was removed."""
+    sent: Upload | None = st.session_state.get("build_upload")
+    if sent is not None and not sent.folder.exists():
+        forget_zip()
+
+
+def take_up(sent: Upload) -> None:
+    """A zip that was sent before is meant again."""
+    st.session_state.update(build_upload=sent, build_kind="zip")
+    back_to_form()
+
+
+@st.cache_resource(show_spinner=False)
+def _begun() -> dict[str, dict[str, Any]]:
+    """What each browser has in training."""
+    return {}
+
+
 def begin(fields: dict[str, Any]) -> None:
     """From the form to the training of these fields."""
-    st.session_state["building"] = fields
+    st.session_state["building"] = _begun()[browser.owner()] = fields
     st.session_state.pop("built", None)
 
 
 def building() -> dict[str, Any] | None:
-    """The fields of the study that is being trained, if one is."""
-    fields: dict[str, Any] | None = st.session_state.get("building")
+    """The fields of the study that is being trained, if one is; a page that was loaded again goes on with it."""
+    fields: dict[str, Any] | None = st.session_state.get("building") or _begun().get(browser.owner())
     return fields
 
 
 def back_to_form() -> None:
     """Nothing is being trained any more."""
     st.session_state.pop("building", None)
+    _begun().pop(browser.owner(), None)
     st.session_state["build_forms"] = st.session_state.get("build_forms", 0) + 1
 
 

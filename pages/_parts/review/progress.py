@@ -39,7 +39,7 @@ def show(study: Study, now: Review) -> None:
             key="review_undo",
             shortcut="U",
             disabled=not done,
-            on_click=partial(amend, study, now.session, review.undo),
+            on_click=partial(amend, study, now, review.undo),
         )
         _rank_again(study, now)
         download_csv(
@@ -112,7 +112,7 @@ def _rank_again(study: Study, now: Review) -> None:
 
 
 def _key(name: str, study: Study, now: Review) -> str:
-    return key_of(name, study, now.session, now.labels, len(now.verdicts))
+    return key_of(name, study, now.session, now.owner, now.labels, len(now.verdicts))
 
 
 def _learn(key: str, title: str, work: Callable[..., Review], study: Study, now: Review) -> Job[Review]:
@@ -121,6 +121,6 @@ def _learn(key: str, title: str, work: Callable[..., Review], study: Study, now:
 
     def learn(progress: Progress) -> Review:
         done = work(study, now, context=results.context(progress))
-        return review.amend(store, study, now.session, lambda latest: review.adopt(latest, done))
+        return review.amend(store, study, now.session, lambda latest: review.adopt(latest, done), now.owner)
 
     return background(key, title, learn)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import streamlit as st
 
 from influence_core.errors import InfluenceError
@@ -9,11 +11,12 @@ from influence_core.experiments import review, suspects
 from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.store.digest import digest
 from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
-from pages._shell import results
+from pages._shell import browser, results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import get_jobs
@@ -55,22 +58,50 @@ def _open() -> None:
 def load(study: Study, params: ReviewParams) -> Review:
     """The session as it was last kept, or a new one."""
     name = st.session_state["review_last"] = params.review
+    store, whose = results.get_store(), params.by or _own(study, name)
     method = params.METHODS[params.score]
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
-    kept = review.recall(results.get_store(), study, name)
+    kept = review.recall(store, study, name, whose)
     if kept is None:
-        kept = results.load(title, review.resume, study, name, method, flips)
+        _offer_old(study, name, whose)
+        kept = results.load(title, review.resume, study, name, method, flips, whose)
         get_jobs().forget(
-            review.resume.key(study, name, method, flips)
-        )  # the store alone knows what it is now
+            review.resume.key(study, name, method, flips, whose)
+        )  # the disk alone knows what it is now
     return kept
 
 
-def amend(study: Study, session: str, change: review.Change) -> None:
+def _own(study: Study, name: str) -> str:
+    """The secret of this browser's own review of a name."""
+    return digest("review of", browser.owner(), study.spec.name, name)[:32]
+
+
+def _offer_old(study: Study, name: str, whose: str) -> None:
+    """Where an earlier version kept a review of this name, which was everybody's, ask before it is anybody's."""
+    old = review.recall(results.get_store(), study, name)
+    if old is None:
+        return
+    done = len(old.verdicts)
+    st.info(
+        f"A review “{escape_markdown(name)}” with {done:,} verdict{'' if done == 1 else 's'} was kept on this machine before "
+        "reviews belonged to a browser. Is it yours?"
+    )
+    with st.container(horizontal=True):
+        st.button(
+            "Take it over",
+            key="review_take_over",
+            on_click=review.take_over,
+            args=(results.get_store(), study, name, whose),
+        )
+        st.button("Choose another name", key="review_rename", on_click=lambda: go_to(review=""))
+    st.stop()
+
+
+def amend(study: Study, shown: Review, change: review.Change) -> None:
     """Change the kept review; where that fails, the page says so."""
     try:
-        review.amend(results.get_store(), study, session, change)
+        review.amend(results.get_store(), study, shown.session, change, shown.owner)
     except InfluenceError as error:
         st.session_state["review_trouble"] = str(error)
 
@@ -81,6 +112,20 @@ def end(study: Study, now: Review) -> None:
         st.markdown("**Your last verdicts**")
         _table(study, now)
     st.button("Leave this review (it stays kept)", key="review_leave", on_click=lambda: go_to(review=""))
+    _share(study, now)
+
+
+def _share(study: Study, now: Review) -> None:
+    """The link for those who shall go on with this review."""
+    with st.expander("Review together"):
+        st.caption(
+            "This review belongs to the browser that began it. Whoever opens it by this link sees it, gives verdicts in it and "
+            "takes them back; nobody else does."
+        )
+        query = {"study": study.spec.name, "review": now.session, "by": now.owner}
+        st.code(
+            f"{(st.context.url or '').partition('?')[0]}?{urlencode(query)}", language=None, wrap_lines=True
+        )
 
 
 def _table(study: Study, now: Review) -> None:
@@ -114,6 +159,7 @@ def show_origin(study: Study, now: Review) -> None:
         f"{practice}  \n"
         f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
         "among them are not looked for.  \n"
-        f"**Kept.** Every verdict is written to the store of this machine under the name “{escape_markdown(now.session)}”, "
-        "at once. The store forgets what was used longest ago when it is full: download what must last."
+        "**Kept.** Every verdict is written to the disk of the machine that runs this app at once, under the name "
+        f"“{escape_markdown(now.session)}”, and stays there. It belongs to this browser: under the same name, others have "
+        "reviews of their own."
     )

@@ -55,7 +55,7 @@ def show(study: Study, now: Review) -> None:
     with st.container(border=True, key="suspect"):
         st.markdown(f"##### Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
-    _buttons(study, now.session, one)
+    _buttons(study, now, one)
     if now.up_to_date:  # else there is no model of these labels yet
         _memorised(study, now, one)
     st.caption(
@@ -110,7 +110,7 @@ def _row(record: Mapping[str, str]) -> None:
     st.dataframe(columns, hide_index=True, height=height, width="stretch")
 
 
-def _buttons(study: Study, session: str, one: Suspect) -> None:
+def _buttons(study: Study, now: Review, one: Suspect) -> None:
     """Keep, and one button for every other label; their keys name the suspect, so that no click meets another one."""
     names = escaped(study.data.class_names)
     others = [label for label in range(len(names)) if label != one.label]
@@ -121,10 +121,10 @@ def _buttons(study: Study, session: str, one: Suspect) -> None:
             type="primary",
             shortcut="K",
             on_click=_judge,
-            args=(study, session, one.train_id, one.label),
+            args=(study, now, one.train_id, one.label),
         )
         if len(names) > MAX_KEYS + 1:
-            _list(study, session, one, others)
+            _list(study, now, one, others)
             return
         for label in others:
             st.button(
@@ -132,11 +132,11 @@ def _buttons(study: Study, session: str, one: Suspect) -> None:
                 key=f"relabel_{one.train_id}_{label}",
                 shortcut=_shortcut(study.data.class_names, label),
                 on_click=_judge,
-                args=(study, session, one.train_id, label),
+                args=(study, now, one.train_id, label),
             )
 
 
-def _list(study: Study, session: str, one: Suspect, others: list[int]) -> None:
+def _list(study: Study, now: Review, one: Suspect, others: list[int]) -> None:
     """The other labels where there are more than keys."""
     key = f"relabel_{one.train_id}"
     st.selectbox(
@@ -147,7 +147,7 @@ def _list(study: Study, session: str, one: Suspect, others: list[int]) -> None:
         format_func=escaped(study.data.class_names).__getitem__,
         placeholder="It is …",
         label_visibility="collapsed",
-        on_change=lambda: _judge(study, session, one.train_id, st.session_state[key]),
+        on_change=lambda: _judge(study, now, one.train_id, st.session_state[key]),
     )
 
 
@@ -157,7 +157,7 @@ def _shortcut(names: tuple[str, ...], label: int) -> str:
     return names[label] if digits else str((label + 1) % 10)
 
 
-def _judge(study: Study, session: str, train_id: int, label: int | None) -> None:
+def _judge(study: Study, shown: Review, train_id: int, label: int | None) -> None:
     """A verdict on the suspect that was on show; a second press on the same one changes nothing."""
     if label is None:
         return
@@ -167,4 +167,4 @@ def _judge(study: Study, session: str, train_id: int, label: int | None) -> None
             return now
         return review.relabel(now, train_id, label)
 
-    amend(study, session, change)
+    amend(study, shown, change)

@@ -1,0 +1,138 @@
+"""What one browser does, another neither sees, opens without its link, removes nor undoes."""
+
+import re
+
+import pytest
+import streamlit as st
+
+from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought.home import home_of
+from influence_core.data.brought.tables import Choices
+from influence_core.experiments import review
+from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.studies import UPLOADED, find, open_study
+from pages._shell import results
+from tests import visits
+from tests.data.test_archives import packed, pets
+from tests.data.test_home import TABLE
+from tests.data.test_own import FIELDS
+from tests.visits import BROWSER, address, keys, owner, press, said, visit_page
+
+OTHER = "1" * 32
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path, monkeypatch):
+    """A server with a store and a home of its own for every test."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def made():
+    """A zip with a study on it, a zip without, and a table, all of one browser."""
+    store = results.get_store()
+    used, unused = (
+        picture_uploads.keep(store, packed(pets(count)), f"{count} pets.zip", owner=owner())
+        for count in (8, 9)
+    )
+    fields = FIELDS | {"source": own.IN_ZIP + used.key}
+    table = uploads.keep(store, TABLE, Choices("bought"), "secret.csv", owner())
+    return recipes.keep(store, fields, owner()), UPLOADED + table.key, unused.key
+
+
+def offered(at):
+    return next(one for one in at.selectbox if one.key == "side_study").options
+
+
+def test_only_the_browser_that_made_them_is_shown_them(made):
+    study, table, unused = made
+    mine, others = visit_page("build"), visit_page("build", browser=OTHER)
+    for words in ("Cats and dogs", "secret.csv", "9 pets.zip"):
+        assert words in said(mine) and words not in said(others)
+    assert "None yet." in said(others)
+    assert {f"remove_{one}" for one in made} <= keys(mine)
+    assert not [one for one in keys(others) if one.startswith("remove_")]
+    assert {"Built here: Cats and dogs", "Your table: secret.csv"} <= set(offered(mine))
+    assert not [one for one in offered(others) if "Cats and dogs" in one or "secret" in one]
+    for said_before in ("until you remove it", "belongs to this browser", "whoever has the link"):
+        assert said_before in said(others)
+
+
+def test_who_has_the_link_opens_the_study_and_cannot_remove_it(made):
+    table = made[1]
+    at = visit_page("explain", table, browser=OTHER)
+    assert not at.error and "Your table: secret.csv" in offered(at)
+    assert "secret" not in said(visit_page("build", table, browser=OTHER))
+
+
+def test_removing_leaves_no_file_and_the_link_is_dead(made):
+    study, table, unused = made
+    at = visit_page("build")
+    for one in (study, table, unused):
+        press(at, f"remove_{one}")
+    home = home_of(results.get_store()).folder
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert "not on this machine" in visit_page("explain", study).error[0].value
+    assert "not on this machine" in visit_page("explain", table).error[0].value
+
+
+def test_a_zip_that_was_sent_is_found_again_after_a_reload(made):
+    at = press(visit_page("build"), f"use_{made[2]}")
+    assert "Sent before: 9 pets.zip" in said(at)
+
+
+def test_studies_of_one_title_are_told_apart(made):
+    store = results.get_store()
+    uploads.keep(store, TABLE + b"50,1\n", Choices("bought"), "secret.csv", owner())
+    assert {"Your table: secret.csv", "Your table: secret.csv (2)"} <= set(offered(visit_page("build")))
+
+
+MINE = {"review": "my review"}
+
+
+def judge(at):
+    (key,) = (one for one in keys(at) if one.startswith("keep_"))
+    return press(at, key)
+
+
+def test_under_one_name_everybody_has_a_review_of_their_own():
+    mine = judge(visit_page("review", "diabetes", **MINE))
+    others = visit_page("review", "diabetes", browser=OTHER, **MINE)
+    assert "Suspect 2 of" in said(mine) and "Suspect 1 of" in said(others)
+    assert others.button(key="review_undo").disabled
+    judge(others)
+    press(others, "review_undo")
+    assert "Suspect 2 of" in said(visit_page("review", "diabetes", **MINE))
+
+
+def test_a_review_is_shared_by_its_link_alone():
+    mine = judge(visit_page("review", "diabetes", **MINE))
+    (secret,) = re.findall("by=([0-9a-f]{32})", mine.code[0].value)
+    assert "by" not in address(mine), "what stands in the address is sent around without a thought"
+    others = visit_page("review", "diabetes", browser=OTHER, by=secret, **MINE)
+    assert "Suspect 2 of" in said(others)
+    press(others, "review_undo")
+    assert "Suspect 1 of" in said(visit_page("review", "diabetes", **MINE))
+    broken = visit_page("review", "diabetes", browser=OTHER, by=secret[:5], **MINE)
+    assert "link of this review is not whole" in broken.error[0].value
+
+
+def test_a_review_from_before_is_asked_about():
+    study = open_study(find("diabetes"))
+    begun = review.start(study, "my review", flips=FlipSettings(0.1, repeats=1))
+    review.save(results.get_store(), study, review.keep(begun, int(begun.ids[begun.current])))
+    at = visit_page("review", "diabetes", **MINE)
+    assert "with 1 verdict was kept on this machine before reviews belonged to a browser" in said(at)
+    press(at, "review_take_over")
+    assert "Suspect 2 of" in said(at)
+    assert "Suspect 1 of" in said(visit_page("review", "diabetes", browser=OTHER, **MINE))
+
+
+def test_the_cookie_is_written_nowhere(made):
+    visits.settle(judge(visit_page("review", "diabetes", **MINE)))
+    home = home_of(results.get_store()).folder
+    assert not [path for path in home.rglob("*") if path.is_file() and BROWSER.encode() in path.read_bytes()]
