@@ -1,5 +1,6 @@
 """Networks that people bring: an edit is another network, and what cannot be used is refused in one sentence."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch.testing import assert_close
 from influence_core import studies
 from influence_core.data import CATALOGUE, DataRow
 from influence_core.data.readers.picture_sets import SheetPictures, data_set
+from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError, InfluenceError
 from influence_core.models import backbones
 from influence_core.models.backbones import Backbone, frozen
@@ -298,3 +300,96 @@ def test_the_command_line_says_it_in_one_line_and_ends_with_2(tmp_path):
     assert ran.stderr.count("\n") == 1 and ran.stderr.startswith(
         "error: Network “mine”: The module returns a tuple"
     )
+
+
+# --------------------------------------------------------------------------------- files of weights
+
+
+def _safe(weights: dict[str, torch.Tensor]) -> bytes:
+    """As the safetensors library writes them."""
+    types = {torch.float32: "F32", torch.bfloat16: "BF16", torch.int64: "I64"}
+    header, content = {"__metadata__": {"format": "pt"}}, b""
+    for name, one in weights.items():
+        raw = one.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        offsets = [len(content), len(content) + len(raw)]
+        header[name] = {"dtype": types[one.dtype], "shape": list(one.shape), "data_offsets": offsets}
+        content += raw
+    words = json.dumps(header).encode()
+    return len(words).to_bytes(8, "little") + words + content
+
+
+def _drawn() -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2))
+
+
+WRAPPED = {
+    "plain": lambda w: w,
+    "DataParallel": lambda w: {f"module.{name}": one for name, one in w.items()},
+    "compiled inside DataParallel": lambda w: {f"module._orig_mod.{name}": one for name, one in w.items()},
+    "checkpoint": lambda w: {"epoch": 3, "state_dict": w, "optimizer": {"lr": 0.1}},
+    "checkpoint of a model": lambda w: {
+        "model": {f"model.{name}": one for name, one in w.items()},
+        "best": 0.9,
+    },
+    "Lightning": lambda w: {
+        "state_dict": {"loss.weight": torch.ones(2)} | {f"net.{name}": one for name, one in w.items()}
+    },
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_wrappers_around_weights_are_taken_off(kind, tmp_path):
+    source, target = _drawn(), _drawn()
+    torch.save(WRAPPED[kind](source.state_dict()), tmp_path / "w.pt")
+    backbones.load_into(target, tmp_path / "w.pt")
+    for name, one in source.state_dict().items():
+        assert torch.equal(target.state_dict()[name], one)
+
+
+def test_safetensors_are_read_without_their_library(tmp_path):
+    source, target = nn.Linear(3, 2).bfloat16(), nn.Linear(3, 2)
+    weights = {f"module.{name}": one.detach() for name, one in source.state_dict().items()}
+    (tmp_path / "w.safetensors").write_bytes(_safe(weights))
+    backbones.load_into(target, tmp_path / "w.safetensors")
+    assert torch.equal(target.weight, source.weight.float())
+
+
+def test_a_classifier_trained_anew_is_read_for_its_features(tmp_path):
+    network = import_torchvision().models.resnet18(weights=None, num_classes=7)
+    file = tmp_path / "weights" / "resnet18.safetensors"
+    file.parent.mkdir()
+    file.write_bytes(_safe(network.state_dict()))
+    found = backbones.build("resnet18", str(tmp_path))
+    network.fc = nn.Identity()
+    pictures = [np.full((224, 224, 3), 90, np.uint8)]
+    again = frozen("resnet18", 224, found.mean, found.scale, network)
+    assert_close(backbones.features_of(found, pictures), backbones.features_of(again, pictures))
+
+
+BAD_FILES = {
+    "cut short": (lambda file: file.write_bytes(_safe({"weight": torch.ones(9)})[:-8]), "damaged"),
+    "no header": (lambda file: file.write_bytes(b"\xff" * 40), "damaged"),
+    "a page": (lambda file: file.write_bytes(b"<html>not found</html>"), "damaged"),
+    "empty": (lambda file: file.write_bytes(b""), "damaged"),
+    "nothing": (lambda file: None, "No such file"),
+    "no weights": (lambda file: file.write_bytes(_safe({})), "no weights by name"),
+    "another's": (
+        lambda file: file.write_bytes(_safe({"weight": torch.ones(4, 3), "scale": torch.ones(1)})),
+        "another network: the file lacks bias, also has scale, has another shape of weight",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_files_that_are_no_weights_of_this_network_are_refused(name, tmp_path):
+    write, words = BAD_FILES[name]
+    write(tmp_path / "w.safetensors")
+    with pytest.raises(DataError, match=f"w.safetensors .*{words}") as refusal:
+        backbones.load_into(nn.Linear(3, 2), tmp_path / "w.safetensors")
+    assert str(tmp_path) not in str(refusal.value)
+
+
+def test_a_whole_network_in_a_file_is_refused_without_running_it(tmp_path):
+    torch.save(nn.Linear(3, 2), tmp_path / "w.pt")
+    with pytest.raises(DataError, match="w.pt could not be read: .*Save network.state_dict"):
+        backbones.load_into(nn.Linear(3, 2), tmp_path / "w.pt")

@@ -128,11 +128,12 @@ def _of_torchvision(name: str, folder: str | None, random_seed: int | None) -> B
     elif name.startswith("vit_"):
         options = {"image_size": side}
     network = import_torchvision().models.get_model(name, weights=None, **options)
-    if random_seed is None:
-        load_weights(network, name, folder)
-    else:
+    if random_seed is not None:
         _draw(network, random_seed)
+    every = set(network.state_dict())
     _take_off_output(network)
+    if random_seed is None:
+        load_weights(network, name, folder, every - set(network.state_dict()))
     mean, std = torch.tensor(made_for.mean), torch.tensor(made_for.std)
     return frozen(name, side, 255 * mean, 255 * std, network)
 
