@@ -1,23 +1,27 @@
 """A person's own photographs: a folder with one sub-folder for each class.
 
-Where the folder holds `train` and `val` (or `test`), those are the split; otherwise 80 % of each class, drawn with a
-fixed seed, are trained on. What cannot be used is skipped, counted and named; nothing outside the folder is read.
+Where the folder holds parts to train on and to test on, under any common name, those are the split; otherwise 80 % of each
+class, drawn with a fixed seed, are trained on, and one picture at least is left for testing.
+
+What cannot be used is skipped, counted and named; nothing outside the folder is read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from influence_core.data.readers.image_folder import EXAMPLE, TRAIN, PictureFile, list_files
+from influence_core.data.readers.image_folder import EXAMPLE, PictureFile, list_files
 from influence_core.data.readers.photographs import read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
 from influence_core.data.readers.picture_sets import THUMB, FilePictures
-from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.skipped import MAX_NAMED, Skipped, SkipReport, shown
+from influence_core.data.readers.split_names import TEST, TRAIN
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 from influence_core.store import NO_STORE, Store
@@ -44,6 +48,7 @@ class PhotoFolder:
         is_train: (m,) whether each is trained on; the others are for testing.
         skipped: What was not used, and why.
         pictures: The originals.
+        notes: Sentences about how they were read.
     """
 
     title: str
@@ -54,6 +59,7 @@ class PhotoFolder:
     is_train: np.ndarray
     skipped: tuple[Skipped, ...]
     pictures: FilePictures
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +95,8 @@ def survey(
             what to do.
     """
     root, skipped = Path(folder), SkipReport()
-    listed = list_files(root, skipped)
+    listing = list_files(root, skipped)
+    listed = listing.files
     read = _read_or_recall(root, listed, store, progress)
     for reason, at in read.refused:
         skipped.add(reason, listed[at].name)
@@ -112,7 +119,24 @@ def survey(
         is_train=_split(used, labels, seed),
         skipped=skipped.rows(),
         pictures=FilePictures(tuple(root / name for name in files), thumbs, content),
+        notes=(*listing.notes, *_single(used, class_names)),
     )
+
+
+def _single(used: list[PictureFile], class_names: tuple[str, ...]) -> Iterator[str]:
+    """Said of classes that nothing is tested of."""
+    tested = {one.label for one in used if one.part == TEST}
+    alone = [
+        name
+        for name in class_names
+        if (used[0].part and name not in tested) or sum(one.label == name for one in used) == 1
+    ]
+    if alone:
+        named = ", ".join(f"“{shown(one)}”" for one in alone[:MAX_NAMED])
+        yield (
+            f"{len(alone):,} class{'es have' if len(alone) > 1 else ' has'} no picture to test on: {named}"
+            f"{'…' if len(alone) > MAX_NAMED else ''}."
+        )
 
 
 def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progress: Progress | None) -> _Read:
@@ -152,7 +176,7 @@ def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) 
         total += len(content)
         if total > MAX_FOLDER_BYTES:
             raise DataError(
-                f"The pictures in {root} have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
+                f"The pictures in “{shown(root.name)}” have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
         read.used.append(at)
         read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
@@ -177,24 +201,28 @@ def _require_enough(
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
-            f"Expected at least two sub-folders with pictures in {root}, one for each class ({EXAMPLE}), but found "
+            f"Expected at least two sub-folders with pictures in “{shown(root.name)}”, one for each class ({EXAMPLE}), but found "
             f"{found}{left_out}. Sort the pictures into classes."
         )
     if len(files) < MIN_PICTURES:
         raise DataError(
             f"Only {len(files)} pictures can be used; at least {MIN_PICTURES} are needed{left_out}. Add more."
         )
+    if not files[0].part and len(files) == len(class_names):
+        raise DataError(f"Every class has a single picture, so none is left to test on{left_out}. Add more.")
     if all(one.part == TRAIN for one in files):
-        raise DataError(f"There is a folder “{TRAIN}”, but no picture to test on{left_out}. Add some.")
+        raise DataError(
+            f"There is a folder to train on (“{TRAIN}”), but no picture to test on{left_out}. Add some."
+        )
 
 
 def _split(files: list[PictureFile], labels: np.ndarray, seed: int) -> np.ndarray:
-    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, one at least."""
+    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, but one to test on."""
     if files[0].part:
         return np.array([one.part == TRAIN for one in files])
     is_train = np.zeros(len(files), dtype=bool)
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):
         at = generator.permutation(np.flatnonzero(labels == label))
-        is_train[at[: max(1, round(TRAIN_SHARE * len(at)))]] = True
+        is_train[at[: max(1, min(round(TRAIN_SHARE * len(at)), len(at) - 1))]] = True
     return is_train
