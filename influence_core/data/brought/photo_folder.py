@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from influence_core.data.readers.greys import Greys, Span
 from influence_core.data.readers.image_folder import EXAMPLE, PictureFile, list_files
-from influence_core.data.readers.photographs import read_file, read_photo
+from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
 from influence_core.data.readers.picture_sets import THUMB, FilePictures
 from influence_core.data.readers.skipped import MAX_NAMED, Skipped, SkipReport, shown
@@ -27,11 +28,14 @@ from influence_core.progress import Progress, report
 from influence_core.store import NO_STORE, Store
 from influence_core.store.digest import digest
 
-FORMAT = 1
+FORMAT = 2
 """Raised when pictures come to be read in another way."""
 TRAIN_SHARE = 0.8
 SEED = 0
 MIN_PICTURES = 10
+DARK_COLOUR = 63
+"""Colours of 16 bits whose upper 8 are never more than this fill 14 bits at most; what they hold below is not read."""
+DARK = "colour pictures that do not fill their 16 bits (save them with 8 bits a colour)"
 MAX_FOLDER_BYTES = 10 * 10**9
 
 
@@ -71,12 +75,14 @@ class _Read:
         thumbs: (m, 64, 64, 3) uint8.
         facts: (m,) size and hash of each.
         refused: Of the others: why, and which.
+        greys: Black and white of pictures deeper than 8 bits, where there are any.
     """
 
     used: list[int]
     thumbs: np.ndarray
     facts: list[tuple[int, str]]
     refused: list[tuple[str, int]]
+    greys: Greys | None = None
 
 
 def survey(
@@ -107,7 +113,9 @@ def survey(
     labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
     files = tuple(one.name for one in used)
     content = digest(
-        "folder", [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)]
+        "folder",
+        [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)],
+        *([read.greys.black, read.greys.white] if read.greys else []),
     )
     report(progress, 1.0, f"{len(files):,} pictures are read")
     return PhotoFolder(
@@ -118,8 +126,12 @@ def survey(
         thumbs=thumbs,
         is_train=_split(used, labels, seed),
         skipped=skipped.rows(),
-        pictures=FilePictures(tuple(root / name for name in files), thumbs, content),
-        notes=(*listing.notes, *_single(used, class_names)),
+        pictures=FilePictures(tuple(root / name for name in files), thumbs, content, read.greys),
+        notes=(
+            *listing.notes,
+            *([read.greys.note] if read.greys and read.greys.note else []),
+            *_single(used, class_names),
+        ),
     )
 
 
@@ -147,9 +159,11 @@ def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progres
     kept = store.get(key)
     if kept is not None:
         facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
-        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
+        greys = Greys(*kept.meta["greys"]) if kept.meta["greys"] else None
+        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused, greys)
     read = _read_all(root, listed, progress)
     meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
+    meta["greys"] = [read.greys.black, read.greys.white] if read.greys else []
     store.put(key, {"thumbs": read.thumbs}, meta)
     return read
 
@@ -164,23 +178,50 @@ def _stamp(root: Path, one: PictureFile) -> tuple[int, int]:
 
 
 def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) -> _Read:
-    read, thumbs, total = _Read([], np.empty(0), [], []), [], 0
+    used: list[int] = []
+    facts: list[tuple[int, str]] = []
+    refused: list[tuple[str, int]] = []
+    thumbs: list[np.ndarray] = []
+    spans: dict[int, Span] = {}
+    total = 0
     for at, one in enumerate(listed):
         report(progress, at / len(listed), f"{at:,} of {len(listed):,} pictures are read")
         try:
             content = read_file(root / one.name)
-            thumbs.append(read_photo(content, THUMB))
+            photo = look_at(content, THUMB)
         except PictureError as error:
-            read.refused.append((error.reason, at))
+            refused.append((error.reason, at))
             continue
         total += len(content)
         if total > MAX_FOLDER_BYTES:
             raise DataError(
                 f"The pictures in “{shown(root.name)}” have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
-        read.used.append(at)
-        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
-    return replace(read, thumbs=np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3))
+        used.append(at)
+        facts.append((len(content), hashlib.sha256(content).hexdigest()))
+        thumbs.append(photo.pixels)
+        if photo.span is not None:
+            spans[at] = photo.span
+    read = _Read(used, np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3), facts, refused)
+    return _with_depth(read, root, listed, spans)
+
+
+def _with_depth(read: _Read, root: Path, listed: list[PictureFile], spans: dict[int, Span]) -> _Read:
+    """Pictures deeper than 8 bits by one rule for all of them."""
+    colours = {at: one for at, one in spans.items() if one.kind == "colour"}
+    if colours and max(one.high for one in colours.values()) <= DARK_COLOUR:
+        kept = [at for at, one in enumerate(read.used) if one not in colours]
+        read = _Read(
+            [read.used[at] for at in kept],
+            read.thumbs[kept],
+            [read.facts[at] for at in kept],
+            sorted([*read.refused, *((DARK, at) for at in colours)], key=lambda pair: pair[1]),
+        )
+    greys = Greys.of_folder([one for at, one in spans.items() if at not in colours])
+    for at, one in enumerate(read.used):
+        if greys is not None and one in spans and greys != Greys.of_file(spans[one]):
+            read.thumbs[at] = read_photo(root / listed[one].name, THUMB, greys)
+    return replace(read, greys=greys)
 
 
 def _trainable(files: list[PictureFile], skipped: SkipReport) -> tuple[list[PictureFile], list[int]]:

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from influence_core.data.examples import DataSet, Examples, Pictures
+from influence_core.data.readers.greys import Greys
 from influence_core.data.readers.photographs import read_file, read_photo
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -31,6 +32,7 @@ class SheetPictures:
     """Pictures in memory, ``(m, s, s, 3)`` uint8; an id is a position."""
 
     pictures: np.ndarray
+    greys = None
 
     @cached_property
     def digest(self) -> str:
@@ -54,11 +56,13 @@ class FilePictures:
         files: (m,) where they lie.
         small: ``(m, THUMB, THUMB, 3)`` uint8, their thumbnails.
         digest: Of the files' content.
+        greys: Black and white of those deeper than 8 bits.
     """
 
     files: Sequence[Path]
     small: np.ndarray
     digest: str
+    greys: Greys | None = None
 
     @classmethod
     def open(cls, files: Sequence[Path], progress: Progress | None = None) -> FilePictures:
@@ -90,7 +94,7 @@ class FilePictures:
             DataError: its file is gone, or was changed into something that is no picture.
         """
         try:
-            return read_photo(self.files[id], side)
+            return read_photo(self.files[id], side, self.greys)
         except DataError as error:
             name = "/".join(self.files[id].parts[-2:]).encode("utf-8", "replace").decode()
             raise DataError(f"{name} was there and can no longer be used. {error}") from error
