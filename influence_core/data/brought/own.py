@@ -15,6 +15,7 @@ from influence_core.data.brought import photo_folder, picture_uploads
 from influence_core.data.brought.photo_folder import PhotoFolder
 from influence_core.data.examples import DataSet
 from influence_core.data.readers import picture_sets, text_folder
+from influence_core.data.readers.idx_files import holds_idx
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import Store
@@ -116,7 +117,7 @@ def roots(folder: str | None) -> tuple[Path, ...]:
 
 
 def offered(folder: str | None) -> tuple[Path, ...]:
-    """Folders that may be read and hold at least two folders, up to three levels down."""
+    """Folders that may be read and hold at least two folders, or a data set in idx files, up to three levels down."""
     found: dict[Path, None] = {}
     for root in roots(folder):
         for path in _with_classes(root, DEEPEST):
@@ -135,7 +136,7 @@ def _with_classes(folder: Path, levels: int) -> Iterator[Path]:
         )
     except OSError:
         return
-    if len(inside) >= 2:
+    if len(inside) >= 2 or holds_idx(folder):
         yield folder
     for one in inside[:MAX_OFFERED] if levels else ():
         yield from _with_classes(one, levels - 1)

@@ -16,11 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from influence_core.data.examples import Pictures
 from influence_core.data.readers.greys import Greys, Span
+from influence_core.data.readers.idx_files import IdxSet, read_idx
 from influence_core.data.readers.image_folder import EXAMPLE, PictureFile, list_files
 from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
-from influence_core.data.readers.picture_sets import THUMB, FilePictures
+from influence_core.data.readers.picture_sets import THUMB, FilePictures, GreyPictures
 from influence_core.data.readers.skipped import MAX_NAMED, Skipped, SkipReport, shown
 from influence_core.data.readers.split_names import TEST, TRAIN
 from influence_core.errors import DataError
@@ -48,7 +50,7 @@ class PhotoFolder:
         class_names: The classes, in the order of their names.
         labels: (m,) int64, the class of each picture.
         files: (m,) names inside the folder; an id is a position.
-        thumbs: (m, 64, 64, 3) uint8.
+        thumbs: (m, 64, 64, 3) uint8; of idx files in their own size.
         is_train: (m,) whether each is trained on; the others are for testing.
         skipped: What was not used, and why.
         pictures: The originals.
@@ -62,7 +64,7 @@ class PhotoFolder:
     thumbs: np.ndarray
     is_train: np.ndarray
     skipped: tuple[Skipped, ...]
-    pictures: FilePictures
+    pictures: Pictures
     notes: tuple[str, ...] = ()
 
 
@@ -101,6 +103,9 @@ def survey(
             what to do.
     """
     root, skipped = Path(folder), SkipReport()
+    idx = read_idx(root, skipped)
+    if idx is not None:
+        return _of_idx(idx, seed, skipped)
     listing = list_files(root, skipped)
     listed = listing.files
     read = _read_or_recall(root, listed, store, progress)
@@ -132,6 +137,28 @@ def survey(
             *([read.greys.note] if read.greys and read.greys.note else []),
             *_single(used, class_names),
         ),
+    )
+
+
+def _of_idx(found: IdxSet, seed: int, skipped: SkipReport) -> PhotoFolder:
+    """The same of a data set in idx files; classes are called by their numbers."""
+    known, labels = np.unique(found.labels, return_inverse=True)
+    files = [PictureFile(one, "", part) for one, part in zip(found.names, found.parts, strict=True)]
+    if len(known) < 2 or len(files) < MIN_PICTURES:
+        raise DataError(
+            f"The idx files hold {len(files):,} pictures of {len(known)} class{'es' * (len(known) != 1)}; at least "
+            f"{MIN_PICTURES} of two are needed."
+        )
+    pictures = GreyPictures(found.grey)
+    return PhotoFolder(
+        title=f"{len(files):,} pictures of your own",
+        class_names=tuple(str(one) for one in known),
+        labels=labels.astype(np.int64),
+        files=tuple(found.names),
+        thumbs=pictures.thumbs(range(len(files))),
+        is_train=_split(files, labels, seed),
+        skipped=skipped.rows(),
+        pictures=pictures,
     )
 
 

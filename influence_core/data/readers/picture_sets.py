@@ -26,6 +26,9 @@ from influence_core.store.digest import digest
 THUMB = 64
 """Rows and columns of a thumbnail; pixel distances are measured on thumbnails."""
 
+TOGETHER = 4_096
+"""Pictures that are compared at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class SheetPictures:
@@ -46,6 +49,28 @@ class SheetPictures:
     def thumbs(self, ids: Sequence[int]) -> np.ndarray:
         """As they are: they are small."""
         return self.pictures[np.asarray(ids)]
+
+
+@dataclass(frozen=True, eq=False)
+class GreyPictures:
+    """Small grey pictures in memory, ``(m, s, s)`` uint8; an id is a position."""
+
+    grey: np.ndarray
+    greys = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all their content."""
+        return digest("grey pictures", self.grey)
+
+    def read(self, id: int, side: int) -> np.ndarray:
+        """The picture called `id`, ``(side, side, 3)`` uint8, enlarged or shrunk smoothly."""
+        return resized(np.repeat(self.grey[id][..., None], 3, 2), side)
+
+    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
+        """As they are: they are small. Their three colours are one and the same."""
+        chosen = self.grey[np.asarray(ids)][..., None]
+        return np.broadcast_to(chosen, (*chosen.shape[:3], 3))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +138,7 @@ def data_set(
     class_names: tuple[str, ...],
     stand_in: str = "",
 ) -> DataSet:
-    """A data set of pictures called 0..m-1, with thumbnails as features.
+    """A data set of pictures called 0..m-1, with thumbnails as features, or the brightness alone of pictures that are all grey.
 
     Args:
         name: in the catalogue.
@@ -124,7 +149,7 @@ def data_set(
         class_names: what the labels mean.
         stand_in: what they stand in for, or "".
     """
-    thumbs = pictures.thumbs(range(len(labels)))
+    thumbs = pictures.grey if isinstance(pictures, GreyPictures) else pictures.thumbs(range(len(labels)))
     x = torch.from_numpy(thumbs.reshape(len(labels), -1)).float().div_(255)
     y, ids = torch.from_numpy(np.asarray(labels, np.int64)), torch.arange(len(labels))
     train, test = torch.from_numpy(is_train), torch.from_numpy(~is_train)
@@ -158,7 +183,11 @@ def pixel_distances(pictures: Pictures, one: np.ndarray, ids: Sequence[int]) -> 
     Returns:
         ``(m,)`` Euclidean distances of brightness in 0..1.
     """
-    thumbs = pictures.thumbs(ids)
-    mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
-    flat = thumbs.reshape(len(thumbs), -1)
-    return np.sqrt(((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)) / 255
+    found = np.empty(len(ids))
+    for start in range(0, len(ids), TOGETHER):
+        thumbs = pictures.thumbs(ids[start : start + TOGETHER])
+        mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
+        flat = thumbs.reshape(len(thumbs), -1)
+        squares = ((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)
+        found[start : start + len(thumbs)] = np.sqrt(squares) / 255
+    return found
