@@ -129,6 +129,15 @@ def test_bad_idx_files_are_refused_in_words(tmp_path, name):
     assert str(tmp_path) not in str(refusal.value)
 
 
+def test_links_are_not_followed(tmp_path):
+    _write(tmp_path / "elsewhere", _files())
+    for one in (tmp_path / "elsewhere").iterdir():
+        (tmp_path / "mine" / "raw").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / "raw" / one.name).symlink_to(one)
+    with pytest.raises(DataError, match="Expected at least two sub-folders"):
+        survey(tmp_path / "mine")
+
+
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(idx_files, "MAX_BYTES", 1_000)
     with pytest.raises(DataError, match="Keep fewer"):

@@ -22,7 +22,6 @@ NAME = re.compile(
 MAX_BYTES = 200 * 10**6
 """Of all pictures, unpacked."""
 LEAST_SIDE = 8
-DEEPEST = 3
 _UBYTE = 8
 
 
@@ -58,11 +57,11 @@ def holds_idx(folder: Path) -> bool:
     Raises:
         OSError: it cannot be opened.
     """
-    return any(is_idx(one.name) for one in os.scandir(folder))
+    return any(is_idx(one.name) and one.is_file(follow_symlinks=False) for one in os.scandir(folder))
 
 
 def read_idx(root: Path, skipped: SkipReport) -> IdxSet | None:
-    """The data set in a folder, or in the first folder inside that has one, pictures to train on first; ``None`` where none is.
+    """The data set in a folder, or in the only folder inside, pictures to train on first; ``None`` where none is.
 
     Args:
         root: The folder.
@@ -74,7 +73,7 @@ def read_idx(root: Path, skipped: SkipReport) -> IdxSet | None:
     home = _home(root)
     if home is None:
         return None
-    files = sorted(one for one in home.iterdir() if not one.name.startswith("."))
+    files = sorted(one for one in home.iterdir() if not one.name.startswith(".") and not one.is_symlink())
     found = {one.name.removesuffix(".gz"): one for one in reversed(files) if is_idx(one.name)}
     for one in files:
         if found.get(one.name.removesuffix(".gz")) != one:
@@ -101,28 +100,18 @@ def read_idx(root: Path, skipped: SkipReport) -> IdxSet | None:
 
 
 def _home(root: Path) -> Path | None:
-    """The first folder with such files, from above."""
-    level = [root]
-    for _ in range(DEEPEST + 1):
-        for one in level:
-            try:
-                if holds_idx(one):
-                    return one
-            except OSError:
-                continue
-        level = [inner for one in level for inner in _folders(one)]
-    return None
-
-
-def _folders(folder: Path) -> list[Path]:
+    """The folder with such files: `root`, or the only folder in it, and so on."""
     try:
-        return sorted(
-            Path(one.path)
-            for one in os.scandir(folder)
-            if one.is_dir(follow_symlinks=False) and one.name[0] != "."
-        )
+        while not holds_idx(root):
+            inner = [
+                one for one in os.scandir(root) if one.is_dir(follow_symlinks=False) and one.name[0] != "."
+            ]
+            if len(inner) != 1:
+                return None
+            root = Path(inner[0].path)
     except OSError:
-        return []
+        return None
+    return root
 
 
 def _what(name: str) -> str:
