@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor
 
 from influence_core.errors import DataError, ShapeError
 from influence_core.store.digest import digest
+
+if TYPE_CHECKING:
+    from influence_core.data.readers.greys import Greys
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +81,11 @@ class Pictures(Protocol):
     @property
     def digest(self) -> str:
         """Hex digest of all their content: equal digests are equal pictures."""
+        ...
+
+    @property
+    def greys(self) -> "Greys | None":
+        """Black and white of those deeper than 8 bits, where there are any."""
         ...
 
     def read(self, id: int, side: int) -> np.ndarray:

@@ -53,7 +53,7 @@ def run(study: Study, explanation: Explanation, train_id: int) -> PixelMap:
         assert shape is not None
         picture = study.data.pictures.read(train_id, shape[0])
         change = found.loss_change.reshape(shape)
-    return PixelMap(train_id, picture, change.sum(2))
+    return PixelMap(train_id, picture, change.sum(2) if change.ndim == 3 else change)
 
 
 def _through(backbone: Backbone, picture: np.ndarray, per_feature: np.ndarray) -> np.ndarray:

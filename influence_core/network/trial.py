@@ -12,17 +12,23 @@ from torch.func import functional_call
 
 from influence_core.errors import DataError, InfluenceError, ShapeError, UnsupportedError
 from influence_core.losses import checked_outputs
-from influence_core.network.watch import Call, Watch, leaves
+from influence_core.watch import (
+    Call,
+    Watch,
+    alike,
+    culprit,
+    depends_on_the_batch,
+    gives_random_outputs,
+    leaves,
+    quoted,
+    tolerance,
+)
 
 if TYPE_CHECKING:
     from influence_core.network.objective import NetworkObjective
 
-ALIKE = 5.0
-"""Two answers are the same if they differ by at most so many times the root of the type's rounding, of their size."""
 NEIGHBOURS = 64
 """Of so many examples the one that is least like the first is its company in a batch."""
-WORDS = 160
-"""Letters of PyTorch's own words that a sentence quotes."""
 
 
 def try_network(objective: NetworkObjective) -> None:
@@ -48,15 +54,12 @@ def _try_forwards(o: NetworkObjective, theta: Tensor) -> None:
         again, repeated = _run(o, theta, pair)
         _check_outputs(o, together, 2)
         drawing = next((call.name for call in first.calls if call.drew), None)
-        if drawing or not _alike(together, repeated):
-            raise UnsupportedError(
-                f"{drawing or _culprit(first, again)} gives random outputs, the same example another answer each time: "
-                "take the randomness out of its forward pass (nn.Dropout is off in eval mode, F.dropout is not)."
-            )
+        if drawing or not alike(together, repeated):
+            raise gives_random_outputs(drawing or culprit(first, again))
         single, alone = _run(o, theta, pair[:1])
     _check_outputs(o, alone, 1)
-    if not _alike(alone, together[:1]):
-        raise _depends_on_the_batch(_culprit(single, first))
+    if not alike(alone, together[:1]):
+        raise depends_on_the_batch(culprit(single, first))
 
 
 def _run(o: NetworkObjective, theta: Tensor, x: Tensor) -> tuple[Watch, Any]:
@@ -68,19 +71,12 @@ def _run(o: NetworkObjective, theta: Tensor, x: Tensor) -> tuple[Watch, Any]:
         except Exception as error:  # whatever the module raises
             name, _ = watch.stopped_in or ("The module", o.module)
             if len(x) == 1:
-                raise _depends_on_the_batch(name) from error
+                raise depends_on_the_batch(name) from error
             shape = f"(b, {', '.join(map(str, o.input_shape))})"
             raise ShapeError(
                 f"{name} stops at inputs x of shape {shape}: check x and input_shape, or the layer (PyTorch says: "
-                f"{_quoted(error)})."
+                f"{quoted(error)})."
             ) from error
-
-
-def _depends_on_the_batch(name: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{name} does not look at each example by itself, but at the batch it comes in: normalise with running statistics or "
-        "within the example, and give attention and recurrent layers batch_first=True."
-    )
 
 
 def _check_outputs(o: NetworkObjective, f: Any, b: int) -> None:
@@ -123,7 +119,7 @@ def _try_derivatives(o: NetworkObjective, theta: Tensor) -> None:
     if not bool(torch.isfinite(bent).all()):
         raise _not_finite("curvature")
     there, back = pair[:, 0] @ bent[:, 1], pair[:, 1] @ bent[:, 0]
-    if not (there - back).abs() <= _tolerance(bent) * (pair.norm(dim=0).flip(0) * bent.norm(dim=0)).sum():
+    if not (there - back).abs() <= tolerance(bent) * (pair.norm(dim=0).flip(0) * bent.norm(dim=0)).sum():
         raise UnsupportedError(
             "The module's second derivative is not symmetric, so part of it is missing: give every torch.autograd.Function a "
             "backward that can itself be differentiated, without once_differentiable."
@@ -138,7 +134,7 @@ def _try_derivatives(o: NetworkObjective, theta: Tensor) -> None:
         "cannot be differentiated forwards (torch.func.jvp)",
         lambda: one.gradient_products(theta, x, y, gradient),
     )
-    if not (_alike(rows, gradient) and _alike(pushed, (gradient @ gradient)[None])):
+    if not (alike(rows, gradient) and alike(pushed, (gradient @ gradient)[None])):
         raise UnsupportedError(
             "The module's gradient is not the same backwards, forwards and for one example at a time: look for an "
             "autograd.Function whose backward is not the derivative of its forward."
@@ -171,12 +167,7 @@ def _remedy(layer: nn.Module, error: Exception) -> str:
             "give its torch.autograd.Function a setup_context, generate_vmap_rule = True, a jvp, and a backward that can "
             "itself be differentiated"
         )
-    return f"write it with operations that PyTorch can differentiate so (PyTorch says: {_quoted(error)})"
-
-
-def _quoted(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return words if len(words) <= WORDS else f"{words[:WORDS]}…"
+    return f"write it with operations that PyTorch can differentiate so (PyTorch says: {quoted(error)})"
 
 
 def _not_twice(o: NetworkObjective) -> tuple[str, nn.Module] | None:
@@ -217,29 +208,3 @@ def _squares(values: list[Tensor]) -> Tensor:
 def _least_alike(x: Tensor) -> Tensor:
     near = x[:NEIGHBOURS]
     return near[(near - near[0]).abs().sum(1).argmax()]
-
-
-def _alike(one: Tensor, other: Tensor) -> bool:
-    difference, size = (one - other).abs().max(), torch.maximum(one.abs().max(), other.abs().max())
-    return bool(difference <= _tolerance(one) * size)
-
-
-def _tolerance(like: Tensor) -> float:
-    return ALIKE * torch.finfo(like.dtype).eps ** 0.5
-
-
-def _culprit(one: Watch, other: Watch) -> str:
-    """The first layer that makes different outputs of the same inputs, as far as a first row can tell."""
-    for ours, theirs in zip(one.calls, other.calls, strict=False):
-        if _same_rows(ours.inputs, theirs.inputs) and not _same_rows(ours.output, theirs.output):
-            return ours.name
-    return "The module"
-
-
-def _same_rows(one: Any, other: Any) -> bool:
-    pairs = [
-        pair
-        for pair in zip(leaves(one), leaves(other), strict=False)
-        if pair[0].ndim and pair[0].is_floating_point()
-    ]
-    return all(ours[0].shape == theirs[0].shape and _alike(ours[0], theirs[0]) for ours, theirs in pairs)

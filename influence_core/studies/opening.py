@@ -94,9 +94,10 @@ class Study:
         """
         if self.backbone is None:
             shape = self.data.image_shape
-            if shape is None or len(shape) != 3:
+            if shape is None or self.data.pictures is None:
                 raise UnsupportedError("This study does not look at photographs; choose one that does.")
-            return torch.from_numpy(resized(photo, shape[0])).to(self.data.train.x).div(255).reshape(-1)
+            seen = torch.from_numpy(resized(photo, shape[0])).to(self.data.train.x).div(255)
+            return (seen if len(shape) == 3 else seen.mean(2)).reshape(-1)
         return backbones.features_of(self.backbone, [resized(photo, self.backbone.side)])[0].double()
 
     @property

@@ -112,7 +112,7 @@ def _own_picture(study: Study) -> None:
 
 def _read(study: Study, content: bytes) -> np.ndarray:
     if study.data.pictures is not None:
-        return read_photo(content, PHOTO_SIDE)
+        return read_photo(content, PHOTO_SIDE, study.data.pictures.greys)
     shape = study.data.image_shape
     assert shape is not None
     return read_digit(content, (shape[0], shape[1])).numpy()

@@ -55,6 +55,12 @@ def see_through() -> Image.Image:
     return image
 
 
+def _pgm(most: int) -> bytes:
+    """A portable greymap that says what its white is."""
+    values = np.rint(np.asarray(GREY, np.float64) * most / 255).astype(">u2")
+    return f"P5 {GREY.width} {GREY.height} {most}\n".encode() + values.tobytes()
+
+
 GREY = scene().convert("L")
 WHITE = Image.new("RGB", (96, 64), "white")
 KINDS: dict[str, tuple[Callable[[], bytes], Image.Image, int]] = {
@@ -64,6 +70,11 @@ KINDS: dict[str, tuple[Callable[[], bytes], Image.Image, int]] = {
     "BMP": (lambda: save(scene(), "BMP"), scene(), 2),
     "TIFF": (lambda: save(scene(), "TIFF"), scene(), 2),
     "WEBP": (lambda: save(scene(), "WEBP", lossless=True), scene(), 2),
+    "AVIF": (lambda: save(scene(), "AVIF", quality=95, subsampling="4:4:4"), scene(), 8),
+    "JPEG 2000": (lambda: save(scene(), "JPEG2000"), scene(), 2),
+    "PPM": (lambda: save(scene(), "PPM"), scene(), 2),
+    "grey PGM": (lambda: save(GREY, "PPM"), GREY, 2),
+    "PGM of 12 bits": (lambda: _pgm(4095), GREY, 2),
     "grey": (lambda: save(GREY), GREY, 2),
     "grey JPEG": (lambda: save(GREY, "JPEG", quality=95), GREY, 5),
     "one bit": (lambda: save(WHITE.convert("1")), WHITE, 0),
@@ -120,7 +131,7 @@ def test_shrinking_averages_fine_patterns():
 
 def test_large_jpegs_are_unpacked_no_finer_than_needed(monkeypatch):
     content, sizes = save(scene((1600, 1200)), "JPEG", quality=90), []
-    monkeypatch.setattr(photographs, "_to_8_bits", lambda image: sizes.append(image.size) or image)
+    monkeypatch.setattr(photographs, "_to_8_bits", lambda image, *_: sizes.append(image.size) or image)
     close(read_photo(content, SIDE), expected(scene((1600, 1200))), 8)
     assert sizes == [(200, 150)]
 

@@ -56,7 +56,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "too many bytes": (lambda: bytes(pictures.MAX_BYTES + 1), "10.0 MB; at most 10 MB"),
     "text": (lambda: b"this is not a picture", "not a readable picture"),
     "html": (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a readable picture"),
-    "another format": (lambda: save(drawing(), "PPM"), "Use one of: PNG, JPEG"),
+    "another format": (lambda: save(drawing(), "PCX"), "Use one of: PNG, JPEG"),
     "an icon": (lambda: save(drawing(), "ICO"), "not a readable picture"),
     "half a PNG": (lambda: half(save(noise())), "damaged or incomplete"),
     "half a JPEG": (lambda: half(save(noise(), "JPEG")), "damaged or incomplete"),

@@ -17,6 +17,7 @@ from influence_core.data.brought.photo_folder import PhotoFolder
 from influence_core.data.brought.recipes import IN_ZIP
 from influence_core.data.examples import DataSet
 from influence_core.data.readers import picture_sets, text_folder
+from influence_core.data.readers.idx_files import holds_idx
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import NO_STORE, Store
@@ -123,7 +124,7 @@ def roots(folder: str | None) -> tuple[Path, ...]:
 
 
 def offered(folder: str | None, store: Store = NO_STORE) -> tuple[Path, ...]:
-    """Folders that may be read and hold at least two folders, up to three levels down."""
+    """Folders that may be read and hold at least two folders, or a data set in idx files, up to three levels down."""
     found: dict[Path, None] = {}
     people = home_of(store).folder.resolve()
     for root in roots(folder):
@@ -144,7 +145,7 @@ def _with_classes(folder: Path, levels: int) -> Iterator[Path]:
         )
     except OSError:
         return
-    if len(inside) >= 2:
+    if len(inside) >= 2 or holds_idx(folder):
         yield folder
     for one in inside[:MAX_OFFERED] if levels else ():
         yield from _with_classes(one, levels - 1)

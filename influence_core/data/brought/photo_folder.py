@@ -1,33 +1,43 @@
 """A person's own photographs: a folder with one sub-folder for each class.
 
-Where the folder holds `train` and `val` (or `test`), those are the split; otherwise 80 % of each class, drawn with a
-fixed seed, are trained on. What cannot be used is skipped, counted and named; nothing outside the folder is read.
+Where the folder holds parts to train on and to test on, under any common name, those are the split; otherwise 80 % of each
+class, drawn with a fixed seed, are trained on, and one picture at least is left for testing.
+
+What cannot be used is skipped, counted and named; nothing outside the folder is read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from influence_core.data.readers.image_folder import EXAMPLE, TRAIN, PictureFile, list_files
-from influence_core.data.readers.photographs import read_file, read_photo
+from influence_core.data.examples import Pictures
+from influence_core.data.readers.greys import Greys, Span
+from influence_core.data.readers.idx_files import IdxSet, read_idx
+from influence_core.data.readers.image_folder import EXAMPLE, PictureFile, list_files
+from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
-from influence_core.data.readers.picture_sets import THUMB, FilePictures
-from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.picture_sets import THUMB, FilePictures, GreyPictures
+from influence_core.data.readers.skipped import MAX_NAMED, Skipped, SkipReport, shown
+from influence_core.data.readers.split_names import TEST, TRAIN
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 from influence_core.store import NO_STORE, Store
 from influence_core.store.digest import digest
 
-FORMAT = 1
+FORMAT = 2
 """Raised when pictures come to be read in another way."""
 TRAIN_SHARE = 0.8
 SEED = 0
 MIN_PICTURES = 10
+DARK_COLOUR = 63
+"""Colours of 16 bits whose upper 8 are never more than this fill 14 bits at most; what they hold below is not read."""
+DARK = "colour pictures that do not fill their 16 bits (save them with 8 bits a colour)"
 MAX_FOLDER_BYTES = 10 * 10**9
 
 
@@ -40,10 +50,11 @@ class PhotoFolder:
         class_names: The classes, in the order of their names.
         labels: (m,) int64, the class of each picture.
         files: (m,) names inside the folder; an id is a position.
-        thumbs: (m, 64, 64, 3) uint8.
+        thumbs: (m, 64, 64, 3) uint8; of idx files in their own size.
         is_train: (m,) whether each is trained on; the others are for testing.
         skipped: What was not used, and why.
         pictures: The originals.
+        notes: Sentences about how they were read.
     """
 
     title: str
@@ -53,7 +64,8 @@ class PhotoFolder:
     thumbs: np.ndarray
     is_train: np.ndarray
     skipped: tuple[Skipped, ...]
-    pictures: FilePictures
+    pictures: Pictures
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +77,14 @@ class _Read:
         thumbs: (m, 64, 64, 3) uint8.
         facts: (m,) size and hash of each.
         refused: Of the others: why, and which.
+        greys: Black and white of pictures deeper than 8 bits, where there are any.
     """
 
     used: list[int]
     thumbs: np.ndarray
     facts: list[tuple[int, str]]
     refused: list[tuple[str, int]]
+    greys: Greys | None = None
 
 
 def survey(
@@ -89,7 +103,11 @@ def survey(
             what to do.
     """
     root, skipped = Path(folder), SkipReport()
-    listed = list_files(root, skipped)
+    idx = read_idx(root, skipped)
+    if idx is not None:
+        return _of_idx(idx, seed, skipped)
+    listing = list_files(root, skipped)
+    listed = listing.files
     read = _read_or_recall(root, listed, store, progress)
     for reason, at in read.refused:
         skipped.add(reason, listed[at].name)
@@ -100,7 +118,9 @@ def survey(
     labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
     files = tuple(one.name for one in used)
     content = digest(
-        "folder", [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)]
+        "folder",
+        [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)],
+        *([read.greys.black, read.greys.white] if read.greys else []),
     )
     report(progress, 1.0, f"{len(files):,} pictures are read")
     return PhotoFolder(
@@ -111,8 +131,51 @@ def survey(
         thumbs=thumbs,
         is_train=_split(used, labels, seed),
         skipped=skipped.rows(),
-        pictures=FilePictures(tuple(root / name for name in files), thumbs, content),
+        pictures=FilePictures(tuple(root / name for name in files), thumbs, content, read.greys),
+        notes=(
+            *listing.notes,
+            *([read.greys.note] if read.greys and read.greys.note else []),
+            *_single(used, class_names),
+        ),
     )
+
+
+def _of_idx(found: IdxSet, seed: int, skipped: SkipReport) -> PhotoFolder:
+    """The same of a data set in idx files; classes are called by their numbers."""
+    known, labels = np.unique(found.labels, return_inverse=True)
+    files = [PictureFile(one, "", part) for one, part in zip(found.names, found.parts, strict=True)]
+    if len(known) < 2 or len(files) < MIN_PICTURES:
+        raise DataError(
+            f"The idx files hold {len(files):,} pictures of {len(known)} class{'es' * (len(known) != 1)}; at least "
+            f"{MIN_PICTURES} of two are needed."
+        )
+    pictures = GreyPictures(found.grey)
+    return PhotoFolder(
+        title=f"{len(files):,} pictures of your own",
+        class_names=tuple(str(one) for one in known),
+        labels=labels.astype(np.int64),
+        files=tuple(found.names),
+        thumbs=pictures.thumbs(range(len(files))),
+        is_train=_split(files, labels, seed),
+        skipped=skipped.rows(),
+        pictures=pictures,
+    )
+
+
+def _single(used: list[PictureFile], class_names: tuple[str, ...]) -> Iterator[str]:
+    """Said of classes that nothing is tested of."""
+    tested = {one.label for one in used if one.part == TEST}
+    alone = [
+        name
+        for name in class_names
+        if (used[0].part and name not in tested) or sum(one.label == name for one in used) == 1
+    ]
+    if alone:
+        named = ", ".join(f"“{shown(one)}”" for one in alone[:MAX_NAMED])
+        yield (
+            f"{len(alone):,} class{'es have' if len(alone) > 1 else ' has'} no picture to test on: {named}"
+            f"{'…' if len(alone) > MAX_NAMED else ''}."
+        )
 
 
 def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progress: Progress | None) -> _Read:
@@ -123,9 +186,11 @@ def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progres
     kept = store.get(key)
     if kept is not None:
         facts, refused = ([tuple(pair) for pair in kept.meta[name]] for name in ("facts", "refused"))
-        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused)
+        greys = Greys(*kept.meta["greys"]) if kept.meta["greys"] else None
+        return _Read(kept.meta["used"], kept.arrays["thumbs"], facts, refused, greys)
     read = _read_all(root, listed, progress)
     meta = {"used": read.used, "facts": read.facts, "refused": read.refused}
+    meta["greys"] = [read.greys.black, read.greys.white] if read.greys else []
     store.put(key, {"thumbs": read.thumbs}, meta)
     return read
 
@@ -140,23 +205,50 @@ def _stamp(root: Path, one: PictureFile) -> tuple[int, int]:
 
 
 def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) -> _Read:
-    read, thumbs, total = _Read([], np.empty(0), [], []), [], 0
+    used: list[int] = []
+    facts: list[tuple[int, str]] = []
+    refused: list[tuple[str, int]] = []
+    thumbs: list[np.ndarray] = []
+    spans: dict[int, Span] = {}
+    total = 0
     for at, one in enumerate(listed):
         report(progress, at / len(listed), f"{at:,} of {len(listed):,} pictures are read")
         try:
             content = read_file(root / one.name)
-            thumbs.append(read_photo(content, THUMB))
+            photo = look_at(content, THUMB)
         except PictureError as error:
-            read.refused.append((error.reason, at))
+            refused.append((error.reason, at))
             continue
         total += len(content)
         if total > MAX_FOLDER_BYTES:
             raise DataError(
-                f"The pictures in {root} have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
+                f"The pictures in “{shown(root.name)}” have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
-        read.used.append(at)
-        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
-    return replace(read, thumbs=np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3))
+        used.append(at)
+        facts.append((len(content), hashlib.sha256(content).hexdigest()))
+        thumbs.append(photo.pixels)
+        if photo.span is not None:
+            spans[at] = photo.span
+    read = _Read(used, np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3), facts, refused)
+    return _with_depth(read, root, listed, spans)
+
+
+def _with_depth(read: _Read, root: Path, listed: list[PictureFile], spans: dict[int, Span]) -> _Read:
+    """Pictures deeper than 8 bits by one rule for all of them."""
+    colours = {at: one for at, one in spans.items() if one.kind == "colour"}
+    if colours and max(one.high for one in colours.values()) <= DARK_COLOUR:
+        kept = [at for at, one in enumerate(read.used) if one not in colours]
+        read = _Read(
+            [read.used[at] for at in kept],
+            read.thumbs[kept],
+            [read.facts[at] for at in kept],
+            sorted([*read.refused, *((DARK, at) for at in colours)], key=lambda pair: pair[1]),
+        )
+    greys = Greys.of_folder([one for at, one in spans.items() if at not in colours])
+    for at, one in enumerate(read.used):
+        if greys is not None and one in spans and greys != Greys.of_file(spans[one]):
+            read.thumbs[at] = read_photo(root / listed[one].name, THUMB, greys)
+    return replace(read, greys=greys)
 
 
 def _trainable(files: list[PictureFile], skipped: SkipReport) -> tuple[list[PictureFile], list[int]]:
@@ -177,24 +269,28 @@ def _require_enough(
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
-            f"Expected at least two sub-folders with pictures in {root}, one for each class ({EXAMPLE}), but found "
+            f"Expected at least two sub-folders with pictures in “{shown(root.name)}”, one for each class ({EXAMPLE}), but found "
             f"{found}{left_out}. Sort the pictures into classes."
         )
     if len(files) < MIN_PICTURES:
         raise DataError(
             f"Only {len(files)} pictures can be used; at least {MIN_PICTURES} are needed{left_out}. Add more."
         )
+    if not files[0].part and len(files) == len(class_names):
+        raise DataError(f"Every class has a single picture, so none is left to test on{left_out}. Add more.")
     if all(one.part == TRAIN for one in files):
-        raise DataError(f"There is a folder “{TRAIN}”, but no picture to test on{left_out}. Add some.")
+        raise DataError(
+            f"There is a folder to train on (“{TRAIN}”), but no picture to test on{left_out}. Add some."
+        )
 
 
 def _split(files: list[PictureFile], labels: np.ndarray, seed: int) -> np.ndarray:
-    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, one at least."""
+    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, but one to test on."""
     if files[0].part:
         return np.array([one.part == TRAIN for one in files])
     is_train = np.zeros(len(files), dtype=bool)
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):
         at = generator.permutation(np.flatnonzero(labels == label))
-        is_train[at[: max(1, round(TRAIN_SHARE * len(at)))]] = True
+        is_train[at[: max(1, min(round(TRAIN_SHARE * len(at)), len(at) - 1))]] = True
     return is_train

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from influence_core.data.readers.idx_files import is_idx
 from influence_core.data.readers.photographs import MAX_BYTES as MAX_BYTES_A_FILE
 from influence_core.data.readers.skipped import Skipped, SkipReport
 from influence_core.errors import DataError
@@ -238,7 +239,7 @@ def _refusal(entry: zipfile.ZipInfo, name: str, parts: list[str]) -> str:
         return "links and special files"
     if entry.flag_bits & _ENCRYPTED:
         return "encrypted files"
-    if name.lower().endswith(ARCHIVES):
+    if name.lower().endswith(ARCHIVES) and not is_idx(name):
         return "archives inside the archive"
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return "files packed in a rare way (use Deflate)"  # the others cannot be unpacked piece by piece

@@ -1,17 +1,22 @@
-"""The files of a folder with one sub-folder for each class, and perhaps one above them for each part of the split."""
+"""The files of a folder of pictures: one sub-folder for each class, or pictures in a row with a table of their labels.
+
+Above the classes may stand the parts of the split under any common name, and folders that only wrap others anywhere.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.inside import Inside
+from influence_core.data.readers.label_tables import Labels, label_files
+from influence_core.data.readers.skipped import SkipReport, shown
+from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
 
-TRAIN = "train"
-TEST = ("val", "test")
 MAX_PICTURES = 20_000
 MAX_CLASSES = 100
 EXAMPLE = "for example cats/1.jpg and dogs/1.jpg"
@@ -23,8 +28,8 @@ class PictureFile:
 
     Attributes:
         name: Inside the folder, with slashes.
-        label: The folder of its class.
-        part: The folder of the split, or "".
+        label: Its class.
+        part: "train", "test", or "" where the split is to be drawn.
     """
 
     name: str
@@ -32,97 +37,168 @@ class PictureFile:
     part: str
 
 
-def list_files(root: Path, skipped: SkipReport) -> list[PictureFile]:
-    """The files of the classes, in the order of their names; nothing outside the folder is followed.
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes:
+        files: In the order of their names.
+        notes: Sentences about how it was read.
+    """
+
+    files: list[PictureFile]
+    notes: tuple[str, ...] = ()
+
+
+def list_files(root: Path, skipped: SkipReport) -> Listing:
+    """The files of the classes; nothing outside the folder is followed.
 
     Args:
-        root: holds `<class>/<picture>`, or the folders of the split with such folders inside.
+        root: holds `<class>/<picture>`, or the folders of the split with such folders inside, or pictures and a table.
         skipped: told what is no such file.
 
     Raises:
-        DataError: no such folder, or too many classes or files.
+        DataError: no such folder, too many classes or files, or no way to tell what the classes are.
     """
     try:
-        inside = root.resolve(strict=True)
-        parts = _parts(root, inside, skipped)
-        files = [
-            PictureFile(f"{part}{label}/{name}", label, part.rstrip("/"))
-            for part in parts
-            for label in _class_folders(root, part, inside, skipped)
-            for name in _files(root / part / label, inside, skipped)
-        ]
+        found = _list(Inside(root.resolve(strict=True), MAX_PICTURES), skipped)
     except OSError as error:
         raise DataError(
-            f"Expected a folder {root} with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
-            f"{error.strerror}. Put the pictures there, or name another folder."
+            f"Expected a folder “{shown(root.name)}” with one sub-folder for each class ({EXAMPLE}), but it could not be "
+            f"opened: {error.strerror}. Put the pictures there, or name another folder."
         ) from error
-    if len(files) > MAX_PICTURES:
+    if len(found.files) > MAX_PICTURES:
         raise DataError(
-            f"{root} holds more than {MAX_PICTURES:,} files; at most so many can be used. Keep fewer."
+            f"“{shown(root.name)}” holds more than {MAX_PICTURES:,} files; at most so many can be used. Keep fewer."
         )
-    return sorted(files, key=lambda one: os.fsencode(one.name))
+    return replace(found, files=sorted(found.files, key=lambda one: os.fsencode(one.name)))
 
 
-def _parts(root: Path, inside: Path, skipped: SkipReport) -> tuple[str, ...]:
-    """The folders of the split with a slash, or "" where there is none."""
-    names = set(_folders(root, inside, SkipReport()))
-    test = next((name for name in TEST if name in names), None)
-    if TRAIN not in names or test is None:
-        return ("",)
-    for name in sorted(names - {TRAIN, test}):
-        skipped.add(f"folders beside {TRAIN} and {test}", name)
-    return f"{TRAIN}/", f"{test}/"
+def _list(inside: Inside, skipped: SkipReport) -> Listing:
+    base = inside.unwrapped("")
+    folders = inside.folders(base)
+    flat = [name for name in folders if inside.files(name) and not inside.folders(name)]
+    is_row = len(folders) < 2 or all(part_of(_last(one)) for one in folders)
+    if is_row and (flat or not folders):
+        homes = [base, *flat]
+        labels = label_files(inside.root, [one for home in homes for one in inside.files(home)], skipped)
+        if labels is not None:
+            return _labelled(inside, homes, labels, skipped)
+    roles = {name: part_of(_last(name)) for name in folders}
+    if len(flat) == len(folders) and set(roles.values()) == {TRAIN, TEST}:
+        raise DataError(
+            f"The folders {_names(folders)} hold pictures, but no folders of classes. Sort the pictures into one folder for "
+            "each class, or put a labels.csv with the columns file and label beside them."
+        )
+    return _by_folder(inside, base, folders, roles, skipped)
 
 
-def _class_folders(root: Path, part: str, inside: Path, skipped: SkipReport) -> list[str]:
-    names = sorted(_folders(root / part, inside, skipped))
+def _by_folder(
+    inside: Inside, base: str, folders: list[str], roles: dict[str, str], skipped: SkipReport
+) -> Listing:
+    """One folder a class."""
+    parts = {name: role for name, role in roles.items() if role and inside.folders(name)}
+    train = [name for name, role in parts.items() if role == TRAIN]
+    test = [name for name, role in parts.items() if role == TEST]
+    for outer in _steps("", base):
+        inside.report(outer, skipped)
+    if not train or (not test and any(not roles[one] for one in folders)):
+        return Listing(_classes(inside, base, "", skipped))
+    for name in folders:
+        if name not in parts:
+            skipped.add(f"folders beside {_plain((*train, *test))}", _last(name))
+    if not test:
+        note = f"There is no folder of classes to test on beside {_names(train)}: the split is drawn."
+        return Listing(
+            [one for name in train for one in _of_part(inside, name, "", skipped)],
+            (note,) if len(folders) > len(train) else (),
+        )
+    files = [one for name in (*train, *test) for one in _of_part(inside, name, parts[name], skipped)]
+    note = f"{_names(test)} are for testing, together." if len(test) > 1 else ""
+    return Listing(_same_labels(files), (note,) if note else ())
+
+
+def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[PictureFile]:
+    """The files of a folder of the split."""
+    steps = _steps(folder, inside.unwrapped(folder))
+    for one in steps:
+        inside.report(one, skipped)
+    return _classes(inside, steps[-1], part, skipped)
+
+
+def _classes(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[PictureFile]:
+    """The files of the folders in a folder, each a class."""
+    names = inside.folders(folder)
     if len(names) > MAX_CLASSES:
         raise DataError(
-            f"{root / part} has {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
+            f"There are {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
         )
-    return names
-
-
-def _folders(folder: Path, inside: Path, skipped: SkipReport) -> Iterator[str]:
-    """The sub-folders that are not hidden and lie inside; loose files are skipped."""
-    for one in _scan(folder):
-        if not _is_inside(one, inside):
-            skipped.add("links that lead out of the folder or nowhere", one.name)
-        elif one.is_dir():
-            yield one.name
-        else:
-            skipped.add("files outside the classes' folders", one.name)
-
-
-def _files(folder: Path, inside: Path, skipped: SkipReport) -> Iterator[str]:
-    """The plain files that are not hidden and lie inside."""
-    for one in _scan(folder):
-        name = f"{folder.name}/{one.name}"
-        if not _is_inside(one, inside):
-            skipped.add("links that lead out of the folder or nowhere", name)
-        elif one.is_dir():
-            skipped.add("folders inside a class's folder", name)
-        elif one.is_file():
-            yield one.name
-        else:
-            skipped.add("no plain files", name)
-
-
-def _scan(folder: Path) -> list[Path]:
-    """What lies in a folder and is not hidden, in the order of names; one too many where there are too many."""
     found = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if not entry.name.startswith("."):
-                found.append(Path(entry.path))
-            if len(found) > MAX_PICTURES:
-                break
-    return sorted(found)
+    for name in names:
+        within = inside.innermost(name)
+        for one in inside.folders(within):
+            skipped.add("folders inside a class's folder", _tail(one))
+        inside.report(within, skipped, files=False)
+        found += [PictureFile(one, _last(name), part) for one in inside.files(within)]
+    return found
 
 
-def _is_inside(path: Path, folder: Path) -> bool:
-    """Whether a link leads to a place inside; a link that leads nowhere or to itself does not."""
-    try:
-        return not path.is_symlink() or path.resolve(strict=True).is_relative_to(folder)
-    except (OSError, RuntimeError):
-        return False
+def _same_labels(files: list[PictureFile]) -> list[PictureFile]:
+    """A class that is spelled otherwise in the folders to test on is that of the folders to train on."""
+    known = {one.label for one in files if one.part == TRAIN}
+    spelled = {_folded(one): one for one in sorted(known, reverse=True)}
+    return [
+        one if one.label in known else replace(one, label=spelled.get(_folded(one.label), one.label))
+        for one in files
+    ]
+
+
+def _labelled(inside: Inside, homes: list[str], labels: Labels, skipped: SkipReport) -> Listing:
+    """Pictures in a row, with a table of their labels."""
+    for home in homes:
+        inside.report(home, skipped, files=False)
+    parts = {one: labels.parts.get(one, "") or _part_of_home(one) for one in labels.of}
+    is_split = {TRAIN, TEST} <= set(parts.values())
+    known = len(set(labels.of.values()))
+    if known > MAX_CLASSES:
+        raise DataError(
+            f"{labels.title} has {known:,} labels in its column “{labels.column}”; at most {MAX_CLASSES} classes can be told "
+            "apart. Keep fewer, or call another column “label”."
+        )
+    files = [
+        PictureFile(name, label, (parts[name] or TRAIN) if is_split else "")
+        for name, label in labels.of.items()
+    ]
+    return Listing(files, (labels.note,))
+
+
+def _part_of_home(name: str) -> str:
+    return part_of(name.split("/")[-2]) if "/" in name else ""
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def _steps(outer: str, inner: str) -> list[str]:
+    """A folder inside another, after all on the way."""
+    steps = [inner]
+    while steps[0] != outer:
+        steps.insert(0, steps[0].rpartition("/")[0])
+    return steps
+
+
+def _last(name: str) -> str:
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _tail(name: str) -> str:
+    return "/".join(name.split("/")[-2:])
+
+
+def _plain(names: Iterable[str]) -> str:
+    return " and ".join(shown(_last(one)) for one in names)
+
+
+def _names(names: Iterable[str]) -> str:
+    return " and ".join(f"“{shown(_last(one))}”" for one in names)

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 
 from PIL import Image
 
 from influence_core.errors import DataError
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF", "JPEG2000", "PPM")
+"""That Pillow reads itself; HEIC comes with its plugin."""
 MIN_PIXELS_A_SIDE = 8
+MAX_MEMORY = 200 * 10**6
+"""Bytes that unpacking one picture may take."""
+OF_MODE = {
+    "1": 1,
+    "L": 1,
+    "P": 5,
+    "I;16": 4,
+    "I;16B": 4,
+    "I": 5,
+    "F": 5,
+    "RGB": 4,
+    "RGBA": 4,
+    "LA": 4,
+    "CMYK": 4,
+}
+"""Bytes a pixel that a picture takes, with its conversion; other kinds take `OF_OTHERS`."""
+OF_OTHERS = 8
+OF_FORMAT = {"WEBP": 12, "AVIF": 6, "HEIF": 6, "JPEG2000": 16}
+"""Bytes a pixel that these formats take besides while they are unpacked, as was measured."""
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+OF_COEFFICIENT = 2
+"""Bytes that a progressive JPEG keeps for each number until it is whole."""
 
 
 class PictureError(DataError):
@@ -51,6 +75,8 @@ def opened(content: bytes, most_bytes: int, most_pixels: int) -> Iterator[Image.
         _check_size(*image.size, most_pixels)
         try:
             yield image
+        except PictureError:
+            raise
         except Exception as error:  # a damaged file makes Pillow raise nearly anything
             raise PictureError(
                 "damaged or incomplete pictures",
@@ -58,15 +84,67 @@ def opened(content: bytes, most_bytes: int, most_pixels: int) -> Iterator[Image.
             ) from error
 
 
+def require_room(image: Image.Image) -> None:
+    """Refuse a picture that takes too much memory to unpack, once it is known how finely it will be.
+
+    Raises:
+        PictureError: it does.
+    """
+    width, height = image.size
+    known = "{} x {}".format(*image.info["whole size"])
+    each = OF_MODE.get(image.mode, OF_OTHERS) + OF_FORMAT.get(image.format or "", 0)
+    whole = width * height * each + _coefficients(image)
+    if whole > MAX_MEMORY:
+        raise PictureError(
+            f"pictures that take more than {MAX_MEMORY // 10**6} MB to unpack",
+            f"The picture is {known} pixels, which as {image.format} take {whole / 10**6:,.0f} MB to unpack; at most "
+            f"{MAX_MEMORY // 10**6} MB are spent. Make it smaller, or save it as a JPEG that is not progressive.",
+        )
+
+
+def _coefficients(image: Image.Image) -> int:
+    """Bytes that a progressive JPEG keeps of the whole picture, however coarsely it is unpacked."""
+    if not image.info.get("progressive"):
+        return 0
+    layers = getattr(image, "layer", ())
+    across, down = (max((one[at] for one in layers), default=1) for at in (1, 2))
+    share = sum(one[1] * one[2] for one in layers) / (across * down)
+    width, height = image.info["whole size"]
+    return int(width * height * share * OF_COEFFICIENT)
+
+
 def over_white(image: Image.Image) -> Image.Image:
     """A picture with transparency, laid on white paper: RGBA becomes RGB."""
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
+@cache
+def _reads_heic() -> bool:
+    """Whether the plugin for HEIC is at hand; it is registered then."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
 def _open(content: bytes, most_pixels: int) -> Image.Image:
     """The picture's header; no pixel is unpacked yet."""
+    known = (*FORMATS, "HEIF") if _reads_heic() else FORMATS
+    if known == FORMATS and content[4:8] == b"ftyp" and content[8:12] in HEIC_BRANDS:
+        raise PictureError(
+            "HEIC pictures, which need the package pillow-heif",
+            "The picture is a HEIC, as iPhones take them. Save it as JPEG, or ask the person who runs this app to install "
+            "the package pillow-heif.",
+        )
     try:
-        return Image.open(BytesIO(content), formats=FORMATS)
+        image = Image.open(BytesIO(content), formats=known)
+        image.info["whole size"] = image.size  # a draft changes the size
+        image.info["deep colour"] = not image.mode.startswith("I") and any(
+            ";16" in str(one.args) for one in getattr(image, "tile", ())
+        )
+        return image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_many_pixels("far more", most_pixels) from error
     except Exception as error:  # a damaged header makes Pillow raise nearly anything

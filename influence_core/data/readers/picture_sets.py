@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 
 from influence_core.data.examples import DataSet, Examples, Pictures
+from influence_core.data.readers.greys import Greys
 from influence_core.data.readers.photographs import read_file, read_photo
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -25,12 +26,16 @@ from influence_core.store.digest import digest
 THUMB = 64
 """Rows and columns of a thumbnail; pixel distances are measured on thumbnails."""
 
+TOGETHER = 4_096
+"""Pictures that are compared at a time."""
+
 
 @dataclass(frozen=True, eq=False)
 class SheetPictures:
     """Pictures in memory, ``(m, s, s, 3)`` uint8; an id is a position."""
 
     pictures: np.ndarray
+    greys = None
 
     @cached_property
     def digest(self) -> str:
@@ -47,6 +52,28 @@ class SheetPictures:
 
 
 @dataclass(frozen=True, eq=False)
+class GreyPictures:
+    """Small grey pictures in memory, ``(m, s, s)`` uint8; an id is a position."""
+
+    grey: np.ndarray
+    greys = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all their content."""
+        return digest("grey pictures", self.grey)
+
+    def read(self, id: int, side: int) -> np.ndarray:
+        """The picture called `id`, ``(side, side, 3)`` uint8, enlarged or shrunk smoothly."""
+        return resized(np.repeat(self.grey[id][..., None], 3, 2), side)
+
+    def thumbs(self, ids: Sequence[int]) -> np.ndarray:
+        """As they are: they are small. Their three colours are one and the same."""
+        chosen = self.grey[np.asarray(ids)][..., None]
+        return np.broadcast_to(chosen, (*chosen.shape[:3], 3))
+
+
+@dataclass(frozen=True, eq=False)
 class FilePictures:
     """Pictures on disk, read again whenever they are needed large; an id is a position.
 
@@ -54,11 +81,13 @@ class FilePictures:
         files: (m,) where they lie.
         small: ``(m, THUMB, THUMB, 3)`` uint8, their thumbnails.
         digest: Of the files' content.
+        greys: Black and white of those deeper than 8 bits.
     """
 
     files: Sequence[Path]
     small: np.ndarray
     digest: str
+    greys: Greys | None = None
 
     @classmethod
     def open(cls, files: Sequence[Path], progress: Progress | None = None) -> FilePictures:
@@ -90,7 +119,7 @@ class FilePictures:
             DataError: its file is gone, or was changed into something that is no picture.
         """
         try:
-            return read_photo(self.files[id], side)
+            return read_photo(self.files[id], side, self.greys)
         except DataError as error:
             name = "/".join(self.files[id].parts[-2:]).encode("utf-8", "replace").decode()
             raise DataError(f"{name} was there and can no longer be used. {error}") from error
@@ -109,7 +138,7 @@ def data_set(
     class_names: tuple[str, ...],
     stand_in: str = "",
 ) -> DataSet:
-    """A data set of pictures called 0..m-1, with thumbnails as features.
+    """A data set of pictures called 0..m-1, with thumbnails as features, or the brightness alone of pictures that are all grey.
 
     Args:
         name: in the catalogue.
@@ -120,7 +149,7 @@ def data_set(
         class_names: what the labels mean.
         stand_in: what they stand in for, or "".
     """
-    thumbs = pictures.thumbs(range(len(labels)))
+    thumbs = pictures.grey if isinstance(pictures, GreyPictures) else pictures.thumbs(range(len(labels)))
     x = torch.from_numpy(thumbs.reshape(len(labels), -1)).float().div_(255)
     y, ids = torch.from_numpy(np.asarray(labels, np.int64)), torch.arange(len(labels))
     train, test = torch.from_numpy(is_train), torch.from_numpy(~is_train)
@@ -154,7 +183,11 @@ def pixel_distances(pictures: Pictures, one: np.ndarray, ids: Sequence[int]) -> 
     Returns:
         ``(m,)`` Euclidean distances of brightness in 0..1.
     """
-    thumbs = pictures.thumbs(ids)
-    mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
-    flat = thumbs.reshape(len(thumbs), -1)
-    return np.sqrt(((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)) / 255
+    found = np.empty(len(ids))
+    for start in range(0, len(ids), TOGETHER):
+        thumbs = pictures.thumbs(ids[start : start + TOGETHER])
+        mine = resized(one, thumbs.shape[1]).reshape(1, -1).astype(np.float32)
+        flat = thumbs.reshape(len(thumbs), -1)
+        squares = ((flat.astype(np.float32) - mine) ** 2).sum(1, dtype=np.float64)
+        found[start : start + len(thumbs)] = np.sqrt(squares) / 255
+    return found

@@ -7,17 +7,17 @@ own network expects: so one unit is one step of an 8-bit picture everywhere, and
 from __future__ import annotations
 
 import copy
-import hashlib
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
+from influence_core.models.backbones import trial
 from influence_core.store.digest import digest
 
 PACKAGED = "efficientnet-lite0"
 """Its weights come with its package: the default, and the only one that needs no download."""
-FORMAT = 2
+FORMAT = 3
 """Raised when networks are cut, scaled or pooled in another way: features that were kept are then computed again."""
 
 
@@ -32,7 +32,8 @@ class Backbone:
         mean: ``(3,)`` subtracted from the brightness of red, green, blue in 0..255 ...
         scale: ``(3,)`` ... before it is divided by this.
         network: ``(b, 3, side, side) -> (b, d)``, in evaluation mode, its weights without gradients.
-        content: Hex digest of the weights and of what is done to the pictures: equal digests give equal features.
+        content: Hex digest of the name, the width, the weights, what is done to the pictures and the features of a few fixed
+            ones: equal digests give equal features, and any edit of the network's code gives another.
     """
 
     name: str
@@ -44,9 +45,18 @@ class Backbone:
     content: str
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features ``(b, d)`` of pictures ``(b, 3, side, side)`` in 0..255; gradients reach the pixels."""
+        """Features ``(b, d)`` of pictures ``(b, 3, side, side)`` in 0..255; gradients reach the pixels.
+
+        Raises:
+            ShapeError: The network gives something else for these.
+            DataError: It gives no finite numbers.
+        """
+        return self.network(self.scaled(pixels))
+
+    def scaled(self, pixels: Tensor) -> Tensor:
+        """Pictures on the scale that the network takes."""
         mean, scale = (one.to(pixels).view(3, 1, 1) for one in (self.mean, self.scale))
-        return self.network((pixels - mean) / scale)
+        return (pixels - mean) / scale
 
     def to(self, device: str | torch.device) -> Backbone:
         """The same on a device; one that is there already is itself, another is a copy that nobody else uses."""
@@ -57,41 +67,40 @@ class Backbone:
     @property
     def like(self) -> Tensor:
         """A tensor whose type and device its pictures must share."""
-        return next(self.network.parameters())
+        return trial.like(self.network, self.mean)
 
 
 def frozen(name: str, side: int, mean: Tensor, scale: Tensor, network: nn.Module) -> Backbone:
-    """A backbone of any network, which is set to evaluation and gets no gradients.
+    """A backbone of any network, which is set to evaluation, gets no gradients and is tried on a few pictures.
 
     Args:
         name: In the catalogue.
         side: Rows and columns of its pictures.
         mean: ``(3,)`` subtracted from brightness in 0..255 ...
         scale: ``(3,)`` ... before it is divided by this.
-        network: ``(b, 3, side, side)`` to one row a picture, or to maps, of which the mean over all places is taken.
+        network: ``(b, 3, side, side)`` to one row a picture, or to maps, of which the mean over all places is taken. It is
+            asked in its own type (half, bfloat16, float, double) and need not have parameters.
+
+    Raises:
+        InfluenceError: It cannot be used; one sentence says why and what to do.
     """
-    flat = _Flat(network).eval().requires_grad_(False)
-    with torch.no_grad():
-        width = flat(torch.zeros(1, 3, side, side)).shape[1]
-    return Backbone(
-        name, side, width, mean, scale, flat, digest(FORMAT, side, mean, scale, _content(network))
+    trial.check_parts(name, side, mean, scale, network)
+    flat = _Flat(trial.at_rest(name, network)).eval()
+    backbone = Backbone(name, side, 0, mean, scale, flat, "")
+    alone, together = trial.try_backbone(
+        name, flat.network, backbone.scaled(trial.probes(side).to(backbone.like))
     )
+    width = together.shape[1]
+    content = digest(FORMAT, name, side, width, mean, scale, trial.weights(network), alone, together)
+    return replace(backbone, width=width, content=content)
 
 
 class _Flat(nn.Module):
-    """A network whose output is one row a picture."""
+    """A network whose output is one row a picture, or a sentence that says why not."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.network(x)
-        return found.mean((2, 3)) if found.ndim == 4 else found.flatten(1)
-
-
-def _content(network: nn.Module) -> str:
-    hasher = hashlib.sha256()
-    for name, value in network.state_dict().items():
-        hasher.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return hasher.hexdigest()
+        return trial.features(self.network(x), len(x))

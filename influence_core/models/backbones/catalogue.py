@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from influence_core.data.torchvision_import import import_torchvision
-from influence_core.errors import DataError, UnsupportedError
+from influence_core.errors import DataError, InfluenceError, UnsupportedError
 from influence_core.models.backbones.backbone import PACKAGED, Backbone, frozen
 from influence_core.models.backbones.weights import default_weights, load_weights
+from influence_core.watch import quoted
 
 OUTPUT_LAYERS = ("fc", "classifier", "head", "heads")
 """What torchvision calls the layer that turns features into classes; it is taken off."""
@@ -44,13 +47,38 @@ def build(name: str, folder: str | None = None, random_seed: int | None = None) 
     if name == PACKAGED:
         return _packaged(random_seed)
     if name in OWN:
-        return OWN[name]()
+        return _of_module(name)
     if name not in names():
         raise DataError(
             f"There is no backbone called {name[:40]!r}. Choose {PACKAGED}, inception_v3, resnet50 or another "
             "classifier of torchvision by its name."
         )
     return _of_torchvision(name, folder, random_seed)
+
+
+def _of_module(name: str) -> Backbone:
+    """A study module's, whatever it does."""
+    try:
+        made = OWN[name]()
+    except InfluenceError:
+        raise
+    except Exception as error:  # it is anybody's code
+        raise DataError(
+            f"Network “{name}” could not be built: {_words(error)}. Fix the study module and start the app again."
+        ) from error
+    if isinstance(made, Backbone):
+        return made
+    raise DataError(
+        f"Network “{name}”: its function in backbones.OWN gives a {type(made).__name__}, but a backbone is needed: return "
+        "backbones.frozen(name, side, mean, scale, network)."
+    )
+
+
+def _words(error: Exception) -> str:
+    """An error's own, without the folder of a file it names."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {Path(os.fsdecode(error.filename)).name}"
+    return f"{type(error).__name__}: {quoted(error)}"
 
 
 @lru_cache(maxsize=1)
@@ -100,11 +128,12 @@ def _of_torchvision(name: str, folder: str | None, random_seed: int | None) -> B
     elif name.startswith("vit_"):
         options = {"image_size": side}
     network = import_torchvision().models.get_model(name, weights=None, **options)
-    if random_seed is None:
-        load_weights(network, name, folder)
-    else:
+    if random_seed is not None:
         _draw(network, random_seed)
+    every = set(network.state_dict())
     _take_off_output(network)
+    if random_seed is None:
+        load_weights(network, name, folder, every - set(network.state_dict()))
     mean, std = torch.tensor(made_for.mean), torch.tensor(made_for.std)
     return frozen(name, side, 255 * mean, 255 * std, network)
 

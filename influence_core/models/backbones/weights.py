@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from influence_core.data.fetching import fetch
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError
 from influence_core.models.backbones.backbone import PACKAGED
+from influence_core.models.backbones.weight_files import SUFFIXES, load_into
 from influence_core.progress import Progress, report
 from influence_core.store.atomic import remove_abandoned, whole_file
 
@@ -33,8 +34,10 @@ def default_weights(name: str) -> Any:
 
 
 def weights_path(name: str, folder: str | None) -> Path:
-    """Where the weights of a torchvision classifier are looked for."""
-    return Path(folder or ".") / WEIGHTS_FOLDER / f"{name}.pth"
+    """Where the weights of a torchvision classifier lie, with any suffix of `SUFFIXES`, or would: ``weights/<name>.pth``."""
+    home = Path(folder or ".") / WEIGHTS_FOLDER
+    there = (home / f"{name}{suffix}" for suffix in SUFFIXES)
+    return next((one for one in there if one.is_file()), home / f"{name}.pth")
 
 
 def download_size(name: str) -> float:
@@ -66,7 +69,8 @@ def download(name: str, folder: str, progress: Progress | None = None) -> None:
     except OSError as error:
         raise DataError(
             f"The weights of {name} could not be downloaded: {error}\n"
-            f"Check the internet connection and the disk, or put the file of {address} at {path} yourself."
+            f"Check the internet connection and the disk, or put the file of {address} into {WEIGHTS_FOLDER} in the data "
+            f"folder yourself, as {path.name}."
         ) from error
     report(progress, 1.0, f"The weights of {name} are downloaded")
 
@@ -75,27 +79,29 @@ def _start_of_sha256(address: str) -> str:
     return address.rsplit("-", 1)[1].removesuffix(".pth")
 
 
-def load_weights(network: nn.Module, name: str, folder: str | None) -> None:
+def load_weights(network: nn.Module, name: str, folder: str | None, taken_off: Collection[str] = ()) -> None:
     """Read the weights of a torchvision classifier into its network.
 
     Args:
-        network: As torchvision builds it.
+        network: As torchvision builds it, its last layer taken off.
         name: What torchvision calls it.
         folder: The data folder.
+        taken_off: Weights of the last layer, which may be in the file or not, for any number of classes.
 
     Raises:
         DataError: They are missing, damaged, or another network's; the message names the file and the remedy.
     """
     path = weights_path(name, folder)
     remedy = (
-        f"Put torchvision's weights for {name} there (a .pth file with a state dict), download them on the page Build "
-        f"your own, or choose {PACKAGED}, which ships with the app."
+        f"Put torchvision's weights for {name} there, as {name}.pth or {name}.safetensors with a state dict, download them on "
+        f"the page Build your own, or choose {PACKAGED}, which ships with the app."
     )
     if not path.is_file():
-        raise DataError(f"The weights of {name} are not on this machine: expected the file {path}. {remedy}")
-    try:
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # a damaged file makes torch raise nearly anything
         raise DataError(
-            f"The weights in {path} could not be read, or are those of another network. {remedy}"
-        ) from error
+            f"The weights of {name} are not on this machine: expected the file {WEIGHTS_FOLDER}/{path.name} in the data folder. "
+            f"{remedy}"
+        )
+    try:
+        load_into(network, path, taken_off)
+    except DataError as error:
+        raise DataError(f"{error} {remedy}") from error

@@ -31,7 +31,10 @@ KINDS = {
     TEXTS: "Texts in a folder",
     TABLE: "A table",
 }
-PHOTO_FOLDERS = "one sub-folder for each class, or train and val with those in them"
+PHOTO_FOLDERS = (
+    "one sub-folder for each class; or train and val (by any common name) with those in them; or pictures with a table beside "
+    "them that names each file's class; or idx files such as those of Fashion-MNIST"
+)
 TEXT_FOLDERS = f"one sub-folder for each of two classes, {MIN_FILES} texts at least"
 
 
@@ -78,9 +81,9 @@ def offer_networks() -> None:
 def _choose_zip() -> Brought | None:
     """An uploaded zip, unpacked."""
     st.caption(
-        f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
-        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked, and nothing in it is ever run. "
-        f"{browser.PRIVATE}"
+        f"In it {PHOTO_FOLDERS}: at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures, up to "
+        f"{picture_uploads.MAX_BYTES // 10**6} MB. PNG, JPEG, WEBP, AVIF, TIFF, GIF and more are read. It is unpacked, and "
+        f"nothing in it is ever run. {browser.PRIVATE}"
     )
     file = st.file_uploader(
         "Zip file",

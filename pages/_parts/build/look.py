@@ -29,6 +29,7 @@ class PhotoSummary:
         to_test: How many of each are for testing.
         faces: One thumbnail of each of the first classes.
         skipped: What was not used, and why.
+        notes: Sentences about how they were read.
     """
 
     class_names: tuple[str, ...]
@@ -36,6 +37,7 @@ class PhotoSummary:
     to_test: tuple[int, ...]
     faces: tuple[np.ndarray, ...]
     skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
 
 
 def load(source: str) -> PhotoSummary:
@@ -60,6 +62,7 @@ def _summary(found: PhotoFolder) -> PhotoSummary:
         tuple(int((~found.is_train & (found.labels == label)).sum()) for label in labels),
         tuple(found.thumbs[np.flatnonzero(found.labels == label)[0]].copy() for label in labels[:MAX_SHOWN]),
         found.skipped,
+        found.notes,
     )
 
 
@@ -69,6 +72,8 @@ def show(found: PhotoSummary, before: Sequence[Skipped]) -> None:
     st.markdown(
         f"**{len(found.class_names)} classes**, **{train:,}** pictures to train on and **{test:,}** to test on."
     )
+    for note in found.notes:
+        st.info(escape_markdown(note))
     pictures, counts = st.columns([1, 1.2], gap="large")
     with pictures:
         st.image(

@@ -95,7 +95,8 @@ def _choose_backbone(data: str) -> str:
 def _backbones() -> list[str]:
     """The packaged one, those of a study module, those whose weights are there, and pixels."""
     folder = results.data_folder()
-    there = {path.stem for path in backbones.weights_path("NAME", folder).parent.glob("*.pth")}
+    files = backbones.weights_path("NAME", folder).parent.glob("*")
+    there = {path.stem for path in files if path.suffix in backbones.SUFFIXES}
     more = [name for name in backbones.names() if name in there] if there else []
     return [backbones.PACKAGED, *backbones.OWN, *more, PIXELS]
 

@@ -1,4 +1,4 @@
-"""What the layers of a module do while it runs, so that an error can name the one it comes from."""
+"""What the layers of a module do while it runs, so that an error can name the one it comes from, and what it says then."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from influence_core.errors import UnsupportedError
+
+ALIKE = 5.0
+"""Two answers are the same if they differ by at most so many times the root of the type's rounding, of their size."""
+WORDS = 160
+"""Letters of PyTorch's own words that a sentence quotes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,8 @@ class Watch:
     def __enter__(self) -> Watch:
         self._hooks = []
         for path, layer in self.module.named_modules():
+            if isinstance(layer, torch.jit.RecursiveScriptModule):
+                continue  # takes no hooks
             kind = type(layer).__name__
             name = f"The layer '{path}' ({kind})" if path else f"The module itself ({kind})"
             self._hooks.append(layer.register_forward_pre_hook(self._begin(name)))
@@ -89,3 +98,53 @@ def _dice(like: Tensor) -> Tensor:
     """The state of the generators that the module may draw from."""
     state = torch.get_rng_state()
     return torch.cat([state, torch.cuda.get_rng_state(like.device)]) if like.is_cuda else state
+
+
+def tolerance(like: Tensor) -> float:
+    """How far two answers of one type may be apart, of their size."""
+    return ALIKE * torch.finfo(like.dtype).eps ** 0.5
+
+
+def alike(one: Tensor, other: Tensor) -> bool:
+    """Whether two answers are the same but for rounding."""
+    difference, size = (one - other).abs().max(), torch.maximum(one.abs().max(), other.abs().max())
+    return bool(difference <= tolerance(one) * size)
+
+
+def culprit(one: Watch, other: Watch) -> str:
+    """The first layer that makes different outputs of the same inputs, as far as a first row can tell."""
+    for ours, theirs in zip(one.calls, other.calls, strict=False):
+        if _same_rows(ours.inputs, theirs.inputs) and not _same_rows(ours.output, theirs.output):
+            return ours.name
+    return "The module"
+
+
+def _same_rows(one: Any, other: Any) -> bool:
+    pairs = [
+        pair
+        for pair in zip(leaves(one), leaves(other), strict=False)
+        if pair[0].ndim and pair[0].is_floating_point()
+    ]
+    return all(ours[0].shape == theirs[0].shape and alike(ours[0], theirs[0]) for ours, theirs in pairs)
+
+
+def gives_random_outputs(name: str) -> UnsupportedError:
+    """What is said of a layer that does."""
+    return UnsupportedError(
+        f"{name} gives random outputs, the same example another answer each time: "
+        "take the randomness out of its forward pass (nn.Dropout is off in eval mode, F.dropout is not)."
+    )
+
+
+def depends_on_the_batch(name: str) -> UnsupportedError:
+    """What is said of a layer that does."""
+    return UnsupportedError(
+        f"{name} does not look at each example by itself, but at the batch it comes in: normalise with running statistics or "
+        "within the example, and give attention and recurrent layers batch_first=True."
+    )
+
+
+def quoted(error: Exception) -> str:
+    """PyTorch's own words, on one line and not too many."""
+    words = " ".join(str(error).split())
+    return words if len(words) <= WORDS else f"{words[:WORDS]}…"
