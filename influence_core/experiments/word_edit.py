@@ -197,12 +197,14 @@ def asked_words(study: Study, explanation: Explanation) -> AskedWords:
 def marked(study: Study, text: str) -> list[tuple[str, str]]:
     """A text in pieces ``(piece, word)``: the known word that a piece stands for, or "" between words.
 
-    The pieces put together are the text, letter by letter.
+    The pieces put together are the text, letter by letter; of pairs of characters that overlap, each has what is left.
     """
+    records = study.data.records
+    spans = records.spans if isinstance(records, bag_of_words.Spelled) else bag_of_words.spans
     known, pieces, end = set(study.data.feature_names), [], 0
-    for first, last, word in bag_of_words.spans(text):
+    for first, last, word in spans(text):
         if word in known:
-            pieces += [(text[end:first], "")] * (first > end) + [(text[first:last], word)]
+            pieces += [(text[end:first], "")] * (first > end) + [(text[max(first, end) : last], word)]
             end = last
     return pieces + [(text[end:], "")] * (end < len(text))
 
