@@ -86,7 +86,7 @@ class AskedWords:
 def answers(study: Study) -> bool:
     """Whether a study's features are words and its model is linear."""
     data = study.data
-    return data.kind == "e-mail" and bool(data.feature_names) and isinstance(study.objective, LinearObjective)
+    return data.worded and bool(data.feature_names) and isinstance(study.objective, LinearObjective)
 
 
 def shares(study: Study, explanation: Explanation, train_id: int) -> WordShares:
@@ -212,9 +212,7 @@ def marked(study: Study, text: str) -> list[tuple[str, str]]:
 def _objective(study: Study) -> LinearObjective:
     o = study.objective
     if not answers(study) or not isinstance(o, LinearObjective):
-        raise UnsupportedError(
-            "Words are edited where a linear model counts them. Choose a study of e-mails."
-        )
+        raise UnsupportedError("Words are edited where a linear model counts them. Choose a study of texts.")
     return o
 
 
@@ -223,7 +221,7 @@ def _column(study: Study, word: str) -> int:
         return study.data.feature_names.index(word)
     except ValueError:
         raise DataError(
-            f"The model does not know the word “{word[:40]}”: too few training e-mails hold it. Choose another."
+            f"The model does not know the word “{word[:40]}”: too few training texts hold it. Choose another."
         ) from None
 
 

@@ -170,6 +170,11 @@ def plausible(pieces: Sequence[bytes], among: Iterable[str] = FOR_TEXTS) -> tupl
     return tuple(order[:1] + [name for name in order[1:] if name not in damaged])
 
 
+def says_itself(data: bytes) -> bool:
+    """Whether bytes leave nothing to guess: they have a byte-order mark, or are valid UTF-8 without NUL."""
+    return data.startswith(tuple(_MARKS)) or (b"\0" not in data and (_is_plain([data]) or _is_utf8([data])))
+
+
 def _read(data: bytes, encoding: str) -> Decoded:
     """In one encoding; what is damaged is replaced and counted."""
     if encoding not in ENCODINGS:
