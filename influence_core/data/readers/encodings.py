@@ -23,6 +23,8 @@ SAMPLE = 20_000
 """Bytes of lines with characters beyond ASCII by which the encoding is told."""
 WIDE = 0.3
 """How plausible a reading as UTF-16 must be: nearly any bytes can be read so, most as rare ideographs."""
+FITS = 0.6
+"""So plausible are right readings, and hardly any wrong ones."""
 SURE = 2.0
 """More than any plausibility."""
 MOST_CONTROLS = 0.05
@@ -118,18 +120,23 @@ class Decoded:
         return ENCODINGS[self.encoding].title
 
 
-def decode(data: bytes, encoding: str = "") -> Decoded:
+def decode(data: bytes, encoding: str = "", usual: str = "") -> Decoded:
     """Bytes as text, in the encoding that somebody chose or in the most plausible one.
 
     Args:
         data: The bytes.
         encoding: A name of `ENCODINGS`, or "": the most plausible.
+        usual: The encoding of what lies beside; where it reads like a language, no other is tried.
 
     Raises:
         DataError: they are no text in any encoding; or the one chosen is not known.
     """
     if encoding:
         return _read(data, encoding)
+    if usual and not says_itself(data):
+        found = _read(data, usual)
+        if not found.replaced and "\0" not in found.text and _fits(found):
+            return found
     ranked = plausible([data])
     if not ranked:
         raise DataError(_NO_TEXT)
@@ -170,6 +177,21 @@ def plausible(pieces: Sequence[bytes], among: Iterable[str] = FOR_TEXTS) -> tupl
     return tuple(order[:1] + [name for name in order[1:] if name not in damaged])
 
 
+def _fits(found: Decoded) -> bool:
+    """Whether a reading is so plausible that no other need be tried."""
+    return plausibility(found.text[:SAMPLE], ENCODINGS[found.encoding].languages) >= FITS
+
+
+def require_known(encoding: str) -> None:
+    """That an encoding is one of `ENCODINGS`.
+
+    Raises:
+        DataError: It is not.
+    """
+    if encoding not in ENCODINGS:
+        raise DataError(f"There is no encoding {encoding[:40]!r}. Choose one of {', '.join(ENCODINGS)}.")
+
+
 def says_itself(data: bytes) -> bool:
     """Whether bytes leave nothing to guess: they have a byte-order mark, or are valid UTF-8 without NUL."""
     return data.startswith(tuple(_MARKS)) or (b"\0" not in data and (_is_plain([data]) or _is_utf8([data])))
@@ -177,8 +199,7 @@ def says_itself(data: bytes) -> bool:
 
 def _read(data: bytes, encoding: str) -> Decoded:
     """In one encoding; what is damaged is replaced and counted."""
-    if encoding not in ENCODINGS:
-        raise DataError(f"There is no encoding {encoding[:40]!r}. Choose one of {', '.join(ENCODINGS)}.")
+    require_known(encoding)
     mark = next((mark for mark, name in _MARKS.items() if name == encoding and data.startswith(mark)), b"")
     text = data[len(mark) :].decode(encoding, "replace")
     own = 0 if _REPLACED.encode() not in data or encoding != "utf-8" else data.count(_REPLACED.encode())

@@ -58,13 +58,15 @@ def read_all(
     Raises:
         DataError: they are too large together, or there is no such encoding.
     """
+    if encoding:
+        encodings.require_known(encoding)
     contents = _contents(root, names, skipped, progress)
     silent = [one for one in contents.values() if not (mail_text.is_mail(one) or encodings.says_itself(one))]
     ranked = encodings.plausible(silent) if silent else ()
     read, written = ReadTexts(), Counter[str]()
     for at, content in contents.items():
         try:
-            found, is_mail = _decoded(content, encoding or next(iter(ranked), ""))
+            found, is_mail = _decoded(content, encoding, next(iter(ranked), ""))
         except DataError:
             skipped.add("files that are no text (save them as plain text)", names[at])
             continue
@@ -107,13 +109,14 @@ def _contents(
     return contents
 
 
-def _decoded(content: bytes, encoding: str) -> tuple[encodings.Decoded, bool]:
-    """One file as text, and whether it is a mail."""
+def _decoded(content: bytes, encoding: str, usual: str) -> tuple[encodings.Decoded, bool]:
+    """One file as text, and whether it is a mail; in the encoding that was chosen, or that of the others where it fits."""
     if mail_text.is_mail(content):
         return mail_text.of_mail(content), True
-    found = None if encodings.says_itself(content) or not encoding else encodings.decode(content, encoding)
-    if found is None or "\0" in found.text:
-        found = encodings.decode(content)
+    chosen = "" if encodings.says_itself(content) else encoding
+    found = encodings.decode(content, chosen, usual)
+    if "\0" in found.text:
+        raise DataError("This is no text.")
     is_mail = _SUBJECT.match(content.lstrip(b"\xef\xbb\xbf")) is not None
     text = mail_text.of_text(found.text)
     return encodings.Decoded(text, found.encoding, found.others, found.replaced), is_mail
