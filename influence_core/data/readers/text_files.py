@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from influence_core.data.readers.skipped import SkipReport
-from influence_core.data.readers.splits import Part, part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
 
 MAX_FILES = 10_000
@@ -30,12 +30,12 @@ class TextFile:
     Attributes:
         name: Inside the folder, with slashes.
         label: Its class.
-        part: Of the split; "" where there is none.
+        part: "train", "test", or "" where the split is to be drawn.
     """
 
     name: str
     label: str
-    part: Part = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Placed:
 
     name: str
     folders: tuple[str, ...]
-    part: Part = ""
+    part: str = ""
 
 
 def list_files(root: Path, skipped: SkipReport) -> list[TextFile]:
@@ -131,7 +131,7 @@ def _in_folders(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
 def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
     """With the parts of the split, where the first folders are named like them, or those inside each first one."""
     first = {one.folders[0] for one in files}
-    if {"train", "test"} <= {part_of(name) for name in first}:
+    if {TRAIN, TEST} <= {part_of(name) for name in first}:
         kept = []
         for one in files:
             part = part_of(one.folders[0])
@@ -140,9 +140,7 @@ def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
             else:
                 skipped.add("files beside the folders of the split", one.name)
         return _unwrapped(kept, skipped)
-    if first and all(
-        {"train", "test"} <= {part_of(inner) for inner in _inner(files, name)} for name in first
-    ):
+    if first and all({TRAIN, TEST} <= {part_of(inner) for inner in _inner(files, name)} for name in first):
         inner = _kept(files, lambda one: bool(one.folders[1:] and part_of(one.folders[1])), skipped)
         return [_Placed(one.name, one.folders[:1], part_of(one.folders[1])) for one in inner]
     return files

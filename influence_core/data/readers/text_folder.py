@@ -19,6 +19,7 @@ from torch import Tensor
 from influence_core.data.examples import DataSet, Examples, Kind
 from influence_core.data.readers import bag_of_words, text_bytes
 from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.split_names import TEST, TRAIN
 from influence_core.data.readers.text_files import EXAMPLE, TextFile, list_files
 from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
@@ -115,8 +116,8 @@ class TextFolder:
         if len(self.words) < FEW_WORDS:
             named = ", ".join(f"“{word}”" for word in self.words)
             found.append(
-                f"Only {len(self.words)} words were found ({named}), so the model has next to nothing to learn from. Are the "
-                "texts read in the right encoding? Otherwise give more or longer texts."
+                f"Hardly any words were found ({len(self.words)}: {named}), so the model has next to nothing to learn "
+                "from. Are the texts read in the right encoding? Otherwise give more or longer texts."
             )
         if self.wordless > MANY_EMPTY:
             found.append(
@@ -237,7 +238,7 @@ def _has_words(text: str, file: TextFile, skipped: SkipReport) -> bool:
 
 def _trainable(files: list[TextFile], kept: list[int], skipped: SkipReport) -> list[int]:
     """Without the texts of classes that there is nothing to learn from."""
-    known = {files[at].label for at in kept if files[at].part != "test"}
+    known = {files[at].label for at in kept if files[at].part != TEST}
     for at in kept:
         if files[at].label not in known:
             skipped.add("texts of a class without any to train on", files[at].name)
@@ -257,7 +258,7 @@ def _require_enough(files: list[TextFile], class_names: tuple[str, ...], skipped
         raise DataError(
             f"Only {len(files)} texts hold words; at least {MIN_FILES} are needed{left_out}. Add more."
         )
-    if all(one.part == "train" for one in files):
+    if all(one.part == TRAIN for one in files):
         raise DataError(f"There is a folder to train on, but no text to test on{left_out}. Add some.")
     counts = Counter(one.label for one in files)
     rare = min(class_names, key=counts.__getitem__)
@@ -271,7 +272,7 @@ def _require_enough(files: list[TextFile], class_names: tuple[str, ...], skipped
 def _split(files: list[TextFile], labels: np.ndarray, seed: int) -> np.ndarray:
     """Whether each is trained on: by its folder, or 80 % of each class drawn with a seed, and one at least on each side."""
     if files[0].part:
-        return np.array([one.part == "train" for one in files])
+        return np.array([one.part == TRAIN for one in files])
     is_train = np.zeros(len(files), dtype=bool)
     generator = np.random.default_rng(seed)
     for label in np.unique(labels):

@@ -9,6 +9,7 @@ import streamlit as st
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
+from influence_core.words import plain_title
 from pages._parts.build import visit
 from pages._shell import results
 from pages._shell.escape import code
@@ -110,8 +111,7 @@ def _backbone_title(name: str) -> str:
 
 
 def _title(called: str, otherwise: str) -> str:
-    kept = "".join(one for one in called if one.isalnum() or one in " .,()-_&'").strip()
-    return kept[:LONGEST_TITLE] or Path(otherwise).name[:LONGEST_TITLE] or "A study of your own"
+    return plain_title(called, LONGEST_TITLE) or Path(otherwise).name[:LONGEST_TITLE] or "A study of your own"
 
 
 def _positive(text: str) -> float:
