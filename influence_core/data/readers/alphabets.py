@@ -10,12 +10,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-FREQUENT, KNOWN, IDEOGRAPH = 1.0, 0.4, 0.6
+FREQUENT, KNOWN, IDEOGRAPH = 1.0, 0.5, 0.6
 """What a character of a language speaks for it; where there are thousands, the rest speaks more."""
 
 FEW = 1_000
 IDEOGRAPHIC = ("Japanese", "Chinese", "Chinese, traditional")
 """Languages of which one character may be a word."""
+
+
+FINAL = frozenset("ςךםןףץ")
+"""Letters that end words, of Greek and Hebrew."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from influence_core.data.readers.alphabets import IDEOGRAPHIC, languages, weights
+from influence_core.data.readers.alphabets import FINAL, IDEOGRAPHIC, languages, weights
 from influence_core.errors import DataError
 
 SAMPLE = 20_000
@@ -77,7 +77,7 @@ ENCODINGS: dict[str, Encoding] = {
     "big5": Encoding("Chinese, traditional (Big5)", ("Chinese, traditional",), 0.1),
     "cp1250": Encoding("Central Europe (Windows-1250)", _CENTRAL, 0.1),
     "iso8859_2": Encoding("Central Europe (Latin-2)", _CENTRAL, 0.1),
-    "cp1253": Encoding("Greek (Windows-1253)", ("Greek",), 0.1),
+    "cp1253": Encoding("Greek (Windows-1253)", ("Greek",), 0.2),
     "cp1254": Encoding("Turkish (Windows-1254)", ("Turkish",), 0.1),
     "cp1255": Encoding("Hebrew (Windows-1255)", ("Hebrew",), 0.1),
     "cp1256": Encoding("Arabic (Windows-1256)", ("Arabic",), 0.1),
@@ -286,7 +286,7 @@ def _misplaced(text: str, latin: bool) -> float:
         if not (char.isalpha() and before.isalpha()) or (char <= "\x7f" and before <= "\x7f"):
             continue
         both = char > "\x7f" and before > "\x7f"
-        count += char.isupper() and before.islower()
+        count += (char.isupper() and before.islower()) + (before in FINAL)
         count += (0.4 * both) if latin else not both
         count += not latin and char.isupper() and before.isupper()
     return count

@@ -71,7 +71,7 @@ class TextFolder:
     Attributes:
         class_names: The classes, in the order of their names.
         labels: (m,) int64, the class of each text.
-        ids: (m,) their positions in the order of the files' names, in the order in which they are trained on.
+        ids: (m,) their positions in the order of the files' names: shuffled, those to train on first.
         is_train: (m,) whether each is trained on; the others are for testing.
         words: The d words that are counted.
         counts: (m, d) float64, how often each stands in each text.
@@ -159,16 +159,12 @@ def read_folder(
         DataError: as in `load`.
     """
     found = survey(root, progress, seed, encoding)
-    y, ids, train = (
-        torch.from_numpy(found.labels),
-        torch.from_numpy(found.ids),
-        torch.from_numpy(found.is_train),
-    )
+    y, ids, train_on = torch.from_numpy(found.labels), torch.from_numpy(found.ids), int(found.is_train.sum())
     return DataSet(
         name="text-folder",
         title=f"{len(ids):,} texts of your own",
-        train=Examples(found.counts[train], y[train], ids[train]),
-        test=Examples(found.counts[~train], y[~train], ids[~train]),
+        train=Examples(found.counts[:train_on], y[:train_on], ids[:train_on]),
+        test=Examples(found.counts[train_on:], y[train_on:], ids[train_on:]),
         class_names=found.class_names,
         image_shape=None,
         kind=found.kind,
@@ -202,7 +198,8 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
     labels = np.array([class_names.index(files[at].label) for at in kept], dtype=np.int64)
     _require_enough([files[at] for at in kept], class_names, skipped)
     is_train = _split([files[at] for at in kept], labels, seed)
-    order = np.random.default_rng(seed).permutation(len(kept))
+    shuffled = np.random.default_rng(seed).permutation(len(kept))
+    order = shuffled[np.argsort(~is_train[shuffled], kind="stable")]
     ids, labels, is_train = np.array(kept)[order], labels[order], is_train[order]
     report(progress, 0.7, "Counting words")
     words = bag_of_words.vocabulary([texts[at] for at in ids[is_train]], MIN_TEXTS, MAX_WORDS)
