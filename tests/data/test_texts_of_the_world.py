@@ -88,6 +88,14 @@ def test_three_languages_in_three_encodings_in_one_folder(tmp_path):
     assert {"cp932": 60, "cp1251": 60}.items() <= found.encodings.items()
 
 
+def test_one_file_that_is_no_text_does_not_decide_how_the_others_are_read(tmp_path):
+    root = toy_mails.write_reviews(tmp_path, "Russian", "koi8_r")
+    (root / "плохо" / "9999.txt").write_bytes(bytes(range(256)))
+    found = text_folder.survey(root)
+    assert (dict(found.encodings), found.skipped[0].examples) == ({"koi8_r": 60}, ("плохо/9999.txt",))
+    assert "cp1251" in found.others and not any("utf-16" in one for one in found.others)
+
+
 def test_another_encoding_can_be_chosen_and_reads_the_texts_that_are_not_utf8_otherwise(
     tmp_path, monkeypatch
 ):

@@ -62,7 +62,8 @@ def read_all(
         encodings.require_known(encoding)
     contents = _contents(root, names, skipped, progress)
     silent = [one for one in contents.values() if not (mail_text.is_mail(one) or encodings.says_itself(one))]
-    ranked = encodings.plausible(silent) if silent else ()
+    narrow = [one for one in silent if b"\0" not in one]  # one file that is no text does not speak for all
+    ranked = encodings.plausible(narrow or silent) if silent else ()
     read, written = ReadTexts(), Counter[str]()
     for at, content in contents.items():
         try:
