@@ -9,7 +9,6 @@ the choice and change it.
 from __future__ import annotations
 
 import codecs
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +18,7 @@ from itertools import pairwise
 from influence_core.data.readers.alphabets import FINAL, IDEOGRAPHIC, languages, weights
 from influence_core.errors import DataError
 
-SAMPLE = 20_000
+SAMPLE = 10_000
 """Bytes of lines with characters beyond ASCII by which the encoding is told."""
 WIDE = 0.3
 """How plausible a reading as UTF-16 must be: nearly any bytes can be read so, most as rare ideographs."""
@@ -33,7 +32,6 @@ _SYMBOL, _MISPLACED, _UNUSABLE = -1.0, -0.7, -3.0
 _SIGNS = frozenset("’‘“”„–—…€«»‹›°§£·•\xa0、。！？「」『』，：；（）・〜～《》【】\u3000")
 _SIGN = 0.5
 _PLAIN = frozenset("½¼¾²³±×©®™µ´")
-_PAIR = re.compile(r"[^\W\d_\x00-\x7f]{2}")
 _REPLACED = "\ufffd"
 _ESCAPES = (b"\x1b$", b"\x1b(")
 """With which ISO-2022-JP leaves ASCII."""
@@ -137,6 +135,8 @@ def decode(data: bytes, encoding: str = "", usual: str = "") -> Decoded:
         found = _read(data, usual)
         if not found.replaced and "\0" not in found.text and _fits(found):
             return found
+    if says_itself(data) and not data.startswith(tuple(_MARKS)):
+        return Decoded(data.decode(), "utf-8")
     ranked = plausible([data])
     if not ranked:
         raise DataError(_NO_TEXT)
@@ -256,15 +256,19 @@ def plausibility(text: str, spoken: Iterable[str] = ()) -> float:
     total = sum(seen.values())
     if not total:
         return 1.0
-    return max(_speaks_for(name, seen, text) for name in spoken or languages()) / total
+    pairs = Counter(
+        pair for pair in pairwise(text) if max(pair) > "\x7f" and pair[0].isalpha() and pair[1].isalpha()
+    )
+    return max(_speaks_for(name, seen, pairs) for name in spoken or languages()) / total
 
 
-def _speaks_for(language: str, seen: Counter[str], text: str) -> float:
+def _speaks_for(language: str, seen: Counter[str], pairs: Counter[tuple[str, str]]) -> float:
     known = weights(language)
     total = sum(count * known.get(char, _beyond(char)) for char, count in seen.items())
-    if language not in IDEOGRAPHIC and not languages()[language].latin and not _PAIR.search(text):
-        total += _MISPLACED * seen.total()
-    return total + _MISPLACED * _misplaced(text, languages()[language].latin)
+    latin = languages()[language].latin
+    if language not in IDEOGRAPHIC and not latin and not any(min(pair) > "\x7f" for pair in pairs):
+        total += _MISPLACED * seen.total()  # a lone letter of such an alphabet
+    return total + _MISPLACED * _misplaced(pairs, latin)
 
 
 def _beyond(char: str) -> float:
@@ -279,14 +283,13 @@ def _beyond(char: str) -> float:
     return 0.0 if kind[0] in "LMN" and not "\uff61" <= char <= "\uff9f" else _SYMBOL
 
 
-def _misplaced(text: str, latin: bool) -> float:
+def _misplaced(pairs: Counter[tuple[str, str]], latin: bool) -> float:
     """Neighbours that no such language has: several foreign letters in a row, two scripts in a word, small before large."""
     count = 0.0
-    for before, char in pairwise(text):
-        if not (char.isalpha() and before.isalpha()) or (char <= "\x7f" and before <= "\x7f"):
-            continue
+    for (before, char), times in pairs.items():
         both = char > "\x7f" and before > "\x7f"
-        count += (char.isupper() and before.islower()) + (before in FINAL)
-        count += (0.4 * both) if latin else not both
-        count += not latin and char.isupper() and before.isupper()
+        odd = float(char.isupper() and before.islower()) + (before in FINAL)
+        odd += (0.4 * both) if latin else not both
+        odd += not latin and char.isupper() and before.isupper()
+        count += times * odd
     return count

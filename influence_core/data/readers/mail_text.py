@@ -54,11 +54,12 @@ def is_mail(content: bytes) -> bool:
     return bool(blank and fields and all(map(_FIELD.match, fields)) and _HEAD.search(head))
 
 
-def of_mail(content: bytes) -> encodings.Decoded:
+def of_mail(content: bytes, usual: str = "") -> encodings.Decoded:
     """A mail: its subject in the first line, then its body.
 
     Args:
         content: The file, which `is_mail`.
+        usual: The encoding of what lies beside, for mails that do not say theirs; or "".
 
     Raises:
         DataError: it holds no part of text.
@@ -69,7 +70,7 @@ def of_mail(content: bytes) -> encodings.Decoded:
         if not one.is_multipart() and one.get_content_disposition() != "attachment":
             parts.setdefault(one.get_content_type(), one)
     chosen = parts.get("text/plain"), parts.get("text/html")
-    bodies = [_body(one) for one in chosen if one is not None]
+    bodies = [_body(one, usual) for one in chosen if one is not None]
     if not bodies:
         raise DataError("The mail has no part that is text.")
     body = next((one for one in bodies if one.text.strip()), bodies[0])
@@ -95,24 +96,24 @@ def without_tags(page: str) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _body(part: Message) -> encodings.Decoded:
+def _body(part: Message, usual: str) -> encodings.Decoded:
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
-    found = _decode(content, part.get_content_charset() or "")
+    found = _decode(content, part.get_content_charset() or "", usual)
     text = found.text.replace("\r\n", "\n")
     if part.get_content_type() == "text/html":
         text = without_tags(text)
     return encodings.Decoded(text, found.encoding, found.others, found.replaced)
 
 
-def _decode(content: bytes, charset: str) -> encodings.Decoded:
+def _decode(content: bytes, charset: str, usual: str = "") -> encodings.Decoded:
     """As the mail says, where that is so; or as is most plausible."""
     if charset and charset not in ("us-ascii", "unknown-8bit"):
         try:
             return encodings.Decoded(content.decode(charset), charset)
         except (LookupError, UnicodeError):
             pass
-    return encodings.decode(content)
+    return encodings.decode(content, usual=usual)
 
 
 def _subject(message: Message) -> str:

@@ -113,7 +113,7 @@ def _contents(
 def _decoded(content: bytes, encoding: str, usual: str) -> tuple[encodings.Decoded, bool]:
     """One file as text, and whether it is a mail; in the encoding that was chosen, or that of the others where it fits."""
     if mail_text.is_mail(content):
-        return mail_text.of_mail(content), True
+        return mail_text.of_mail(content, encoding or usual), True
     chosen = "" if encodings.says_itself(content) else encoding
     found = encodings.decode(content, chosen, usual)
     if "\0" in found.text:
