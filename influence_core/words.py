@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 
 UNIT = "nats"
 
@@ -14,6 +15,17 @@ def sign_rule(kind: str = "image") -> str:
         f"Plus: the loss would rise, so the {kind} helps (speaks for the label). "
         "Minus: the loss would fall, so it harms (speaks against)."
     )
+
+
+def plain_title(text: str, longest: int, signs: str = " .,()-_&'") -> str:
+    """A name that somebody gave, as far as it is letters of any alphabet with their marks, digits and plain signs.
+
+    >>> plain_title("<b>Café</b> हिन्दी", 60)
+    'bCaféb हिन्दी'
+    """
+    text = unicodedata.normalize("NFC", text)
+    kept = "".join(one for one in text if unicodedata.category(one)[0] in "LMN" or one in signs)
+    return " ".join(kept.split())[:longest]
 
 
 def signed(value: float) -> str:

@@ -94,7 +94,7 @@ CATALOGUE: dict[str, DataRow] = {
         DataRow(
             "text-folder",
             text_folder.load,
-            "Texts of your own, in one sub-folder for each of two classes; they do not ship with the app.",
+            "Texts of your own, in one sub-folder for each class; they do not ship with the app.",
         ),
     )
 }

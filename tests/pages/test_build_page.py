@@ -13,6 +13,7 @@ from influence_core.models import backbones
 from pages._parts.build import bring, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
+from tests import toy_mails
 from tests.data import test_text_folder
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
@@ -347,3 +348,49 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     assert any("Your studies" in one.value for one in at.subheader)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error
+
+
+def test_japanese_texts_in_a_zip_are_shown_in_their_encoding_trained_and_explained(uploaded):
+    files = {
+        f"レビュー/{label}/{at:03d}.txt": text.encode("cp932")
+        for at, (text, label) in enumerate(toy_mails.reviews("Japanese"))
+    }
+    uploaded["file"] = File(packed(files | {"レビュー/はじめに.txt": b"x"}).getvalue(), "レビュー.zip")
+    at = choose(visit_page(PAGE), bring.TEXTS_ZIP)
+    assert "**2 classes**, **48** texts to train on and **12** to test on." in said(at)
+    assert "of all texts hold none of them" in said(at) and "60 as Japanese (Shift-JIS)" in said(at)
+    counts, skipped = (one.value for one in at.dataframe)
+    assert counts["class"].tolist() == ["否定", "肯定"]
+    assert skipped["for example"].tolist() == ["はじめに.txt"]
+    first = toy_mails.reviews("Japanese")[0][0]
+    assert counts["one of them begins"][0] == first
+    chosen = next(one for one in at.selectbox if one.label.startswith("Encoding"))
+    chosen.set_value("mac_roman")
+    settle(at)
+    assert at.dataframe[0].value["one of them begins"][0] != first
+    next(one for one in at.selectbox if one.label.startswith("Encoding")).set_value("cp932")
+    settle(at)
+    train(at, title="映画レビュー")
+    (kept,) = built()
+    assert (kept.title, kept.fields["encoding"]) == ("映画レビュー", "cp932")
+    assert "is trained on 48 texts" in said(at)
+    explained = visit_page("explain", kept.name)
+    assert "training texts made the model say" in title(explained)
+    assert "words stand in at least 5" in said(explained)
+
+
+def test_texts_without_signal_say_so_where_they_are_built_and_explained(folder):
+    toy_mails.write_reviews(folder / "texts", "Russian", "koi8_r", signal=False)
+    at = train(from_folder(folder / "texts", bring.TEXTS))
+    assert "learnt nothing that shows" in said(at)
+    (kept,) = built()
+    assert "learnt nothing that shows" in said(visit_page("explain", kept.name))
+
+
+def test_a_folder_of_texts_that_cannot_be_split_is_refused_before_training_and_names_no_path(folder):
+    test_text_folder.write(folder)
+    test_text_folder.one_left(folder)
+    at = from_folder(folder / "texts", bring.TEXTS)
+    assert "one is needed to train on and one to test on" in said(at)
+    assert "build_train" not in keys(at)
+    assert not any(str(folder) in one.value for one in at.error)

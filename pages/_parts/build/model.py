@@ -9,6 +9,7 @@ import streamlit as st
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
+from influence_core.words import plain_title
 from pages._parts.build import visit
 from pages._shell import browser, results
 from pages._shell.escape import code
@@ -20,7 +21,7 @@ LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
 LONGEST_TITLE = 60
 
 
-def choose(data: str, source: str, title: str, classes: int, device: str) -> None:
+def choose(data: str, source: str, title: str, classes: int, device: str, encoding: str = "") -> None:
     """What is trained, and the button that does it.
 
     Args:
@@ -29,6 +30,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str) -> Non
         title: The name that is proposed.
         classes: How many there are.
         device: Where it is trained.
+        encoding: Of texts that are not UTF-8, where one was chosen.
     """
     model = "logistic" if classes == 2 else "softmax"
     _propose(source, title)
@@ -56,7 +58,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str) -> Non
                 "seed": _seed(seed),
                 "source": source,
                 "backbone": backbone,
-            }
+            } | ({"encoding": encoding} if encoding else {})
             get_jobs().forget(
                 results.study_key(recipes.name_of(fields, browser.owner()), device)
             )  # the pictures may be others now
@@ -110,8 +112,7 @@ def _backbone_title(name: str) -> str:
 
 
 def _title(called: str, otherwise: str) -> str:
-    kept = "".join(one for one in called if one.isalnum() or one in " .,()-_&'").strip()
-    return kept[:LONGEST_TITLE] or Path(otherwise).name[:LONGEST_TITLE] or "A study of your own"
+    return plain_title(called, LONGEST_TITLE) or Path(otherwise).name[:LONGEST_TITLE] or "A study of your own"
 
 
 def _positive(text: str) -> float:
