@@ -16,7 +16,7 @@ from influence_core.store import Store
 from influence_core.store.digest import digest
 
 LONGEST_TITLE = 60
-FORMAT = 1
+FORMAT = 2
 """Raised when a kept table comes to mean something else."""
 
 
@@ -51,7 +51,7 @@ def keep(store: Store, content: bytes, choices: Choices, title: str) -> Uploaded
     Raises:
         DataError: it makes none, or the store cannot keep it.
     """
-    made, _ = data_set(read(content, choices.encoding), choices, title)
+    made, _ = data_set(read(content, choices.encoding, choices.header), choices, title)
     key = digest("table", FORMAT, content, asdict(choices))[:32]
     title = re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "Your table"
     facts = {
@@ -80,9 +80,7 @@ def recall(store: Store, key: str) -> UploadedTable:
     if entry is None or "choices" not in entry.meta:
         raise _forgotten()
     facts: dict[str, Any] = entry.meta["choices"]
-    choices: dict[str, Any] = {
-        name: tuple(one) if isinstance(one, list) else one for name, one in facts.items()
-    }
+    choices: dict[str, Any] = {name: _as_tuples(one) for name, one in facts.items()}
     return UploadedTable(key, entry.meta["title"], Choices(**choices), entry.meta["classes"], entry.meta["n"])
 
 
@@ -100,7 +98,12 @@ def load(store: Store, key: str) -> DataSet:
     if entry is None:
         raise _forgotten()
     content = entry.arrays["content"].tobytes()
-    return data_set(read(content, kept.choices.encoding), kept.choices, kept.title)[0]
+    return data_set(read(content, kept.choices.encoding, kept.choices.header), kept.choices, kept.title)[0]
+
+
+def _as_tuples(value: Any) -> Any:
+    """What JSON made lists of."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _content_key(key: str) -> str:
