@@ -102,7 +102,7 @@ def body(message: Message) -> str:
         if part.get_content_type() in parts and not part.get_filename():
             parts[part.get_content_type()].append(decode(part))
     plain = "\n".join(parts["text/plain"])
-    if len(bag_of_words.words(plain)) < FEWEST_WORDS and parts["text/html"]:
+    if len(bag_of_words.words(plain, bag_of_words.plain_spans)) < FEWEST_WORDS and parts["text/html"]:
         plain = "\n".join(map(without_markup, parts["text/html"]))
     return without_markup(plain) if re.search(r"<(?:html|body|table|font|br|p)\b", plain, re.IGNORECASE) else plain
 
@@ -153,7 +153,7 @@ def fits(text: str) -> bool:
     """Enough English words, and none that nobody wants to see at work."""
     letters = sum(map(len, re.findall(r"[A-Za-z]{2,}", text)))
     plain = letters >= PLAIN_SHARE * len(re.sub(r"\s", "", text))
-    return plain and len(set(bag_of_words.words(text))) >= FEWEST_WORDS and not NOT_AT_WORK.search(text)
+    return plain and len(set(bag_of_words.words(text, bag_of_words.plain_spans))) >= FEWEST_WORDS and not NOT_AT_WORK.search(text)
 
 
 def collect(archive: Path) -> tuple[list[str], np.ndarray]:
@@ -163,7 +163,7 @@ def collect(archive: Path) -> tuple[list[str], np.ndarray]:
         title, text = clean(title, raw)
         text = f"{title}\n{text}"[:LONGEST]
         if fits(text):
-            texts.setdefault(" ".join(bag_of_words.words(text)), (text, spam))
+            texts.setdefault(" ".join(bag_of_words.words(text, bag_of_words.plain_spans)), (text, spam))
     return [text for text, _ in texts.values()], np.array([spam for _, spam in texts.values()])
 
 
@@ -172,9 +172,9 @@ def main(archive: Path) -> None:
     texts, spam = collect(archive)
     order = np.random.default_rng(0).permutation(len(texts))[: TRAIN + TEST]
     texts, labels = [texts[at] for at in order], spam[order].astype(np.uint8)
-    vocabulary = bag_of_words.vocabulary(texts[:TRAIN], FEWEST_MAILS)
+    vocabulary = bag_of_words.vocabulary(texts[:TRAIN], FEWEST_MAILS, spans=bag_of_words.plain_spans)
     column = {word: at for at, word in enumerate(vocabulary)}
-    rows = [sorted(bag_of_words.count(text, column).items()) for text in texts]
+    rows = [sorted(bag_of_words.count(text, column, bag_of_words.plain_spans).items()) for text in texts]
     np.savez_compressed(
         Path(__file__).with_name("mails.npz"),
         labels=labels,

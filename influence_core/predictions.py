@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from influence_core import agreement
+from influence_core.words import percent
+
+LUCK = 0.05
+"""Answers that guessing would give as well with more than this probability show nothing learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,10 +48,38 @@ class Predictions:
         """Share of right answers."""
         return agreement.accuracy(self.predicted, self.labels)
 
+    @property
+    def guessing(self) -> float:
+        """Share that would be right if the answer were always the most frequent label."""
+        return float(np.bincount(self.labels).max()) / len(self.labels)
+
+    @property
+    def luck(self) -> float:
+        """Probability that somebody who always guesses so well is right at least as often: a binomial tail."""
+        from scipy.special import bdtr
+
+        right = round(self.accuracy * len(self.labels))
+        return float(1 - bdtr(right - 1, len(self.labels), self.guessing)) if right else 1.0
+
     def misclassified(self) -> np.ndarray:
         """Positions of the wrong answers, the most confident mistake first."""
         wrong = np.flatnonzero(self.wrong)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+    def no_signal(self, class_names: Sequence[str]) -> str:
+        """That the model may have learnt nothing, in a sentence; "" where it is better than guessing.
+
+        Args:
+            class_names: What the labels mean.
+        """
+        if self.luck <= LUCK:
+            return ""
+        usual = class_names[int(np.bincount(self.labels).argmax())]
+        return (
+            f"The model has learnt nothing that shows: {percent(self.accuracy)} of {len(self.labels):,} test answers are "
+            f"right, and always answering “{usual}” would be right in {percent(self.guessing)}. What it says about single "
+            "examples is then chance."
+        )
 
     def least_confident(self) -> np.ndarray:
         """All positions, the least confident answer first."""

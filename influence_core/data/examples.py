@@ -89,7 +89,7 @@ class Pictures(Protocol):
         ...
 
 
-Kind = Literal["image", "row", "e-mail"]
+Kind = Literal["image", "row", "e-mail", "text"]
 """What one example is called on the screen, and so how it is shown."""
 
 
@@ -111,6 +111,8 @@ class DataSet:
         records: the originals behind the features, where the features are not what a person reads.
         group: (column, value) of the rows whose errors are in question, value "" for any; None where there are none.
         pictures: the photographs behind x; None where x is what a person sees.
+        notices: sentences about how the data were read, for the screen.
+        warnings: sentences about what speaks against learning from them.
 
     Raises:
         ShapeError: train, test, image_shape and feature_names disagree about d.
@@ -129,6 +131,8 @@ class DataSet:
     records: Records | None = None
     group: tuple[str, str] | None = None
     pictures: Pictures | None = None
+    notices: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._require_width()
@@ -157,6 +161,11 @@ class DataSet:
     def pictured(self) -> bool:
         """Whether an example is a picture."""
         return self.image_shape is not None or self.pictures is not None
+
+    @property
+    def worded(self) -> bool:
+        """Whether an example is a text, of which the words are counted."""
+        return self.kind in ("e-mail", "text")
 
     def record(self, id: int) -> Mapping[str, str]:
         """The original of an example by column; empty where the features themselves are shown."""

@@ -17,7 +17,7 @@ class Ranked:
     Attributes:
         label: The label asked about; every loss and probability is of this label.
         class_names: What the labels mean.
-        kind: What one example is called: "image", "row" or "e-mail".
+        kind: What one example is called: "image", "row", "e-mail" or "text".
         test_id: The test example, or ``None`` for a picture of the reader's own.
         ids: ``(n,)`` training ids.
         labels: ``(n,)`` training labels.

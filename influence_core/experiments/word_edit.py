@@ -86,7 +86,7 @@ class AskedWords:
 def answers(study: Study) -> bool:
     """Whether a study's features are words and its model is linear."""
     data = study.data
-    return data.kind == "e-mail" and bool(data.feature_names) and isinstance(study.objective, LinearObjective)
+    return data.worded and bool(data.feature_names) and isinstance(study.objective, LinearObjective)
 
 
 def shares(study: Study, explanation: Explanation, train_id: int) -> WordShares:
@@ -197,12 +197,14 @@ def asked_words(study: Study, explanation: Explanation) -> AskedWords:
 def marked(study: Study, text: str) -> list[tuple[str, str]]:
     """A text in pieces ``(piece, word)``: the known word that a piece stands for, or "" between words.
 
-    The pieces put together are the text, letter by letter.
+    The pieces put together are the text, letter by letter; of pairs of characters that overlap, each has what is left.
     """
+    records = study.data.records
+    spans = records.spans if isinstance(records, bag_of_words.Spelled) else bag_of_words.spans
     known, pieces, end = set(study.data.feature_names), [], 0
-    for first, last, word in bag_of_words.spans(text):
+    for first, last, word in spans(text):
         if word in known:
-            pieces += [(text[end:first], "")] * (first > end) + [(text[first:last], word)]
+            pieces += [(text[end:first], "")] * (first > end) + [(text[max(first, end) : last], word)]
             end = last
     return pieces + [(text[end:], "")] * (end < len(text))
 
@@ -210,9 +212,7 @@ def marked(study: Study, text: str) -> list[tuple[str, str]]:
 def _objective(study: Study) -> LinearObjective:
     o = study.objective
     if not answers(study) or not isinstance(o, LinearObjective):
-        raise UnsupportedError(
-            "Words are edited where a linear model counts them. Choose a study of e-mails."
-        )
+        raise UnsupportedError("Words are edited where a linear model counts them. Choose a study of texts.")
     return o
 
 
@@ -221,7 +221,7 @@ def _column(study: Study, word: str) -> int:
         return study.data.feature_names.index(word)
     except ValueError:
         raise DataError(
-            f"The model does not know the word “{word[:40]}”: too few training e-mails hold it. Choose another."
+            f"The model does not know the word “{word[:40]}”: too few training texts hold it. Choose another."
         ) from None
 
 

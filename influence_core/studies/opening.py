@@ -238,7 +238,9 @@ def _deep_features(
 
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
     if spec.data in (brought.PHOTOS, brought.TEXTS):
-        return brought.load(spec.data, spec.source, home_of(store), folder, spec.seed, progress)
+        return brought.load(
+            spec.data, spec.source, home_of(store), folder, spec.seed, progress, spec.encoding
+        )
     if spec.source:
         return uploads.load(home_of(store), spec.source)
     return data.load(spec.data, folder, progress)

@@ -32,6 +32,7 @@ class StudySpec:
         source: The store's key of an uploaded table, where data of somebody's own lie, or "".
         backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
             pixels; "" takes x as it is.
+        encoding: In which texts that are not UTF-8 are read: a name of ``encodings.ENCODINGS``, or "": the most plausible.
 
     Raises:
         DataError: If there is no such family of models.
@@ -52,6 +53,7 @@ class StudySpec:
     whole: str = ""
     source: str = ""
     backbone: str = ""
+    encoding: str = ""
 
     def __post_init__(self) -> None:
         if self.model not in FAMILIES:

@@ -92,7 +92,7 @@ def show_grid(
 def snippet(study: Study, example_id: int) -> str:
     """The first few columns of a row, or the first words of an e-mail."""
     record = study.data.record(example_id)
-    if study.data.kind == "e-mail":
+    if study.data.worded:
         return " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
     cells = list(record.items())[:SNIPPET_COLUMNS]
     return "\n".join(f"{name} {value[:CELL_LETTERS]}" for name, value in cells)[:SNIPPET_LETTERS]
@@ -157,12 +157,13 @@ def opened_title(study: Study, train_id: int) -> None:
 
 def show_record(record: Mapping[str, str], kind: str) -> None:
     """The original of an example: an e-mail's subject and text, or a row's columns and values."""
-    if kind == "e-mail":
-        subject, *texts = record.values()
+    if kind in ("e-mail", "text"):
         with st.container(height=220, border=False):
-            st.markdown(f"**{escape_markdown(subject) or 'no subject'}**")
-            for text in texts:
-                st.text(text)
+            if "subject" in record:
+                st.markdown(f"**{escape_markdown(record['subject']) or 'no subject'}**")
+            for name, text in record.items():
+                if name != "subject":
+                    st.text(text)
     else:
         st.dataframe(
             {"column": list(record), "value": list(record.values())},

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,6 @@ def plain(*names: str) -> list[tuple[zipfile.ZipInfo, bytes]]:
 
 
 LEADS_OUT = "names that lead out of the folder"
-UNUSABLE = "names that cannot be used as file names"
 ATTACKS = {
     "..": (plain("../evil.txt", "cats/../../evil.txt", "..", "cats/.."), {LEADS_OUT: 4}),
     "Windows' ..": (plain("..\\evil.txt", "cats\\..\\..\\evil.txt"), {LEADS_OUT: 2}),
@@ -133,10 +133,9 @@ ATTACKS = {
         plain("cats/more.zip", "more.ZIP", "a.tar.gz", "b.7z", "c.rar"),
         {"archives inside the archive": 5},
     ),
-    "devices": (plain("cats/NUL", "con.png", "cats/a:b.png", "a\x01b", "cats/dot. "), {UNUSABLE: 5}),
     "long": (
-        plain("cats/" + "x" * 201 + ".png", "é" * 101, "a/" * 4 + "x" * 500),
-        {"names that are too long": 3},
+        plain("cats/" + "x" * 201 + ".png", "é" * 101, "a/" * 4 + "x" * 500, "?" * 67),
+        {"names that are too long": 4},
     ),
     "deep": (plain("a/" * 8 + "x.png"), {"files more than 8 folders deep": 1}),
     "twice": (
@@ -158,6 +157,72 @@ def test_attacks_are_reported_and_stay_inside(place, name):
     report = unpack(packed_entries([*entries, *good]), place)
     assert reasons(report) == wanted
     assert pets().items() <= inside(place).items() or any(one.isupper() for one in inside(place))
+
+
+def test_signs_that_some_computer_forbids_are_replaced_by_their_look_alikes(place):
+    names = ["cats/NUL", "con.png", "cats/a:b.png", "a\x01b", "cats/dot. ", 'x"<y>|*/what?', "Com1.txt/x. "]
+    assert unpack(packed(dict.fromkeys(names, b"x")), place).skipped == ()
+    assert sorted(inside(place)) == sorted(
+        [
+            "cats/_NUL",
+            "_con.png",
+            "cats/a：b.png",
+            "a_b",
+            "cats/dot__",
+            "x＂＜y＞｜＊/what？",
+            "_Com1.txt/x__",
+        ]
+    )
+
+
+OF_OTHER_COMPUTERS = {
+    "cp866": ["Кошки/Мурка.png", "Собаки/Жучка.png"],
+    "gb18030": ["小猫/一.png", "小狗/二.png"],
+    "cp949": ["고양이/하나.png", "강아지/둘.png"],
+    "cp932": ["表示/能力.png", "予定/ソ.png", "十人/構成.png"],
+    "cp437": ["Kätzchen/größer.png", "Hündchen/süß.png"],
+}
+"""Those of cp932 have a backslash as second byte."""
+
+
+@pytest.mark.parametrize("slash", "/\\")
+@pytest.mark.parametrize("encoding", OF_OTHER_COMPUTERS)
+def test_names_of_other_computers_are_decoded_before_they_are_cut_into_folders(place, encoding, slash):
+    names = OF_OTHER_COMPUTERS[encoding]
+    sent = packed_raw([one.replace("/", slash).encode(encoding) for one in names])
+    report = unpack(sent, place)
+    assert sorted(inside(place)) == sorted(names)
+    assert (report.skipped, report.encoding) == ((), encoding)
+
+
+class RawName(zipfile.ZipInfo):
+    def _encodeFilenameFlags(self):  # noqa: N802  # zipfile's
+        return self.raw, 0
+
+
+def packed_raw(names: list[bytes], extra: bytes = b"") -> io.BytesIO:
+    """A zip whose names are these bytes, without a word about their encoding."""
+    infos = []
+    for name in names:
+        info = RawName(name.decode("cp437"))
+        info.raw, info.extra = name, extra
+        infos.append((info, b"x"))
+    return packed_entries(infos)
+
+
+def test_a_name_that_is_said_twice_is_read_where_it_is_unicode(place):
+    raw, name = b"?.png", "猫.png"
+    field = struct.pack("<BL", 1, zlib.crc32(raw)) + name.encode()
+    unpack(packed_raw([raw], struct.pack("<HH", 0x7075, len(field)) + field), place)
+    assert list(inside(place)) == [name]
+
+
+def test_a_readme_beside_the_only_folder_is_skipped_and_said(place):
+    beside = {"lies mich.txt": b"x", "export/LICENCE": b"x"}
+    report = unpack(packed(beside | pets(top="export/tiere/")), place)
+    assert report.folder == place / "export/tiere"
+    assert reasons(report) == {"files outside the classes' folders": 2}
+    assert len(survey(report.folder).files) == 12
 
 
 def test_one_folder_in_two_spellings_is_one(place):

@@ -115,10 +115,66 @@ def test_a_damaged_package_file_says_what_to_do(tmp_path, monkeypatch):
 
 def test_words_are_plain_letters_in_small_letters():
     text = "Hello, WORLD! the café's 2nd e-mail: a b c don’t İstanbul K\nhello"
-    assert bag_of_words.words(text) == ["hello", "world", "caf", "nd", "mail", "don", "stanbul", "hello"]
-    spans = list(bag_of_words.spans(text))
-    assert all(text[first:last].lower() == word for first, last, word in spans)
-    assert bag_of_words.words("") == bag_of_words.words("42 … !") == []
+    plain = bag_of_words.plain_spans
+    assert bag_of_words.words(text, plain) == [
+        "hello",
+        "world",
+        "caf",
+        "nd",
+        "mail",
+        "don",
+        "stanbul",
+        "hello",
+    ]
+    assert all(text[first:last].lower() == word for first, last, word in plain(text))
+    assert bag_of_words.words("", plain) == bag_of_words.words("42 … !", plain) == []
+
+
+def test_the_packaged_mails_are_counted_and_marked_by_the_same_rule(packaged):
+    column = {word: at for at, word in enumerate(packaged.feature_names)}
+    for id in packaged.test.ids[::50].tolist():
+        counts = Counter(
+            word
+            for text in packaged.record(id).values()
+            for _, _, word in packaged.records.spans(text)
+            if word in column
+        )
+        x = packaged.test.x[packaged.test.position(id)]
+        assert {column[word]: count for word, count in counts.items()} == {
+            at: int(x[at]) for at in x.nonzero()[:, 0].tolist()
+        }
+
+
+WORDS = {
+    "Hello, WORLD! the café's 2nd e-mail: a b c don’t": ["hello", "world", "café", "2nd", "mail", "don"],
+    "E100 E-100 CVE-2021-44228 42 3D _X1_ foo_bar": [
+        "e100",
+        "e-100",
+        "cve-2021-44228",
+        "3d",
+        "x1",
+        "foo",
+        "bar",
+    ],
+    "réussi re\u0301ussi İSTANBUL ＡＢＣ": ["réussi", "réussi", "istanbul", "abc"],
+    "Очень хорошо, я! ЁЖ": ["очень", "хорошо", "ёж"],
+    "素晴らしい映画。猫・犬": ["素晴", "晴ら", "らし", "しい", "い映", "映画", "猫", "犬"],
+    "PC版のＤＶＤ": ["pc", "版の", "dvd"],
+    "ｶﾞｷﾞ": ["ガギ"],
+    "这部电影 好": ["这部", "部电", "电影", "好"],
+    "ดีมาก": ["ดีม", "มา", "าก"],
+    "이 영화는 좋아요": ["영화는", "좋아요"],
+    "नमस्ते दुनिया": ["नमस्ते", "दुनिया"],
+    "مرحبا بالعالم": ["مرحبا", "بالعالم"],
+    "42 … ! 1,000": [],
+}
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_words_of_every_alphabet(text):
+    assert bag_of_words.words(text) == WORDS[text]
+    for first, last, _ in bag_of_words.spans(text):
+        assert 0 <= first < last <= len(text)
 
 
 def test_the_vocabulary_is_what_enough_texts_hold():
@@ -128,7 +184,7 @@ def test_the_vocabulary_is_what_enough_texts_hold():
     assert bag_of_words.vocabulary(texts, 1, most=2) == ("free", "money")
     with pytest.raises(DataError, match="No word stands in at least 4 of the 4 texts"):
         bag_of_words.vocabulary(texts, 4)
-    with pytest.raises(DataError, match="plain letters"):
+    with pytest.raises(DataError, match="more texts, or longer ones"):
         bag_of_words.vocabulary(["42", "the"], 1)
 
 

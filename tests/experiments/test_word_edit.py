@@ -150,7 +150,7 @@ def test_words_are_of_texts_and_linear_models(study, answer, one_or_seven):
     assert word_edit.answers(study)
     assert not word_edit.answers(one_or_seven)
     pictures = explain.run(one_or_seven, questions.ask(one_or_seven, 5040))
-    with pytest.raises(UnsupportedError, match="Choose a study of e-mails"):
+    with pytest.raises(UnsupportedError, match="Choose a study of texts"):
         word_edit.shares(one_or_seven, pictures, int(pictures.ids[0]))
     with pytest.raises(UnsupportedError):
         word_edit.asked_words(one_or_seven, pictures)

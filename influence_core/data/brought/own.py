@@ -15,6 +15,7 @@ from influence_core.data.brought import photo_folder, picture_uploads
 from influence_core.data.brought.photo_folder import PhotoFolder
 from influence_core.data.examples import DataSet
 from influence_core.data.readers import picture_sets, text_folder
+from influence_core.data.readers.text_folder import TextFolder
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import Store
@@ -44,7 +45,13 @@ class FileNames:
 
 
 def load(
-    data: str, source: str, store: Store, folder: str | None, seed: int = 0, progress: Progress | None = None
+    data: str,
+    source: str,
+    store: Store,
+    folder: str | None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    encoding: str = "",
 ) -> DataSet:
     """The data set behind a study of somebody's own.
 
@@ -55,12 +62,13 @@ def load(
         folder: the data folder.
         seed: of the split, where the folder has none of its own.
         progress: told while reading.
+        encoding: of texts that are not UTF-8; "": the most plausible.
 
     Raises:
         DataError: they are gone, may not be read, or make no data set.
     """
     if data == TEXTS:
-        return text_folder.read_folder(readable_folder(source, store, folder), progress, seed)
+        return text_folder.read_folder(readable_folder(source, store, folder), progress, seed, encoding)
     found = survey(source, store, folder, seed, progress)
     made = picture_sets.data_set(
         PHOTOS, found.title, found.pictures, found.labels, found.is_train, found.class_names
@@ -84,6 +92,28 @@ def survey(
         DataError: as in `load`.
     """
     return photo_folder.survey(readable_folder(source, store, folder), progress, seed, store)
+
+
+def survey_texts(
+    source: str,
+    store: Store,
+    folder: str | None,
+    progress: Progress | None = None,
+    encoding: str = "",
+) -> TextFolder:
+    """What the texts are, and what of them cannot be used.
+
+    Args:
+        source: where they lie, as in `load`.
+        store: beside which uploads are kept.
+        folder: the data folder.
+        progress: told while reading.
+        encoding: of those that are not UTF-8; "": the most plausible.
+
+    Raises:
+        DataError: as in `load`.
+    """
+    return text_folder.survey(readable_folder(source, store, folder), progress, encoding=encoding)
 
 
 def readable_folder(source: str, store: Store, folder: str | None) -> Path:

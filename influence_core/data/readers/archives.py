@@ -10,14 +10,14 @@ from __future__ import annotations
 import errno
 import re
 import stat
-import unicodedata
 import zipfile
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from influence_core.data.readers import archive_names
 from influence_core.data.readers.photographs import MAX_BYTES as MAX_BYTES_A_FILE
 from influence_core.data.readers.skipped import Skipped, SkipReport
 from influence_core.errors import DataError
@@ -35,11 +35,9 @@ LONGEST_NAME = 500
 DEEPEST = 8
 CHUNK = 2**20
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
-_ENCRYPTED, _UTF8 = 0x1, 0x800
-_UNUSABLE = re.compile(
-    r'[\x00-\x1f\x7f<>:"|?*\ud800-\udfff]|[ .]$|^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE
-)
-"""No file name on some computer."""
+_ENCRYPTED = 0x1
+_UNUSABLE = re.compile(r"[\ud800-\udfff]")
+"""No text at all."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +49,21 @@ class Unpacked:
         files: How many files were unpacked.
         size: Their bytes.
         skipped: What was not, and why.
+        encoding: In which names were read that do not say it, a name of `encodings.ENCODINGS`; or "".
     """
 
     folder: Path
     files: int
     size: int
     skipped: tuple[Skipped, ...]
+    encoding: str = ""
 
 
 def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = None) -> Unpacked:
     """Unpack a zip into a new folder; one top folder that wraps everything is stepped into.
 
-    Hidden files are ignored. Names that differ only in capital letters are one name, as on most computers.
+    Hidden files are ignored. Signs in names that some computers forbid become their look-alikes. Names that differ only
+    in capital letters are one name, as on most computers.
 
     Args:
         archive: the zip.
@@ -75,27 +76,26 @@ def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = Non
     """
     try:
         with whole_folder(into) as scratch:
-            files, size, skipped = _unpack_all(archive, scratch, progress)
+            run = _unpack_all(archive, scratch, progress)
     except OSError as error:
         raise _no_room(error) from error
-    return Unpacked(_step_in(into), files, size, skipped)
+    folder = _step_in(into, run.skipped)
+    return Unpacked(folder, run.files, run.size, run.skipped.rows(), run.encoding)
 
 
-def _unpack_all(
-    archive: Path | BinaryIO, folder: Path, progress: Progress | None
-) -> tuple[int, int, tuple[Skipped, ...]]:
-    """Files, bytes, and what was skipped."""
+def _unpack_all(archive: Path | BinaryIO, folder: Path, progress: Progress | None) -> _Run:
     with archive.open("rb") if isinstance(archive, Path) else nullcontext(archive) as file:
         run = _Run(_open(file), folder)
         entries = run.opened.infolist()
-        for at, entry in enumerate(entries):
+        names, run.encoding = archive_names.decoded(entries)
+        for at, (entry, name) in enumerate(zip(entries, names, strict=True)):
             report(progress, at / len(entries), f"{at:,} of {len(entries):,} files are unpacked")
-            run.take(entry)
+            run.take(entry, name)
     if not run.files:
         why = "; ".join(f"{one.count:,} × {one.reason}" for one in run.skipped.rows())
         raise DataError(f"No file could be unpacked from the zip: {why or 'it is empty'}. Pack it again.")
     report(progress, 1.0, f"{run.files:,} files are unpacked")
-    return run.files, run.size, run.skipped.rows()
+    return run
 
 
 class _Guarded:
@@ -143,6 +143,7 @@ class _Run:
     skipped: SkipReport = field(default_factory=SkipReport)
     files: int = 0
     size: int = 0
+    encoding: str = ""
     unpacked: int = 0
     """Bytes, those thrown away too."""
     _spelling: dict[str, str] = field(default_factory=dict)
@@ -150,14 +151,14 @@ class _Run:
     _taken: set[str] = field(default_factory=set)
     """Files, by their name without regard to capitals."""
 
-    def take(self, entry: zipfile.ZipInfo) -> None:
-        """Unpack one entry, or count why not."""
-        name = _name(entry)
+    def take(self, entry: zipfile.ZipInfo, name: str) -> None:
+        """Unpack one entry of this name, or count why not."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.endswith("/") or any(part.startswith(".") and part != ".." for part in parts):
             return
-        reason = _refusal(entry, name, parts)
-        name_inside = "" if reason else self._name_inside(parts)
+        usable = [archive_names.usable(part) for part in parts]
+        reason = _refusal(entry, name, parts, usable)
+        name_inside = "" if reason else self._name_inside(usable)
         if not reason:
             reason = (
                 self._write(entry, self.folder / name_inside)
@@ -214,23 +215,14 @@ class _Run:
                 yield chunk
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    """The name with slashes, in one form of Unicode; some programs write UTF-8 without saying so."""
-    name = entry.filename
-    if not entry.flag_bits & _UTF8:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
-
-
-def _refusal(entry: zipfile.ZipInfo, name: str, parts: list[str]) -> str:
+def _refusal(entry: zipfile.ZipInfo, name: str, parts: list[str], usable: list[str]) -> str:
     """Why an entry is not unpacked, or ""."""
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if name.startswith("/") or re.match("[A-Za-z]:", name) or ".." in parts:
         return "names that lead out of the folder"
     if not parts or any(_UNUSABLE.search(part) for part in parts):
         return "names that cannot be used as file names"
-    if max(map(_bytes, parts)) > LONGEST_PART or _bytes(name) > LONGEST_NAME:
+    if max(map(_bytes, usable)) > LONGEST_PART or _bytes("/".join(usable)) > LONGEST_NAME:
         return "names that are too long"
     if len(parts) > DEEPEST:
         return f"files more than {DEEPEST} folders deep"
@@ -249,12 +241,16 @@ def _bytes(name: str) -> int:
     return len(name.encode())
 
 
-def _step_in(folder: Path) -> Path:
-    """The only folder inside, as long as it holds folders and nothing stands beside it."""
-    inside = list(folder.iterdir())
-    if len(inside) == 1 and inside[0].is_dir() and any(one.is_dir() for one in inside[0].iterdir()):
-        return _step_in(inside[0])
-    return folder
+def _step_in(folder: Path, skipped: SkipReport) -> Path:
+    """The only folder inside, as long as it holds folders; what stands beside it is skipped."""
+    inside = sorted(folder.iterdir())
+    folders = [one for one in inside if one.is_dir()]
+    if len(folders) != 1 or not any(one.is_dir() for one in folders[0].iterdir()):
+        return folder
+    for one in inside:
+        if one.is_file():
+            skipped.add("files outside the classes' folders", one.name)
+    return _step_in(folders[0], skipped)
 
 
 def _too_many_files() -> DataError:

@@ -1,72 +1,117 @@
-"""A text as counts of its words: what a linear model of e-mails reads.
+"""A text as counts of its words: what a linear model of texts reads.
 
-A word is a run of two or more plain letters, in small letters; English stop words ("the", "and") are no words here.
+A word is a run of two or more letters of any alphabet with their marks, in small letters, and may hold digits (E100,
+3D, CVE-2021): a number alone is none. Where a script has no spaces (Japanese, Chinese, Thai), each two neighbouring
+characters are a word, and a character between others of another kind is one alone. English stop words ("the", "and")
+are no words here.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from influence_core.errors import DataError
 
-_LETTERS = re.compile(r"[A-Za-z]{2,}")
+Spans = Callable[[str], Iterator[tuple[int, int, str]]]
+"""Where each word of a text begins and ends, and the word."""
+
+_PLAIN = re.compile(r"[A-Za-z]{2,}")
+_CODE = r"[A-Z]{1,5}-\d[\w-]*(?<=\w)"
+_SPACELESS = (
+    "\u3005-\u3007\u303b\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ebd\u0ec0-\u0ecd"
+    "\u0edc-\u0edf\u1000-\u103f\u1050-\u109d\u1780-\u17d3"
+)
+"""Kana, ideographs, Thai, Lao, Burmese and Khmer, as ranges of a character class."""
+_JOINERS = "\u200c\u200d\u00ad"
+"""They stand inside words: Persian's and India's joiners, the soft hyphen."""
+_NO_JOINERS = {ord(one): None for one in _JOINERS}
+_VOICED = "\uff9e\uff9f"
+"""What makes a narrow kana another."""
 
 
-def words(text: str) -> list[str]:
-    """The words of a text in their order, each as often as it stands there."""
-    return [word for _, _, word in spans(text)]
+@runtime_checkable
+class Spelled(Protocol):
+    """Texts that know what their words are."""
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """As `Spans`."""
+        ...
 
 
-def spans(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where each word begins and ends in the text, and the word."""
+def plain_spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """The words of the packaged e-mails: runs of two or more of the letters A to Z, without stop words."""
     stop = _stop_words()
-    for found in _LETTERS.finditer(text):
+    for found in _PLAIN.finditer(text):
         word = found.group().lower()
         if word not in stop:
             yield found.start(), found.end(), word
 
 
-def vocabulary(texts: Sequence[str], fewest: int, most: int | None = None) -> tuple[str, ...]:
+def spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Where each word begins and ends in the text, and the word; pairs of characters overlap."""
+    stop, pattern = _stop_words(), _pattern()
+    for found in pattern.finditer(text):
+        if found.lastgroup == "spaceless":
+            yield from _pairs(found.group(), found.start())
+            continue
+        word = _small(found.group())
+        if len(word) > 1 and word not in stop and (word.isalpha() or any(map(str.isalpha, word))):
+            yield found.start(), found.end(), word
+
+
+def words(text: str, spans: Spans = spans) -> list[str]:
+    """The words of a text in their order, each as often as it stands there."""
+    return [word for _, _, word in spans(text)]
+
+
+def vocabulary(
+    texts: Sequence[str], fewest: int, most: int | None = None, spans: Spans = spans
+) -> tuple[str, ...]:
     """The words that stand in at least `fewest` of the texts, in alphabetical order.
 
     Args:
         texts: n texts.
         fewest: in how many of them a word must stand (scikit-learn's min_df).
         most: how many words at most; the most frequent ones.
+        spans: what a word is.
 
     Raises:
         DataError: no word is left.
     """
     from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
 
-    counter = CountVectorizer(analyzer=words, min_df=fewest, max_features=most)
+    counter = CountVectorizer(analyzer=partial(words, spans=spans), min_df=fewest, max_features=most)
     try:
         counter.fit(texts)
     except ValueError as error:
         raise DataError(
             f"No word stands in at least {fewest} of the {len(texts):,} texts that are trained on, so there is nothing "
-            "to learn from. Give more texts in plain letters, or longer ones."
+            "to learn from. Give more texts, or longer ones."
         ) from error
     return tuple(str(word) for word in counter.get_feature_names_out())
 
 
-def count(text: str, column: Mapping[str, int]) -> dict[int, int]:
+def count(text: str, column: Mapping[str, int], spans: Spans = spans) -> dict[int, int]:
     """How often each known word stands in a text.
 
     Args:
         text: the text.
         column: of each known word.
+        spans: what a word is.
 
     Returns:
         Counts by column; words that do not stand there have none.
     """
-    return dict(Counter(column[word] for word in words(text) if word in column))
+    return dict(Counter(column[word] for word in words(text, spans) if word in column))
 
 
 def table(texts: Sequence[str], known: Sequence[str]) -> Tensor:
@@ -92,3 +137,50 @@ def _stop_words() -> frozenset[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return frozenset(ENGLISH_STOP_WORDS)
+
+
+def _pairs(run: str, start: int) -> Iterator[tuple[int, int, str]]:
+    """Each two neighbouring characters with their marks, or the one that stands alone."""
+    starts = [at for at, char in enumerate(run) if at == 0 or not _is_mark(char)]
+    ends = [*starts[1:], len(run)]
+    if len(starts) == 1:
+        yield start, start + len(run), _small(run)
+    for first, last in zip(starts[:-1], ends[1:], strict=True):
+        yield start + first, start + last, _small(run[first:last])
+
+
+def _small(word: str) -> str:
+    """In small letters and one form of Unicode, whichever keyboard wrote it."""
+    if word.isascii():
+        return word.lower()
+    return unicodedata.normalize("NFKC", word).lower().replace("i\u0307", "i").translate(_NO_JOINERS)
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char)[0] == "M" or char in _VOICED
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """A code, a run without spaces, or a run of letters and digits with their marks."""
+    marks = "".join(
+        f"{chr(first)}-{chr(last)}"
+        for first, last in _ranges(code for code in range(0x300, 0x1F000) if _is_mark(chr(code)))
+    )
+    letter = f"[^\\W_{_SPACELESS}]"
+    return re.compile(
+        f"(?P<code>(?<!\\w){_CODE})|(?P<spaceless>[{_SPACELESS}]+)|(?P<word>{letter}+(?:[{marks}{_JOINERS}]+{letter}*)*)"
+    )
+
+
+def _ranges(codes: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Rising numbers as first and last of each unbroken run."""
+    first = last = -1
+    for code in codes:
+        if code != last + 1:
+            if last >= 0:
+                yield first, last
+            first = code
+        last = code
+    if last >= 0:
+        yield first, last

@@ -1,36 +1,40 @@
-"""A person's own texts: a folder with one sub-folder for each of two classes, such as Enron1's ham and spam.
+"""A person's own texts: a folder with one sub-folder for each class, such as Enron1's ham and spam.
 
-Files are read in the order of their names and shuffled once, with a fixed seed; the first 80 % are trained on. Only
-words that stand in at least five of those are counted (the paper's section 5.4).
+Where the folder has parts of its own to train and to test on, those are the split; otherwise 80 % of each class, drawn
+with a fixed seed, are trained on. Only words that stand in at least five of those are counted (the paper's section 5.4).
+What cannot be used is skipped, counted and named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from influence_core.data.examples import DataSet, Examples
-from influence_core.data.readers import bag_of_words
+from influence_core.data.examples import DataSet, Examples, Kind
+from influence_core.data.readers import bag_of_words, text_bytes
+from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.text_files import EXAMPLE, TextFile, list_files
 from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
+from influence_core.words import percent
 
 FOLDER = "texts"
 MIN_TEXTS = 5
 TRAIN_SHARE = 0.8
 SEED = 0
 MIN_FILES = 20
-MAX_FILES = 10_000
 MAX_WORDS = 10_000
-MAX_BYTES_A_FILE = 10**6
-MAX_BYTES = 200 * 10**6
 DISPLAYED = 20_000
 """Characters of a text that are kept for people; all of it is counted."""
-
-EXAMPLE = "for example texts/ham/0001.txt and texts/spam/0001.txt"
+FEW_WORDS = 10
+MANY_EMPTY = 0.1
+"""A larger share of texts without a known word is warned of."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,88 @@ class Texts:
     Attributes:
         names: (m,) the files, relative to the folder.
         texts: (m,) what they hold, as far as it is kept; an example's id is its position.
+        has_subjects: Whether the first line of each is its subject.
     """
 
     names: Sequence[str]
     texts: Sequence[str]
+    has_subjects: bool = True
 
     def read(self, id: int) -> Mapping[str, str]:
-        """Subject (the first line), text and file of the example called `id`."""
+        """Subject (the first line), text and file of the example called `id`; without subjects, text and file."""
+        if not self.has_subjects:
+            return {"text": self.texts[id].strip(), "file": self.names[id]}
         subject, _, text = self.texts[id].partition("\n")
-        return {
-            "subject": subject.removeprefix("Subject:").strip(),
-            "text": text.strip(),
-            "file": self.names[id],
-        }
+        return {"subject": subject.strip(), "text": text.strip(), "file": self.names[id]}
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """The words of every alphabet."""
+        return bag_of_words.spans(text)
+
+
+@dataclass(frozen=True, eq=False)
+class TextFolder:
+    """What a folder of texts holds.
+
+    Attributes:
+        class_names: The classes, in the order of their names.
+        labels: (m,) int64, the class of each text.
+        ids: (m,) their positions in the order of the files' names, in the order in which they are trained on.
+        is_train: (m,) whether each is trained on; the others are for testing.
+        words: The d words that are counted.
+        counts: (m, d) float64, how often each stands in each text.
+        records: The texts.
+        kind: What one of them is called.
+        skipped: What was not used, and why.
+        encodings: How many texts were read in each encoding but UTF-8.
+        others: The other encodings in which those could be read, the more plausible first.
+        damaged: How many texts hold characters that are damaged, or in another encoding.
+    """
+
+    class_names: tuple[str, ...]
+    labels: np.ndarray
+    ids: np.ndarray
+    is_train: np.ndarray
+    words: tuple[str, ...]
+    counts: Tensor
+    records: Texts
+    kind: Kind
+    skipped: tuple[Skipped, ...]
+    encodings: Mapping[str, int]
+    others: tuple[str, ...]
+    damaged: int
+
+    @property
+    def wordless(self) -> float:
+        """Share of the texts that hold none of the words that are counted."""
+        return float((self.counts.sum(1) == 0).double().mean())
+
+    @property
+    def says(self) -> str:
+        """How many words were found, and what share of the texts holds none of them."""
+        return (
+            f"{len(self.words):,} words stand in at least {MIN_TEXTS} of the texts that are trained on; "
+            f"{percent(self.wordless)} of all texts hold none of them."
+        )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for each reason to doubt that anything can be learnt from these words."""
+        found = []
+        if len(self.words) < FEW_WORDS:
+            named = ", ".join(f"“{word}”" for word in self.words)
+            found.append(
+                f"Only {len(self.words)} words were found ({named}), so the model has next to nothing to learn from. Are the "
+                "texts read in the right encoding? Otherwise give more or longer texts."
+            )
+        if self.wordless > MANY_EMPTY:
+            found.append(
+                f"{percent(self.wordless)} of the texts hold no word that is counted: the model cannot tell them apart. "
+                "Give more texts, so that more words are known."
+            )
+        if self.damaged:
+            found.append(f"{self.damaged:,} texts hold characters that are damaged, or in another encoding.")
+        return tuple(found)
 
 
 def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:
@@ -63,133 +136,145 @@ def load(folder: str | None = None, progress: Progress | None = None) -> DataSet
         progress: told while reading.
 
     Raises:
-        DataError: no such folder, not two classes, too few or too many files, or one that is no text; the message
-            says which and what to do.
+        DataError: no such folder, too few classes or texts, or too many files; the message says which and what to do.
     """
     if not folder:
         raise DataError(f"Texts of your own are read from a folder. Name the one that holds “{FOLDER}”.")
     return read_folder(Path(folder) / FOLDER, progress)
 
 
-def read_folder(root: Path, progress: Progress | None = None, seed: int = SEED) -> DataSet:
-    """As `load`, of the folder that holds the two classes itself.
+def read_folder(
+    root: Path, progress: Progress | None = None, seed: int = SEED, encoding: str = ""
+) -> DataSet:
+    """As `load`, of the folder that holds the classes itself.
 
     Args:
-        root: holds `<class>/<file>`.
+        root: holds `<class>/<file>`, at whatever depth, or parts of a split with such folders inside.
         progress: told while reading.
-        seed: of the shuffle before the split.
+        seed: of the split, where the folder has none of its own.
+        encoding: of the texts that are not UTF-8, a name of `encodings.ENCODINGS`; "": the most plausible.
 
     Raises:
         DataError: as in `load`.
     """
-    class_names = _class_names(root)
-    files = _list_files(root, class_names)
-    texts = _read_all(files, part(progress, 0.0, 0.6))
-    kept = [at for at, text in enumerate(texts) if any(bag_of_words.spans(text))]
-    labels = np.array([class_names.index(path.parent.name) for path in files])
-    _require_enough(labels[kept], class_names)
-    order = np.array(kept)[np.random.default_rng(seed).permutation(len(kept))]
-    report(progress, 0.7, "Counting words")
-    train_on = int(TRAIN_SHARE * len(order))
-    known = bag_of_words.vocabulary([texts[at] for at in order[:train_on]], MIN_TEXTS, MAX_WORDS)
-    x = bag_of_words.table([texts[at] for at in order], known)
-    y, ids = torch.from_numpy(labels[order]), torch.from_numpy(order)
-    report(progress, 1.0, f"{len(order):,} texts are read")
+    found = survey(root, progress, seed, encoding)
+    y, ids, train = (
+        torch.from_numpy(found.labels),
+        torch.from_numpy(found.ids),
+        torch.from_numpy(found.is_train),
+    )
     return DataSet(
         name="text-folder",
-        title=f"{len(order):,} texts of your own",
-        train=Examples(x[:train_on], y[:train_on], ids[:train_on]),
-        test=Examples(x[train_on:], y[train_on:], ids[train_on:]),
-        class_names=class_names,
+        title=f"{len(ids):,} texts of your own",
+        train=Examples(found.counts[train], y[train], ids[train]),
+        test=Examples(found.counts[~train], y[~train], ids[~train]),
+        class_names=found.class_names,
         image_shape=None,
-        kind="e-mail",
-        feature_names=known,
-        records=Texts([_name(path, root) for path in files], [text[:DISPLAYED] for text in texts]),
+        kind=found.kind,
+        feature_names=found.words,
+        records=found.records,
+        notices=(found.says,),
+        warnings=found.warnings,
     )
 
 
-def _class_names(root: Path) -> tuple[str, ...]:
-    """The two sub-folders, in the order of their names; a link that leads out of the folder is none."""
-    try:
-        inside = root.resolve(strict=True)
-        names = sorted(one.name for one in root.iterdir() if _is_class(one, inside))
-    except OSError as error:
+def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encoding: str = "") -> TextFolder:
+    """Read every text of a folder, and count its words.
+
+    Args:
+        root: as in `read_folder`.
+        progress: told while reading.
+        seed: of the split, where the folder has none of its own.
+        encoding: as in `read_folder`.
+
+    Raises:
+        DataError: as in `load`.
+    """
+    skipped = SkipReport()
+    files = list_files(root, skipped)
+    read = text_bytes.read_all(root, [one.name for one in files], skipped, part(progress, 0.0, 0.6), encoding)
+    texts = read.texts
+    kept = _trainable(
+        files, [at for at in sorted(texts) if _has_words(texts[at], files[at], skipped)], skipped
+    )
+    class_names = tuple(sorted({files[at].label for at in kept}))
+    labels = np.array([class_names.index(files[at].label) for at in kept], dtype=np.int64)
+    _require_enough([files[at] for at in kept], class_names, skipped)
+    is_train = _split([files[at] for at in kept], labels, seed)
+    order = np.random.default_rng(seed).permutation(len(kept))
+    ids, labels, is_train = np.array(kept)[order], labels[order], is_train[order]
+    report(progress, 0.7, "Counting words")
+    words = bag_of_words.vocabulary([texts[at] for at in ids[is_train]], MIN_TEXTS, MAX_WORDS)
+    counts = bag_of_words.table([texts[at] for at in ids], words)
+    report(progress, 1.0, f"{len(ids):,} texts are read")
+    mails = sum(read.subjects[at] for at in kept) > len(kept) / 2
+    return TextFolder(
+        class_names=tuple(shown(name) for name in class_names),
+        labels=labels,
+        ids=ids,
+        is_train=is_train,
+        words=words,
+        counts=counts,
+        records=Texts(
+            [shown(one.name) for one in files],
+            [texts.get(at, "")[:DISPLAYED] for at in range(len(files))],
+            mails,
+        ),
+        kind="e-mail" if mails else "text",
+        skipped=skipped.rows(),
+        encodings=read.encodings,
+        others=read.others,
+        damaged=read.damaged,
+    )
+
+
+def _has_words(text: str, file: TextFile, skipped: SkipReport) -> bool:
+    found = any(True for _ in bag_of_words.spans(text))
+    if not found:
+        skipped.add("texts without a word", file.name)
+    return found
+
+
+def _trainable(files: list[TextFile], kept: list[int], skipped: SkipReport) -> list[int]:
+    """Without the texts of classes that there is nothing to learn from."""
+    known = {files[at].label for at in kept if files[at].part != "test"}
+    for at in kept:
+        if files[at].label not in known:
+            skipped.add("texts of a class without any to train on", files[at].name)
+    return [at for at in kept if files[at].label in known]
+
+
+def _require_enough(files: list[TextFile], class_names: tuple[str, ...], skipped: SkipReport) -> None:
+    why = "; ".join(f"{one.count:,} × {one.reason}" for one in skipped.rows()[:3])
+    left_out = f" (not used: {why})" if why else ""
+    if len(class_names) < 2:
+        found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
-            f"Expected a folder {root} with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
-            f"{error.strerror}. Put the texts there, or name another folder."
-        ) from error
-    if len(names) != 2:
-        found = ", ".join(f"“{name[:40]}”" for name in names[:5]) or "none"
-        raise DataError(
-            f"Expected two sub-folders in {root}, one for each class ({EXAMPLE}), but found {len(names)}: {found}. "
-            "Keep two."
+            f"Expected texts with words in the sub-folders of two classes or more ({EXAMPLE}), but found {found}{left_out}. "
+            "Sort the texts into classes."
         )
-    return tuple(names)
-
-
-def _is_class(path: Path, inside: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".") and _is_inside(path, inside)
-
-
-def _list_files(root: Path, class_names: tuple[str, ...]) -> list[Path]:
-    """All files, by class and name; neither folders inside the classes nor links that lead out are followed."""
-    from sklearn.datasets import load_files  # takes a second to import
-
-    listed = load_files(str(root), categories=list(class_names), load_content=False, shuffle=False)
-    inside = root.resolve()
-    files = [path for path in map(Path, listed.filenames) if path.is_file() and _is_inside(path, inside)]
-    if len(files) > MAX_FILES:
-        raise DataError(f"{root} holds {len(files):,} files; at most {MAX_FILES:,} can be read. Keep fewer.")
-    return files
-
-
-def _name(path: Path, root: Path) -> str:
-    """For people: bytes of a name that are no letters become question marks."""
-    return str(path.relative_to(root)).encode("utf-8", "replace").decode()
-
-
-def _is_inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder)
-
-
-def _read_all(files: list[Path], progress: Progress | None) -> list[str]:
-    sizes = [path.stat().st_size for path in files]
-    if sum(sizes) > MAX_BYTES:
+    if len(files) < MIN_FILES:
         raise DataError(
-            f"The texts have {sum(sizes) / 10**6:,.0f} MB; at most {MAX_BYTES // 10**6} MB can be read. Keep fewer."
+            f"Only {len(files)} texts hold words; at least {MIN_FILES} are needed{left_out}. Add more."
         )
-    texts = []
-    for at, (path, size) in enumerate(zip(files, sizes, strict=True)):
-        texts.append(_read(path, size))
-        if at % 100 == 0:
-            report(progress, at / len(files), f"{at:,} of {len(files):,} files are read")
-    return texts
-
-
-def _read(path: Path, size: int) -> str:
-    """One file as text; bytes that are not UTF-8 become question marks."""
-    if size > MAX_BYTES_A_FILE:
+    if all(one.part == "train" for one in files):
+        raise DataError(f"There is a folder to train on, but no text to test on{left_out}. Add some.")
+    counts = Counter(one.label for one in files)
+    rare = min(class_names, key=counts.__getitem__)
+    if not files[0].part and counts[rare] < 2:
         raise DataError(
-            f"{path} has {size / 10**6:,.1f} MB; a text may have {MAX_BYTES_A_FILE // 10**6} MB. Cut it or remove it."
+            f"The class “{shown(rare)[:40]}” has one text, but one is needed to train on and one to test on{left_out}. Add "
+            "texts to it, or take its sub-folder out."
         )
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES_A_FILE)
-    except OSError as error:
-        raise DataError(f"{path} could not be read: {error.strerror}. Fix or remove it.") from error
-    if b"\0" in content:
-        raise DataError(
-            f"{path} is not plain text, or not saved as UTF-8. Save it as UTF-8 text, or remove it."
-        )
-    return content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
 
 
-def _require_enough(labels: np.ndarray, class_names: tuple[str, ...]) -> None:
-    for label, name in enumerate(class_names):
-        if not (labels == label).any():
-            raise DataError(
-                f"No file in the sub-folder “{name[:40]}” holds a word: there are none, or they are empty. Put texts "
-                "in plain letters there."
-            )
-    if len(labels) < MIN_FILES:
-        raise DataError(f"Only {len(labels)} texts hold words; at least {MIN_FILES} are needed. Add more.")
+def _split(files: list[TextFile], labels: np.ndarray, seed: int) -> np.ndarray:
+    """Whether each is trained on: by its folder, or 80 % of each class drawn with a seed, and one at least on each side."""
+    if files[0].part:
+        return np.array([one.part == "train" for one in files])
+    is_train = np.zeros(len(files), dtype=bool)
+    generator = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        at = generator.permutation(np.flatnonzero(labels == label))
+        is_train[at[: min(max(1, round(TRAIN_SHARE * len(at))), len(at) - 1)]] = True
+    return is_train

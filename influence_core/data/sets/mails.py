@@ -1,7 +1,7 @@
 """The e-mails that ship with the app: 5,172 ham and spam mails out of SpamAssassin's public corpus."""
 
 import lzma
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import torch
 
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.packaged import ASSETS
+from influence_core.data.readers import bag_of_words
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
@@ -37,6 +38,10 @@ class Mails:
         """The mail called `id`: exactly what the model reads."""
         subject, _, text = self._texts[id].partition("\n")
         return {"subject": subject, "text": text}
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """The words that were counted when the mails were packaged: plain letters alone."""
+        return bag_of_words.plain_spans(text)
 
 
 def load(folder: str | None = None, progress: Progress | None = None) -> DataSet:

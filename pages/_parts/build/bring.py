@@ -14,25 +14,37 @@ from influence_core.data.brought import own, picture_uploads
 from influence_core.data.brought.photo_folder import MIN_PICTURES
 from influence_core.data.readers.image_folder import MAX_PICTURES
 from influence_core.data.readers.skipped import Skipped
+from influence_core.data.readers.text_files import MAX_FILES
 from influence_core.data.readers.text_folder import MIN_FILES
 from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from pages._common import upload
-from pages._parts.build import look, model, visit
+from pages._parts.build import look, model, texts, visit
 from pages._shell import downloads, results
 from pages._shell.address import View
 from pages._shell.escape import code, escape_markdown
 from pages._shell.jobs import await_job
 
-ZIP, FOLDER, TEXTS, TABLE = "zip", "folder", "texts", "table"
+ZIP, FOLDER, TEXTS_ZIP, TEXTS, TABLE = "zip", "folder", "texts-zip", "texts", "table"
 KINDS = {
     ZIP: "Photos in a zip",
     FOLDER: "Photos in a folder",
+    TEXTS_ZIP: "Texts in a zip",
     TEXTS: "Texts in a folder",
     TABLE: "A table",
 }
 PHOTO_FOLDERS = "one sub-folder for each class, or train and val with those in them"
-TEXT_FOLDERS = f"one sub-folder for each of two classes, {MIN_FILES} texts at least"
+TEXT_FOLDERS = (
+    f"one sub-folder for each class, or train and test with those in them; {MIN_FILES} texts at least"
+)
+PHOTO_ZIP = (
+    f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
+    "and format"
+)
+TEXT_ZIP = (
+    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file, in any "
+    "language"
+)
 
 
 @dataclass(frozen=True)
@@ -57,16 +69,23 @@ def show(view: View) -> None:
     )
     if kind == TABLE:
         upload.show(view)
-    elif kind == TEXTS:
-        texts = _choose_folder(TEXT_FOLDERS)
-        if texts is not None:
-            model.choose(own.TEXTS, texts.source, texts.title, 2, view.device)
+    elif kind in (TEXTS, TEXTS_ZIP):
+        _show_texts(_choose_folder(TEXT_FOLDERS) if kind == TEXTS else _choose_zip(TEXT_ZIP), view)
     elif kind is not None:
-        photos = _choose_zip() if kind == ZIP else _choose_folder(PHOTO_FOLDERS)
+        photos = _choose_zip(PHOTO_ZIP) if kind == ZIP else _choose_folder(PHOTO_FOLDERS)
         if photos is not None:
             found = look.load(photos.source)
             look.show(found, photos.skipped)
             model.choose(own.PHOTOS, photos.source, photos.title, len(found.class_names), view.device)
+
+
+def _show_texts(brought: Brought | None, view: View) -> None:
+    """What was found in them, and what is trained on it."""
+    if brought is None:
+        return
+    found, encoding = texts.load(brought.source)
+    texts.show(found, brought.source, brought.skipped)
+    model.choose(own.TEXTS, brought.source, brought.title, len(found.class_names), view.device, encoding)
 
 
 def offer_networks() -> None:
@@ -75,11 +94,10 @@ def offer_networks() -> None:
         downloads.offer_weights(results.data_folder())
 
 
-def _choose_zip() -> Brought | None:
+def _choose_zip(what: str) -> Brought | None:
     """An uploaded zip, unpacked."""
     st.caption(
-        f"One folder for each class in it, at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures of any size "
-        f"and format, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
+        f"{what}, up to {picture_uploads.MAX_BYTES // 10**6} MB. It is unpacked on the machine that runs this app and "
         "stays there until newer uploads need the room; nothing in it is ever run."
     )
     file = st.file_uploader(

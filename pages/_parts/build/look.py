@@ -83,10 +83,11 @@ def show(found: PhotoSummary, before: Sequence[Skipped]) -> None:
             width="stretch",
             height=min(38 + 35 * len(found.class_names), 230),
         )
-    _show_skipped([*before, *found.skipped])
+    show_skipped([*before, *found.skipped])
 
 
-def _show_skipped(skipped: Sequence[Skipped]) -> None:
+def show_skipped(skipped: Sequence[Skipped]) -> None:
+    """How many files were not used, which, and why."""
     if not skipped:
         st.caption("Nothing was skipped.")
         return

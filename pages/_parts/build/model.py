@@ -20,7 +20,7 @@ LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
 LONGEST_TITLE = 60
 
 
-def choose(data: str, source: str, title: str, classes: int, device: str) -> None:
+def choose(data: str, source: str, title: str, classes: int, device: str, encoding: str = "") -> None:
     """What is trained, and the button that does it.
 
     Args:
@@ -29,6 +29,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str) -> Non
         title: The name that is proposed.
         classes: How many there are.
         device: Where it is trained.
+        encoding: Of texts that are not UTF-8, where one was chosen.
     """
     model = "logistic" if classes == 2 else "softmax"
     _propose(source, title)
@@ -56,7 +57,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str) -> Non
                 "seed": _seed(seed),
                 "source": source,
                 "backbone": backbone,
-            }
+            } | ({"encoding": encoding} if encoding else {})
             get_jobs().forget(
                 results.study_key(recipes.name_of(fields), device)
             )  # the pictures may be others now

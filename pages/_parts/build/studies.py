@@ -6,7 +6,7 @@ import streamlit as st
 
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
-from influence_core.studies import StudySpec, of_recipe
+from influence_core.studies import Study, StudySpec, of_recipe
 from influence_core.words import percent
 from pages._parts.build import visit
 from pages._shell import results
@@ -28,17 +28,25 @@ def train(view: View) -> bool:
         f"{percent(study.predictions.accuracy)} of {len(study.data.test):,} test {study.data.kind}s are right."
     )
     recipes.keep(results.get_store(), fields)
-    visit.finish(spec.name, words)
+    visit.finish(spec.name, words, _doubts(study))
     go_to(study=spec.name)
     st.rerun()
 
 
 def show_built(view: View) -> None:
     """The study that was just built, and the way to its explanation."""
-    name, words = visit.built()
+    name, words, doubts = visit.built()
     if name and name == view.study:
         st.success(words)
+        if doubts:
+            st.warning(escape_markdown(doubts))
         st.page_link(EXPLAIN.script, label="Explain what it says", icon="➡️", query_params={"study": name})
+
+
+def _doubts(study: Study) -> str:
+    """That the model answers no better than somebody who does not look, and what else speaks against it; or ""."""
+    doubts = [*study.data.warnings, study.predictions.no_signal(study.data.class_names)]
+    return " ".join(one for one in doubts if one)
 
 
 def show_list(view: View) -> None:

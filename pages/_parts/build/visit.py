@@ -46,15 +46,15 @@ def back_to_form() -> None:
     st.session_state["build_forms"] = st.session_state.get("build_forms", 0) + 1
 
 
-def finish(name: str, words: str) -> None:
-    """A study is made, with what is said about it; the next form is empty."""
+def finish(name: str, words: str, doubts: str = "") -> None:
+    """A study is made, with what is said about it and what speaks against it; the next form is empty."""
     back_to_form()
     forget_zip()
-    st.session_state["built"] = name, words
+    st.session_state["built"] = name, words, doubts
     st.session_state["builds"] = st.session_state.get("builds", 0) + 1
 
 
-def built() -> tuple[str, str]:
-    """The name of the study that was just made, and what is said about it."""
-    made: tuple[str, str] = st.session_state.get("built", ("", ""))
+def built() -> tuple[str, str, str]:
+    """The name of the study that was just made, what is said about it, and what speaks against it."""
+    made: tuple[str, str, str] = st.session_state.get("built", ("", "", ""))
     return made

@@ -27,6 +27,17 @@ def headline(study: Study, explanation: Explanation) -> None:
     st.markdown(_sentence(study, explanation))
     if study.data.stand_in:
         st.caption(study.data.stand_in)
+    for notice in study.data.notices:
+        st.caption(escape_markdown(notice))
+    if study.data.worded:
+        _doubts(study)
+
+
+def _doubts(study: Study) -> None:
+    """What speaks against having learnt anything from these texts."""
+    for doubt in (*study.data.warnings, study.predictions.no_signal(study.data.class_names)):
+        if doubt:
+            st.warning(escape_markdown(doubt))
 
 
 def _sentence(study: Study, explanation: Explanation) -> str:

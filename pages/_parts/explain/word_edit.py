@@ -36,8 +36,8 @@ def show(study: Study, params: ExplainParams, explanation: Explanation, train_id
     asked = escape_markdown(explanation.label_name)
     _marked_text(study, found)
     st.caption(
-        f":blue[Blue words] make this e-mail speak for {asked}, :orange[orange words] against it. Together they are its "
-        "forecast, exactly."
+        f":blue[Blue words] make this {study.data.kind} speak for {asked}, :orange[orange words] against it. Together they "
+        "are its forecast, exactly."
     )
     st.plotly_chart(word_shares(found, chosen=params.word), key="word_shares")
     if found.words:
@@ -45,7 +45,7 @@ def show(study: Study, params: ExplainParams, explanation: Explanation, train_id
 
 
 def show_asked(study: Study, explanation: Explanation) -> None:
-    """The test e-mail's own words, each left out in turn; nothing is trained for that."""
+    """The test text's own words, each left out in turn; nothing is trained for that."""
     if explanation.test_id is None or not word_edit.answers(study):
         return
     folded = st.expander("Which of its own words make it so?", key="own_words", on_change="rerun")
@@ -61,7 +61,7 @@ def show_asked(study: Study, explanation: Explanation) -> None:
 
 
 def _marked_text(study: Study, found: WordShares) -> None:
-    """The e-mail, every letter escaped; the stronger a word, the fuller its colour."""
+    """The text, every letter escaped; the stronger a word, the fuller its colour."""
     record, share = study.data.record(found.train_id), dict(zip(found.words, found.shares, strict=True))
     largest = max(map(abs, share.values()), default=0.0) or 1.0
 
@@ -81,9 +81,10 @@ def _marked_text(study: Study, found: WordShares) -> None:
         "".join(piece(*one) for one in word_edit.marked(study, record.get(part, "")))
         for part in ("subject", "text")
     )
+    head = f'<div style="font-weight:600;margin-bottom:.6em">{subject or "no subject"}</div>'
     with st.container(height=260 if len(text) > LONG else "content", border=False, key="marked_text"):
         st.html(
-            f'<div style="font-weight:600;margin-bottom:.6em">{subject or "no subject"}</div>'
+            f"{head if 'subject' in record else ''}"
             f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{text}</div>'
         )
 

@@ -59,7 +59,7 @@ def show(study: Study, now: Review) -> None:
 
 
 def _large(study: Study, one: Suspect) -> None:
-    if study.data.kind == "e-mail":
+    if study.data.worded:
         _letter(study.data.record(one.train_id))
     elif not study.data.pictured:
         _row(study.data.record(one.train_id))
@@ -69,7 +69,8 @@ def _large(study: Study, one: Suspect) -> None:
 
 def _letter(record: Mapping[str, str]) -> None:
     with st.container(height=380, border=False, key="suspect_text"):
-        st.markdown(f"**{escape_markdown(record.get('subject', '')) or 'no subject'}**")
+        if "subject" in record:
+            st.markdown(f"**{escape_markdown(record['subject']) or 'no subject'}**")
         st.text(record.get("text", "") or "no text")
     if record.get("file"):
         st.caption(escape_markdown(record["file"]))

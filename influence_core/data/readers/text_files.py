@@ -1,0 +1,189 @@
+"""Which files of a folder are texts of which class: the sub-folders decide, at whatever depth they lie.
+
+A folder that wraps all others is stepped into. Folders named like the parts of a split (train, test, val, dev, ...) are
+its parts, above the classes or inside each; folders that differ in their numbers only (part1, part2; 2001, 2002) and
+hold the same classes are put together. Everything below a class's folder is its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.splits import Part, part_of
+from influence_core.errors import DataError
+
+MAX_FILES = 10_000
+MAX_CLASSES = 50
+EXAMPLE = "for example ham/0001.txt and spam/0001.txt"
+SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
+BESIDE = "files outside the classes' folders"
+
+
+@dataclass(frozen=True)
+class TextFile:
+    """A file that may hold a text.
+
+    Attributes:
+        name: Inside the folder, with slashes.
+        label: Its class.
+        part: Of the split; "" where there is none.
+    """
+
+    name: str
+    label: str
+    part: Part = ""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A file, the folders above it that are still to be understood, and the part of the split it is in."""
+
+    name: str
+    folders: tuple[str, ...]
+    part: Part = ""
+
+
+def list_files(root: Path, skipped: SkipReport) -> list[TextFile]:
+    """The files of the classes, in the order of their names; nothing outside the folder is followed.
+
+    Args:
+        root: holds the classes' folders, at whatever depth.
+        skipped: told what is no such file.
+
+    Raises:
+        DataError: no such folder, fewer than two classes, or too many files or classes.
+    """
+    try:
+        inside = root.resolve(strict=True)
+        if not root.is_dir():
+            raise NotADirectoryError(20, "Not a directory")
+        found = [_Placed(name, tuple(name.split("/")[:-1])) for name in _walk(root, inside, skipped)]
+    except OSError as error:
+        raise DataError(
+            f"Expected a folder “{root.name}” with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
+            f"{error.strerror}. Put the texts there, or name another folder."
+        ) from error
+    files = _classified(_split(_unwrapped(found, skipped), skipped), skipped)
+    _require_classes(files)
+    return sorted(files, key=lambda one: [os.fsencode(part) for part in one.name.split("/")])
+
+
+def _walk(root: Path, inside: Path, skipped: SkipReport) -> Iterator[str]:
+    """The plain files' names inside the folder; what the system put there, and links that lead out, are counted."""
+    count = 0
+    for folder, folders, files in os.walk(root, onerror=_raise):
+        folders.sort()
+        above = Path(folder).relative_to(root).as_posix()
+        prefix = "" if above == "." else f"{above}/"
+        for name in list(folders):
+            if reason := _refusal(Path(folder, name), inside):
+                skipped.add(reason, f"{prefix}{name}")
+                folders.remove(name)
+        for name in sorted(files):
+            if reason := _refusal(Path(folder, name), inside):
+                skipped.add(reason, f"{prefix}{name}")
+                continue
+            count += 1
+            if count > MAX_FILES:
+                raise DataError(
+                    f"The folder “{root.name}” holds more than {MAX_FILES:,} files; at most so many can be read. Keep fewer."
+                )
+            yield f"{prefix}{name}"
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _refusal(path: Path, inside: Path) -> str:
+    """Why a file or folder is not looked at, or ""."""
+    if path.name.startswith(".") or path.name.lower() in SYSTEM_FILES:
+        return "hidden files of the system"
+    if path.is_symlink():
+        try:
+            leads_in = path.resolve(strict=True).is_relative_to(inside) and path.is_file()
+        except (OSError, RuntimeError):
+            leads_in = False
+        return "" if leads_in else "links that lead to a folder, out of it or nowhere"
+    return "" if path.is_dir() or path.is_file() else "no plain files"
+
+
+def _unwrapped(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
+    """Without the folders that wrap all the others; what lies beside the first folders is counted."""
+    while len({one.folders[0] for one in files if one.folders}) == 1 and any(
+        len(one.folders) > 1 for one in files
+    ):
+        files = [replace(one, folders=one.folders[1:]) for one in _in_folders(files, skipped)]
+    return _in_folders(files, skipped)
+
+
+def _in_folders(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
+    for one in files:
+        if not one.folders:
+            skipped.add(BESIDE, one.name)
+    return [one for one in files if one.folders]
+
+
+def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
+    """With the parts of the split, where the first folders are named like them, or those inside each first one."""
+    first = {one.folders[0] for one in files}
+    if {"train", "test"} <= {part_of(name) for name in first}:
+        kept = []
+        for one in files:
+            part = part_of(one.folders[0])
+            if part:
+                kept.append(_Placed(one.name, one.folders[1:], part))
+            else:
+                skipped.add("files beside the folders of the split", one.name)
+        return _unwrapped(kept, skipped)
+    if first and all(
+        {"train", "test"} <= {part_of(inner) for inner in _inner(files, name)} for name in first
+    ):
+        inner = _kept(files, lambda one: bool(one.folders[1:] and part_of(one.folders[1])), skipped)
+        return [_Placed(one.name, one.folders[:1], part_of(one.folders[1])) for one in inner]
+    return files
+
+
+def _classified(files: list[_Placed], skipped: SkipReport) -> list[TextFile]:
+    """Each file with its class: its first folder, or the second where the first ones are only numbered."""
+    first = sorted({one.folders[0] for one in files})
+    inner = [_inner(files, name) for name in first]
+    numbered = len(first) > 1 and len({_without_digits(name) for name in first}) == 1
+    if not (numbered and len(inner[0]) > 1 and all(one == inner[0] for one in inner)):
+        return [TextFile(one.name, one.folders[0], one.part) for one in files]
+    deep = _kept(files, lambda one: len(one.folders) > 1, skipped)
+    return [TextFile(one.name, one.folders[1], one.part) for one in deep]
+
+
+def _inner(files: list[_Placed], first: str) -> set[str]:
+    """The folders right inside a first one."""
+    return {one.folders[1] for one in files if one.folders[0] == first and one.folders[1:]}
+
+
+def _without_digits(name: str) -> str:
+    return "".join(char for char in name if not char.isdigit())
+
+
+def _kept(files: list[_Placed], wanted: Callable[[_Placed], bool], skipped: SkipReport) -> list[_Placed]:
+    for one in files:
+        if not wanted(one):
+            skipped.add(BESIDE, one.name)
+    return [one for one in files if wanted(one)]
+
+
+def _require_classes(files: list[TextFile]) -> None:
+    names = sorted({one.label for one in files})
+    if len(names) < 2:
+        found = f"only one: “{names[0][:40]}”" if names else "none"
+        raise DataError(
+            f"Expected a sub-folder with texts for each of two classes or more ({EXAMPLE}), but found {found}. Sort the "
+            "texts into sub-folders."
+        )
+    if len(names) > MAX_CLASSES:
+        raise DataError(
+            f"The texts lie in {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
+        )
