@@ -10,7 +10,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from influence_core.data.brought import uploads
 from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices, label_counts
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, Option, survey
-from influence_core.data.readers.delimited import MAX_BYTES, Encoding, HeaderQuestionError, Table, read
+from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
+from influence_core.data.readers.encodings import ENCODINGS
 from influence_core.data.readers.labels import look_alike
 from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.errors import DataError
@@ -45,7 +46,7 @@ def show(view: View) -> None:
 
 
 def _form(file: UploadedFile) -> None:
-    encoding: Encoding = "latin-1" if st.session_state.get("table_latin") else "utf-8"
+    encoding = str(st.session_state.get(f"table_encoding_{file.file_id}", ""))
     header = st.session_state.get(f"table_header_{file.file_id}")
     try:
         table, columns = _read(file, encoding, header)
@@ -55,12 +56,13 @@ def _form(file: UploadedFile) -> None:
         return
     except DataError as error:
         show_error(error)
-        if "Latin-1" in str(error):
-            st.checkbox("Read it as Latin-1 (Western European)", key="table_latin")
+        if encoding:
+            _ask_encoding(file, encoding, ())
         return
     if header is not None:
         _ask_header(file)
     _preview(table, columns)
+    _ask_encoding(file, table.encoding, table.others)
     choices = _choose(file, table, columns, replace(Choices(""), encoding=encoding, header=header))
     st.caption(
         f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
@@ -72,6 +74,21 @@ def _form(file: UploadedFile) -> None:
     if st.button("Train on this table", key="table_train", type="primary", disabled=choices is None):
         assert choices is not None
         _train(file, choices)
+
+
+def _ask_encoding(file: UploadedFile, encoding: str, others: tuple[str, ...]) -> None:
+    """The encoding, each with the first words read in it, where it was guessed or chosen."""
+    key = f"table_encoding_{file.file_id}"
+    offered = st.session_state.setdefault(f"{key}_offered", (encoding, *others))
+    if len(offered) < 2:
+        return
+    content = file.getvalue()
+    st.selectbox(
+        "Encoding of the file",
+        offered,
+        format_func=lambda one: f"{ENCODINGS[one].title}: {first_words(content, one)}",
+        key=key,
+    )
 
 
 def _ask_header(file: UploadedFile) -> None:
@@ -185,7 +202,7 @@ def _train(file: UploadedFile, choices: Choices) -> None:
     st.rerun()
 
 
-def _read(file: UploadedFile, encoding: Encoding, header: bool | None) -> tuple[Table, tuple[Column, ...]]:
+def _read(file: UploadedFile, encoding: str, header: bool | None) -> tuple[Table, tuple[Column, ...]]:
     """The table and what its columns hold, read once for each file of this visit."""
     known, table, columns = st.session_state.get("table_read", ("", None, ()))
     name = f"{file.file_id}/{encoding}/{header}"

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.readers.columns import Column, numbers_in, survey
-from influence_core.data.readers.delimited import HeaderQuestionError, Table, read
+from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.labels import has_no_label
 from influence_core.errors import DataError
 
@@ -166,6 +166,7 @@ FIRST_LINES = {
     "a separator behind the header": PLAIN.replace("urteil\n", "urteil;\n"),
     "blank rows behind": PLAIN + ";;\n;;\n\n   \n",
     "the end mark of DOS": PLAIN + "\x1a",
+    "filled up with NULs": PLAIN + "\0" * 100,
     "quotation marks": '"alter";"lohn";"urteil"\n' + "\n".join(BODY),
     "between spaces": PLAIN.replace(";", " "),
     "filled up with spaces": PLAIN.replace(";", "   "),
@@ -324,3 +325,45 @@ def test_rare_labels_can_be_left_out():
     assert made.class_names == ("a", "b")
     assert 5 not in torch.cat([made.train.ids, made.test.ids]).tolist()
     assert notices == ("1 of 24 rows have a label that was left out: 'selten'.",)
+
+
+# ----------------------------------------------------------------------------------------------------- encodings
+
+WORDS = {
+    "cp1252": ("Straße – 5 €", "größer", "kleiner"),
+    "mac_roman": ("Forêt vidée, déjà", "élevé", "né"),
+    "cp1251": ("Улица Ленина", "да", "нет"),
+    "cp932": ("東京都の住所", "合格", "不合格"),
+    "gb18030": ("北京市的地址", "是的", "不是"),
+    "utf-16-le": ("Straße", "größer", "kleiner"),
+    "utf-16-be": ("東京都の住所です", "合格", "不合格"),
+    "utf-8": ("東京", "да", "größer"),
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_every_encoding_is_found(encoding, separator):
+    place, yes, no = WORDS[encoding]
+    place = place.replace(",", "")
+    lines = [separator.join((place, "alter", yes + no))]
+    lines += [
+        separator.join((f"{place} {at % 3}", str(20 + at * 7 % 40), (yes, no)[at % 2])) for at in range(ROWS)
+    ]
+    table = read("\n".join(lines).encode(encoding))
+    assert table.encoding == encoding
+    assert table.columns == (place, "alter", yes + no)
+    assert set(data_set(table, Choices(yes + no))[0].class_names) == {yes, no}
+    assert (table.notices == ()) == (encoding == "utf-8")
+
+
+def test_the_encoding_can_be_chosen_and_what_it_lacks_is_said():
+    content = file(["Köln", "Linz", "Graz"]).decode().encode("cp1252")
+    assert read(content).frame["größe"].unique().tolist() == ["Köln", "Linz", "Graz"]
+    wrong = read(content, "mac_roman")
+    assert "größe" not in wrong.columns and wrong.notices == ("Read as Western Europe (Mac).",)
+    damaged = read(content, "utf-8")
+    assert "shown as" in damaged.notices[0] and damaged.others == ()
+    assert first_words(content, "cp1252") == "größe,alter,urteil"
+    with pytest.raises(DataError, match="no encoding 'latin-9'"):
+        read(content, "latin-9")

@@ -20,7 +20,7 @@ import torch
 from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, numbers_in, survey
-from influence_core.data.readers.delimited import Encoding, Table
+from influence_core.data.readers.delimited import Table
 from influence_core.data.readers.labels import as_numbers, has_no_label, look_alike, merged
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
@@ -46,7 +46,7 @@ class Choices:
         ignored: Columns that are no features.
         codes: Columns of numbers that are names of categories.
         leave_out: Whether rows without a label or with an unreadable number are left out rather than refused.
-        encoding: Of the file.
+        encoding: Of the file, a name of `encodings.ENCODINGS`; "": the most plausible.
         header: Whether its first row names the columns; None where nobody has said.
         readings: What was answered about columns: pairs of a name and "point", "comma" or "text".
         kept: Columns that are features although they seem to name the rows.
@@ -59,7 +59,7 @@ class Choices:
     ignored: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     leave_out: bool = False
-    encoding: Encoding = "utf-8"
+    encoding: str = ""
     header: bool | None = None
     readings: tuple[tuple[str, str], ...] = ()
     kept: tuple[str, ...] = ()

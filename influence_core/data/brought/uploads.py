@@ -18,6 +18,8 @@ from influence_core.store.digest import digest
 LONGEST_TITLE = 60
 FORMAT = 2
 """Raised when a kept table comes to mean something else."""
+_FORMER_NAMES = {"latin-1": "cp1252"}
+"""Of encodings, in tables that were kept by version 0.2."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def recall(store: Store, key: str) -> UploadedTable:
         raise _forgotten()
     facts: dict[str, Any] = entry.meta["choices"]
     choices: dict[str, Any] = {name: _as_tuples(one) for name, one in facts.items()}
+    choices["encoding"] = _FORMER_NAMES.get(choices["encoding"], choices["encoding"])
     return UploadedTable(key, entry.meta["title"], Choices(**choices), entry.meta["classes"], entry.meta["n"])
 
 

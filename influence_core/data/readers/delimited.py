@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from influence_core.data.readers.encodings import Decoded, decode, says_itself
 from influence_core.data.readers.layout import SEPARATORS, Layout, find_layout, rows_of
 from influence_core.errors import DataError
 
@@ -20,7 +20,8 @@ MAX_BYTES = 50 * 10**6
 MAX_COLUMNS = 1_000
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 
-Encoding = Literal["utf-8", "latin-1"]
+PREVIEWED, LONGEST_PREVIEW = 20_000, 60
+"""Bytes that are read for a preview, and its characters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,13 +32,17 @@ class Table:
         frame: (n, columns) of text without spaces around it; the index counts the rows from 1.
         separator: What stood between the cells.
         unnamed: Columns that have no name in the header; they are called "column 1" and so on.
-        notices: What was left out while reading, a sentence each.
+        notices: What was left out or guessed while reading, a sentence each.
+        encoding: In which it was read, a name of `encodings.ENCODINGS`.
+        others: The other encodings in which it could be, the more plausible first.
     """
 
     frame: pd.DataFrame
     separator: str
     unnamed: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    others: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -45,12 +50,12 @@ class Table:
         return tuple(self.frame.columns)
 
 
-def read_file(path: Path, encoding: Encoding = "utf-8", header: bool | None = None) -> Table:
+def read_file(path: Path, encoding: str = "", header: bool | None = None) -> Table:
     """The table in a file; see `read`.
 
     Args:
         path: The file.
-        encoding: Of the file.
+        encoding: A name of `encodings.ENCODINGS`, or "": the most plausible.
         header: Whether the first row names the columns; None where nobody has said.
 
     Raises:
@@ -80,12 +85,12 @@ class HeaderQuestionError(DataError):
         self.first = tuple(first)
 
 
-def read(content: bytes, encoding: Encoding = "utf-8", header: bool | None = None) -> Table:
+def read(content: bytes, encoding: str = "", header: bool | None = None) -> Table:
     """Read a table; its cells stay text.
 
     Args:
-        content: The file: UTF-8 or UTF-16 with a byte-order mark, cells separated by comma, semicolon, tab, bar or space.
-        encoding: "latin-1" for a file of Western Europe that is not UTF-8.
+        content: The file, its cells separated by comma, semicolon, tab, bar or space.
+        encoding: A name of `encodings.ENCODINGS`, or "": the most plausible.
         header: Whether the first row names the columns; None where nobody has said.
 
     Raises:
@@ -93,7 +98,9 @@ def read(content: bytes, encoding: Encoding = "utf-8", header: bool | None = Non
         DataError: it is too large, not text, or not a table; the message says where and what to do.
     """
     _check_size(len(content))
-    text = _tidy(_decode(content, encoding))
+    decoded = _decode(content, encoding)
+    others = () if says_itself(content) else decoded.others
+    text = _tidy(decoded.text)
     layout = find_layout(text)
     if header is None and layout.looks_like_data:
         raise HeaderQuestionError(layout.first)
@@ -104,7 +111,18 @@ def read(content: bytes, encoding: Encoding = "utf-8", header: bool | None = Non
         raise DataError(
             "The table could not be read: its quotation marks are not in order. Save it again as CSV."
         )
-    return _named(frame.iloc[int(bool(names)) :], layout, names, shape)
+    made = _named(frame.iloc[int(bool(names)) :], layout, names, shape)
+    return replace(made, encoding=decoded.encoding, others=others, notices=(*_said(decoded), *made.notices))
+
+
+def _said(decoded: Decoded) -> list[str]:
+    """Which encoding was guessed, and what it does not hold."""
+    said = [f"Read as {decoded.title}."] if decoded.encoding != "utf-8" else []
+    if decoded.replaced:
+        said.append(
+            f"Damaged, or not of this encoding, and shown as “\ufffd”: characters in {decoded.replaced:,} places."
+        )
+    return said
 
 
 def _check_size(size: int) -> None:
@@ -117,21 +135,26 @@ def _check_size(size: int) -> None:
         raise DataError("The file is empty. Choose a CSV file with a header row and at least a few rows.")
 
 
-def _decode(content: bytes, encoding: Encoding) -> str:
+def _decode(content: bytes, encoding: str) -> Decoded:
     """The file as text."""
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError("This is a workbook or an archive, not a CSV file. Save the sheet as “CSV UTF-8”.")
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if not wide and b"\0" in content:
-        raise DataError("The file is not text. Choose a CSV file.")
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"The file is not UTF-8 text: line {line} holds the byte 0x{content[error.start]:02X}. Save it as UTF-8 "
-            "(in Excel “CSV UTF-8”), or read it as Latin-1 if it comes from an older program of Western Europe."
-        ) from error
+    filled_up = content.rstrip(b"\x1a\0")
+    return decode(
+        content if b"\0" in filled_up else filled_up, encoding
+    )  # text of two bytes a letter has others
+
+
+def first_words(content: bytes, encoding: str) -> str:
+    """The first line with letters beyond ASCII in an encoding, cut short, so that a person sees whether it is right.
+
+    Args:
+        content: The file.
+        encoding: A name of `encodings.ENCODINGS`.
+    """
+    lines = decode(content[:PREVIEWED], encoding).text.splitlines() or [""]
+    line = next((one for one in lines if not one.isascii()), lines[0])
+    return " ".join(line.split())[:LONGEST_PREVIEW]
 
 
 def _tidy(text: str) -> str:
