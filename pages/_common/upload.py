@@ -9,7 +9,8 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
 from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices, label_counts
-from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, Option, survey
+from influence_core.data.readers.cells import Option
+from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, survey
 from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.encodings import ENCODINGS
 from influence_core.data.readers.labels import look_alike

@@ -12,47 +12,23 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from influence_core.data.readers.cells import SHOWN_CELLS, Cells, Option, option, written
 from influence_core.data.readers.delimited import Table
-from influence_core.data.readers.numbers import DECIMALS, Amounts, Decimal, read_amounts
+from influence_core.data.readers.numbers import DECIMALS, Decimal, read_amounts
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_LEVELS = 100
-MOSTLY = 0.5
-"""A column holds amounts if at least this share of its cells that are not empty are amounts in some reading."""
 FEW_LEVELS = 10
 MOSTLY_DIFFERENT = 0.5
 """A text column with more than `FEW_LEVELS` texts, more than this share of its cells, names the rows."""
-SHOWN_CELLS = 3
 
 Kind = Literal["number", "category", "constant", "text", "index"]
-Reading = Literal["point", "comma", "text"]
 LEFT_OUT: tuple[Kind, ...] = ("text", "index")
 _NAMES_ROWS = re.compile(
     r"(?:.*[ _.-])?(?:id|uuid|guid|nr|index|idx|row|rownames?|row_?no|unnamed: ?[\d.]+)", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True)
-class Option:
-    """One way to read a column.
-
-    Attributes:
-        reading: "point" or "comma" for amounts with that decimal sign, "text" for categories.
-        words: What is done.
-        cells: A few cells and what they become.
-        unreadable: How many cells hold no amount then.
-    """
-
-    reading: Reading
-    words: str
-    cells: tuple[str, ...]
-    unreadable: int
-
-    def __str__(self) -> str:
-        lost = f"; {self.unreadable:,} cells are none" if self.unreadable and self.reading != "text" else ""
-        return f"{self.words}: {', '.join(self.cells)}{lost}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,76 +91,20 @@ def survey(
         kept: Columns that are features although they only seem to name the rows.
     """
     answered = dict(readings or {}) | dict.fromkeys(codes, "text")
-    cells = {name: _Cells.of(table, name) for name in table.columns}
-    elsewhere = {one.decided for one in cells.values() if one.decided}
-    return tuple(
-        _column(table, one, answered.get(name), elsewhere, name in kept) for name, one in cells.items()
-    )
+    found: dict[str, Column] = {}
+    elsewhere: set[Decimal] = set()
+    for name in table.columns:  # one at a time: the cells of all would fill the memory
+        cells = Cells.of(table, name)
+        elsewhere |= {cells.decided} if cells.decided else set()
+        if name in answered or not cells.is_open:
+            found[name] = _column(table, cells, answered.get(name), set(), name in kept)
+    for name in table.columns:
+        if name not in found:
+            found[name] = _column(table, Cells.of(table, name), None, elsewhere, name in kept)
+    return tuple(found[name] for name in table.columns)
 
 
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """A column's n cells as m different texts, each read as an amount both ways."""
-
-    name: str
-    rows: np.ndarray
-    texts: tuple[str, ...]
-    counts: np.ndarray
-    amounts: Amounts
-
-    @classmethod
-    def of(cls, table: Table, name: str) -> _Cells:
-        import pandas as pd
-
-        rows, values = pd.factorize(table.frame[name])  # most columns have few different texts
-        texts = tuple(str(one) for one in values)
-        return cls(name, rows, texts, np.bincount(rows, minlength=len(texts)), read_amounts(texts))
-
-    @property
-    def filled(self) -> int:
-        return int(sum(count for text, count in zip(self.texts, self.counts, strict=True) if text))
-
-    def found(self, decimal: Decimal) -> np.ndarray:
-        """(m,) which texts are amounts."""
-        return np.isfinite(self.amounts.values[decimal])
-
-    @property
-    def either(self) -> np.ndarray:
-        return self.found("point") | self.found("comma")
-
-    @property
-    def covering(self) -> tuple[Decimal, ...]:
-        """The decimal signs with which every amount of the column can be read."""
-        return tuple(one for one in DECIMALS if (self.found(one) == self.either).all())
-
-    @property
-    def has_amounts(self) -> bool:
-        share = self.counts[self.either].sum()
-        different = len({value for one in DECIMALS for value in self.amounts.values[one][self.found(one)]})
-        return bool(share >= max(1, MOSTLY * self.filled)) and len(self.texts) > 2 and different > 1
-
-    @property
-    def same(self) -> bool:
-        """Whether both readings are the same numbers."""
-        point, comma = (self.amounts.values[one] for one in DECIMALS)
-        return bool(np.array_equal(point, comma, equal_nan=True))
-
-    @property
-    def decided(self) -> Decimal | None:
-        """The decimal sign that the column's own cells leave no doubt about."""
-        return self.covering[0] if self.has_amounts and len(self.covering) == 1 else None
-
-    @property
-    def mixed_units(self) -> str:
-        """Units that cannot stand in one column of amounts; a currency may stand beside none."""
-        units = {unit for unit, is_amount in zip(self.amounts.units, self.either, strict=True) if is_amount}
-        named = sorted(units - {""})
-        if len(named) > 1 or (named and "" in units and (named[0][-1:] in "%‰" or named[0].isalpha())):
-            return " and ".join(repr(one) if one else "no unit" for one in sorted(units))
-        return ""
-
-
-def _column(table: Table, cells: _Cells, answer: str | None, elsewhere: set[Decimal], kept: bool) -> Column:
+def _column(table: Table, cells: Cells, answer: str | None, elsewhere: set[Decimal], kept: bool) -> Column:
     """What a column holds, knowing what was answered and how the others write their numbers."""
     plain = Column(
         cells.name, "constant", len(cells.texts), (), tuple(one[:40] for one in cells.texts[:SHOWN_CELLS])
@@ -203,13 +123,13 @@ def _column(table: Table, cells: _Cells, answer: str | None, elsewhere: set[Deci
         kind="number",
         unreadable=tuple(int(row) for row in table.frame.index[bad[cells.rows]]),
         decimal=decimal,
-        unit=", ".join(sorted({one for one in cells.amounts.units if one})[:SHOWN_CELLS]),
+        unit=", ".join(sorted(set(cells.amounts.units.values()))[:SHOWN_CELLS]),
         why=_why_number(cells, decimal),
         options=options,
     )
 
 
-def _of_texts(plain: Column, cells: _Cells, wanted: bool) -> Column:
+def _of_texts(plain: Column, cells: Cells, wanted: bool) -> Column:
     """A category, unless nearly all its texts differ."""
     filled = sum(text != "" for text in cells.texts)
     if not wanted and filled > FEW_LEVELS and filled > MOSTLY_DIFFERENT * cells.filled:
@@ -222,7 +142,7 @@ def _of_texts(plain: Column, cells: _Cells, wanted: bool) -> Column:
     return replace(plain, kind="category", why=cells.amounts.codes)
 
 
-def _why_index(table: Table, cells: _Cells) -> str:
+def _why_index(table: Table, cells: Cells) -> str:
     """Why a column of amounts only numbers the rows; "" if it does not."""
     values = cells.amounts.values["point"]
     if (
@@ -239,7 +159,7 @@ def _why_index(table: Table, cells: _Cells) -> str:
     return ""
 
 
-def _chosen(cells: _Cells, answer: str | None, separator: str, elsewhere: set[Decimal]) -> Decimal:
+def _chosen(cells: Cells, answer: str | None, separator: str, elsewhere: set[Decimal]) -> Decimal:
     """The decimal sign with which a column is read, or the likeliest of two."""
     if answer in DECIMALS:
         return "comma" if answer == "comma" else "point"
@@ -251,14 +171,14 @@ def _chosen(cells: _Cells, answer: str | None, separator: str, elsewhere: set[De
     return min(DECIMALS, key=lambda one: lost[one])
 
 
-def _options(table: Table, cells: _Cells, elsewhere: set[Decimal]) -> tuple[Option, ...]:
+def _options(table: Table, cells: Cells, elsewhere: set[Decimal]) -> tuple[Option, ...]:
     """The readings between which somebody has to choose; none where one is right."""
-    texts = _option(cells, "text", "texts, not amounts")
+    texts = option(cells, "text", "texts, not amounts")
     if cells.mixed_units:
         first = _chosen(cells, None, table.separator, elsewhere)
-        return _option(cells, first, f"amounts without their units, {cells.mixed_units}"), texts
+        return option(cells, first, f"amounts without their units, {cells.mixed_units}"), texts
     if cells.amounts.maybe_codes:
-        return _option(cells, "point", "amounts, E for powers of ten"), texts
+        return option(cells, "point", "amounts, E for powers of ten"), texts
     if cells.same or len(cells.covering) == 1:
         return ()
     by_commas = any("," in one for one, is_amount in zip(cells.texts, cells.either, strict=True) if is_amount)
@@ -266,40 +186,18 @@ def _options(table: Table, cells: _Cells, elsewhere: set[Decimal]) -> tuple[Opti
         len(elsewhere) == 1 or (table.separator == "," and not by_commas and not elsewhere)
     ):
         return ()
-    amounts = {one: _option(cells, one, f"amounts with a decimal {one}") for one in DECIMALS}
+    amounts = {one: option(cells, one, f"amounts with a decimal {one}") for one in DECIMALS}
     return (*sorted(amounts.values(), key=lambda one: one.unreadable), texts)
 
 
-def _option(cells: _Cells, reading: Reading, words: str) -> Option:
-    """A reading, shown on cells that it tells from the other."""
-    point, comma = (cells.amounts.values[one] for one in DECIMALS)
-    telling = np.flatnonzero(cells.either & ~((point == comma) | (np.isnan(point) & np.isnan(comma))))
-    odd = [at for at, unit in enumerate(cells.amounts.units) if unit != cells.amounts.units[0]]
-    powers = [at for at, one in enumerate(cells.texts) if "e" in one.lower() and cells.either[at]]
-    order = dict.fromkeys(
-        [*telling[:2].tolist(), *odd[:2], *powers[:2], *np.flatnonzero(cells.either)[:SHOWN_CELLS].tolist()]
-    )
-    if reading == "text":
-        shown = tuple(f"“{cells.texts[at]}”" for at in list(order)[:SHOWN_CELLS])
-        return Option(reading, words, shown, 0)
-    values = cells.amounts.values[reading]
-    shown = tuple(f"{cells.texts[at]} → {written(values[at])}" for at in list(order)[:SHOWN_CELLS])
-    lost = cells.counts[~cells.found(reading)].sum()
-    return Option(reading, words, shown, int(lost))
-
-
-def _why_number(cells: _Cells, decimal: Decimal) -> str:
+def _why_number(cells: Cells, decimal: Decimal) -> str:
     """How the first cell that is not written plainly is read."""
     values = cells.amounts.values[decimal]
-    for text, value in zip(cells.texts, values, strict=True):
+    for at in cells.amounts.unusual:
+        text, value = cells.texts[at], values[at]
         if np.isfinite(value) and not re.fullmatch(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?", text, re.ASCII):
             return f"{text} = {written(value)}"
     return ""
-
-
-def written(value: float) -> str:
-    """A number in plain digits; "none" where there is none."""
-    return f"{value:.12g}" if np.isfinite(value) else "none"
 
 
 def numbers_in(text: pd.Series, decimal: Decimal) -> np.ndarray:

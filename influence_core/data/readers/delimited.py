@@ -193,7 +193,7 @@ def _check_structure(text: str, layout: Layout, names: list[str]) -> _Shape:
         count += 1
         cells = len(row.cells)
         most = max(most, cells)
-        if cells != wanted and (cells < wanted or any(row.cells[wanted:])):
+        if cells != wanted and (cells < wanted or any(map(str.strip, row.cells[wanted:]))):
             one_more += cells == wanted + 1
             odd = odd or (count, cells)
     if count == 0:

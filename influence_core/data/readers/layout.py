@@ -87,7 +87,7 @@ def _try(text: str, separator: str, before: int) -> tuple[tuple[float, ...], Lay
     sample = []
     try:
         for row in rows_of(text, separator, before):
-            sample.append(row)
+            sample.append(Row([one.strip() for one in row.cells], row.lines))
             if len(sample) == SAMPLED:
                 break
     except DataError:
@@ -153,7 +153,7 @@ def _amounts(cells: Sequence[str]) -> np.ndarray:
 
 
 def rows_of(text: str, separator: str, skipped_lines: int = 0) -> Iterator[Row]:
-    """The rows that are not blank, cut into cells without spaces around them.
+    """The rows that are not blank, cut into cells.
 
     Args:
         text: The file, its line ends single line feeds.
@@ -173,7 +173,7 @@ def rows_of(text: str, separator: str, skipped_lines: int = 0) -> Iterator[Row]:
             if cells == [_END]:
                 return
             if any(one and not one.isspace() for one in cells):
-                yield Row([one.strip() for one in cells], skipped_lines + reader.line_num)
+                yield Row(cells, skipped_lines + reader.line_num)
             before = skipped_lines + reader.line_num
     except csv.Error as error:
         raise DataError(_said(error, before + 1)) from error
