@@ -8,6 +8,21 @@ import unicodedata
 UNIT = "nats"
 
 
+_TURNING = {
+    code: f"[U+{code:04X}]"
+    for code in (0x200E, 0x200F, 0x61C, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def visible(text: str) -> str:
+    """A text without the marks that turn the words around it: each is named instead.
+
+    >>> visible("a\u202eb")
+    'a[U+202E]b'
+    """
+    return text.translate(_TURNING)
+
+
 def sign_rule(kind: str = "image") -> str:
     """What a score's sign means, for examples of this kind."""
     return (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from influence_core.experiments import all_left_out, at_hand, explain, questions
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import COLUMN_WORDS, SMALL
 from influence_core.experiments.questions import Question
+from influence_core.exports import as_csv
 from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import nats, percent, points, seconds, sign_rule, three_digits
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         explanation = at_hand.improve(study, explanation, known, context=context)
         found = verdict.run(study, explanation, context=context)
     if options.csv:
-        _write_csv(Path(options.csv), explain.table(explanation))
+        Path(options.csv).write_text(as_csv(explain.table(explanation)), encoding="utf-8", newline="")
     if options.json:
         print_json(_as_json(study, explanation, found, options.top))
     else:
@@ -184,10 +184,3 @@ def _print_provenance(study: Study, explanation: Explanation) -> None:
     )
     for concern in facts.concerns():
         print(f"Mind: {concern}")
-
-
-def _write_csv(path: Path, ranking: dict[str, Any]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(ranking)
-        writer.writerows(zip(*(values.tolist() for values in ranking.values()), strict=True))

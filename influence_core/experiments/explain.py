@@ -12,6 +12,7 @@ from torch import Tensor
 from influence_core import solvers
 from influence_core.context import ALONE, Context
 from influence_core.data.readers.picture_sets import pixel_distances
+from influence_core.data.readers.tables import distance_scale
 from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import SolveError
 from influence_core.experiments.explanation import Explanation, table
@@ -139,8 +140,14 @@ def _own_loss(study: Study, question: Question) -> float:
 
 
 def _distance(study: Study, question: Question) -> np.ndarray:
-    """``(n,)`` of the pixels of photographs, whatever the model makes of them, otherwise of the features."""
+    """``(n,)`` of the pixels of photographs, whatever the model makes of them, otherwise of the features.
+
+    Those of a table are scaled, or the column with the largest unit would be the distance.
+    """
     train, pictures = study.data.train, study.data.pictures
+    if study.data.kind == "row":
+        scale = distance_scale(train.x)
+        return torch.cdist(question.x[None] / scale, train.x / scale)[0].numpy()
     if pictures is None:
         return torch.cdist(question.x[None], train.x)[0].numpy()
     photo = question.photo

@@ -22,7 +22,8 @@ class Ranked:
         ids: ``(n,)`` training ids.
         labels: ``(n,)`` training labels.
         scores: ``(n,)`` ``D``: predicted change of the test loss on removal, positive = helpful.
-        distance: ``(n,)`` Euclidean distance of the inputs; for photographs, of their pixels (`data.photos`).
+        distance: ``(n,)`` Euclidean distance of the inputs; for photographs, of their pixels (`data.photos`); for rows, in the
+            numbers' standard deviations.
     """
 
     label: int

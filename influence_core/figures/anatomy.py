@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from influence_core.agreement import strongest
 from influence_core.experiments.anatomy import Anatomy
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY
 from influence_core.words import UNIT
 
@@ -46,7 +47,7 @@ def anatomy(result: Anatomy, label_name: str = "", paper: bool = False, title: s
     same = result.same_label[drawn]
     for column, field in enumerate(PANELS, 1):
         other = _points(result, field, "another label", drawn[~same], _marker(False, paper))
-        asked = f"labelled {label_name}" if label_name else "the label asked about"
+        asked = f"labelled {escape_html(label_name)}" if label_name else "the label asked about"
         figure.add_trace(other.update(showlegend=column == 1), row=1, col=column)
         alike = _points(result, field, asked, drawn[same], _marker(True, paper))
         figure.add_trace(alike.update(showlegend=column == 1), row=1, col=column)

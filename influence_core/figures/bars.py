@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.figures.palette import GREY
+from influence_core.words import visible
 
 CLEAR = "rgba(0,0,0,0)"
 PALE = 0.42
@@ -16,8 +17,10 @@ LONGEST_NAME = 34
 
 
 def escape_html(text: str, most: int = LONGEST_NAME) -> str:
-    """Somebody else's text as Plotly shows it to the letter: no markup of it comes alive, and it is not too long."""
-    return html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
+    """Somebody else's text as Plotly shows it to the letter, not too long: no markup, maths or placeholder comes alive."""
+    text = " ".join(visible(text).split())
+    escaped = html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
+    return escaped.replace("$", "&#36;").replace("{", "&#123;")
 
 
 def bars(

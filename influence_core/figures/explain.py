@@ -79,7 +79,7 @@ def influence_against_distance(
 
 
 def _distance_title(kind: str) -> str:
-    measured = {"image": "pixels, 0 to 1", "row": "scaled columns"}.get(kind, "word counts")
+    measured = {"image": "pixels, 0 to 1", "row": "numbers in standard deviations"}.get(kind, "word counts")
     return f"Distance between the {kind}s (Euclidean, {measured})"
 
 

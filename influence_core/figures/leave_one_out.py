@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LeaveOneOut
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import UNIT, nats
 
@@ -155,7 +156,7 @@ def _points(
     hover = []
     for row in rows:
         train_id = int(left_out.train_ids[row])
-        label = explanation.class_names[explanation.labels[explanation.position(train_id)]]
+        label = escape_html(explanation.class_names[explanation.labels[explanation.position(train_id)]])
         hover.append(
             f"training {explanation.kind} {train_id}, a {label}<br>forecast {nats(float(forecast[row]))}"
             f"<br>truth {nats(float(left_out.actual[row]))}"

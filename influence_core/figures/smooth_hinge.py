@@ -11,6 +11,7 @@ from plotly.subplots import make_subplots
 
 from influence_core.experiments.hinge_curves import Curves
 from influence_core.experiments.smooth_hinge import PANELS, SmoothHinge
+from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.words import ratio, signed
 
@@ -158,7 +159,7 @@ def _points(
     colours = [HELPFUL.both if one > 0 else HARMFUL.both for one in predicted[at]]
     look = {"color": PAPER_LINES[0]} if paper else {"color": colours}
     hover = [
-        f"training image {result.ids[i]}, a {result.class_names[result.labels[i]]}, margin {result.margins[i]:.2f}"
+        f"training image {result.ids[i]}, a {escape_html(result.class_names[result.labels[i]])}, margin {result.margins[i]:.2f}"
         f"<br>truth {signed(float(result.actual[i]))}<br>forecast {signed(float(predicted[i]))}"
         for i in at
     ]

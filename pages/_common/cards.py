@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict
 
@@ -120,7 +121,9 @@ def show_large(
     """One example, large; ``photo`` is a photograph of the reader's own, which no data set holds."""
     if study.data.pictured:
         source = _large_source(study, x, example_id, photo)
-        st.html(f'<img src="{source}" alt="{alt}" style="width:100%;max-width:{width}px;border-radius:6px">')
+        st.html(
+            f'<img src="{source}" alt="{html.escape(alt)}" style="width:100%;max-width:{width}px;border-radius:6px">'
+        )
     elif example_id is not None:
         show_record(study.data.record(example_id), study.data.kind)
 

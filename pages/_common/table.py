@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -12,6 +10,7 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation, table
 from influence_core.experiments.explanation import COLUMN_WORDS
+from influence_core.exports import as_csv
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from pages._common.cards import card_face
@@ -148,18 +147,3 @@ def download_csv(
         on_click="ignore",
         **options,
     )
-
-
-def as_csv(columns: Columns) -> str:
-    """Columns as comma-separated text with a header."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    cells = ([_harmless(one) for one in values.tolist()] for values in columns.values())
-    writer.writerows(zip(*cells, strict=True))
-    return out.getvalue()
-
-
-def _harmless(cell: Any) -> Any:
-    """Text that a spreadsheet would run as a formula gets the apostrophe that keeps it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
-from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices
-from influence_core.data.readers.columns import MAX_LEVELS, Column, survey
-from influence_core.data.readers.delimited import MAX_BYTES, Encoding, Table, read
+from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices, label_counts
+from influence_core.data.readers.cells import Option
+from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, survey
+from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
+from influence_core.data.readers.encodings import ENCODINGS
+from influence_core.data.readers.labels import look_alike
+from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
 from pages._shell import browser, results
 from pages._shell.address import View, go_to
-from pages._shell.escape import show_error
+from pages._shell.escape import escape_markdown, show_error
 
 NO_GROUP = "(none)"
 
@@ -23,7 +29,7 @@ def show(view: View) -> None:
     """A folded form that turns a CSV file into a study."""
     times = st.session_state.get("tables_made", 0)  # a new form, folded and empty, after each table
     with st.expander("Use a table of your own", key=f"upload_{times}"):
-        st.caption(f"A CSV file with a header row, up to {MAX_BYTES // 10**6} MB. {browser.PRIVATE}")
+        st.caption(f"A CSV file, best with a header row, up to {MAX_BYTES // 10**6} MB. {browser.PRIVATE}")
         file = st.file_uploader(
             "CSV file",
             type=["csv", "tsv", "txt"],
@@ -38,27 +44,64 @@ def show(view: View) -> None:
 
 
 def _form(file: UploadedFile) -> None:
-    encoding: Encoding = "latin-1" if st.session_state.get("table_latin") else "utf-8"
+    encoding = str(st.session_state.get(f"table_encoding_{file.file_id}", ""))
+    header = st.session_state.get(f"table_header_{file.file_id}")
     try:
-        table, columns = _read(file, encoding)
+        table, columns = _read(file, encoding, header)
+    except HeaderQuestionError as question:
+        show_error(question)
+        _ask_header(file)
+        return
     except DataError as error:
         show_error(error)
-        if "Latin-1" in str(error):
-            st.checkbox("Read it as Latin-1 (Western European)", key="table_latin")
+        if encoding:
+            _ask_encoding(file, encoding, ())
         return
+    if header is not None:
+        _ask_header(file)
     _preview(table, columns)
-    choices = _choose(columns, encoding)
+    _ask_encoding(file, table.encoding, table.others)
+    choices = _choose(file, table, columns, replace(Choices(""), encoding=encoding, header=header))
     st.caption(
         f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
         "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
         "dropped; logistic or softmax regression with penalty l2 = 1/n."
     )
-    if st.button("Train on this table", key="table_train", type="primary"):
+    if choices is None:
+        st.caption("Answer the questions above to train.")
+    if st.button("Train on this table", key="table_train", type="primary", disabled=choices is None):
+        assert choices is not None
         _train(file, choices)
 
 
-def _choose(columns: tuple[Column, ...], encoding: Encoding) -> Choices:
-    """What is what in the table.
+def _ask_encoding(file: UploadedFile, encoding: str, others: tuple[str, ...]) -> None:
+    """The encoding, each with the first words read in it, where it was guessed or chosen."""
+    key = f"table_encoding_{file.file_id}"
+    offered = st.session_state.setdefault(f"{key}_offered", (encoding, *others))
+    if len(offered) < 2:
+        return
+    content = file.getvalue()
+    st.selectbox(
+        "Encoding of the file",
+        offered,
+        format_func=lambda one: f"{ENCODINGS[one].title}: {first_words(content, one)}",
+        key=key,
+    )
+
+
+def _ask_header(file: UploadedFile) -> None:
+    st.radio(
+        "Is the first row a header?",
+        [True, False],
+        index=None,
+        format_func={True: "Yes, it names the columns", False: "No, it is one of the rows"}.__getitem__,
+        key=f"table_header_{file.file_id}",
+        horizontal=True,
+    )
+
+
+def _choose(file: UploadedFile, table: Table, columns: tuple[Column, ...], known: Choices) -> Choices | None:
+    """What is what in the table; None while a question about it has no answer.
 
     Raises:
         DataError: If no column can be a label.
@@ -80,16 +123,65 @@ def _choose(columns: tuple[Column, ...], encoding: Encoding) -> Choices:
     )
     codes = st.multiselect(
         "Numbers that are codes, not amounts",
-        [one.name for one in rest if one.kind == "number" and one.name not in ignored],
+        [one.name for one in rest if one.kind == "number" and not one.options and one.name not in ignored],
         key="table_codes",
         help="Each code becomes a category of its own, such as a postal area or a ward number.",
     )
+    used = [one for one in rest if one.name not in ignored]
+    answers = {one.name: _ask_reading(file, one) for one in used if one.options}
+    choices = replace(
+        known,
+        label=label,
+        group="" if group == NO_GROUP else group,
+        ignored=tuple(ignored),
+        codes=tuple(codes),
+        kept=tuple(one.name for one in used if one.kind in LEFT_OUT),
+        readings=tuple((name, one.reading) for name, one in answers.items() if one),
+    )
+    asked = _choose_labels(file, table, choices)
+    return asked if all(answers.values()) else None
+
+
+def _ask_reading(file: UploadedFile, column: Column) -> Option | None:
+    """How a column with two readings is meant."""
+    answer: Option | None = st.radio(
+        f"How is “{escape_markdown(column.name)}” meant?",
+        column.options,
+        index=None,
+        format_func=lambda one: escape_markdown(str(one)),
+        key=f"table_reading_{file.file_id}_{column.name}",
+    )
+    return answer
+
+
+def _choose_labels(file: UploadedFile, table: Table, choices: Choices) -> Choices | None:
+    """Which rows are left out for their labels, and whether labels that look alike are one."""
+    counts = label_counts(table, choices.label)
     leave_out = st.checkbox(
-        "Leave out rows with an empty label or an unreadable number", key="table_leave_out"
+        "Leave out rows without a label or with an unreadable number",
+        key="table_leave_out",
+        help="Empty, NA, N/A, nan and null mean “no label”.",
     )
-    return Choices(
-        label, "" if group == NO_GROUP else group, tuple(ignored), tuple(codes), leave_out, encoding
+    without = st.multiselect(
+        "Labels to leave out",
+        sorted_levels(list(counts)),
+        [one for one, count in counts.items() if count < 2],
+        key=f"table_without_{file.file_id}_{choices.label}",
+        help="A label that occurs once cannot be learned and tested: its row is proposed here.",
     )
+    choices = replace(choices, leave_out=leave_out, without=tuple(without))
+    alike = look_alike(one for one in counts if one not in without)
+    if not alike:
+        return choices
+    same = st.radio(
+        f"Are {escape_markdown(name_some(alike[0]))} one label?",
+        [True, False],
+        index=None,
+        format_func={True: "Yes, one", False: "No, they differ"}.__getitem__,
+        key=f"table_same_{file.file_id}_{choices.label}",
+        horizontal=True,
+    )
+    return None if same is None else replace(choices, same_labels=same)
 
 
 def _groups(columns: list[Column]) -> list[str]:
@@ -108,13 +200,13 @@ def _train(file: UploadedFile, choices: Choices) -> None:
     st.rerun()
 
 
-def _read(file: UploadedFile, encoding: Encoding) -> tuple[Table, tuple[Column, ...]]:
+def _read(file: UploadedFile, encoding: str, header: bool | None) -> tuple[Table, tuple[Column, ...]]:
     """The table and what its columns hold, read once for each file of this visit."""
     known, table, columns = st.session_state.get("table_read", ("", None, ()))
-    name = f"{file.file_id}/{encoding}"
+    name = f"{file.file_id}/{encoding}/{header}"
     if known != name:
         with st.spinner("Reading the table"):
-            table = read(file.getvalue(), encoding)
+            table = read(file.getvalue(), encoding, header)
             columns = survey(table)
         st.session_state["table_read"] = (name, table, columns)
     return table, columns
@@ -124,7 +216,7 @@ def _preview(table: Table, columns: tuple[Column, ...]) -> None:
     st.dataframe(
         {
             "column": [one.name for one in columns],
-            "holds": [one.kind for one in columns],
+            "becomes": [one.became for one in columns],
             "different values": [one.levels for one in columns],
             "unreadable cells": [len(one.unreadable) for one in columns],
             "for example": [", ".join(one.examples) for one in columns],
@@ -133,4 +225,5 @@ def _preview(table: Table, columns: tuple[Column, ...]) -> None:
         width="stretch",
         height=min(38 + 35 * len(columns), 260),
     )
-    st.caption(f"{len(table.frame):,} rows, {len(columns):,} columns.")
+    said = " ".join((f"{len(table.frame):,} rows, {len(columns):,} columns.", *table.notices))
+    st.caption(escape_markdown(said))

@@ -7,15 +7,19 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from influence_core.words import visible
+
 _NOTHING = "\u2060"  # a word joiner: no width, no break
 
 
 def escape_markdown(text: str) -> str:
     """The text as it is: no link, no picture and no formula of it comes alive when it is shown."""
+    text = " ".join(visible(text).splitlines())
     apart = re.sub(
         r"(?i)(?=://|@)|(?<=www)(?=\.)", _NOTHING, text
     )  # no escape keeps a bare address from a link
-    return re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", apart)
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!<>$|~&]|:(?=\w))", r"\\\1", apart)
+    return re.sub(r"^(\s*\d*)(?=[-.] )", r"\1\\", escaped)  # or it begins a list
 
 
 def escaped(texts: Iterable[str]) -> list[str]:

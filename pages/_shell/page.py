@@ -14,6 +14,9 @@ from pages._shell.address import View, go_to, read_address, start_over
 from pages._shell.catalogue import PAGES, OwnParams, PageRow
 from pages._shell.escape import show_error
 
+_RAW_DOWNLOAD = "[data-testid=stElementToolbarButton]:has(button[aria-label^='Download as CSV'])"
+"""The framework's own download of a table leaves formulas in it; the page's buttons do not (`influence_core.exports`)."""
+
 
 @contextmanager
 def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tuple[View, OwnParams]]:
@@ -24,6 +27,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
         any_study: Whether to run the page even where the study cannot answer its question; it calls `require_study`.
     """
     enter()
+    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
     with _errors_shown():

@@ -125,11 +125,10 @@ def test_every_unicode_encoding_gives_the_same_data(encoding):
     assert make(as_csv(rows(), encoding=encoding)).feature_names == make(as_csv(rows())).feature_names
 
 
-def test_a_decimal_comma_is_read_between_semicolons_only():
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_a_decimal_comma_is_read_between_any_cells(separator):
     european = [{**one, "spent": one["spent"].replace(".", ",")} for one in rows()]
-    assert make(as_csv(european, ";")).content == make(as_csv(rows())).content
-    kinds = {one.name: one.kind for one in survey(read(as_csv(european, ",")))}
-    assert kinds["spent"] == "category"
+    assert make(as_csv(european, separator)).content == make(as_csv(rows())).content
 
 
 def test_spaces_blank_lines_windows_line_ends_and_quotes_are_forgiven():
@@ -186,7 +185,7 @@ def test_a_group_column_goes_along():
 
 
 def test_labels_are_in_the_order_people_expect():
-    table = [{"x": str(at), "y": str([10, 9, -1][at % 3])} for at in range(30)]
+    table = [{"x": str(at * at), "y": str([10, 9, -1][at % 3])} for at in range(30)]
     assert make(as_csv(table), Choices("y")).class_names == ("-1", "9", "10")
 
 
@@ -209,7 +208,7 @@ def test_a_survey_says_what_columns_hold():
         "plan": "category",
         "bought": "category",
         "country": "constant",
-        "id": "category",
+        "id": "text",
         "half": "category",
     }
     assert found["age"].unreadable == (6,)
@@ -239,17 +238,18 @@ REFUSED = {
     "one column": (b"bought\nyes\nno\n", "Only one column was found"),
     "a workbook": (b"PK\x03\x04" + bytes(100), "workbook or an archive"),
     "an old workbook": (b"\xd0\xcf\x11\xe0" + bytes(100), "workbook"),
-    "binary garbage": (bytes(range(256)) * 40, "not text"),
-    "garbage without zeros": (bytes(range(128, 256)) * 40, "not UTF-8 text: line 1 holds the byte 0x80"),
-    "Latin-1": (
-        as_csv(rows(), encoding="utf-8").replace("ü".encode(), b"\xfc").replace("Ü".encode(), b"\xdc"),
-        "line 3",
-    ),
-    "half of UTF-16": ("\ufeffa,b\n1,2".encode("utf-16-le")[:-1], "not UTF-8 text"),
+    "binary garbage": (bytes(range(256)) * 40, "no text in an encoding that is known"),
+    "garbage without zeros": (bytes(range(128, 256)) * 40, "Only one column"),
     "a row too short": (HEADER.encode() + b"1,2,x,y,no\n1,2,x\n", "Row 2 has 3 cells, but the header has 5"),
-    "a row too long": (HEADER.encode() + b"1,2,x,y,no,oops\n", "Row 1 has 6 cells"),
-    "a quotation mark left open": (HEADER.encode() + b'1,2,"x,y,no\n2,2,x,y,no\n', "Row 1 has 3 cells"),
-    "a cell of a megabyte": (HEADER.encode() + b'1,2,"' + b"x" * 10**6 + b'",y,no\n', "field larger than"),
+    "a row too long": (HEADER.encode() + b"1,2,x,y,no\n1,2,x,y,no,oops\n", "Row 2 has 6 cells"),
+    "a quotation mark left open": (
+        HEADER.encode() + b'1,2,"x,y,no\n2,2,x,y,no\n',
+        "opened in line 2 is never closed",
+    ),
+    "a cell of a megabyte": (
+        HEADER.encode() + b'1,2,"' + b"x" * 10**6 + b'",y,no\n',
+        "line 2 has more than 131,072 characters",
+    ),
     "two columns of one name": (b"a,a,bought\n1,2,yes\n", "Two columns are called 'a'"),
     "ten thousand columns": (
         ",".join(f"c{at}" for at in range(10_000)).encode() + b"\n",
@@ -259,7 +259,7 @@ REFUSED = {
     "one class": (as_csv([{**one, "bought": "yes"} for one in rows()]), "same label in 'bought'"),
     "a label that is an amount": (as_csv(NUMBERS), "'bought' has 60 different values; a label has 2 to 50"),
     "a label that occurs once": (changed(7, "bought", "maybe"), "'maybe' occurs once"),
-    "an empty label": (changed(7, "bought", ""), "'bought' is empty in row 8"),
+    "an empty label": (changed(7, "bought", ""), "'bought' holds no label in row 8"),
     "an empty number": (changed(7, "age", ""), r"'age' holds no finite number in row 8 \(''\).*1 of 40"),
     "NaN": (changed(7, "spent", "NaN"), r"'spent' holds no finite number in row 8 \('NaN'\)"),
     "infinity": (changed(7, "spent", "-inf"), "row 8 .'-inf'"),
@@ -273,7 +273,7 @@ REFUSED = {
         "No column is left to predict from",
     ),
     "a name in every row": (
-        as_csv([{**one, "name": f"n{at}"} for at, one in enumerate(rows(120))]),
+        as_csv([{**one, "name": f"n{at % 120}"} for at, one in enumerate(rows(400))]),
         "'name' has 120 different texts; a category has at most 100",
     ),
     "numbers of which a third are question marks": (
@@ -299,14 +299,6 @@ def test_a_bad_file_is_refused_in_words(name):
         make(content)
 
 
-def test_latin_1_can_be_read_when_it_is_named():
-    content = as_csv(rows(), encoding="utf-8").decode().replace("Ürümqi", "Zürich").encode("latin-1")
-    with pytest.raises(DataError, match="read it as Latin-1"):
-        read(content)
-    made = data_set(read(content, "latin-1"), LABEL)[0]
-    assert "city = Zürich" in made.feature_names
-
-
 def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
     path = tmp_path / "large.csv"
     with path.open("wb") as file:
@@ -325,8 +317,10 @@ def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
 
 def test_a_hundred_thousand_categories_are_refused_before_they_become_features(monkeypatch):
     monkeypatch.setattr(tables, "encode", lambda *_, **__: pytest.fail("they were made"))
-    content = b"id,x,y\n" + b"".join(b"user%d,%d,%d\n" % (at, at % 7, at % 2) for at in range(100_000))
-    with pytest.raises(DataError, match="'id' has 100,000 different texts"):
+    content = b"id,x,y\n" + b"".join(
+        b"user%d,%d,%d\n" % (at % 50_000, at % 7, at % 2) for at in range(150_000)
+    )
+    with pytest.raises(DataError, match="'id' has 50,000 different texts"):
         make(content, Choices("y"))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.preprocessing import StandardScaler
 
 from influence_core import data, solvers
 from influence_core.context import Context
@@ -90,6 +91,24 @@ def test_what_stands_beside_the_scores(study, mistake, answer):
     assert_allclose(answer.probability, answer.probabilities[mistake.label])
     assert_allclose(answer.distance, np.linalg.norm(x - mistake.x.numpy(), axis=1), rtol=1e-6)
     assert_array_equal(answer.x, mistake.x.numpy())
+
+
+def test_distances_of_rows_do_not_depend_on_units():
+    """Scikit-learn's scaler is the reference; a measure in other units, as raw counts are, gives the same distances."""
+    study = open_study(find("diabetes"))
+    asked = questions.ask(study, int(study.data.test.ids[0]))
+    x, x_test = study.data.train.x.numpy(), asked.x.numpy()
+    binary = ((x == 0) | (x == 1)).all(0)
+    scaler = StandardScaler().fit(x)
+    scaled, scaled_test = np.where(binary, x, scaler.transform(x)), scaler.transform(x_test[None])[0]
+    wanted = np.linalg.norm(scaled - np.where(binary, x_test, scaled_test), axis=1)
+    assert binary.any() and not binary.all()
+    assert_allclose(explain.run(study, asked).distance, wanted, rtol=1e-9)
+
+    units = torch.from_numpy(np.where(binary, 1.0, 60.0))
+    other = replace(study.data, train=replace(study.data.train, x=study.data.train.x * units))
+    in_seconds = explain.run(replace(study, data=other), replace(asked, x=asked.x * units))
+    assert_allclose(in_seconds.distance, wanted, rtol=1e-9)
 
 
 def test_a_question_is_about_the_models_own_answer_unless_told_otherwise(study, known, mistake):

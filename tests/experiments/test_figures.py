@@ -198,6 +198,15 @@ def test_axes_name_what_they_hold_and_its_unit():
     assert "loss of “one”, nats" in layout.yaxis.title.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "space"),
+    [("image", "pixels"), ("row", "numbers in standard deviations"), ("e-mail", "word counts")],
+)
+def test_the_distance_says_in_what_it_is_measured(kind, space):
+    title = influence_against_distance(replace(SOME, kind=kind)).layout.xaxis.title.text
+    assert f"(Euclidean, {space}" in title
+
+
 # --------------------------------------------------------------------------------------------------- anatomy
 
 

@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 
 from influence_core.experiments import explain, forecasts, questions
+from influence_core.exports import as_csv
 from influence_core.words import nats, percent, signed
-from pages._common.table import as_csv
 from pages._parts.leave_one_out.every import CARDS
 from pages._shell import proving
 from tests.problems import ready

@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import data
 from influence_core.data import DataSet, Examples
+from influence_core.exports import as_csv
 from influence_core.studies import CATALOGUE, find
 from pages._common.cards import SNIPPET_LETTERS, card_face, snippet
-from pages._common.table import as_csv
 from pages._shell.escape import escape_markdown
 from tests.problems import normal
 from tests.visits import cards, metrics, said, visit_page

@@ -236,7 +236,7 @@ def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
 BAD = {
     "an empty file": (b"", "file is empty"),
     "a workbook": (b"PK\x03\x04" + bytes(9), "workbook"),
-    "garbage": (bytes(range(256)), "not text"),
+    "garbage": (bytes(range(256)), "no text in an encoding that is known"),
     "a ragged row": (b"a,b\n1,2\n1\n", "Row 2 has 1 cells"),
     "no label": (
         as_csv([{"a": str(at), "b": str(at / 7)} for at in range(99)]),
@@ -255,14 +255,59 @@ def test_a_bad_file_is_said_and_the_story_stays(uploaded, name):
     assert "**3 of 11 (27.3 %)**" in said(at)
 
 
-def test_latin_1_is_offered(uploaded):
-    content = as_csv(table()).decode().replace("Ürümqi", "Zürich").encode("latin-1")
+def test_the_encoding_is_shown_with_the_first_words_and_can_be_changed(uploaded):
+    content = (
+        as_csv(table())
+        .decode()
+        .replace("Ürümqi", "Нижний Новгород")
+        .replace("Köln", "Санкт-Петербург")
+        .encode("cp1251")
+    )
     uploaded["file"] = File(content)
     at = visit_page(PAGE, "diabetes-thinned")
-    at.checkbox(key="table_latin").check()
+    assert not at.error
+    assert "Нижний Новгород" in " ".join(at.dataframe[0].value["for example"])
+    box = at.selectbox(key="table_encoding_file")
+    assert box.options[0].startswith("Cyrillic (Windows-1251): ") and "Санкт-Петербург" in box.options[0]
+    box.set_value("cp1252")
+    settle(at)
+    assert "Ñàíêò-Ïåòåðáóðã" in " ".join(at.dataframe[0].value["for example"])
+    assert "Read as Western Europe" in said(at)
+
+
+def asked_table() -> bytes:
+    """No header, amounts that can be read in two ways, labels that look alike, one that occurs once."""
+    labels = ("ja", "nein", "JA")
+    lines = [f"{1 + at % 9},{100 + at};{at * at};{labels[at % 3]}" for at in range(60)]
+    return "\n".join([*lines, "7,777;8;einmal"]).encode()
+
+
+def test_what_fits_two_readings_is_asked_before_training(uploaded):
+    uploaded["file"] = File(asked_table())
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert "The first row looks like data: '1,100', '0', 'ja'" in at.error[0].value.replace("\\", "")
+    at.radio(key="table_header_file").set_value(False)
     settle(at)
     assert not at.error
-    assert "Zürich" in " ".join(at.dataframe[0].value["for example"])
+    assert at.dataframe[0].value["becomes"].tolist()[:2] == ["asked below", "a number"]
+    assert at.multiselect(key="table_without_file_column 3").value == ["einmal"]
+    assert at.button(key="table_train").disabled
+    reading = at.radio(key="table_reading_file_column 1")
+    assert "1,100 → 1100, 2,101 → 2101" in reading.options[0]
+    assert "1,100 → 1.1, 2,101 → 2.101" in reading.options[1]
+    reading.set_value(reading.options[0])
+    settle(at)
+    assert at.button(key="table_train").disabled, "the labels are still open"
+    at.radio(key="table_same_file_column 3").set_value(True)
+    settle(at)
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None
+    settle(at)
+    study = open_study(find(address(at)["study"], results.get_store()), results.get_store())
+    assert study.data.class_names == ("JA", "nein")
+    assert len(study.data.train) + len(study.data.test) == 60
+    assert study.data.feature_names[:2] == ("column 1", "column 2")
 
 
 def test_hostile_names_are_shown_to_the_letter(uploaded):

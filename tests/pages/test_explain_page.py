@@ -12,11 +12,11 @@ from streamlit.testing.v1 import AppTest
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
 from influence_core.experiments import at_hand, explain, explanation, questions, what_if
+from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, sign_rule
 from pages._common import pictures
-from pages._common.table import as_csv
 from pages._shell import downloads, page
 from pages._shell.address import View
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit

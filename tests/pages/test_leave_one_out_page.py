@@ -12,11 +12,11 @@ from numpy.testing import assert_allclose
 
 from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
+from influence_core.exports import as_csv
 from influence_core.figures.leave_one_out import PAPER_BLUE, Panel, forecast_and_truth, paper_panels
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.studies import CATALOGUE
 from influence_core.words import nats, percent
-from pages._common.table import as_csv
 from tests.visits import charts, keys, metrics, press, said, settle, title, turn_to, visit, visit_page
 
 K = 10

@@ -353,7 +353,7 @@ def test_the_line_is_the_accuracy_after_each_training():
 
 
 def test_the_csv_is_the_table(study, begun):
-    from pages._common.table import as_csv
+    from influence_core.exports import as_csv
 
     first = ids(begun, 1)[0]
     state = review.relabel(begun, first, 1 - int(begun.given[begun.queue[0]]))

@@ -183,7 +183,7 @@ def test_one_repeat_reads_well():
 
 
 def test_the_csv_is_the_table(result):
-    from pages._common.table import as_csv
+    from influence_core.exports import as_csv
 
     rows = list(csv.DictReader(io.StringIO(as_csv(wrong_labels.table(result)))))
     assert len(rows) == 30

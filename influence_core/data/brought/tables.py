@@ -9,6 +9,7 @@ drawn with a fixed seed, is kept for testing. Ids are row numbers, 1 for the fir
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,8 +19,9 @@ import torch
 
 from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
-from influence_core.data.readers.columns import MAX_LEVELS, Kind, kind_of, numbers_in
-from influence_core.data.readers.delimited import Encoding, Table
+from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, numbers_in, survey
+from influence_core.data.readers.delimited import Table
+from influence_core.data.readers.labels import as_numbers, has_no_label, look_alike, merged
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
 
@@ -43,8 +45,13 @@ class Choices:
         group: The column that tells the groups apart whose errors are compared, or "".
         ignored: Columns that are no features.
         codes: Columns of numbers that are names of categories.
-        leave_out: Whether rows with an empty label or an unreadable number are left out rather than refused.
-        encoding: Of the file.
+        leave_out: Whether rows without a label or with an unreadable number are left out rather than refused.
+        encoding: Of the file, a name of `encodings.ENCODINGS`; "": the most plausible.
+        header: Whether its first row names the columns; None where nobody has said.
+        readings: What was answered about columns: pairs of a name and "point", "comma" or "text".
+        kept: Columns that are features although they seem to name the rows.
+        same_labels: Whether labels that differ only in capitals or spaces are one; None where nobody has said.
+        without: Labels whose rows are left out.
     """
 
     label: str
@@ -52,7 +59,12 @@ class Choices:
     ignored: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     leave_out: bool = False
-    encoding: Encoding = "utf-8"
+    encoding: str = ""
+    header: bool | None = None
+    readings: tuple[tuple[str, str], ...] = ()
+    kept: tuple[str, ...] = ()
+    same_labels: bool | None = None
+    without: tuple[str, ...] = ()
 
 
 def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple[DataSet, tuple[str, ...]]:
@@ -64,21 +76,20 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
         title: The name on the screen.
 
     Raises:
-        DataError: a column that is not there, a label that is none, or features that cannot be made.
+        DataError: a column that is not there, one that can be read in two ways and was not asked about, a label that is
+            none, or features that cannot be made.
     """
     _check_names(table, choices)
-    kinds = {
-        name: kind_of(table, name, choices.codes)
-        for name in table.columns
-        if name != choices.label and name not in choices.ignored
-    }
-    kept, notices = _complete_rows(table, choices, kinds)
-    frame = table.frame[kept]
-    classes = _classes(frame[choices.label], choices.label)
+    columns, notices = _columns(table, choices)
+    labels, said = _labels(table, choices)
+    kept, rows_said = _complete_rows(table, choices, columns, labels)
+    notices += said + rows_said
+    frame, labels = table.frame[kept], labels[kept]
+    classes = _classes(labels, choices.label)
     number_of = {name: label for label, name in enumerate(classes)}
-    y = np.array([number_of[text] for text in frame[choices.label]])
+    y = np.array([number_of[text] for text in labels])
     test = split(y)
-    x, names, constant = _encoded(frame, table.separator, kinds, test)
+    x, names, constant = _encoded(frame, columns, test)
     if constant:
         notices.append(f"Left out, because all training rows are alike there: {name_some(constant)}.")
     ids = torch.from_numpy(frame.index.to_numpy(dtype=np.int64, copy=True))
@@ -104,27 +115,85 @@ def _check_names(table: Table, choices: Choices) -> None:
         *((choices.group,) if choices.group else ()),
         *choices.ignored,
         *choices.codes,
+        *choices.kept,
+        *dict(choices.readings),
     ):
         if name not in table.columns:
             raise DataError(f"There is no column {name[:80]!r}. Choose one of {name_some(table.columns)}.")
 
 
+def _columns(table: Table, choices: Choices) -> tuple[dict[str, Column], list[str]]:
+    """What the columns hold that are features, and what was left out."""
+    found = survey(table, dict(choices.readings), choices.codes, choices.kept)
+    used = [one for one in found if one.name != choices.label and one.name not in choices.ignored]
+    for one in used:
+        if one.options:
+            ways = "; or ".join(str(option) for option in one.options)
+            raise DataError(
+                f"Column {one.name[:80]!r} can be read in more than one way: {ways}. Say which is meant."
+            )
+    left_out = [f"Left out {one.name[:80]!r}: {one.why}." for one in used if one.kind in LEFT_OUT]
+    return {one.name: one for one in used if one.kind not in LEFT_OUT}, [*table.notices, *left_out]
+
+
+def label_counts(table: Table, name: str) -> dict[str, int]:
+    """How often each label occurs, those that are the same number together.
+
+    Args:
+        table: The file.
+        name: The label's column.
+    """
+    text = table.frame[name].to_numpy(dtype=object)
+    counts = Counter(text[~has_no_label(text)])
+    names, found = as_numbers(counts), Counter[str]()
+    for one, count in counts.items():
+        found[names[one]] += count
+    return dict(found)
+
+
+def _labels(table: Table, choices: Choices) -> tuple[np.ndarray, list[str]]:
+    """The label of each of n rows, (n,) of text, "" where there is none; and what was done to them.
+
+    Args:
+        table: The file.
+        choices: The label's column, and what was answered about labels.
+
+    Raises:
+        DataError: two labels may be one, and nobody has said.
+    """
+    text = table.frame[choices.label].to_numpy(dtype=object)
+    text = np.where(has_no_label(text), "", text)
+    counts = Counter(one for one in text if one)
+    names, notices = as_numbers(counts), []
+    if different := sorted({one for pair in names.items() if pair[0] != pair[1] for one in pair}):
+        notices.append(f"The same numbers, so the same labels: {name_some(different)}.")
+    alike = look_alike(one for one in counts if one not in choices.without)
+    if alike and choices.same_labels is None:
+        raise DataError(
+            f"Labels of {choices.label[:80]!r} differ only in capitals or spaces: {name_some(alike[0])}. Say whether they "
+            "are one label or several."
+        )
+    if alike and choices.same_labels:
+        names = merged({one: count for one, count in counts.items() if one not in choices.without})
+    return np.array([names.get(one, one) for one in text], dtype=object), notices
+
+
 def _complete_rows(
-    table: Table, choices: Choices, kinds: Mapping[str, tuple[Kind, np.ndarray]]
+    table: Table, choices: Choices, columns: Mapping[str, Column], labels: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
     """(n,) which rows can be used; those that cannot are refused unless they may be left out."""
-    problems = {choices.label: ((table.frame[choices.label] == "").to_numpy(), "is empty")}
-    problems |= {
-        name: (bad, "holds no finite number") for name, (kind, bad) in kinds.items() if kind == "number"
-    }
+    given = np.isin(labels, choices.without)
+    problems = {choices.label: (labels == "", "holds no label")}
+    for name, one in columns.items():
+        bad = table.frame.index.isin(one.unreadable)
+        problems[name] = (bad & ~given, "holds no finite number")
     incomplete = np.logical_or.reduce([bad for bad, _ in problems.values()])
-    if not incomplete.any():
-        return ~incomplete, []
-    if incomplete.all():
+    kept: np.ndarray = ~(incomplete | given)
+    if not kept.any():
         raise DataError(
             "No row is complete: each lacks its label or a number. Ignore the columns that are empty."
         )
-    if not choices.leave_out:
+    if incomplete.any() and not choices.leave_out:
         name, (bad, what) = next((name, found) for name, found in problems.items() if found[0].any())
         rows = np.flatnonzero(bad)
         cells = ", ".join(f"row {at + 1} ({str(table.frame[name].iloc[at])[:20]!r})" for at in rows[:3])
@@ -133,14 +202,19 @@ def _complete_rows(
             f"Column {name[:80]!r} {what} in {cells}{more}. Fill these cells, ignore the column, say that it holds "
             f"codes rather than amounts, or leave such rows out ({int(incomplete.sum()):,} of {len(incomplete):,})."
         )
-    return ~incomplete, [
-        f"{int(incomplete.sum()):,} of {len(incomplete):,} rows are incomplete and were left out."
-    ]
+    notices = []
+    if incomplete.any():
+        notices.append(f"{int(incomplete.sum()):,} of {len(kept):,} rows are incomplete and were left out.")
+    if given.any():
+        notices.append(
+            f"{int(given.sum()):,} of {len(kept):,} rows have a label that was left out: {name_some(choices.without)}."
+        )
+    return kept, notices
 
 
-def _classes(text: pd.Series, name: str) -> list[str]:
+def _classes(labels: np.ndarray, name: str) -> list[str]:
     """The labels in order, once they are known to be some."""
-    counts = text.value_counts()
+    counts = Counter(labels)
     if len(counts) < 2:
         raise DataError(
             f"Every row has the same label in {name[:80]!r}. Choose a column with two labels or more."
@@ -150,13 +224,13 @@ def _classes(text: pd.Series, name: str) -> list[str]:
             f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MAX_CLASSES}. If it is an "
             "amount, cut it into a few classes first."
         )
-    once = counts.index[counts < 2]
-    if len(once):
+    once = [one for one, count in counts.items() if count < 2]
+    if once:
         raise DataError(
-            f"The label {str(once[0])[:80]!r} occurs once, but one row is needed to train and one to test. Leave it "
+            f"The label {once[0][:80]!r} occurs once, but one row is needed to train and one to test. Leave it "
             "out or add rows."
         )
-    return sorted_levels(list(counts.index))
+    return sorted_levels(list(counts))
 
 
 def split(y: np.ndarray, share: float = TEST_SHARE, seed: int = SEED) -> np.ndarray:
@@ -179,26 +253,29 @@ def split(y: np.ndarray, share: float = TEST_SHARE, seed: int = SEED) -> np.ndar
 
 
 def _encoded(
-    frame: pd.DataFrame, separator: str, kinds: Mapping[str, tuple[Kind, np.ndarray]], test: np.ndarray
+    frame: pd.DataFrame, columns: Mapping[str, Column], test: np.ndarray
 ) -> tuple[torch.Tensor, tuple[str, ...], list[str]]:
     """Features (n, d), their names, and columns dropped because they are constant."""
-    numbers, categories, constant = _features(frame, kinds, test)
-    scaled = {name: standardised(numbers_in(frame[name], separator), ~test, name) for name in numbers}
+    numbers, categories, constant = _features(frame, columns, test)
+    scaled = {
+        name: standardised(numbers_in(frame[name], columns[name].decimal), ~test, name) for name in numbers
+    }
     return *encode(frame, scaled, categories, constant=True), constant
 
 
 def _features(
-    frame: pd.DataFrame, kinds: Mapping[str, tuple[Kind, np.ndarray]], test: np.ndarray
+    frame: pd.DataFrame, columns: Mapping[str, Column], test: np.ndarray
 ) -> tuple[list[str], dict[str, list[str]], list[str]]:
     """Columns of numbers, columns of categories with their levels, and columns dropped because they are constant."""
     train = frame[~test]
-    constant = [name for name in kinds if train[name].nunique() < 2]
-    varying = {name: kind for name, (kind, _) in kinds.items() if name not in constant}
+    constant = [name for name in columns if train[name].nunique() < 2]
+    varying = {name: one.kind for name, one in columns.items() if name not in constant}
     numbers = [name for name, kind in varying.items() if kind == "number"]
     categories = {name: _levels(frame, name) for name, kind in varying.items() if kind != "number"}
     if not varying:
         raise DataError(
-            "No column is left to predict from. Choose a table with columns that vary, or ignore fewer."
+            "No column is left to predict from. Choose a table with columns that vary and do not only name the rows, or "
+            "ignore fewer."
         )
     width = len(numbers) + sum(map(len, categories.values())) + 1
     if width > MAX_FEATURES or width * len(frame) > MAX_NUMBERS:

@@ -18,8 +18,10 @@ from influence_core.store import Store
 from influence_core.store.digest import digest
 
 LONGEST_TITLE = 60
-FORMAT = 1
+FORMAT = 2
 """Raised when a kept table comes to mean something else."""
+_FORMER_NAMES = {"latin-1": "cp1252"}
+"""Of encodings, in tables that were kept by version 0.2."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def keep(store: Store, content: bytes, choices: Choices, title: str, owner: str 
     Raises:
         DataError: it makes none, there is no room, or the disk refuses.
     """
-    made, _ = data_set(read(content, choices.encoding), choices, title)
+    made, _ = data_set(read(content, choices.encoding, choices.header), choices, title)
     key = digest("table", FORMAT, content, asdict(choices), owner)[:32]
     about = {
         "owner": owner,
@@ -127,14 +129,20 @@ def load(store: Store, key: str) -> DataSet:
         content = (home_of(store).folder / TABLES / key / CONTENT).read_bytes()
     except OSError as error:
         raise _forgotten() from error
-    return data_set(read(content, table.choices.encoding), table.choices, table.title)[0]
+    return data_set(read(content, table.choices.encoding, table.choices.header), table.choices, table.title)[
+        0
+    ]
+
+
+def _as_tuples(value: Any) -> Any:
+    """What JSON made lists of."""
+    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
 
 
 def _known(one: kept.Kept) -> UploadedTable:
     facts = one.about
-    choices: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in facts["choices"].items()
-    }
+    choices: dict[str, Any] = {name: _as_tuples(value) for name, value in facts["choices"].items()}
+    choices["encoding"] = _FORMER_NAMES.get(choices["encoding"], choices["encoding"])
     return UploadedTable(
         one.key, facts["title"], Choices(**choices), facts["classes"], facts["n"], facts.get("owner", "")
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
-import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
-from io import BytesIO, StringIO
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from influence_core.data.readers.encodings import Decoded, decode, says_itself
+from influence_core.data.readers.layout import SEPARATORS, Layout, find_layout, rows_of
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 50 * 10**6
 MAX_COLUMNS = 1_000
-SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 
-Encoding = Literal["utf-8", "latin-1"]
+PREVIEWED, LONGEST_PREVIEW = 20_000, 60
+"""Bytes that are read for a preview, and its characters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +31,18 @@ class Table:
     Attributes:
         frame: (n, columns) of text without spaces around it; the index counts the rows from 1.
         separator: What stood between the cells.
+        unnamed: Columns that have no name in the header; they are called "column 1" and so on.
+        notices: What was left out or guessed while reading, a sentence each.
+        encoding: In which it was read, a name of `encodings.ENCODINGS`.
+        others: The other encodings in which it could be, the more plausible first.
     """
 
     frame: pd.DataFrame
     separator: str
+    unnamed: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    others: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -40,12 +50,13 @@ class Table:
         return tuple(self.frame.columns)
 
 
-def read_file(path: Path, encoding: Encoding = "utf-8") -> Table:
+def read_file(path: Path, encoding: str = "", header: bool | None = None) -> Table:
     """The table in a file; see `read`.
 
     Args:
         path: The file.
-        encoding: Of the file.
+        encoding: A name of `encodings.ENCODINGS`, or "": the most plausible.
+        header: Whether the first row names the columns; None where nobody has said.
 
     Raises:
         DataError: there is no such file, it is too large, or not a table.
@@ -53,33 +64,65 @@ def read_file(path: Path, encoding: Encoding = "utf-8") -> Table:
     try:
         size = path.stat().st_size
         _check_size(size)
-        return read(path.read_bytes(), encoding)
+        return read(path.read_bytes(), encoding, header)
     except OSError as error:
-        raise DataError(f"{path} could not be read: {error.strerror}. Check its name.") from error
+        raise DataError(f"{path.name} could not be read: {error.strerror}. Check its name.") from error
 
 
-def read(content: bytes, encoding: Encoding = "utf-8") -> Table:
-    """Read a table with a header row; its cells stay text.
+class HeaderQuestionError(DataError):
+    """Nobody can tell whether the first row names the columns.
+
+    Attributes:
+        first: Its cells.
+    """
+
+    def __init__(self, first: Sequence[str]) -> None:
+        shown = ", ".join(repr(one[:20]) for one in first[:6]) + (" …" if len(first) > 6 else "")
+        super().__init__(
+            f"The first row looks like data: {shown}. Is there a header? Say whether this row names the columns or is one "
+            "of the rows."
+        )
+        self.first = tuple(first)
+
+
+def read(content: bytes, encoding: str = "", header: bool | None = None) -> Table:
+    """Read a table; its cells stay text.
 
     Args:
-        content: The file: UTF-8 or UTF-16 with a byte-order mark, cells separated by comma, semicolon, tab or bar.
-        encoding: "latin-1" for a file of Western Europe that is not UTF-8.
+        content: The file, its cells separated by comma, semicolon, tab, bar or space.
+        encoding: A name of `encodings.ENCODINGS`, or "": the most plausible.
+        header: Whether the first row names the columns; None where nobody has said.
 
     Raises:
+        HeaderQuestionError: nobody has said, and the first row looks like data.
         DataError: it is too large, not text, or not a table; the message says where and what to do.
     """
     _check_size(len(content))
-    text = _decode(content, encoding)
-    separator = _separator(text)
-    header, rows = _check_structure(text, separator)
-    frame = _frame(text, separator)
-    if frame.shape != (rows, len(header)):
+    decoded = _decode(content, encoding)
+    others = () if says_itself(content) else decoded.others
+    text = _tidy(decoded.text)
+    layout = find_layout(text)
+    if header is None and layout.looks_like_data:
+        raise HeaderQuestionError(layout.first)
+    names = list(layout.first) if header is not False else []
+    shape = _check_structure(text, layout, names)
+    frame = _frame(text, layout, shape)
+    if len(frame) != shape.rows + bool(names):
         raise DataError(
             "The table could not be read: its quotation marks are not in order. Save it again as CSV."
         )
-    frame.columns = header
-    frame.index = range(1, rows + 1)
-    return Table(frame, separator)
+    made = _named(frame.iloc[int(bool(names)) :], layout, names, shape)
+    return replace(made, encoding=decoded.encoding, others=others, notices=(*_said(decoded), *made.notices))
+
+
+def _said(decoded: Decoded) -> list[str]:
+    """Which encoding was guessed, and what it does not hold."""
+    said = [f"Read as {decoded.title}."] if decoded.encoding != "utf-8" else []
+    if decoded.replaced:
+        said.append(
+            f"Damaged, or not of this encoding, and shown as “\ufffd”: characters in {decoded.replaced:,} places."
+        )
+    return said
 
 
 def _check_size(size: int) -> None:
@@ -92,86 +135,133 @@ def _check_size(size: int) -> None:
         raise DataError("The file is empty. Choose a CSV file with a header row and at least a few rows.")
 
 
-def _decode(content: bytes, encoding: Encoding) -> str:
+def _decode(content: bytes, encoding: str) -> Decoded:
     """The file as text."""
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError("This is a workbook or an archive, not a CSV file. Save the sheet as “CSV UTF-8”.")
-    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    if not wide and b"\0" in content:
-        raise DataError("The file is not text. Choose a CSV file.")
-    try:
-        return content.decode("utf-16" if wide else "utf-8-sig" if encoding == "utf-8" else encoding)
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"The file is not UTF-8 text: line {line} holds the byte 0x{content[error.start]:02X}. Save it as UTF-8 "
-            "(in Excel “CSV UTF-8”), or read it as Latin-1 if it comes from an older program of Western Europe."
-        ) from error
+    filled_up = content.rstrip(b"\x1a\0")
+    return decode(
+        content if b"\0" in filled_up else filled_up, encoding
+    )  # text of two bytes a letter has others
 
 
-def _separator(text: str) -> str:
-    """The separator that cuts the header into most cells; a comma where they draw."""
-    first = next((line for line in text.split("\n", 20) if line.strip()), "")
-    counts = {one: len(_cells(first, one)) for one in SEPARATORS}
-    return max(counts, key=counts.__getitem__)
+def first_words(content: bytes, encoding: str) -> str:
+    """The first line with letters beyond ASCII in an encoding, cut short, so that a person sees whether it is right.
+
+    Args:
+        content: The file.
+        encoding: A name of `encodings.ENCODINGS`.
+    """
+    lines = decode(content[:PREVIEWED], encoding).text.splitlines() or [""]
+    line = next((one for one in lines if not one.isascii()), lines[0])
+    return " ".join(line.split())[:LONGEST_PREVIEW]
 
 
-def _cells(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator), [])
+def _tidy(text: str) -> str:
+    """The text with one kind of line ends, without the end marks of old programs and spaces behind quotation marks."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\x1a\0")
+    return _SPACES_BEHIND.sub('"', text) if '" ' in text else text
 
 
-def _check_structure(text: str, separator: str) -> tuple[list[str], int]:
-    """Header and number of rows, once every row is known to be as long as the header."""
-    lines = _lines(text, separator)
-    header = [name.strip() or f"column {at}" for at, name in enumerate(next(lines, []), 1)]
-    _check_header(header)
-    rows = 0
-    for rows, cells in enumerate(lines, 1):
-        if len(cells) != len(header):
-            raise DataError(
-                f"Row {rows} has {len(cells)} cells, but the header has {len(header)} (separated by "
-                f"{SEPARATORS[separator]}). Fix that row; a cell that holds a {SEPARATORS[separator]} needs quotation "
-                "marks around it."
-            )
-    if rows == 0:
+@dataclass(frozen=True)
+class _Shape:
+    """The size of a table.
+
+    Attributes:
+        rows: How many it has.
+        cells: The most cells of a row.
+        names_first: Whether each row has a cell more than the header has names, so that the first has none.
+    """
+
+    rows: int
+    cells: int
+    names_first: bool
+
+
+def _check_structure(text: str, layout: Layout, names: list[str]) -> _Shape:
+    """The size, once every row is known to be as long as the others."""
+    wanted = len(names) or layout.width
+    _check_width(wanted)
+    while names and not names[-1] and len(names) > layout.width:
+        wanted = len(names) - 1
+        names.pop()
+    count, most, one_more, odd = 0, len(layout.first), 0, None
+    rows = rows_of(text, layout.separator, layout.skipped_lines)
+    if names:
+        next(rows, None)
+    for row in rows:
+        count += 1
+        cells = len(row.cells)
+        most = max(most, cells)
+        if cells != wanted and (cells < wanted or any(map(str.strip, row.cells[wanted:]))):
+            one_more += cells == wanted + 1
+            odd = odd or (count, cells)
+    if count == 0:
         raise DataError("The table has a header, but no rows. Choose one with at least a few rows.")
-    return header, rows
+    if odd and not (names and one_more == count):
+        raise DataError(_irregular(odd, wanted, layout.separator, bool(names)))
+    _check_width(most)
+    return _Shape(count, most, odd is not None)
 
 
-def _lines(text: str, separator: str) -> Iterator[list[str]]:
-    """The lines that are not blank, cut into cells."""
-    try:
-        yield from filter(
-            None, csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
-        )
-    except csv.Error as error:
-        raise DataError(f"The table could not be read: {error}. Save it again as CSV.") from error
+def _irregular(odd: tuple[int, int], wanted: int, separator: str, named: bool) -> str:
+    row, cells = odd
+    other = "the header has" if named else "the others have"
+    sign = SEPARATORS[separator]
+    return (
+        f"Row {row} has {cells} cells, but {other} {wanted} (separated by {sign}). Fix that row; a cell that holds a {sign} "
+        "needs quotation marks around it."
+    )
 
 
-def _check_header(header: list[str]) -> None:
-    if len(header) < 2:
-        raise DataError(
-            "Only one column was found. Separate the columns by commas, semicolons, tabs or bars, and name them in "
-            "the first row."
-        )
-    if len(header) > MAX_COLUMNS:
-        raise DataError(
-            f"The table has {len(header):,} columns; at most {MAX_COLUMNS:,} can be read. Keep fewer."
-        )
-    twice = [name for at, name in enumerate(header) if name in header[:at]]
-    if twice:
-        raise DataError(f"Two columns are called {twice[0][:80]!r}. Give every column a name of its own.")
+def _check_width(cells: int) -> None:
+    if cells > MAX_COLUMNS:
+        raise DataError(f"The table has {cells:,} columns; at most {MAX_COLUMNS:,} can be read. Keep fewer.")
 
 
-def _frame(text: str, separator: str) -> pd.DataFrame:
+def _frame(text: str, layout: Layout, shape: _Shape) -> pd.DataFrame:
+    """The rows as text, the header among them where there is one."""
     import pandas as pd  # takes half a second to import, and pictures do not need it
 
     frame = pd.read_csv(
         BytesIO(text.encode()),
-        sep=separator,
+        sep=layout.separator,
+        header=None,
+        names=range(shape.cells),
+        skiprows=layout.skipped_lines,
         dtype="str",
         na_filter=False,  # or "None" and "NA" would be taken for missing
         skipinitialspace=True,
         index_col=False,
     )
-    return frame.apply(lambda column: column.str.strip())
+    frame = frame.apply(lambda column: column.fillna("").str.strip())
+    return frame[(frame != "").any(axis=1)]
+
+
+def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape) -> Table:
+    """The table under its names, without columns that hold nothing."""
+    found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
+    found += [""] * (shape.cells - len(found))
+    names = [name or f"column {at}" for at, name in enumerate(found, 1)]
+    _check_names(names)
+    frame.columns = names
+    frame.index = range(1, len(frame) + 1)
+    empty = [name for name, own in zip(names, found, strict=True) if not own and (frame[name] == "").all()]
+    left = [name for name in names if name not in empty]
+    if len(left) < 2:
+        raise DataError(
+            "Only one column holds anything. Choose a table with a label and at least one more column."
+        )
+    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles]
+    if empty:
+        notices.append(f"Left out, because it has no name and holds nothing: {', '.join(empty)}.")
+    unnamed = tuple(
+        name for name, own in zip(names, found, strict=True) if header and not own and name in left
+    )
+    return Table(frame[left], layout.separator, unnamed, tuple(notices))
+
+
+def _check_names(names: list[str]) -> None:
+    twice = [name for at, name in enumerate(names) if name in names[:at]]
+    if twice:
+        raise DataError(f"Two columns are called {twice[0][:80]!r}. Give every column a name of its own.")

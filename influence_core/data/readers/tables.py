@@ -84,6 +84,20 @@ def standardised(numbers: np.ndarray, train: np.ndarray, name: str) -> np.ndarra
     return centred / (size or 1.0)
 
 
+def distance_scale(x: Tensor) -> Tensor:
+    """What each feature is divided by before distances are measured: a number's standard deviation; 1 for a category's 0 and 1.
+
+    Args:
+        x: (n, d) features of the training rows.
+
+    Returns:
+        (d,) positive.
+    """
+    size = x.std(0, correction=0)
+    plain = ((x == 0) | (x == 1)).all(0) | (size == 0)
+    return torch.where(plain, torch.ones_like(size), size)
+
+
 def encode(
     frame: pd.DataFrame,
     numbers: Mapping[str, np.ndarray],

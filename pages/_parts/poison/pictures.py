@@ -10,7 +10,6 @@ from influence_core.figures.poison import TITLES, triptych_pictures
 from influence_core.studies import Study
 from pages._common.picture_grid import data_url
 from pages._common.table import download_csv
-from pages._shell.escape import escaped
 
 
 def show(study: Study, result: Poisoned) -> None:
@@ -33,7 +32,7 @@ def show(study: Study, result: Poisoned) -> None:
 
 
 def _choose(study: Study, result: Poisoned) -> int:
-    names = escaped(study.data.class_names)
+    names = study.data.class_names
     return st.selectbox(
         "Training image shown",
         range(len(result.ids)),

@@ -145,7 +145,7 @@ def _list(study: Study, now: Review, one: Suspect, others: list[int]) -> None:
         others,
         index=None,
         key=key,
-        format_func=escaped(study.data.class_names).__getitem__,
+        format_func=study.data.class_names.__getitem__,
         placeholder="It is …",
         label_visibility="collapsed",
         on_change=lambda: _judge(study, now, one.train_id, st.session_state[key]),

@@ -1,0 +1,30 @@
+"""Results as files that other programs open."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula, in either width."""
+
+
+def as_csv(columns: Mapping[str, Any]) -> str:
+    """Columns as comma-separated text with a header; no text of it is a formula to a spreadsheet.
+
+    Args:
+        columns: arrays of one length by name.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(harmless, columns))
+    cells = ([harmless(one) for one in values.tolist()] for values in columns.values())
+    writer.writerows(zip(*cells, strict=True))
+    return out.getvalue()
+
+
+def harmless(cell: Any) -> Any:
+    """A cell; text that a spreadsheet would run as a formula gets the apostrophe that keeps it text."""
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA) else cell

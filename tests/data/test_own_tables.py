@@ -1,0 +1,369 @@
+"""Tables as people really bring them: each kind with an example of its own; read right, asked about, or refused in words."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+
+from influence_core.data.brought.tables import Choices, data_set
+from influence_core.data.readers.columns import Column, numbers_in, survey
+from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
+from influence_core.data.readers.labels import has_no_label
+from influence_core.errors import DataError
+
+ROWS = 24
+
+
+def file(column: list[str], separator: str = ",", name: str = "größe", quoted: bool = True) -> bytes:
+    """A column of one's own, an age and a label."""
+    mark = '"' if quoted else ""
+    lines = [separator.join((name, "alter", "urteil"))]
+    for at in range(ROWS):
+        cell = f"{mark}{column[at % len(column)]}{mark}"
+        lines.append(separator.join((cell, str(20 + at * 7 % 40), ("ja", "nein")[at % 2])))
+    return ("\n".join(lines) + "\n").encode()
+
+
+def column(content: bytes, name: str = "größe") -> tuple[Table, Column]:
+    table = read(content)
+    return table, next(one for one in survey(table) if one.name == name)
+
+
+def values(content: bytes, name: str = "größe") -> np.ndarray:
+    table, found = column(content, name)
+    assert found.kind == "number" and not found.options, found
+    return numbers_in(table.frame[name], found.decimal)
+
+
+# ------------------------------------------------------------------------------------------------------- numbers
+
+STYLES = {
+    "thousands by comma": (["1,234.5", "2,345,678.25", "7.5"], [1234.5, 2345678.25, 7.5]),
+    "thousands by dot": (["1.234,5", "2.345.678,25", "7,5"], [1234.5, 2345678.25, 7.5]),
+    "thousands by space": (["1 234,5", "2 345 678,25", "7,5"], [1234.5, 2345678.25, 7.5]),
+    "thousands by thin space": (["1\u2009234", "12\u2009345", "7"], [1234, 12345, 7]),
+    "thousands by narrow no-break space": (["1\u202f234,5", "12\u202f345", "7"], [1234.5, 12345, 7]),
+    "thousands by no-break space": (["1\u00a0234.5", "12\u00a0345", "7"], [1234.5, 12345, 7]),
+    "thousands by apostrophe": (["1'234.5", "1’234’567.25", "7"], [1234.5, 1234567.25, 7]),
+    "the Indian way": (["12,34,567.5", "1,00,000", "7"], [1234567.5, 100000, 7]),
+    "a true minus": (["\u22125", "\u221212.5", "3"], [-5, -12.5, 3]),
+    "accounting brackets": (["(5)", "($1,234.50)", "7"], [-5, -1234.5, 7]),
+    "a minus behind": (["5-", "12.5-", "7"], [-5, -12.5, 7]),
+    "dollars": (["$5", "-$7.5", "$1,234.00"], [5, -7.5, 1234]),
+    "euros behind": (["5 €", "7,5 €", "1.234,00 €"], [5, 7.5, 1234]),
+    "francs by name": (["CHF 1'234.50", "CHF 7", "CHF 80.25"], [1234.5, 7, 80.25]),
+    "per cent": (["5 %", "7.5%", "80 %"], [5, 7.5, 80]),
+    "full-width digits": (["５", "１２．５", "－３"], [5, 12.5, -3]),
+    "Arabic digits": (["٥", "١٢٫٥", "١٬٢٣٤"], [5, 12.5, 1234]),
+    "kilograms": (["5 kg", "7.5 kg", "80 kg"], [5, 7.5, 80]),
+    "powers of ten": (["1.5e-3", "2e-4", "1e+2"], [0.0015, 0.0002, 100]),
+}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("style", STYLES)
+def test_a_column_of_one_style_is_read(style, separator):
+    cells, wanted = STYLES[style]
+    assert_allclose(values(file(cells, separator))[:3], wanted, rtol=1e-15)
+
+
+def test_the_unit_is_said():
+    _, found = column(file(["5 €", "7,5 €", "1.234,00 €"]))
+    assert (found.unit, found.became) == ("€", "a number in € (5 € = 5)")
+
+
+MIXED = {
+    "points and commas": ["1,234.5", "1.234,5", "7"],
+    "thousands or decimals": ["7,594", "6,258", "1,388"],
+    "per cent and shares": ["5 %", "0.05", "7 %"],
+    "two currencies": ["$5", "€7", "$9"],
+    "powers or codes": ["4E3", "17", "5E2"],
+    "kilograms and pounds": ["5 kg", "7 lb", "9 kg"],
+}
+
+
+@pytest.mark.parametrize("kind", MIXED)
+def test_a_mixed_column_is_asked_about_with_both_readings_shown(kind):
+    content = file(MIXED[kind], ";")
+    _, found = column(content)
+    assert len(found.options) >= 2 and found.became == "asked below"
+    assert all(len(one.cells) == 3 for one in found.options), found.options
+    with pytest.raises(DataError, match="can be read in more than one way.*→.*; or .*Say which") as asked:
+        data_set(read(content), Choices("urteil"))
+    assert MIXED[kind][0] in str(asked.value)
+
+
+def test_the_answer_decides():
+    content = file(["7,594", "6,258", "1,388", "9,001"], ";")
+    table = read(content)
+    for reading, first in (("point", 7594.0), ("comma", 7.594)):
+        answer = Choices("urteil", readings=(("größe", reading),))
+        found = survey(table, dict(answer.readings))[0]
+        assert numbers_in(table.frame["größe"], found.decimal)[0] == first
+        assert "größe" in data_set(table, answer)[0].feature_names
+    as_text = data_set(table, Choices("urteil", readings=(("größe", "text"),)))[0]
+    assert "größe = 7,594" in as_text.feature_names
+
+
+def test_another_column_of_the_file_tells_the_decimal_sign():
+    lines = "\n".join(f"7.{100 + at};{at},5;{'ab'[at % 2]}" for at in range(ROWS))
+    assert values(f"lohn;gewicht;y\n{lines}".encode(), "lohn")[0] == 7100
+    lines = "\n".join(f"7,{100 + at};{at}.5;{'ab'[at % 2]}" for at in range(ROWS))
+    assert values(f"lohn;gewicht;y\n{lines}".encode(), "lohn")[0] == 7100
+
+
+def test_three_decimals_between_commas_are_decimals():
+    assert values(file(["7.594", "6.258", "1.388"], quoted=False))[0] == 7.594
+
+
+CODES = {
+    "leading zeros": [f"{at:05d}" for at in range(ROWS)],
+    "like powers of ten": [f"{at}E{30 + at}" if at % 2 else f"0{at}77" for at in range(ROWS)],
+    "too large for a power": [f"{at + 10}E311" if at % 3 else f"{at}" for at in range(ROWS)],
+    "seventeen digits": [str(10**16 + 7919 * at) for at in range(ROWS)],
+    "names": [f"Person {at}" for at in range(ROWS)],
+    "dates": [f"2024-03-{at + 1:02d}" for at in range(ROWS)],
+}
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_codes_and_names_are_neither_amounts_nor_a_hundred_features(kind):
+    content = file(CODES[kind])
+    assert column(content)[1].kind == "text"
+    made, notices = data_set(read(content), Choices("urteil"))
+    assert not any(name.startswith("größe") for name in made.feature_names)
+    assert any("'größe'" in one and "24 of 24 cells differ" in one for one in notices)
+    assert made.record(1)["größe"] == CODES[kind][0]
+
+
+def test_codes_that_repeat_are_a_category():
+    made = data_set(read(file(["01067", "20095", "80331"])), Choices("urteil"))[0]
+    assert "größe = 01067" in made.feature_names
+
+
+def test_what_names_the_rows_can_be_kept_on_purpose():
+    content = file([f"Person {at}" for at in range(ROWS)])
+    made = data_set(read(content), Choices("urteil", kept=("größe",)))[0]
+    assert "größe = Person 3" in made.feature_names
+    with pytest.raises(DataError, match="no column 'weight'"):
+        data_set(read(content), Choices("urteil", kept=("weight",)))
+
+
+# ----------------------------------------------------------------------------------------------- the first lines
+
+BODY = [f"{20 + at * 7 % 40};{100 + at * 13};{'ja' if at % 2 else 'nein'}" for at in range(ROWS)]
+PLAIN = "\n".join(["alter;lohn;urteil", *BODY]) + "\n"
+FIRST_LINES = {
+    "line ends of old Macs": PLAIN.replace("\n", "\r"),
+    "Windows line ends": PLAIN.replace("\n", "\r\n"),
+    "a separator line": "sep=;\r\n" + PLAIN,
+    "a quoted separator line": '"sep=;"\n' + PLAIN,
+    "title lines": "Umfrage 2024\n\nalle Angaben ohne Gewähr\n" + PLAIN,
+    "a title filled up": "Umfrage 2024;;\n" + PLAIN,
+    "separators behind the rows": PLAIN.replace("ja\n", "ja;\n").replace("nein\n", "nein;\n"),
+    "separators behind some rows": PLAIN.replace("ja\n", "ja;;;\n"),
+    "separators behind all": PLAIN.replace("\n", ";;\n"),
+    "a separator behind the header": PLAIN.replace("urteil\n", "urteil;\n"),
+    "blank rows behind": PLAIN + ";;\n;;\n\n   \n",
+    "the end mark of DOS": PLAIN + "\x1a",
+    "filled up with NULs": PLAIN + "\0" * 100,
+    "quotation marks": '"alter";"lohn";"urteil"\n' + "\n".join(BODY),
+    "between spaces": PLAIN.replace(";", " "),
+    "filled up with spaces": PLAIN.replace(";", "   "),
+    "commas": PLAIN.replace(";", ","),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_LINES)
+def test_the_first_lines_are_forgiven(kind):
+    table = read(FIRST_LINES[kind].encode())
+    assert table.columns == ("alter", "lohn", "urteil")
+    assert table.frame.to_numpy().tolist() == [one.split(";") for one in BODY]
+    made = data_set(table, Choices("urteil"))[0]
+    assert made.content == data_set(read(PLAIN.encode()), Choices("urteil"))[0].content
+
+
+def test_decimal_commas_do_not_part_cells():
+    content = "x;y\n" + "".join(f"{at},5;{'1,5' if at % 2 else '2,5'}\n" for at in range(ROWS))
+    assert read(content.encode()).columns == ("x", "y")
+    spaced = "x y z\n" + "".join(f"{at},5 {at % 7},25 {'ab'[at % 2]}\n" for at in range(ROWS))
+    assert read(spaced.encode()).columns == ("x", "y", "z")
+
+
+def test_what_was_left_out_above_the_table_is_said():
+    assert "“Umfrage 2024”" in read(FIRST_LINES["title lines"].encode()).notices[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_break_in_a_quoted_name_or_cell_is_a_part_of_it(end):
+    content = f'"alter{end}(Jahre)";"notiz";urteil{end}' + end.join(
+        f'{20 + at};"erst{end}dann";{"ja" if at % 2 else "nein"}' for at in range(ROWS)
+    )
+    table = read(content.encode())
+    assert table.columns == ("alter (Jahre)", "notiz", "urteil")
+    assert table.frame["notiz"].unique().tolist() == ["erst\ndann"]
+    assert len(table.frame) == ROWS
+
+
+@pytest.mark.parametrize(
+    "names", [[f"{at}" for at in range(1, ROWS + 1)], [f"Zeile {at}" for at in range(ROWS)]]
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_names_of_rows_without_a_name_are_left_out_and_said(names, named):
+    head = (";" if named else "") + "alter;lohn;urteil"
+    content = "\n".join([head, *(f"{name};{row}" for name, row in zip(names, BODY, strict=True))])
+    table = read(content.encode())
+    assert table.columns == ("column 1", "alter", "lohn", "urteil") and table.unnamed == ("column 1",)
+    made, notices = data_set(table, Choices("urteil"))
+    assert made.feature_names[:2] == ("alter", "lohn") and len(made.feature_names) == 3
+    assert any("'column 1'" in one for one in notices)
+
+
+@pytest.mark.parametrize("name", ["Unnamed: 0", "id", "customer_id", "Row", "day"])
+def test_a_running_number_is_left_out_and_said(name):
+    content = "\n".join(
+        [f"{name};alter;urteil", *(f"{at};{20 + at % 7};{'ab'[at % 2]}" for at in range(ROWS))]
+    )
+    made, notices = data_set(read(content.encode()), Choices("urteil"))
+    assert made.feature_names == ("alter", "(constant)")
+    assert notices == (f"Left out {name!r}: it numbers the rows (0, 1, 2 …).",)
+    assert name in data_set(read(content.encode()), Choices("urteil", kept=(name,)))[0].feature_names
+
+
+NO_HEADER = {
+    "numbers": "\n".join(BODY),
+    "texts alone": "\n".join(
+        f"{['rot', 'blau'][at % 2]};{['klein', 'groß'][at % 2]};{'ab'[at % 2]}" for at in range(ROWS)
+    ),
+    "years as names": "2019;2020;2021\n" + "\n".join(f"{at};{at * at};{at % 2}" for at in range(ROWS)),
+}
+
+
+@pytest.mark.parametrize("kind", NO_HEADER)
+def test_a_first_row_that_looks_like_data_is_asked_about(kind):
+    content = NO_HEADER[kind].encode()
+    with pytest.raises(HeaderQuestionError, match=r"looks like data: '.*Is there a header\?") as asked:
+        read(content)
+    assert list(asked.value.first) == NO_HEADER[kind].split("\n")[0].split(";")
+    with_header, without = read(content, header=True), read(content, header=False)
+    assert with_header.columns == asked.value.first or kind == "texts alone"
+    assert without.columns == ("column 1", "column 2", "column 3")
+    assert len(without.frame) == len(with_header.frame) + 1
+    assert not without.unnamed
+
+
+BROKEN = {
+    "a quotation mark left open": (PLAIN.replace(";113;", ';"113;'), "opened in line 3 is never closed"),
+    "one that closes in another row": (
+        PLAIN.replace("nein", '"nein', 1).replace("\n26", '\n"26', 1).replace('"26', '"26"x', 1),
+        "line 2 are not in order",
+    ),
+    "a cell longer than can be read": (
+        PLAIN + f'1;"{"x" * 140_000}";ja\n',
+        "line 26 has more than 131,072 characters",
+    ),
+    "a header longer than can be read": (f"{'x' * 140_000};" + PLAIN, "line 1 has more than 131,072"),
+    "one column": (PLAIN.replace(";", ""), "Only one column"),
+    "a row too short": (PLAIN + "1;2\n", "Row 25 has 2 cells, but the header has 3"),
+    "sentences": ("der Film war gut\nder andere gar nicht\nja\n", "Only one column"),
+    "one column beside an empty one": (
+        "a;\n" + "".join(f"{at};\n" for at in range(9)),
+        "Only one column holds anything",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_cannot_be_read_is_named_in_a_sentence(kind):
+    content, message = BROKEN[kind]
+    with pytest.raises(DataError, match=message):
+        read(content.encode())
+
+
+# -------------------------------------------------------------------------------------------------------- labels
+
+
+def labelled(labels: list[str]) -> Table:
+    lines = "\n".join(f"{at * at % 31};{labels[at % len(labels)]}" for at in range(ROWS))
+    return read(f"x;y\n{lines}\n".encode())
+
+
+def test_the_same_number_is_the_same_label():
+    made, notices = data_set(labelled(["1", "0", "1.0", "2,00", "2"]), Choices("y"))
+    assert made.class_names == ("0", "1", "2")
+    assert notices == ("The same numbers, so the same labels: '1', '1.0', '2', '2,00'.",)
+    codes = data_set(labelled(["01", "1", "2"]), Choices("y"))[0]
+    assert codes.class_names == ("01", "1", "2")
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "NULL", "", "#N/A", "<NA>"])
+def test_words_for_nothing_are_no_labels(word):
+    table = labelled(["gut", "schlecht", word])
+    with pytest.raises(DataError, match=r"'y' holds no label in row 3.*leave such rows out \(8 of 24\)"):
+        data_set(table, Choices("y"))
+    made, notices = data_set(table, Choices("y", leave_out=True))
+    assert made.class_names == ("gut", "schlecht")
+    assert notices == ("8 of 24 rows are incomplete and were left out.",)
+    assert has_no_label(["none", "no", word]).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("other", ["JA", "Ja", "ｊａ"])
+def test_labels_that_look_alike_are_asked_about(other):
+    table = labelled(["ja", "nein", other, "ja"])
+    with pytest.raises(DataError, match="differ only in capitals or spaces.*one label or several"):
+        data_set(table, Choices("y"))
+    assert data_set(table, Choices("y", same_labels=True))[0].class_names == ("ja", "nein")
+    assert len(data_set(table, Choices("y", same_labels=False))[0].class_names) == 3
+
+
+def test_rare_labels_can_be_left_out():
+    table = labelled(["a", "b"])
+    table.frame.loc[5, "y"] = "selten"
+    with pytest.raises(DataError, match="'selten' occurs once"):
+        data_set(table, Choices("y"))
+    made, notices = data_set(table, Choices("y", without=("selten",)))
+    assert made.class_names == ("a", "b")
+    assert 5 not in torch.cat([made.train.ids, made.test.ids]).tolist()
+    assert notices == ("1 of 24 rows have a label that was left out: 'selten'.",)
+
+
+# ----------------------------------------------------------------------------------------------------- encodings
+
+WORDS = {
+    "cp1252": ("Straße – 5 €", "größer", "kleiner"),
+    "mac_roman": ("Forêt vidée, déjà", "élevé", "né"),
+    "cp1251": ("Улица Ленина", "да", "нет"),
+    "cp932": ("東京都の住所", "合格", "不合格"),
+    "gb18030": ("北京市的地址", "是的", "不是"),
+    "utf-16-le": ("Straße", "größer", "kleiner"),
+    "utf-16-be": ("東京都の住所です", "合格", "不合格"),
+    "utf-8": ("東京", "да", "größer"),
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_every_encoding_is_found(encoding, separator):
+    place, yes, no = WORDS[encoding]
+    place = place.replace(",", "")
+    lines = [separator.join((place, "alter", yes + no))]
+    lines += [
+        separator.join((f"{place} {at % 3}", str(20 + at * 7 % 40), (yes, no)[at % 2])) for at in range(ROWS)
+    ]
+    table = read("\n".join(lines).encode(encoding))
+    assert table.encoding == encoding
+    assert table.columns == (place, "alter", yes + no)
+    assert set(data_set(table, Choices(yes + no))[0].class_names) == {yes, no}
+    assert (table.notices == ()) == (encoding == "utf-8")
+
+
+def test_the_encoding_can_be_chosen_and_what_it_lacks_is_said():
+    content = file(["Köln", "Linz", "Graz"]).decode().encode("cp1252")
+    assert read(content).frame["größe"].unique().tolist() == ["Köln", "Linz", "Graz"]
+    wrong = read(content, "mac_roman")
+    assert "größe" not in wrong.columns and wrong.notices == ("Read as Western Europe (Mac).",)
+    damaged = read(content, "utf-8")
+    assert "shown as" in damaged.notices[0] and damaged.others == ()
+    assert first_words(content, "cp1252") == "größe,alter,urteil"
+    with pytest.raises(DataError, match="no encoding 'latin-9'"):
+        read(content, "latin-9")
