@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.data.brought.tables import Choices, data_set
+from influence_core.data.readers import numbers
 from influence_core.data.readers.columns import Column, numbers_in, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.labels import has_no_label
@@ -367,3 +368,34 @@ def test_the_encoding_can_be_chosen_and_what_it_lacks_is_said():
     assert first_words(content, "cp1252") == "größe,alter,urteil"
     with pytest.raises(DataError, match="no encoding 'latin-9'"):
         read(content, "latin-9")
+
+
+def test_cells_of_a_long_column_are_read_as_those_of_a_short_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    cells = [
+        *(one for some, _ in STYLES.values() for one in some),
+        *(one for some in MIXED.values() for one in some),
+    ]
+    cells += [f"{rng.normal(0, 10.0 ** rng.integers(4)):.{rng.integers(5)}f}" for _ in range(500)]
+    cells += [
+        "",
+        "0.123",
+        "-0.5",
+        "007",
+        "1.",
+        ".5",
+        "-0",
+        "123456789012345",
+        "12345.678",
+        "1.2.3",
+        "inf",
+        "nan",
+        "x",
+    ]
+    few = numbers.read_amounts(cells)
+    monkeypatch.setattr(numbers, "FEW", 0)
+    many = numbers.read_amounts(cells)
+    for decimal, wanted in few.values.items():
+        assert_allclose(many.values[decimal], wanted, rtol=1e-15)
+    assert (many.units, many.codes, many.maybe_codes) == (few.units, few.codes, few.maybe_codes)
+    assert 0 < len(many.unusual) < len(cells)
