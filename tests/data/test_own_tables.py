@@ -231,6 +231,16 @@ def test_a_running_number_is_left_out_and_said(name):
     assert name in data_set(read(content.encode()), Choices("urteil", kept=(name,)))[0].feature_names
 
 
+@pytest.mark.parametrize("name", ["PassengerId", "customer_id", "PLZ", "Nr", "Unnamed: 0.1", "番号"])
+def test_whole_numbers_that_all_differ_name_the_rows_if_they_are_called_so(name):
+    def table(called: str) -> Table:
+        rows = [f"{10_007 * (at % 5) + at}.0;{20 + at % 7};{'ab'[at % 2]}" for at in range(ROWS)]
+        return read("\n".join([f"{called};alter;urteil", *rows]).encode())
+
+    assert survey(table(name))[0].kind == "index"
+    assert survey(table("lohn"))[0].kind == "number"
+
+
 NO_HEADER = {
     "numbers": "\n".join(BODY),
     "texts alone": "\n".join(
