@@ -6,6 +6,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.data.brought.tables import Choices, data_set
+from influence_core.data.readers import numbers
 from influence_core.data.readers.columns import Column, numbers_in, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.labels import has_no_label
@@ -230,6 +231,16 @@ def test_a_running_number_is_left_out_and_said(name):
     assert name in data_set(read(content.encode()), Choices("urteil", kept=(name,)))[0].feature_names
 
 
+@pytest.mark.parametrize("name", ["PassengerId", "customer_id", "PLZ", "Nr", "Unnamed: 0.1", "番号"])
+def test_whole_numbers_that_all_differ_name_the_rows_if_they_are_called_so(name):
+    def table(called: str) -> Table:
+        rows = [f"{10_007 * (at % 5) + at}.0;{20 + at % 7};{'ab'[at % 2]}" for at in range(ROWS)]
+        return read("\n".join([f"{called};alter;urteil", *rows]).encode())
+
+    assert survey(table(name))[0].kind == "index"
+    assert survey(table("lohn"))[0].kind == "number"
+
+
 NO_HEADER = {
     "numbers": "\n".join(BODY),
     "texts alone": "\n".join(
@@ -367,3 +378,34 @@ def test_the_encoding_can_be_chosen_and_what_it_lacks_is_said():
     assert first_words(content, "cp1252") == "größe,alter,urteil"
     with pytest.raises(DataError, match="no encoding 'latin-9'"):
         read(content, "latin-9")
+
+
+def test_cells_of_a_long_column_are_read_as_those_of_a_short_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    cells = [
+        *(one for some, _ in STYLES.values() for one in some),
+        *(one for some in MIXED.values() for one in some),
+    ]
+    cells += [f"{rng.normal(0, 10.0 ** rng.integers(4)):.{rng.integers(5)}f}" for _ in range(500)]
+    cells += [
+        "",
+        "0.123",
+        "-0.5",
+        "007",
+        "1.",
+        ".5",
+        "-0",
+        "123456789012345",
+        "12345.678",
+        "1.2.3",
+        "inf",
+        "nan",
+        "x",
+    ]
+    few = numbers.read_amounts(cells)
+    monkeypatch.setattr(numbers, "FEW", 0)
+    many = numbers.read_amounts(cells)
+    for decimal, wanted in few.values.items():
+        assert_allclose(many.values[decimal], wanted, rtol=1e-15)
+    assert (many.units, many.codes, many.maybe_codes) == (few.units, few.codes, few.maybe_codes)
+    assert 0 < len(many.unusual) < len(cells)

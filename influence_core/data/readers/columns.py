@@ -27,8 +27,11 @@ MOSTLY_DIFFERENT = 0.5
 Kind = Literal["number", "category", "constant", "text", "index"]
 LEFT_OUT: tuple[Kind, ...] = ("text", "index")
 _NAMES_ROWS = re.compile(
-    r"(?:.*[ _.-])?(?:id|uuid|guid|nr|index|idx|row|rownames?|row_?no|unnamed: ?[\d.]+)", re.IGNORECASE
+    r"(?i:(?:.*[ _.-])?(?:id|uuid|guid|key|nr|no|number|nummer|index|idx|row|rownames?|row_?no|zip|zipcode|postcode|plz|phone"
+    r"|tel|ssn|unnamed: ?[\d.]+|#|番号|编号|номер))|.*[a-z](?:ID|Id|Nr|No|Key)"
 )
+"""Names of columns whose whole numbers are no amounts if they all differ."""
+_COUNT = re.compile(r"\d+(?:\.0+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +151,7 @@ def _why_index(table: Table, cells: Cells) -> str:
     if (
         len(cells.texts) <= 2
         or len(cells.texts) < len(cells.rows)
-        or not all(one.isdecimal() for one in cells.texts)
+        or not all(map(_COUNT.fullmatch, cells.texts))
     ):
         return ""
     unnamed = cells.name in table.unnamed

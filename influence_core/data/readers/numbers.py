@@ -59,6 +59,8 @@ _DIGITS = re.compile(r"\d+")
 _WHOLE = r"-?(?:0|[1-9][0-9]{0,14})"
 _DECIMAL = r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,30}"
 _GROUPED = r"-?[1-9][0-9]{0,2}\.[0-9]{3}"
+FEW = 1_000
+"""Up to so many cells are read one by one."""
 LONGEST_COUNT = 15
 """Whole numbers of more digits are codes: they do not fit a float."""
 
@@ -112,24 +114,31 @@ def read_amounts(cells: Sequence[str]) -> Amounts:
     Args:
         cells: (m,) texts, none twice.
     """
-    import pandas as pd  # takes half a second to import, and pictures do not need it
-
-    texts = pd.Series(cells, dtype="str")
-    whole, decimal = (
-        texts.str.fullmatch(_WHOLE),
-        texts.str.fullmatch(_DECIMAL),
-    )  # the most frequent, by the column
-    point = pd.to_numeric(texts.where(whole | decimal), errors="coerce").to_numpy(np.float64, copy=True)
-    grouped = texts.str.fullmatch(_GROUPED).to_numpy(bool)
-    comma = np.where(whole, point, np.where(grouped, np.round(1000 * point), np.nan))
-    rest = np.flatnonzero(~(whole | decimal))
+    point, comma, usual = _by_the_column(cells) if len(cells) > FEW else _none(len(cells))
+    rest = np.flatnonzero(~usual)
     units: dict[int, str] = {}
-    plain = [tidy(one) if len(one) <= LONGEST_AMOUNT else "" for one in texts.iloc[rest]]
+    plain = [tidy(one) if len(one) <= LONGEST_AMOUNT else "" for one in (cells[at] for at in rest.tolist())]
     for at, text in zip(rest, plain, strict=True):
         point[at], comma[at], unit = _both(text)
         units |= {int(at): unit} if unit else {}
-    maybe_codes = _maybe_codes(plain, bool(decimal.any()))
+    maybe_codes = _maybe_codes(plain, bool((point[usual] != comma[usual]).any()))
     return Amounts({"point": point, "comma": comma}, units, rest, _why_codes(plain), maybe_codes)
+
+
+def _none(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.full(count, np.nan), np.full(count, np.nan), np.zeros(count, dtype=bool)
+
+
+def _by_the_column(cells: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The most frequent kinds of cells at once, with a decimal point and with a comma, and which these are."""
+    import pandas as pd  # takes half a second to import, and pictures do not need it
+
+    texts = pd.Series(cells, dtype="str")
+    whole = texts.str.fullmatch(_WHOLE).to_numpy(bool)
+    usual = whole | texts.str.fullmatch(_DECIMAL).to_numpy(bool)
+    grouped = texts.str.fullmatch(_GROUPED).to_numpy(bool)
+    point = pd.to_numeric(texts.where(usual), errors="coerce").to_numpy(np.float64, copy=True)
+    return point, np.where(whole, point, np.where(grouped, np.round(1000 * point), np.nan)), usual
 
 
 def _both(text: str) -> tuple[float, float, str]:
