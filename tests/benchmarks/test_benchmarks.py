@@ -1,6 +1,7 @@
 """The plumbing of the benchmarks, at sizes that take no time: what is measured, judged and printed."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from influence_core.agreement import Agreement
+from influence_core.experiments import all_left_out as every
+from influence_core.experiments import corrected, explain
+from influence_core.experiments import leave_one_out as left_out
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
@@ -15,9 +20,9 @@ from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
 from tests import references
-from tests.benchmarks import all_left_out, groups, leave_one_out, records, scores
+from tests.benchmarks import all_left_out, forecasts, groups, leave_one_out, records, scores
 from tests.benchmarks.scores import Figure, Problem
-from tests.problems import normal
+from tests.problems import normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +168,71 @@ def test_every_example_is_left_out_in_a_process_of_its_own(monkeypatch, capsys):
     assert leave_one_out.main(arguments) == 0
     assert leave_one_out.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+def test_the_forecasts_case_measures_what_it_says(one_or_seven):
+    found, figures = forecasts.measure(one_or_seven, 3)
+    assert [one.limit for one in figures] == [None, forecasts.TIMES, None, None]
+    slope, ratio, *milliseconds = (one.value for one in figures)
+    assert ratio == pytest.approx(milliseconds[0] / milliseconds[1])
+    for first, sharper in zip(found.influence, found.corrected, strict=True):
+        assert sharper.worst < first.worst / 2
+        assert abs(sharper.slope - 1) <= slope < abs(first.slope - 1)
+    ids = one_or_seven.data.test.ids
+    asked = forecasts.asked(one_or_seven, 3)
+    assert [one.test_id for one in asked] == ids[[0, (len(ids) - 1) // 2, -1]].tolist()
+    context = ready(one_or_seven, corrected.UNDAMPED)
+    truth = every.effects(one_or_seven, every.run(one_or_seven, context=context), asked[0]).loss
+    influence = explain.run(one_or_seven, asked[0], context=context).scores
+    first = influence, corrected.run(one_or_seven, asked[0], context=context).loss
+    for mine, forecast in zip((found.influence[0], found.corrected[0]), first, strict=True):
+        assert astuple(mine) == pytest.approx(astuple(Agreement.of(forecast, truth)), rel=1e-9)
+    lines = list(found.lines("toy"))
+    assert lines[0] == "toy: 3 questions; 0 more whose answer no example moves"
+    worst = sorted(one.worst for one in found.corrected)
+    assert lines[-1].split()[6:] == [f"{x:.4f}" for x in np.quantile(worst, [0, 0.1, 0.5, 0.9, 1])]
+
+
+def test_the_strongest_are_forecast_and_proven_alone(one_or_seven):
+    found, figures = forecasts.measure_strongest(one_or_seven, leave_one_out.first_wrong(one_or_seven), k=5)
+    slope, miss, proof, seconds = figures
+    assert [one.limit for one in figures] == [None, forecasts.MISS, left_out.GRADIENT_TOL, None]
+    assert slope.value == abs(found.corrected[0].slope - 1) < abs(found.influence[0].slope - 1)
+    assert miss.value == found.corrected[0].worst < found.influence[0].worst
+    assert 0 < proof.value <= left_out.GRADIENT_TOL
+    assert seconds.value > 0
+    question, context = forecasts.asked(one_or_seven, 1)[0], ready(one_or_seven, corrected.UNDAMPED)
+    few = forecasts.corrected_of(one_or_seven, question, torch.tensor([7, 3]), context)
+    assert_allclose(few.loss, corrected.run(one_or_seven, question, context=context).loss[[7, 3]], rtol=1e-8)
+
+
+def test_an_answer_that_nothing_moves_is_counted_and_passed_over():
+    found = forecasts.Compared()
+    found.add(np.zeros(3), np.zeros(3), np.zeros(3))
+    found.add(np.array([1.0, 3.0]), np.array([2.0, 3.96]), np.array([2.0, 4.0]))
+    assert (found.unmoved, len(found.influence), len(found.corrected)) == (1, 1, 1)
+    assert found.slope_error("mails") == Figure(
+        "mails", "corrected: largest |slope - 1|", pytest.approx(0.02), None
+    )
+    assert found.slope_error("digits").limit == 0.03
+
+
+def test_forecasts_that_take_too_long_fall_short(monkeypatch, capsys, one_or_seven):
+    monkeypatch.delenv("SHARED_DATA", raising=False)
+    few = forecasts.Compared()
+    few.add(np.array([1.0, 3.0]), np.array([2.0, 3.96]), np.array([2.0, 4.0]))
+    measured = []
+
+    def measure(study, count):
+        measured.append(count)
+        return few, [Figure("mails", "time", 2.1, forecasts.TIMES)]
+
+    monkeypatch.setattr(forecasts, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(forecasts, "measure", measure)
+    assert forecasts.main(["--study", "mails", "--questions", "7", "--threads", "1"]) == 0
+    assert forecasts.main(["--check", "--threads", "1"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+    assert measured == [7] + [forecasts.QUESTIONS] * len(forecasts.STUDIES)
 
 
 def test_the_groups_case_measures_what_it_says(one_or_seven):
