@@ -145,15 +145,16 @@ def left_open(study: Study, question: Question, known: Leverages) -> float:
 
 
 def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
-    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own."""
+    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own.
+
+    In float64 whatever the model's type: in float32 a difference of two losses may be nothing but their rounding.
+    """
     o, x = linear_objective(study), study.inputs(question.x)[None]
-    before = o.outputs(study.theta, x)
-    outputs = torch.cat([before, before + moves.to(before)])
-    labels = torch.full((len(outputs),), question.label, device=outputs.device)
+    before = o.outputs(study.theta, x).cpu().double()
+    outputs = torch.cat([before, before + moves.cpu().double()])
+    labels = torch.full((len(outputs),), question.label)
     losses, probabilities = o.loss.values(outputs, labels), o.loss.probabilities(outputs)[:, question.label]
-    loss, probability = (
-        (values[1:] - values[0]).cpu().double().numpy() for values in (losses, probabilities)
-    )
+    loss, probability = ((values[1:] - values[0]).numpy() for values in (losses, probabilities))
     return Effects(loss, probability)
 
 

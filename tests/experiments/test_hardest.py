@@ -44,12 +44,15 @@ def test_they_are_those_whose_own_outputs_go_farthest(study):
 
 def test_the_miss_is_the_largest_on_them_as_a_share_of_the_largest_change(study):
     question, found, table = questions.ask(study, 900), hardest.run(study), all_left_out.run(study)
-    forecast = corrected.run(study, question).loss
-    truth = all_left_out.effects(study, table, question).loss
-    at = found.positions
-    largest = max(np.abs(truth[at]).max(), np.abs(forecast).max())
-    expected = np.abs(forecast - truth)[at].max() / largest
-    assert_allclose(hardest.miss(study, found, question, forecast), expected, rtol=1e-2, atol=1e-6)
+    forecast, truth = corrected.run(study, question), all_left_out.effects(study, table, question)
+    at, expected = found.positions, []
+    for one, true in ((forecast.loss, truth.loss), (forecast.probability, truth.probability)):
+        largest = max(np.abs(true[at]).max(), np.abs(one).max())
+        expected.append(np.abs(one - true)[at].max() / largest)
+    assert expected[0] != pytest.approx(expected[1])
+    assert_allclose(hardest.miss(study, found, question, forecast), max(expected), rtol=1e-2, atol=1e-6)
+    swapped = replace(forecast, probability=-forecast.probability)
+    assert hardest.miss(study, found, question, swapped) > 1
     assert np.isnan(hardest.miss(study, replace(found, proven=False), question, forecast))
 
 
@@ -59,7 +62,7 @@ def test_they_measure_every_answer_once_they_are_there(study, tmp_path):
     assert at_hand.improve(study, answer, context=context).doubt is None, "nobody waits for them"
     found = hardest.run(study, context=context)
     improved = at_hand.improve(study, answer, context=context)
-    assert improved.doubt == hardest.miss(study, found, answer.question, improved.corrected.loss)
+    assert improved.doubt == hardest.miss(study, found, answer.question, improved.corrected)
 
 
 def test_what_training_leaves_open_is_the_outputs_that_finishing_it_would_move(study):
