@@ -26,6 +26,10 @@ DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}
 """What a package is called where it is installed from, if not by its own name."""
 
 
+OPTIONAL = {"pillow_heif"}
+"""Used where somebody has installed it."""
+
+
 def _pins(path: str) -> dict[str, str]:
     """Versions by name, as a requirements file pins them."""
     lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
@@ -48,7 +52,7 @@ def test_what_the_package_needs_is_what_the_app_pins(needed):
 
 
 def test_the_package_needs_what_the_library_imports():
-    foreign = set(_imports()) - {*sys.stdlib_module_names, "influence_core"}
+    foreign = set(_imports()) - {*sys.stdlib_module_names, "influence_core", *OPTIONAL}
     assert {DISTRIBUTIONS.get(one, one.replace("_", "-")) for one in foreign} | {"torchvision"} == {
         one.name for one in NEEDED
     }

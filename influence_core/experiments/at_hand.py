@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from influence_core.context import ALONE, Context
 from influence_core.errors import SolveError
 from influence_core.experiments import all_left_out, corrected, hardest
@@ -34,6 +36,8 @@ def improve(
         effects = corrected.run(study, question, context=context)
     except SolveError:  # without the damping that was asked for there is no inverse, and so nothing better
         return explanation
+    if not np.isfinite(effects.loss).all():
+        return explanation
     checked = hardest.run.recall(study, context=context)
-    doubt = None if checked is None else hardest.miss(study, checked, question, effects.loss)
+    doubt = None if checked is None else hardest.miss(study, checked, question, effects)
     return replace(explanation, corrected=effects, doubt=doubt)

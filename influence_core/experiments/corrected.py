@@ -22,6 +22,7 @@ from influence_core.influence import InfluenceEngine, left_out_pulls, leverage_b
 from influence_core.objective import LinearObjective
 from influence_core.store.remember import remember
 from influence_core.studies import Study, StudySpec
+from influence_core.training import minimise
 
 UNDAMPED = SolverSettings(damping=0.0)
 """Leaving an example out changes the risk itself, which no damping belongs to."""
@@ -46,7 +47,8 @@ class Leverages:
 
     Attributes:
         blocks: ``(n, c, c)`` ``K_i = J_i H^-1 J_i'``.
-        unfinished: ``(p,)`` ``H^-1 grad R``: the step that training has left.
+        unfinished: ``(p,)`` ``theta`` less the optimum: what training has left. The optimum is where training ends when it
+            goes on from ``theta``, and one Newton step ``H^-1 grad R`` beyond, which alone would lead astray far from it.
     """
 
     blocks: np.ndarray
@@ -105,8 +107,9 @@ def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: C
     """
     o = linear_objective(study)
     inverse = (engine or undamped(study, context.part(0.0, 0.3))).inverse
-    blocks = leverage_blocks(o, inverse, None, context.part(0.3, 1.0).progress)
-    unfinished = inverse.solve(o.risk_gradient(study.theta)).require()
+    blocks = leverage_blocks(o, inverse, None, context.part(0.3, 0.95).progress)
+    ended = minimise(o, study.theta, progress=context.part(0.95, 1.0).progress).theta
+    unfinished = study.theta - ended + inverse.solve(o.risk_gradient(ended)).require()
     return Leverages(blocks.cpu().numpy(), unfinished.cpu().numpy())
 
 
@@ -130,24 +133,28 @@ def _held_pulls(study: Study, context: Context) -> Tensor:
 def left_open(study: Study, question: Question, known: Leverages) -> float:
     """How far finishing the training could move the loss of a question, nats, whatever way its outputs go.
 
-    ``|J H^-1 grad R| |dl/df|``; unlike the change of the loss itself it does not vanish by chance.
+    ``|J (theta - optimum)| |dl/df|`` with the larger ``dl/df`` of the two ends, which bounds what a convex loss can change
+    between them; unlike that change itself it does not vanish by chance.
     """
     o, x = linear_objective(study), study.inputs(question.x)[None]
     moved = o.outputs(torch.as_tensor(known.unfinished).to(study.theta), x)
-    label = torch.tensor([question.label], device=x.device)
-    return float(moved.norm() * o.loss.residuals(o.outputs(study.theta, x), label).norm())
+    outputs = o.outputs(study.theta, x)
+    labels = torch.full((2,), question.label, device=x.device)
+    pulls = o.loss.residuals(torch.cat([outputs, outputs - moved]), labels)
+    return float(moved.norm() * pulls.norm(dim=1).max())
 
 
 def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
-    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own."""
+    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own.
+
+    In float64 whatever the model's type: in float32 a difference of two losses may be nothing but their rounding.
+    """
     o, x = linear_objective(study), study.inputs(question.x)[None]
-    before = o.outputs(study.theta, x)
-    outputs = torch.cat([before, before + moves.to(before)])
-    labels = torch.full((len(outputs),), question.label, device=outputs.device)
+    before = o.outputs(study.theta, x).cpu().double()
+    outputs = torch.cat([before, before + moves.cpu().double()])
+    labels = torch.full((len(outputs),), question.label)
     losses, probabilities = o.loss.values(outputs, labels), o.loss.probabilities(outputs)[:, question.label]
-    loss, probability = (
-        (values[1:] - values[0]).cpu().double().numpy() for values in (losses, probabilities)
-    )
+    loss, probability = ((values[1:] - values[0]).numpy() for values in (losses, probabilities))
     return Effects(loss, probability)
 
 

@@ -136,7 +136,10 @@ def _assemble(
 
 def _own_loss(study: Study, question: Question) -> float:
     x, label = study.example(question.x, question.label)
-    return float(study.objective.losses(study.theta, x, label))
+    outputs = (
+        study.objective.outputs(study.theta, x).cpu().double()
+    )  # the loss of a sure answer is lost in float32
+    return float(study.objective.loss.values(outputs, label.cpu()))
 
 
 def _distance(study: Study, question: Question) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
+    Effects,
     effects_by,
     leverages,
     linear_objective,
@@ -68,10 +69,18 @@ def run(study: Study, *, context: Context = ALONE) -> Hardest:
     )
 
 
-def miss(study: Study, hardest: Hardest, question: Question, forecast: np.ndarray) -> float:
-    """Largest miss of a forecast ``(n,)`` on these examples, as a share of the largest change of all; NaN if not proven."""
+def miss(study: Study, hardest: Hardest, question: Question, forecast: Effects) -> float:
+    """Largest miss of a forecast of all ``n`` on these examples, of loss or probability; NaN if they are not proven.
+
+    Each as a share of the largest change of all. Where the loss bends much, one may be right and the other far off.
+    """
     if not hardest.proven:
         return float("nan")
-    truth = effects_by(study, question, torch.as_tensor(hardest.changes)).loss
+    truth = effects_by(study, question, torch.as_tensor(hardest.changes))
+    pairs = ((forecast.loss, truth.loss), (forecast.probability, truth.probability))
+    return max(_largest_miss(one, true, hardest.positions) for one, true in pairs)
+
+
+def _largest_miss(forecast: np.ndarray, truth: np.ndarray, positions: np.ndarray) -> float:
     largest = max(float(np.abs(truth).max()), float(np.abs(forecast).max()))
-    return float(np.abs(forecast[hardest.positions] - truth).max()) / max(largest, np.finfo(float).tiny)
+    return float(np.abs(forecast[positions] - truth).max()) / max(largest, np.finfo(float).tiny)

@@ -1,7 +1,7 @@
 """The plumbing of the benchmarks, at sizes that take no time: what is measured, judged and printed."""
 
 import json
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +14,30 @@ from influence_core.data import load
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
+from influence_core.experiments.corrected import Effects
 from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
+from influence_core.store import Store
 from influence_core.training import minimise
+from influence_core.trust import Verdict
 from tests import references, toy_mails
-from tests.benchmarks import all_left_out, forecasts, groups, leave_one_out, records, scores, wrong_labels
+from tests.benchmarks import (
+    all_left_out,
+    forecasts,
+    groups,
+    leave_one_out,
+    records,
+    scores,
+    verdicts,
+    wrong_labels,
+)
 from tests.benchmarks.scores import Figure, Problem
 from tests.experiments.test_wrong_labels import made_up
-from tests.problems import normal, ready
+from tests.problems import network_study, normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -301,6 +313,69 @@ def test_groups_that_are_forecast_no_better_fall_short(monkeypatch, capsys, one_
     assert groups.main(arguments) == 0
     assert groups.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+def test_the_verdicts_case_measures_what_it_says(one_or_seven):
+    figures = {one.name: one for one in verdicts.measure(one_or_seven, 8)}
+    assert [one.limit for one in figures.values() if one.limit is not None] == [0.1, 0.01, 0.01, 0.01, 0.0]
+    assert not any(one.short for one in figures.values())
+    assert figures["answers"].value == 8
+    for state in (verdicts.TABLE, verdicts.CHECKED, verdicts.FRESH):
+        assert sum(figures[f"{state}: {level}"].value for level in verdicts.LEVELS) == pytest.approx(1)
+    assert figures["with the table: proven"].value == 1
+    assert figures["checked, no table: green"].value > 0
+    assert figures["nothing retrained: amber"].value == 1
+    asked, answers = verdicts.choose(one_or_seven, 8), one_or_seven.predictions
+    own = [one.label == answers.probabilities[list(answers.ids).index(one.test_id)].argmax() for one in asked]
+    assert own == [True] * 6 + [False] * 2
+
+
+def test_a_wrong_number_and_a_contradicted_claim_are_counted(monkeypatch, one_or_seven):
+    truth = Effects(np.array([1.0, 0.0, -0.5]), np.array([0.1, 0.0, -0.2]))
+    assert not verdicts.is_wrong(Effects(truth.loss + 0.09, truth.probability + 0.019), truth)
+    for off in ({"loss": truth.loss + 0.11}, {"probability": truth.probability * [1, 1, 0.8]}):
+        assert verdicts.is_wrong(replace(truth, **off), truth)
+    assert verdicts.is_wrong(replace(truth, loss=truth.loss * np.nan), truth)
+    rounding = Effects(np.full(3, 1e-15), np.zeros(3))
+    assert not verdicts.is_wrong(rounding, Effects(-rounding.loss, np.zeros(3)))
+    study = one_or_seven
+    answer = explain.run(study, verdicts.choose(study, 4)[3])
+    o, theta = study.objective, study.theta
+    assert verdicts.contradicted(study, [answer], lambda at: theta) == [False]
+    assert verdicts.contradicted(study, [answer], lambda at: 0 * theta) == [True]
+    strongest, asked = int(np.abs(answer.scores).argmax()), []
+    verdicts.contradicted(study, [answer], lambda at: asked.append(at) or theta)
+    assert asked == [strongest]
+    refit = verdicts._Refits(study)(strongest)
+    keep = torch.arange(o.n) != strongest
+    without = LinearObjective.build(o.x[keep], o.y[keep], o.loss, float(o.l2) * o.n / (o.n - 1))
+    assert float(without.risk_gradient(refit).norm()) < 1e-9
+
+
+def test_a_network_whose_answer_is_believed_falls_short(monkeypatch):
+    study = network_study()
+    found = list(verdicts.measure_network(study, 2))
+    assert [(one.value, one.limit) for one in found if one.limit is not None] == [(0, 0.0), (0, 0.0)]
+    monkeypatch.setattr(verdicts.verdict, "run", lambda *_, **__: Verdict("green", "so it is"))
+    assert all(one.short for one in verdicts.measure_network(study, 2) if one.limit is not None)
+
+
+def test_verdicts_that_are_wrong_fall_short(monkeypatch, capsys):
+    monkeypatch.setattr(verdicts, "figures_of", lambda *_: [Figure("mails", "wrong", 0.02, verdicts.WRONG)])
+    arguments = ["--study", "mails", "--threads", "1"]
+    assert verdicts.main(arguments) == 0
+    assert verdicts.main([*arguments, "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+@pytest.mark.slow
+def test_photographs_are_written_into_a_folder_and_opened_as_somebodys_own(monkeypatch, tmp_path):
+    monkeypatch.setattr(verdicts, "PHOTOGRAPHS", 20)
+    study = verdicts.photo_folder(tmp_path / "photos", Store(tmp_path / "store"))
+    assert (study.objective.n, len(study.data.test.ids)) == (20, 20)
+    assert sorted(path.name for path in (tmp_path / "photos" / "train").iterdir()) == sorted(
+        study.data.class_names
+    )
 
 
 RECORDED = Path(__file__).parent

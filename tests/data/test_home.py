@@ -16,7 +16,7 @@ from influence_core.store.digest import digest
 from tests.data.test_archives import packed, pets
 from tests.data.test_own import FIELDS
 
-TABLE = b"age,bought\n" + b"".join(b"%d,%d\n" % (at, at % 2) for at in range(40))
+TABLE = b"age,bought\n" + b"".join(b"%d,%d\n" % (20 + 7 * at % 31, at % 2) for at in range(40))
 REVIEW = {"method": "exact", "flips": None, "verdicts": [{"train_id": 3}], "trainings": []}
 
 

@@ -44,12 +44,15 @@ def test_they_are_those_whose_own_outputs_go_farthest(study):
 
 def test_the_miss_is_the_largest_on_them_as_a_share_of_the_largest_change(study):
     question, found, table = questions.ask(study, 900), hardest.run(study), all_left_out.run(study)
-    forecast = corrected.run(study, question).loss
-    truth = all_left_out.effects(study, table, question).loss
-    at = found.positions
-    largest = max(np.abs(truth[at]).max(), np.abs(forecast).max())
-    expected = np.abs(forecast - truth)[at].max() / largest
-    assert_allclose(hardest.miss(study, found, question, forecast), expected, rtol=1e-2, atol=1e-6)
+    forecast, truth = corrected.run(study, question), all_left_out.effects(study, table, question)
+    at, expected = found.positions, []
+    for one, true in ((forecast.loss, truth.loss), (forecast.probability, truth.probability)):
+        largest = max(np.abs(true[at]).max(), np.abs(one).max())
+        expected.append(np.abs(one - true)[at].max() / largest)
+    assert expected[0] != pytest.approx(expected[1])
+    assert_allclose(hardest.miss(study, found, question, forecast), max(expected), rtol=1e-2, atol=1e-6)
+    swapped = replace(forecast, probability=-forecast.probability)
+    assert hardest.miss(study, found, question, swapped) > 1
     assert np.isnan(hardest.miss(study, replace(found, proven=False), question, forecast))
 
 
@@ -59,20 +62,20 @@ def test_they_measure_every_answer_once_they_are_there(study, tmp_path):
     assert at_hand.improve(study, answer, context=context).doubt is None, "nobody waits for them"
     found = hardest.run(study, context=context)
     improved = at_hand.improve(study, answer, context=context)
-    assert improved.doubt == hardest.miss(study, found, answer.question, improved.corrected.loss)
+    assert improved.doubt == hardest.miss(study, found, answer.question, improved.corrected)
 
 
 def test_what_training_leaves_open_is_the_outputs_that_finishing_it_would_move(study):
-    """The loss itself may stay where it is by chance."""
-    half = replace(study, theta=study.theta + 0.01)
-    question = questions.ask(half, 900)
-    known = corrected.leverages(half)
-    o = half.objective
-    hessian = torch.autograd.functional.hessian(o.risk, half.theta)
-    step = torch.linalg.solve(hessian, o.risk_gradient(half.theta))
-    x, label = half.example(question.x, question.label)
-    moved = o.outputs(step, x).norm()
-    residual = o.loss.residuals(o.outputs(half.theta, x), label).norm()
-    assert_allclose(corrected.left_open(half, question, known), float(moved * residual), rtol=1e-6)
-    done = corrected.left_open(study, question, corrected.leverages(study))
-    assert done < 1e-6 * corrected.left_open(half, question, known)
+    """The loss itself may stay where it is by chance; and far from the optimum a Newton step tells nothing."""
+    known, o = [], study.objective
+    half = [replace(study, theta=study.theta + off) for off in (0.0, 0.01, 3.0)]
+    for one in half:
+        question = questions.ask(one, 900)
+        x, label = one.example(question.x, question.label)
+        outputs = torch.cat([o.outputs(theta, x) for theta in (one.theta, study.theta)])
+        pulls = o.loss.residuals(outputs, label.expand(2)).norm(dim=1)
+        found = corrected.left_open(one, question, corrected.leverages(one))
+        assert_allclose(found, float((outputs[0] - outputs[1]).norm() * pulls.max()), rtol=1e-6, atol=1e-8)
+        known.append((found, abs(float(o.loss.values(outputs, label.expand(2)).diff()))))
+    assert known[0][0] < 1e-6 * known[1][0]
+    assert all(left >= change for left, change in known[1:])

@@ -349,7 +349,7 @@ def test_reviews_of_earlier_versions_are_found(study, begun, store):
     assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
     assert list(entry.meta["verdicts"][0]) == ["train_id", "old", "new", "time", "score"]
     del entry.meta["trainings"][0]["unseen_accuracy"]  # which an earlier version did not know
-    store.put(digest("review", 1, study.key, "mine"), dict(entry.arrays), entry.meta)
+    home_of(store).put(digest("review", 1, study.key, "mine"), dict(entry.arrays), entry.meta)
     assert review.recall(store, study, "mine").unseen_accuracy is None
 
 

@@ -352,7 +352,7 @@ BAD = {
     "test is no number": ({"test": "abc"}, "the test image “abc”"),
     "test is not in the study": ({"test": "999999"}, "no example with id 999999"),
     "test is a training image": ({"test": "12"}, "no example with id 12"),
-    "open is negative": ({"open": "-1"}, "the training image “-1”"),
+    "open is negative": ({"open": "-1"}, "There is no training image -1"),
     "open is not in the study": ({"open": "5040"}, "no training image 5040"),
     "out is no number": ({"out": "3727,x"}, "the training image “x”"),
     "out is not in the study": ({"out": "3727,999999"}, "no training image 999999"),
