@@ -67,7 +67,11 @@ def test_what_does_not_fit_is_refused_and_nobodys_pictures_make_room(tmp_path):
     for at in range(2):
         files = {f"{label}/{at}.png": os.urandom(20_000) for label in ("cats", "dogs")}
         made.append(picture_uploads.keep(store, packed(files), f"{at}.zip").key)
-    table = pd.DataFrame({"a": [at % 1500 for at in range(2000)], "b": [0, 1] * 1000}).to_csv(index=False).encode()
+    table = (
+        pd.DataFrame({"a": [at % 1500 for at in range(2000)], "b": [0, 1] * 1000})
+        .to_csv(index=False)
+        .encode()
+    )
     uploads.keep(store, table, Choices("b"), "a.csv")
     with pytest.raises(DataError, match="at most 0 MB of uploads, .* Remove what you no longer need"):
         picture_uploads.keep(store, packed({"cats/1.png": os.urandom(15_000)}), "large.zip")
