@@ -48,7 +48,7 @@ def offer_weights(folder: str) -> None:
         name: str | None = st.selectbox("Its name", missing, key="weights_name")
         if name is None:
             return
-        where = backbones.weights_path(name, folder)
+        where = without_places(str(backbones.weights_path(name, folder)))
         st.caption(
             f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into `{where}`; you can "
             "also put the file there yourself. It is the only request that this makes, and only when you press the button."
