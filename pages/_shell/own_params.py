@@ -168,7 +168,9 @@ class ReviewParams(Params):
     """Of *Review the suspects*: the review's name, the secret of one that is shared, the score that ranks, and how many
     labels to flip to practise."""
 
-    METHODS = {"self-influence": "exact", "2017": "published", "loss": "loss", "random": "random"}
+    METHODS = {"self-influence": "exact", "2017": "published"} | {
+        one: one for one in ("proven", "corrected", "loss", "random")
+    }
 
     review: str = param("", review.session_name)
     by: str = param("", _secret, after=("study", "review"))
