@@ -11,8 +11,7 @@ from influence_core.models import backbones
 from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from pages._shell.jobs import JobManager, await_job
-
-DATA_VARIABLE = "INFLUENCE_EXPLORER_DATA"
+from pages._shell.places import DATA_VARIABLE, without_places
 
 
 def offer(data: str, folder: str) -> None:
@@ -23,8 +22,8 @@ def offer(data: str, folder: str) -> None:
         return
     st.title(f"{known.name} is not on this machine")
     st.markdown(
-        f"This study needs {known.what} in `{folder}/{known.where}`. You can put the files there, start the app with "
-        f"the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
+        f"This study needs {known.what} in `{without_places(folder)}/{known.where}`. You can put the files there, start the "
+        f"app with the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
         "only requests this app ever makes to the internet, and only when you press the button."
     )
     if st.button(f"Download {known.name}", key=f"download_{data}", type="primary"):
@@ -49,7 +48,7 @@ def offer_weights(folder: str) -> None:
         name: str | None = st.selectbox("Its name", missing, key="weights_name")
         if name is None:
             return
-        where = backbones.weights_path(name, folder)
+        where = without_places(str(backbones.weights_path(name, folder)))
         st.caption(
             f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into `{where}`; you can "
             "also put the file there yourself. It is the only request that this makes, and only when you press the button."

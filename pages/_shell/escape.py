@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import streamlit as st
 
 from influence_core.words import visible
+from pages._shell.places import without_places
 
 _NOTHING = "\u2060"  # a word joiner: no width, no break
 
@@ -34,4 +35,4 @@ def code(text: str) -> str:
 
 def show_error(error: Exception) -> None:
     """An error's message, in the page."""
-    st.error(escape_markdown(str(error)))
+    st.error(escape_markdown(without_places(str(error))))

@@ -11,6 +11,7 @@ from influence_core.errors import InfluenceError
 from influence_core.words import about
 from pages._shell import browser
 from pages._shell.escape import escape_markdown
+from pages._shell.places import without_places
 from pages._shell.workers import Job, JobManager, Progress
 
 T = TypeVar("T")
@@ -154,7 +155,7 @@ def _bad_end(job: Job[Any]) -> None:
 
 def _reason(job: Job[Any]) -> str:
     if isinstance(job.error, InfluenceError):
-        return escape_markdown(str(job.error))
+        return escape_markdown(without_places(str(job.error)))
     return (
         "Something went wrong inside the app. The server's log has the details; the other pages still work."
     )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import Any, ParamSpec, TypeVar
 
-import platformdirs
 import streamlit as st
 
 from influence_core.context import Context
@@ -20,6 +18,7 @@ from influence_core.studies import Study, StudySpec, open_study
 from pages._shell import downloads
 from pages._shell.address import View
 from pages._shell.jobs import Job, JobManager, await_end, await_job, background
+from pages._shell.places import data_folder
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,11 +94,6 @@ def attempt(title: str, work: Remembered[P, T], *args: P.args, **kwargs: P.kwarg
     job = background(key, title, lambda progress: work.run(context(progress), *args, **kwargs))
     await_end(job)
     return job
-
-
-def data_folder() -> str:
-    """Where data that do not ship with the app are looked for: a setting of the person who starts the app."""
-    return os.environ.get(downloads.DATA_VARIABLE) or platformdirs.user_data_dir("influence-explorer")
 
 
 def load_study(view: View) -> Study:

@@ -22,7 +22,6 @@ from pages._parts.review import session, suspect
 from pages._shell import results
 from tests import toy_mails
 from tests.visits import (
-    BROWSER,
     address,
     charts,
     keys,
@@ -63,12 +62,9 @@ def visit(study="diabetes", **query):
     return visit_page("review", study, **query)
 
 
-def kept(study):
-    return review.recall(results.get_store(), study, "mine", secret())
-
-
-def secret(browser=BROWSER, study="diabetes", session="mine"):
-    return digest("review of", owner(browser), study, session)[:32]
+def kept(study, name="mine"):
+    secret = digest("review of", owner(), study.spec.name, name)[:32]
+    return review.recall(results.get_store(), study, name, secret)
 
 
 def finish(at):
@@ -134,9 +130,7 @@ def test_the_leave_one_out_loss_is_offered_by_name(study):
     at = visit()
     assert "leave-one-out loss (proven)" in at.segmented_control(key="review_score").options
     at = visit(review="by the loss unseen", score="proven")
-    state = review.recall(
-        results.get_store(), study, "by the loss unseen", secret(session="by the loss unseen")
-    )
+    state = kept(study, "by the loss unseen")
     assert f"Leave-one-out loss (proven): {three_digits(state.scores.max())} nats" in said(at)
     assert f"Leave-one-out accuracy {percent(state.unseen_accuracy)} (proven)" in said(at)
 

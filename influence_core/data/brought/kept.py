@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from influence_core.errors import DataError
-from influence_core.store.atomic import remove_folder, whole_folder
+from influence_core.store.atomic import remove_folder, whole_file, whole_folder
 from influence_core.store.home import Home
 from influence_core.store.store import KEY, LIMIT_VARIABLE, reason
 
@@ -54,7 +54,8 @@ def put(folder: Path, home: Home, key: str, fill: Callable[[Path], dict[str, Any
         with whole_folder(folder / key, unless_there=True) as scratch:
             about = fill(scratch)
             _require_room(home, folder.parent, int(about["size"]))
-            (scratch / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            with whole_file(scratch / ABOUT) as file:
+                file.write(json.dumps(about).encode())
     except OSError as error:
         raise DataError(f"This could not be kept on the server's disk: {reason(error)}.") from error
 

@@ -24,6 +24,7 @@ from pages._shell import browser, downloads, results
 from pages._shell.address import View
 from pages._shell.escape import code, escape_markdown
 from pages._shell.jobs import await_job
+from pages._shell.places import with_place, without_places
 
 ZIP, FOLDER, TEXTS_ZIP, TEXTS, TABLE = "zip", "folder", "texts-zip", "texts", "table"
 KINDS = {
@@ -140,19 +141,20 @@ def _choose_folder(what: str) -> Brought | None:
     """A folder on this machine that may be read."""
     folder = results.data_folder()
     st.caption(
-        f"A folder on the machine that runs this app, with {what}. Only folders inside {code(folder)}, and those that the "
-        f"person who starts the app names by `{own.FOLDERS_VARIABLE}`, can be read: everybody who opens this page could "
-        "read any folder otherwise."
+        f"A folder on the machine that runs this app, with {what}. Only folders inside the app's data folder, "
+        f"{code(without_places(folder))}, and those that the person who starts the app names by `{own.FOLDERS_VARIABLE}`, "
+        "can be read: everybody who opens this page could read any folder otherwise."
     )
     chosen = st.selectbox(
         "Folder",
         [str(one) for one in own.offered(folder)],
         index=None,
+        format_func=without_places,
         placeholder="Choose one, or type its path",
         accept_new_options=True,
         key=visit.lasting(visit.folder_key(), None),
     )
     if not chosen:
         return None
-    path = str(own.readable_folder(own.IN_FOLDER + chosen.strip(), results.get_store(), folder))
+    path = str(own.readable_folder(own.IN_FOLDER + with_place(chosen.strip()), results.get_store(), folder))
     return Brought(own.IN_FOLDER + path, path)

@@ -17,6 +17,7 @@ from pages._shell import browser, results
 from pages._shell.address import DEFAULT_STUDY, View, go_to
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import code, escape_markdown
+from pages._shell.places import without_places
 
 
 def train(view: View) -> bool:
@@ -105,7 +106,11 @@ def _about(one: recipes.Recipe) -> str:
     except DataError as error:
         return escape_markdown(str(error))
     path = spec.source.removeprefix(own.IN_FOLDER)
-    where = "an uploaded zip" if spec.source.startswith(own.IN_ZIP) else f"the folder {code(path)}"
+    where = (
+        "an uploaded zip"
+        if spec.source.startswith(own.IN_ZIP)
+        else f"the folder {code(without_places(path))}"
+    )
     sees = "words" if spec.data == own.TEXTS else spec.backbone or "pixels"
     return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {where}"
 

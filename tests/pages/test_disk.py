@@ -1,0 +1,86 @@
+"""A disk that is full, only for reading, gone, or whose clock goes back: a sentence each, and nothing acknowledged lost."""
+
+import errno
+import os
+import shutil
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from influence_core.data.brought import uploads
+from influence_core.data.brought.tables import Choices
+from influence_core.errors import DataError
+from influence_core.store import Store
+from pages._shell import results
+from tests.data.test_home import TABLE
+from tests.visits import keys, press, said, title, visit_page
+
+DISKS = {
+    "full": (errno.ENOSPC, "the disk is full"),
+    "only for reading": (errno.EROFS, "Read-only file system"),
+}
+
+
+@pytest.fixture(autouse=True)
+def server(tmp_path, monkeypatch):
+    """A server with a store and a home of its own for every test."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+def refuse(monkeypatch, number):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refused)
+
+
+def keep(at):
+    return press(at, next(one for one in keys(at) if one.startswith("keep_")))
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_a_disk_that_refuses_is_said_and_the_app_goes_on(monkeypatch, disk):
+    number, words = DISKS[disk]
+    at = keep(visit_page("review", "diabetes", review="mine"))
+    with monkeypatch.context() as now:
+        refuse(now, number)
+        st.cache_resource.clear()
+        explained = visit_page("explain", "one-or-seven")
+        assert title(explained) and not explained.error
+        assert f"could not be kept ({words})" in said(explained).replace("\\", "")
+        keep(at)
+        assert f"could not be kept ({words}); nothing was changed" in said(at).replace("\\", "")
+        assert "Suspect 2 of 332" in said(at)
+        with pytest.raises(DataError, match=words):
+            uploads.keep(results.get_store(), TABLE, Choices("bought"), "a.csv")
+    keep(at)
+    assert not at.error and "Suspect 3 of 332" in said(at)
+
+
+def test_a_cache_that_vanishes_takes_nothing_along(server):
+    at = keep(visit_page("review", "diabetes", review="mine"))
+    shutil.rmtree(server / "cache")
+    assert not keep(at).error and "Suspect 3 of 332" in said(at)
+    shutil.rmtree(server / "cache", ignore_errors=True)
+    (server / "cache").write_text("in the way")
+    explained = visit_page("explain", "one-or-seven")
+    assert title(explained) and "could not be" in said(explained)
+    assert not keep(at).error and "Suspect 4 of 332" in said(at)
+
+
+def test_a_clock_that_was_set_back_forgets_results_and_nothing_else(server, monkeypatch):
+    """What is new then looks oldest, and goes first where the store is at its limit."""
+    monkeypatch.setattr(results, "get_store", lambda: Store(limit_bytes=100_000))
+    at = keep(visit_page("review", "diabetes", review="mine"))
+    for path in server.rglob("*"):
+        os.utime(path, (4e9, 4e9))
+    for number in range(3):
+        results.get_store().put(f"{number:032x}", {"x": np.zeros(7_500)}, {})
+    keep(at)
+    assert "Suspect 3 of 332" in said(at)
+    assert "Suspect 3 of 332" in said(visit_page("review", "diabetes", review="mine"))
