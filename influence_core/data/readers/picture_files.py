@@ -84,15 +84,19 @@ def opened(content: bytes, most_bytes: int, most_pixels: int) -> Iterator[Image.
             ) from error
 
 
-def require_room(image: Image.Image) -> None:
+def require_room(image: Image.Image, more: int = 0) -> None:
     """Refuse a picture that takes too much memory to unpack, once it is known how finely it will be.
+
+    Args:
+        image: of which no pixel is unpacked yet, or which will be copied.
+        more: bytes a pixel besides.
 
     Raises:
         PictureError: it does.
     """
     width, height = image.size
     known = "{} x {}".format(*image.info["whole size"])
-    each = OF_MODE.get(image.mode, OF_OTHERS) + OF_FORMAT.get(image.format or "", 0)
+    each = OF_MODE.get(image.mode, OF_OTHERS) + OF_FORMAT.get(image.format or "", 0) + more
     whole = width * height * each + _coefficients(image)
     if whole > MAX_MEMORY:
         raise PictureError(

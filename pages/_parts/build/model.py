@@ -74,10 +74,10 @@ def _propose(source: str, title: str) -> None:
 def _explain(data: str, model: str, classes: int) -> None:
     words = f"{model.capitalize()} regression{'' if classes == 2 else f' with {classes} classes'}, trained to its optimum. "
     if data == own.PHOTOS:
-        weights = backbones.weights_path("NAME", results.data_folder()).parent
         words += (
             "EfficientNet-Lite0 learned to see on ImageNet; its view of a picture takes about 0.05 s, once. Other networks "
-            f"of torchvision are offered once their weights are in {code(str(weights))}."
+            f"of torchvision are offered once their weights are in the folder {code(backbones.WEIGHTS_FOLDER)} of the app's data "
+            "folder."
         )
     st.caption(words)
 
