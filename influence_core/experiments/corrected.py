@@ -8,6 +8,7 @@ probability are evaluated at the outputs that this gives. What it needs of each 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
         UnsupportedError: If the model is not linear.
     """
     o = linear_objective(study)
-    known = leverages(study, context=context.part(0.0, 0.7))
+    pulled = _held_pulls(study, context.part(0.0, 0.7))
     c, x = o.loss.outputs, study.inputs(question.x)
     jacobian = x.new_zeros(len(x), c, c)
     jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
@@ -87,7 +88,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
     solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
-    return effects_of(study, question, o.weighted_products(o.x, pulls(study, known), solved))
+    return effects_of(study, question, o.weighted_products(o.x, pulled, solved))
 
 
 @remember("leverages")
@@ -112,6 +113,18 @@ def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: C
 def pulls(study: Study, known: Leverages) -> Tensor:
     """What each training example pulls with once its own curvature is gone too, ``(n, c)``."""
     return left_out_pulls(linear_objective(study), study.theta, torch.as_tensor(known.blocks).to(study.theta))
+
+
+_PULLS: WeakKeyDictionary[Study, Tensor] = WeakKeyDictionary()
+"""Of the studies that were asked about, as long as they are open: all that a question needs of their training examples."""
+
+
+def _held_pulls(study: Study, context: Context) -> Tensor:
+    """The pulls, made once an open study: they would take longer than the rest of a question does."""
+    held = _PULLS.get(study)
+    if held is None:
+        held = _PULLS[study] = pulls(study, leverages(study, context=context))
+    return held
 
 
 def left_open(study: Study, question: Question, known: Leverages) -> float:

@@ -6,8 +6,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments.explain import Explanation
+from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
 from influence_core.words import seconds, sign_rule
+from pages._common.verdict import NAMES
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import job_status
@@ -20,9 +22,10 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.warning(concern)
     read = "read from the store" if explanation.from_store else "computed since the app was started"
     with show_origin(
+        f"**Numbers.** {_numbers(explanation)}  \n"
         f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
-        f"**Solver.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true relative residual "
-        f"{facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
+        f"**Solver of the influence.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true "
+        f"relative residual {facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
         f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
         f"l2 = {facts.l2}, seed {study.spec.seed}; {facts.trained_to}; convergence check "
         f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
@@ -34,6 +37,16 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     notices.extend(results.get_store().notices())
     for notice in notices[-3:]:
         st.info(notice)
+
+
+def _numbers(explanation: Explanation) -> str:
+    """Which number is shown, and what proves it."""
+    name = f"{NAMES[explanation.number].capitalize()}."
+    if explanation.number == "proven":
+        return f"{name} Every model's gradient is at most {GRADIENT_TOL:g} of what leaving its example out brings in."
+    if explanation.number == "corrected":
+        return f"{name} With the exact curvature, and the test loss where that leads."
+    return name
 
 
 def show_origin(

@@ -48,7 +48,12 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             else f"these {len(chosen)} {explanation.kind}s together"
         )
         forecast, record = foresee(study, explanation, at, Change())
-        st.markdown(f"Forecast without {word}: **{nats(forecast.best)}**{alone(forecast, len(chosen))}")
+        known = ""
+        if len(chosen) == 1 and explanation.number == "proven":
+            known = f"Proven without {word}: **{nats(float(explanation.shown[at[0]]))}**. "
+        st.markdown(
+            f"{known}Forecast without {word}: **{nats(forecast.best)}**{alone(forecast, len(chosen))}"
+        )
         show_record(forecast, record)
         run, clear = st.columns([1.6, 5])
         begin_button("Take out and retrain", "retrain", run, width="stretch")

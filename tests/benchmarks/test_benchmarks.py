@@ -1,6 +1,7 @@
 """The plumbing of the benchmarks, at sizes that take no time: what is measured, judged and printed."""
 
 import json
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +9,23 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
+from influence_core.agreement import Agreement
+from influence_core.data import load
+from influence_core.experiments import all_left_out as every
+from influence_core.experiments import corrected, explain
+from influence_core.experiments import leave_one_out as left_out
+from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
-from tests import references
-from tests.benchmarks import all_left_out, groups, leave_one_out, records, scores
+from tests import references, toy_mails
+from tests.benchmarks import all_left_out, forecasts, groups, leave_one_out, records, scores, wrong_labels
 from tests.benchmarks.scores import Figure, Problem
-from tests.problems import normal
+from tests.experiments.test_wrong_labels import made_up
+from tests.problems import normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +171,107 @@ def test_every_example_is_left_out_in_a_process_of_its_own(monkeypatch, capsys):
     assert leave_one_out.main(arguments) == 0
     assert leave_one_out.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+def test_the_forecasts_case_measures_what_it_says(one_or_seven):
+    found, figures = forecasts.measure(one_or_seven, 3)
+    assert [one.limit for one in figures] == [None, forecasts.TIMES, None, None]
+    slope, ratio, *milliseconds = (one.value for one in figures)
+    assert ratio == pytest.approx(milliseconds[0] / milliseconds[1])
+    for first, sharper in zip(found.influence, found.corrected, strict=True):
+        assert sharper.worst < first.worst / 2
+        assert abs(sharper.slope - 1) <= slope < abs(first.slope - 1)
+    ids = one_or_seven.data.test.ids
+    asked = forecasts.asked(one_or_seven, 3)
+    assert [one.test_id for one in asked] == ids[[0, (len(ids) - 1) // 2, -1]].tolist()
+    context = ready(one_or_seven, corrected.UNDAMPED)
+    truth = every.effects(one_or_seven, every.run(one_or_seven, context=context), asked[0]).loss
+    influence = explain.run(one_or_seven, asked[0], context=context).scores
+    first = influence, corrected.run(one_or_seven, asked[0], context=context).loss
+    for mine, forecast in zip((found.influence[0], found.corrected[0]), first, strict=True):
+        assert astuple(mine) == pytest.approx(astuple(Agreement.of(forecast, truth)), rel=1e-9)
+    lines = list(found.lines("toy"))
+    assert lines[0] == "toy: 3 questions; 0 more whose answer no example moves"
+    worst = sorted(one.worst for one in found.corrected)
+    assert lines[-1].split()[6:] == [f"{x:.4f}" for x in np.quantile(worst, [0, 0.1, 0.5, 0.9, 1])]
+
+
+def test_the_strongest_are_forecast_and_proven_alone(one_or_seven):
+    found, figures = forecasts.measure_strongest(one_or_seven, leave_one_out.first_wrong(one_or_seven), k=5)
+    slope, miss, proof, seconds = figures
+    assert [one.limit for one in figures] == [None, forecasts.MISS, left_out.GRADIENT_TOL, None]
+    assert slope.value == abs(found.corrected[0].slope - 1) < abs(found.influence[0].slope - 1)
+    assert miss.value == found.corrected[0].worst < found.influence[0].worst
+    assert 0 < proof.value <= left_out.GRADIENT_TOL
+    assert seconds.value > 0
+    question, context = forecasts.asked(one_or_seven, 1)[0], ready(one_or_seven, corrected.UNDAMPED)
+    few = forecasts.corrected_of(one_or_seven, question, torch.tensor([7, 3]), context)
+    assert_allclose(few.loss, corrected.run(one_or_seven, question, context=context).loss[[7, 3]], rtol=1e-8)
+
+
+def test_an_answer_that_nothing_moves_is_counted_and_passed_over():
+    found = forecasts.Compared()
+    found.add(np.zeros(3), np.zeros(3), np.zeros(3))
+    found.add(np.array([1.0, 3.0]), np.array([2.0, 3.96]), np.array([2.0, 4.0]))
+    assert (found.unmoved, len(found.influence), len(found.corrected)) == (1, 1, 1)
+    assert found.slope_error("mails") == Figure(
+        "mails", "corrected: largest |slope - 1|", pytest.approx(0.02), None
+    )
+    assert found.slope_error("digits").limit == 0.03
+
+
+def test_forecasts_that_take_too_long_fall_short(monkeypatch, capsys, one_or_seven):
+    monkeypatch.delenv("SHARED_DATA", raising=False)
+    few = forecasts.Compared()
+    few.add(np.array([1.0, 3.0]), np.array([2.0, 3.96]), np.array([2.0, 4.0]))
+    measured = []
+
+    def measure(study, count):
+        measured.append(count)
+        return few, [Figure("mails", "time", 2.1, forecasts.TIMES)]
+
+    monkeypatch.setattr(forecasts, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(forecasts, "measure", measure)
+    assert forecasts.main(["--study", "mails", "--questions", "7", "--threads", "1"]) == 0
+    assert forecasts.main(["--check", "--threads", "1"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+    assert measured == [7] + [forecasts.QUESTIONS] * len(forecasts.STUDIES)
+
+
+def test_the_rankings_stand_side_by_side(monkeypatch, capsys):
+    toy = toy_mails.study()
+    opened = []
+    monkeypatch.setattr(wrong_labels.studies, "open_study", lambda spec, *_: opened.append(spec.name) or toy)
+    arguments = ["--study", "mails", "--threads", "1", "--repeats", "2"]
+    assert wrong_labels.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert opened == ["mails"]
+    assert "n 160, p 32, 16 flips, 2 repeats" in lines[1]
+    shown = {one[:42].strip(): one[42:].split()[::2] for one in lines[3:8]}
+    assert list(shown) == [title for method, title in METHODS.items() if method != "corrected"]
+    (again,) = (one[42:].split() for one in lines if one.startswith("leave-one-out loss, proven"))
+    assert again == shown[METHODS["proven"]], "the same flips"
+    monkeypatch.setattr(wrong_labels, "is_ahead", lambda _: False)
+    assert wrong_labels.main([*arguments, "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "falls short"
+
+
+def test_who_finds_more_is_judged_at_every_budget():
+    result = made_up()
+    assert wrong_labels.is_ahead(result)
+    fixed = result.fixed.copy()
+    fixed[:, result.methods.index("loss"), 4] += 0.1
+    assert not wrong_labels.is_ahead(made_up(fixed=fixed))
+
+
+def test_made_up_mails_stand_in_for_texts(tmp_path):
+    data = load("text-folder", str(wrong_labels.made_up(tmp_path, ham=60, spam=30)))
+    assert data.class_names == ("ham", "spam")
+    assert (len(data.train), len(data.test)) == (72, 18)
+    assert len({wrong_labels._word(one) for one in range(wrong_labels.WORDS)}) == wrong_labels.WORDS
+    x, y = data.train.x.numpy(), data.train.y.numpy()
+    known = np.abs(x[y == 0].mean(0) - x[y == 1].mean(0))
+    assert known.max() > 5 * np.median(known), "some words tell them apart"
 
 
 def test_the_groups_case_measures_what_it_says(one_or_seven):

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,13 +40,20 @@ def app_script() -> Path:
 
 @pytest.fixture(scope="session")
 def server(app_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running app; at the end no connection may have left this machine."""
-    folder = tmp_path_factory.mktemp("server")
+    """The address of a running app."""
+    with serving(app_script, tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@contextmanager
+def serving(app_script: Path, folder: Path, **settings: str) -> Iterator[str]:
+    """An app with an empty store and such settings; at the end no connection may have left this machine."""
     calls, port = folder / "calls.txt", _free_port()
     environment = os.environ | {
         "CALLS_OUT": str(calls),
-        "INFLUENCE_EXPLORER_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "INFLUENCE_EXPLORER_CACHE": str(folder / "cache"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        **settings,
     }
     command = [sys.executable, str(SERVE), str(app_script), str(port)]
     with (folder / "log.txt").open("w+", encoding="utf-8") as log:
@@ -77,7 +85,7 @@ def browser() -> Iterator["Browser"]:  # noqa: F821 (Playwright is imported only
 
 @pytest.fixture
 def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  # noqa: F821
-    """Opens pages: `page("/explain?test=3", color_scheme="dark", width=420)`.
+    """Opens pages: `page("/explain?test=3", color_scheme="dark", width=420)`; of another server by its whole address.
 
     At the end no page may have asked another host for anything, nor have thrown an error that nobody caught.
     """
@@ -99,7 +107,7 @@ def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  #
         opened.on("websocket", lambda websocket: _note_outside(websocket.url, outside))
         opened.on("pageerror", lambda error: uncaught.append(str(error)))
         opened.on("console", lambda message: _note_error(message, console))
-        opened.goto(server + path)
+        opened.goto(path if path.startswith("http") else server + path)
         wait_idle(opened, seconds=600)  # the first visit trains
         return opened
 

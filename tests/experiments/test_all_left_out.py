@@ -1,5 +1,7 @@
 """Every training example truly left out: effects, own predictions and corrected forecasts, against cold fits."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from influence_core.errors import Cancelled, UnsupportedError
 from influence_core.experiments import all_left_out, corrected, leave_one_out, questions
 from influence_core.experiments.explain import run as explain
 from influence_core.retraining import leave_one_out as together
+from influence_core.retraining import side_by_side
 from influence_core.store import Store
 from tests import references
 from tests.problems import TEMPERATURE, linear, linear_study, ready
@@ -71,6 +74,25 @@ def test_the_corrected_forecast_is_the_newton_step_at_the_loss_itself():
         assert found.probability[i] == pytest.approx(np.exp(-after) - np.exp(-before), rel=1e-7, abs=1e-12)
 
 
+def test_what_a_corrected_forecast_needs_of_the_training_examples_is_made_once_an_open_study(monkeypatch):
+    study, other = (linear_study(linear("softmax", seed=seed)) for seed in (0, 1))
+    first, second = (questions.ask(study, one) for one in (900, 901))
+    expected = corrected.run(replace(study), second)  # opened on its own
+    corrected.run(study, first)
+
+    def leverages(*_, **__):
+        raise AssertionError("made again")
+
+    monkeypatch.setattr(corrected, "leverages", leverages)
+    assert_array_equal(corrected.run(study, second).loss, expected.loss)
+    with pytest.raises(AssertionError, match="made again"):
+        corrected.run(other, second)
+    closed = weakref.ref(study)
+    del study
+    gc.collect()
+    assert closed() is None
+
+
 @pytest.fixture(scope="module")
 def context(one_or_seven):
     return ready(one_or_seven)
@@ -109,7 +131,7 @@ def _stop_at(words):
 @pytest.fixture
 def blocks_of_300(monkeypatch):
     def in_blocks(*args, **named):
-        return together.leave_each_out(*args, **named, memory_bytes=300 * 784 * 8 * together.COLUMNS)
+        return together.leave_each_out(*args, **named, memory_bytes=300 * 784 * 8 * side_by_side.COLUMNS)
 
     monkeypatch.setattr(all_left_out, "leave_each_out", in_blocks)
 
@@ -117,14 +139,12 @@ def blocks_of_300(monkeypatch):
 def test_a_stopped_run_goes_on_with_the_same_numbers(one_or_seven, context, table, tmp_path, blocks_of_300):
     store = Store(tmp_path)
     with pytest.raises(Cancelled):
-        all_left_out.run(
-            one_or_seven, context=replace(context, store=store, progress=_stop_at("600 of 1,092 retrain"))
-        )
+        all_left_out.run(one_or_seven, context=replace(context, store=store, progress=_stop_at("600 done")))
     assert all_left_out.recall(one_or_seven, context=Context(store)) is None
     seen = []
     heard = replace(context, store=Store(tmp_path), progress=lambda *one: seen.append(one))
     again = all_left_out.run(one_or_seven, context=heard)
-    assert [one for _, one in seen if "proven" in one][0].startswith("600 of 1,092")
+    assert [one for _, one in seen if one.endswith(" done")][0] == "600 done"
     assert min(np.diff([fraction for fraction, _ in seen])) >= 0
     assert_allclose(again.changes, table.changes, rtol=1e-4, atol=1e-9)
     assert again.proven
@@ -143,13 +163,13 @@ def test_a_damaged_block_is_made_again(one_or_seven, context, tmp_path, blocks_o
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    trained, train = [], together._Trainer.train
+    trained, train = [], side_by_side.Trainer.train
 
     def spy(trainer, at, *rest):
         trained.extend(at.tolist())
         return train(trainer, at, *rest)
 
-    monkeypatch.setattr(together._Trainer, "train", spy)
+    monkeypatch.setattr(side_by_side.Trainer, "train", spy)
     again = all_left_out.run(one_or_seven, context=replace(context, store=store))
     assert trained == list(range(900, 1_092))
     assert "damaged" in store.notices()[0]
