@@ -82,6 +82,17 @@ def test_pictures_to_test_on_without_classes_are_skipped_and_the_split_is_drawn(
     assert found.notes == ("There is no folder of classes to test on beside “train”: the split is drawn.",)
 
 
+def test_pictures_to_test_on_of_no_class_that_is_known_leave_the_split_to_be_drawn(tmp_path):
+    """As in Tiny ImageNet, where a text file names the classes of `val/images`."""
+    for name in PETS:
+        fill(tmp_path / "train" / name, {"images": 10})
+    fill(tmp_path / "val", {"images": 4}, start=50)
+    found = survey(tmp_path)
+    assert counts(found) == {"cats": (8, 2), "dogs": (8, 2)}
+    assert skipped(found)["pictures of a class without any in train"][0] == 4
+    assert found.notes == ("“val” and “train” have no class in common: the split is drawn of “train”.",)
+
+
 def test_parts_without_classes_are_no_classes(tmp_path):
     fill(tmp_path, {"Train": 8, "Test": 8})
     with pytest.raises(
