@@ -260,6 +260,17 @@ def test_a_table_that_leaves_it_open_is_asked_about(tmp_path, kind):
         survey(tmp_path)
 
 
+def test_of_tables_as_of_a_competition_the_one_to_train_on_counts(tmp_path):
+    write(tmp_path / "train.csv", _plain(flat(tmp_path, 12, "train")))
+    (tmp_path / "test").mkdir()
+    for at in range(3):
+        (tmp_path / "test" / f"t{at}.png").write_bytes(picture(90 + at))
+    write(tmp_path / "sample_submission.csv", [("file", "label"), *((f"t{at}.png", "梨") for at in range(3))])
+    found = survey(tmp_path)
+    assert counts(found) == {"りんご": (5, 1), "梨": (5, 1)}
+    assert skipped(found)["files without a label in train.csv"][0] == 3
+
+
 def test_two_tables_of_the_same_pictures_are_refused(tmp_path):
     names = flat(tmp_path)
     for title in ("a.csv", "b.csv"):
