@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 
 from PIL import Image
@@ -126,10 +127,9 @@ def over_white(image: Image.Image) -> Image.Image:
 def _reads_heic() -> bool:
     """Whether the plugin for HEIC is at hand; it is registered then."""
     try:
-        from pillow_heif import register_heif_opener
+        import_module("pillow_heif").register_heif_opener()
     except ImportError:
         return False
-    register_heif_opener()
     return True
 
 
