@@ -20,7 +20,7 @@ takes a table of your own (CSV). *Review the suspects* shows one suspect at a ti
 OWN = """
 Pictures, texts and tables of your own become studies on the page *Build your own study*, which says what it skipped and why. A zip is unpacked into a folder of its own beside
 the kept results, as large as those may get, and the oldest is forgotten first. Of the server's own disk only the data folder can be read, and the folders that whoever starts the
-app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth`; *Build your own study* downloads them when you ask it to. A network of your own comes
+app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth` or `.safetensors`; *Build your own study* downloads them when you ask it to. A network of your own comes
 as a Python file that whoever starts the app names; nothing that runs code is ever accepted through the browser.
 """
 

@@ -202,6 +202,13 @@ def test_a_transparent_picture_shrunk_in_bands_is_the_same_picture(monkeypatch):
     assert np.abs(read_photo(save(image), 32).astype(int) - whole).max() <= 2
 
 
+def test_a_long_thin_transparent_picture_is_refused_before_it_is_copied(monkeypatch):
+    monkeypatch.setattr(picture_files, "MAX_MEMORY", 10**7)
+    content = save(Image.new("RGBA", (20_000, 60)))
+    with pytest.raises(PictureError, match="20000 x 60 pixels, which as PNG take 14 MB"):
+        read_photo(content, 32)
+
+
 def test_a_heic_without_its_plugin_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(picture_files, "_reads_heic", lambda: False)
     with pytest.raises(PictureError, match="HEIC, as iPhones take them. Save it as JPEG, or .* pillow-heif"):

@@ -31,7 +31,8 @@ def _pictures(n: int, shape=(12, 12), seed: int = 0) -> tuple[np.ndarray, np.nda
     return grey, labels
 
 
-def _files(pack: bool = True, shape=(12, 12)) -> dict[str, bytes]:
+def data_set_files(pack: bool = True, shape=(12, 12)) -> dict[str, bytes]:
+    """The four files, 60 pictures to train on and 24 to test on."""
     files = {}
     for name, n, seed in (("train", 60, 0), ("t10k", 24, 1)):
         grey, labels = _pictures(n, shape, seed)
@@ -49,7 +50,7 @@ def _write(root: Path, files: dict[str, bytes]) -> Path:
 @pytest.mark.parametrize("pack", [True, False])
 @pytest.mark.parametrize("wrapped", ["", "FashionMNIST/raw"])
 def test_idx_files_are_a_data_set_with_its_split(tmp_path, pack, wrapped):
-    _write(tmp_path / wrapped, {**_files(pack), "README.md": b"fashion"})
+    _write(tmp_path / wrapped, {**data_set_files(pack), "README.md": b"fashion"})
     found = survey(tmp_path)
     assert found.class_names == ("3", "5")
     assert (found.is_train.sum(), (~found.is_train).sum()) == (60, 24)
@@ -75,7 +76,7 @@ def test_oblong_pictures_of_one_part_by_other_names(tmp_path):
 
 
 def test_a_model_is_trained_on_their_brightness_and_explained(tmp_path):
-    _write(tmp_path, _files())
+    _write(tmp_path, data_set_files())
     spec = StudySpec("mine", "Mine", own.PHOTOS, "logistic", 0.01, source=f"{own.IN_FOLDER}{tmp_path}")
     study = open_study(spec, folder=str(tmp_path))
     assert study.data.image_shape == (12, 12) and study.data.train.x.shape == (60, 144)
@@ -89,7 +90,7 @@ def test_a_model_is_trained_on_their_brightness_and_explained(tmp_path):
 def test_they_are_read_from_a_zip_and_offered(tmp_path):
     from influence_core.data.readers.archives import unpack
 
-    made = unpack(packed(_files()), tmp_path / "made")
+    made = unpack(packed(data_set_files()), tmp_path / "made")
     assert (made.files, made.skipped) == (4, ())
     assert len(survey(made.folder).files) == 84
     assert tmp_path / "made" in own.offered(str(tmp_path))
@@ -122,7 +123,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_bad_idx_files_are_refused_in_words(tmp_path, name):
     spoil, words = BAD[name]
-    files = _files(pack=False)
+    files = data_set_files(pack=False)
     spoil(files)
     with pytest.raises(DataError, match=words) as refusal:
         survey(_write(tmp_path, files))
@@ -130,7 +131,7 @@ def test_bad_idx_files_are_refused_in_words(tmp_path, name):
 
 
 def test_links_are_not_followed(tmp_path):
-    _write(tmp_path / "elsewhere", _files())
+    _write(tmp_path / "elsewhere", data_set_files())
     for one in (tmp_path / "elsewhere").iterdir():
         (tmp_path / "mine" / "raw").mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / "raw" / one.name).symlink_to(one)
@@ -141,4 +142,4 @@ def test_links_are_not_followed(tmp_path):
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(idx_files, "MAX_BYTES", 1_000)
     with pytest.raises(DataError, match="Keep fewer"):
-        survey(_write(tmp_path, _files()))
+        survey(_write(tmp_path, data_set_files()))

@@ -82,6 +82,17 @@ def test_pictures_to_test_on_without_classes_are_skipped_and_the_split_is_drawn(
     assert found.notes == ("There is no folder of classes to test on beside “train”: the split is drawn.",)
 
 
+def test_pictures_to_test_on_of_no_class_that_is_known_leave_the_split_to_be_drawn(tmp_path):
+    """As in Tiny ImageNet, where a text file names the classes of `val/images`."""
+    for name in PETS:
+        fill(tmp_path / "train" / name, {"images": 10})
+    fill(tmp_path / "val", {"images": 4}, start=50)
+    found = survey(tmp_path)
+    assert counts(found) == {"cats": (8, 2), "dogs": (8, 2)}
+    assert skipped(found)["pictures of a class without any in train"][0] == 4
+    assert found.notes == ("“val” and “train” have no class in common: the split is drawn of “train”.",)
+
+
 def test_parts_without_classes_are_no_classes(tmp_path):
     fill(tmp_path, {"Train": 8, "Test": 8})
     with pytest.raises(
@@ -247,6 +258,17 @@ def test_a_table_that_leaves_it_open_is_asked_about(tmp_path, kind):
     write(tmp_path / "labels.csv", rows(flat(tmp_path)))
     with pytest.raises(DataError, match=words):
         survey(tmp_path)
+
+
+def test_of_tables_as_of_a_competition_the_one_to_train_on_counts(tmp_path):
+    write(tmp_path / "train.csv", _plain(flat(tmp_path, 12, "train")))
+    (tmp_path / "test").mkdir()
+    for at in range(3):
+        (tmp_path / "test" / f"t{at}.png").write_bytes(picture(90 + at))
+    write(tmp_path / "sample_submission.csv", [("file", "label"), *((f"t{at}.png", "梨") for at in range(3))])
+    found = survey(tmp_path)
+    assert counts(found) == {"りんご": (5, 1), "梨": (5, 1)}
+    assert skipped(found)["files without a label in train.csv"][0] == 3
 
 
 def test_two_tables_of_the_same_pictures_are_refused(tmp_path):

@@ -14,7 +14,7 @@ from pages._parts.build import bring, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
-from tests.data import test_text_folder
+from tests.data import test_idx_files, test_text_folder
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
@@ -135,6 +135,28 @@ def test_a_folder_with_three_classes_and_pixels(folder):
     assert (kept.fields["model"], kept.fields["seed"], kept.fields["backbone"]) == ("softmax", 3, "")
     assert kept.fields["source"] == f"folder:{pets_folder}"
     assert "pixels, softmax regression" in said(at)
+
+
+def test_idx_files_in_a_zip_are_trained_on_and_explained_by_their_pixels(uploaded):
+    uploaded["file"] = File(packed(test_idx_files.data_set_files()).getvalue(), "fashion.zip")
+    at = visit_page(PAGE)
+    assert "**2 classes**, **60** pictures to train on and **24** to test on." in said(at)
+    at.selectbox(key="build_backbone").set_value("")
+    train(at)
+    (kept,) = built()
+    assert "train-images-idx3-ubyte/7" in said(visit_page("explain", kept.name, open="7"))
+
+
+def test_how_pictures_were_read_is_said_to_the_letter(uploaded):
+    names = [f"{at}.png" for at in range(12)]
+    rows = "".join(f"{name},{'ab'[at % 2]}\n" for at, name in enumerate(names))
+    files = {f"pics/{name}": picture(at) for at, name in enumerate(names)}
+    uploaded["file"] = File(packed({"labels.csv": f"*f*,$x$\n{rows}".encode(), **files}).getvalue())
+    at = visit_page(PAGE)
+    assert "**2 classes**, **10** pictures to train on and **2** to test on." in said(at)
+    (note,) = (one.value for one in at.info)
+    assert note.startswith("labels.csv says what is on each picture")
+    assert r"\*f\*" in note and r"\$x\$" in note
 
 
 def test_texts_in_a_folder(folder):

@@ -113,9 +113,18 @@ def _by_folder(
             [one for name in train for one in _of_part(inside, name, "", skipped)],
             (note,) if len(folders) > len(train) else (),
         )
-    files = [one for name in (*train, *test) for one in _of_part(inside, name, parts[name], skipped)]
+    files = _same_labels(
+        [one for name in (*train, *test) for one in _of_part(inside, name, parts[name], skipped)]
+    )
+    known, tested = ({one.label for one in files if one.part == part} for part in (TRAIN, TEST))
+    if tested and not tested & known:
+        note = f"{_names(test)} and {_names(train)} have no class in common: the split is drawn of {_names(train)}."
+        for one in files:
+            if one.part == TEST:
+                skipped.add(f"pictures of a class without any in {_plain(train)}", one.name)
+        return Listing([replace(one, part="") for one in files if one.part == TRAIN], (note,))
     note = f"{_names(test)} are for testing, together." if len(test) > 1 else ""
-    return Listing(_same_labels(files), (note,) if note else ())
+    return Listing(files, (note,) if note else ())
 
 
 def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[PictureFile]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from influence_core.data.readers.delimited import read
 from influence_core.data.readers.skipped import SkipReport, shown
-from influence_core.data.readers.split_names import part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
 
 SUFFIXES = (".csv", ".tsv")
@@ -42,7 +42,7 @@ class Labels:
 
 
 def label_files(root: Path, files: Sequence[str], skipped: SkipReport) -> Labels | None:
-    """What the one table among files says of the others; ``None`` where no table names any of them.
+    """What a table among files says of the others; ``None`` where no table names any of them.
 
     Args:
         root: The folder.
@@ -50,13 +50,17 @@ def label_files(root: Path, files: Sequence[str], skipped: SkipReport) -> Labels
         skipped: Told which pictures have no label, or two.
 
     Raises:
-        DataError: The table cannot be read, several columns may be the label, or several tables name the same pictures.
+        DataError: The table cannot be read, several columns may be the label, or several tables name pictures and none is
+            called the labels, or train.
     """
     tables = [one for one in files if one.lower().endswith(SUFFIXES)]
     pictures = [one for one in files if one not in tables]
     found = [
         one for one in (_Table.read(root, name, pictures) for name in tables if pictures) if one is not None
     ]
+    surest = [one for one in found if one.is_surely_labels]
+    if len(surest) == 1:
+        found = surest
     if len(found) > 1:
         named = " and ".join(f"“{one.title}”" for one in found)
         raise DataError(f"{named} both name the pictures. Keep one table beside them, with all labels.")
@@ -104,6 +108,12 @@ class _Table:
         at = counts.index(max(counts))
         return cls(title, columns, rows, at, named[at])
 
+    @property
+    def is_surely_labels(self) -> bool:
+        """Whether its name says so, beside a table to test on or an example of what to hand in."""
+        stem = self.title.rpartition(".")[0]
+        return part_of(stem) == TRAIN or "label" in stem.casefold() or "ラベル" in stem
+
     def labels(self, pictures: Sequence[str], skipped: SkipReport) -> Labels:
         """Of the pictures that it names once."""
         split = self._split()
@@ -135,7 +145,7 @@ class _Table:
     def _split(self) -> int | None:
         """The column that says which rows to train on and which to test on."""
         for at in range(len(self.columns)):
-            if at != self.at and {part_of(row[at]) for row in self.rows} == {"train", "test"}:
+            if at != self.at and {part_of(row[at]) for row in self.rows} == {TRAIN, TEST}:
                 return at
         return None
 

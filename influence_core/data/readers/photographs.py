@@ -20,6 +20,8 @@ BAND = 2 * 10**6
 """Pixels that are converted at a time."""
 LARGE = 8 * 10**6
 """A picture with transparency and more pixels is shrunk band by band before it is shrunk smoothly."""
+WHOLE_ALPHA = 8
+"""Bytes a pixel that a picture with transparency takes besides where it is shrunk whole."""
 GAP = 3.0
 """Pictures are averaged down to so many times the side before they are shrunk smoothly."""
 UPRIGHT = {
@@ -113,16 +115,30 @@ def _to_8_bits(image: Image.Image, side: int, greys: Greys) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         return _in_bands(image, "L", 1, lambda band: Image.fromarray(greys.to_8_bits(np.asarray(band))))
     if image.has_transparency_data:
-        factor = int(min(image.size) / side / GAP) or 1
-        if image.width * image.height <= LARGE or factor == 1:
-            return image.convert("RGBA")
-        return _in_bands(
-            image,
-            "RGBA",
-            factor,
-            lambda band: band.convert("RGBA").convert("RGBa").reduce(factor).convert("RGBA"),
-        )
+        return with_alpha(image, side)
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def with_alpha(image: Image.Image, side: int) -> Image.Image:
+    """A picture with transparency as RGBA; a large one averaged down on the way to a side, band by band.
+
+    Args:
+        image: of any mode with transparency.
+        side: to which the short side will be shrunk smoothly; no band is averaged below `GAP` times that.
+
+    Raises:
+        PictureError: it is long and thin, and too large to be copied whole.
+    """
+    factor = int(min(image.size) / side / GAP) or 1
+    if image.width * image.height <= LARGE or factor == 1:
+        require_room(image, WHOLE_ALPHA)
+        return image if image.mode == "RGBA" else image.convert("RGBA")
+    return _in_bands(
+        image,
+        "RGBA",
+        factor,
+        lambda band: band.convert("RGBA").convert("RGBa").reduce(factor).convert("RGBA"),
+    )
 
 
 def _in_bands(

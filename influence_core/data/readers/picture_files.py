@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from io import BytesIO
 
 from PIL import Image
@@ -84,15 +85,19 @@ def opened(content: bytes, most_bytes: int, most_pixels: int) -> Iterator[Image.
             ) from error
 
 
-def require_room(image: Image.Image) -> None:
+def require_room(image: Image.Image, more: int = 0) -> None:
     """Refuse a picture that takes too much memory to unpack, once it is known how finely it will be.
+
+    Args:
+        image: of which no pixel is unpacked yet, or which will be copied.
+        more: bytes a pixel besides.
 
     Raises:
         PictureError: it does.
     """
     width, height = image.size
     known = "{} x {}".format(*image.info["whole size"])
-    each = OF_MODE.get(image.mode, OF_OTHERS) + OF_FORMAT.get(image.format or "", 0)
+    each = OF_MODE.get(image.mode, OF_OTHERS) + OF_FORMAT.get(image.format or "", 0) + more
     whole = width * height * each + _coefficients(image)
     if whole > MAX_MEMORY:
         raise PictureError(
@@ -122,10 +127,9 @@ def over_white(image: Image.Image) -> Image.Image:
 def _reads_heic() -> bool:
     """Whether the plugin for HEIC is at hand; it is registered then."""
     try:
-        from pillow_heif import register_heif_opener
+        import_module("pillow_heif").register_heif_opener()
     except ImportError:
         return False
-    register_heif_opener()
     return True
 
 

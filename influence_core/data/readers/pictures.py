@@ -8,7 +8,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from influence_core.data.readers.picture_files import opened, over_white
+from influence_core.data.readers.photographs import with_alpha
+from influence_core.data.readers.picture_files import opened, over_white, require_room
 from influence_core.errors import DataError
 
 MAX_BYTES = 10 * 10**6
@@ -62,6 +63,7 @@ def check_pixels(x: Tensor, d: int) -> None:
 def _decode(content: bytes) -> np.ndarray:
     """Brightness (h, w) in 0..1 of an uploaded file, at most WORKING_SIDE a side."""
     with opened(content, MAX_BYTES, MAX_PIXELS) as image:
+        require_room(image)
         return _brightness(image)
 
 
@@ -70,7 +72,7 @@ def _brightness(image: Image.Image) -> np.ndarray:
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         return _deep_brightness(image)
-    small = image.convert("RGBA" if image.has_transparency_data else "L")
+    small = with_alpha(image, WORKING_SIDE) if image.has_transparency_data else image.convert("L")
     small.thumbnail((WORKING_SIDE, WORKING_SIDE))
     if small.mode == "RGBA":
         small = over_white(small).convert("L")

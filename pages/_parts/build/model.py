@@ -14,7 +14,6 @@ from pages._parts.build import visit
 from pages._shell import browser, results
 from pages._shell.escape import code
 from pages._shell.jobs import get_jobs
-from pages._shell.places import without_places
 
 PIXELS = ""
 DEFAULT_L2 = {own.PHOTOS: 0.001, own.TEXTS: 1e-4}
@@ -77,10 +76,10 @@ def _propose(source: str, title: str) -> None:
 def _explain(data: str, model: str, classes: int) -> None:
     words = f"{model.capitalize()} regression{'' if classes == 2 else f' with {classes} classes'}, trained to its optimum. "
     if data == own.PHOTOS:
-        weights = backbones.weights_path("NAME", results.data_folder()).parent
         words += (
             "EfficientNet-Lite0 learned to see on ImageNet; its view of a picture takes about 0.05 s, once. Other networks "
-            f"of torchvision are offered once their weights are in {code(without_places(str(weights)))}."
+            f"of torchvision are offered once their weights are in the folder {code(backbones.WEIGHTS_FOLDER)} of the app's data "
+            "folder."
         )
     st.caption(words)
 
