@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from influence_core import agreement
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
     Effects,
@@ -20,9 +20,11 @@ from influence_core.experiments.corrected import (
     undamped,
 )
 from influence_core.experiments.questions import Question
+from influence_core.experiments.without_itself import WithoutItself, of_moves, own_moves
 from influence_core.influence import leverage_blocks
-from influence_core.retraining.leave_one_out import GRADIENT_TOL, leave_each_out
-from influence_core.solvers.base import Inverse
+from influence_core.progress import Progress
+from influence_core.retraining.leave_one_out import leave_each_out
+from influence_core.retraining.side_by_side import GRADIENT_TOL, EditedModels
 from influence_core.store.mapped import MappedRows
 from influence_core.store.remember import key_of, remember
 from influence_core.studies import Study
@@ -45,6 +47,8 @@ DTYPE = "float32"
 AXES = ("training example that is left out", "change of the parameter")
 PROBE = 256
 """Models that are trained to estimate the time that all of them take."""
+Training = Callable[[Tensor, Progress], Iterator[EditedModels]]
+"""Trains the models of the examples at positions ``(m,)``, and tells how far it is."""
 MULTIPLIED = 2.0
 """Leverages from the inverse take about so many times the solves that make it."""
 
@@ -105,31 +109,6 @@ class Limit:
         return estimate.seconds <= self.seconds and estimate.bytes <= self.bytes
 
 
-@dataclass(frozen=True, eq=False)
-class WithoutItself:
-    """What the model says of each training example when it has never seen it.
-
-    Attributes:
-        probabilities: ``(n, classes)``.
-        labels: ``(n,)`` the labels in the training set.
-        memorisation: ``(n,)`` own loss without the example minus with it, nats: the true self-influence.
-    """
-
-    probabilities: np.ndarray
-    labels: np.ndarray
-    memorisation: np.ndarray
-
-    @property
-    def own_probability(self) -> np.ndarray:
-        """``(n,)`` the probability of each example's own label."""
-        return self.probabilities[np.arange(len(self.labels)), self.labels]
-
-    @property
-    def accuracy(self) -> float:
-        """The leave-one-out accuracy of the study."""
-        return agreement.accuracy(self.probabilities.argmax(1), self.labels)
-
-
 @remember("all left out", stored=False)
 def run(study: Study, *, context: Context = ALONE) -> AllLeftOut:
     """Train the models without each training example, those that are not in the store yet.
@@ -142,13 +121,9 @@ def run(study: Study, *, context: Context = ALONE) -> AllLeftOut:
     Raises:
         UnsupportedError: If the model is not linear.
     """
-    rows = _rows(study, context)
+    rows = rows_of(study, "all left out, rows", AXES, context)
     while len(rows.missing()):  # once, unless the store has forgotten the table meanwhile
-        engine = undamped(study, context.part(0.0, 0.1))
-        known = leverages(study, engine=engine, context=context.part(0.1, 0.25))
-        blocks = torch.as_tensor(known.blocks).to(study.theta)
-        for at in _runs(rows.missing()):
-            _train(study, rows, at, blocks[at], engine.inverse, context.part(0.25, 1.0))
+        fill(rows, _training(study, context.part(0.0, 0.25)), context.part(0.25, 1.0))
     return AllLeftOut(
         ids=study.data.train.ids.numpy(),
         changes=rows.matrix,
@@ -161,7 +136,8 @@ def run(study: Study, *, context: Context = ALONE) -> AllLeftOut:
 
 def recall(study: Study, *, context: Context) -> AllLeftOut | None:
     """The table if the store has it whole; nothing is trained."""
-    return None if len(_rows(study, context).missing()) else run(study, context=context)
+    rows = rows_of(study, "all left out, rows", AXES, context)
+    return None if len(rows.missing()) else run(study, context=context)
 
 
 @remember("all left out within a limit", stored=False)
@@ -184,7 +160,7 @@ def estimate(study: Study, *, context: Context = ALONE) -> Estimate:
     Raises:
         UnsupportedError: If the model is not linear.
     """
-    o, missing = linear_objective(study), _rows(study, context).missing()
+    o, missing = linear_objective(study), rows_of(study, "all left out, rows", AXES, context).missing()
     size = o.n * o.dim * np.dtype(DTYPE).itemsize
     if not len(missing):
         return Estimate(0.0, size)
@@ -214,52 +190,49 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:
     """The exact leave-one-out prediction of every training example."""
-    o = linear_objective(study)
-    before = o.outputs(study.theta, o.x)
-    changes = torch.as_tensor(table.changes).view(o.n, -1, o.loss.outputs)
-    moves = [_own_moves(o.x[rows], changes[rows]) for rows in o.chunks(o.n, o.dim)]
-    after = before + torch.cat(moves).to(before)
-    memorised = o.loss.values(after, o.y) - o.loss.values(before, o.y)
-    return WithoutItself(
-        o.loss.probabilities(after).cpu().numpy(), o.y.cpu().numpy(), memorised.cpu().double().numpy()
+    o, changes = linear_objective(study), torch.as_tensor(table.changes)
+    moves = [own_moves(o, rows, changes[rows]) for rows in o.chunks(o.n, o.dim)]
+    return of_moves(o, study.theta, torch.cat(moves))
+
+
+def _training(study: Study, context: Context) -> Training:
+    """What trains the models without the examples at some positions, once the curvature is prepared."""
+    o, dtype = linear_objective(study), getattr(torch, DTYPE)
+    engine = undamped(study, context.part(0.0, 0.4))
+    known = leverages(study, engine=engine, context=context.part(0.4, 1.0))
+    blocks = torch.as_tensor(known.blocks).to(study.theta)
+    return lambda at, progress: leave_each_out(
+        o, study.theta, engine.inverse, at, blocks[at], dtype, progress=progress
     )
 
 
-def _own_moves(x: Tensor, changes: Tensor) -> Tensor:
-    """How each example's own outputs move, ``(b, c)``."""
-    return torch.bmm(x.to(changes)[:, None], changes)[:, 0]
-
-
-def _rows(study: Study, context: Context) -> MappedRows:
+def rows_of(study: Study, name: str, axes: tuple[str, str], context: Context) -> MappedRows:
+    """Where the store keeps the models of a table, by the name of what was trained."""
     o = linear_objective(study)
-    key = key_of("all left out, rows", study, GRADIENT_TOL, DTYPE)
-    return MappedRows(context.store, key, (o.n, o.dim), DTYPE, AXES)
+    return MappedRows(context.store, key_of(name, study, GRADIENT_TOL, DTYPE), (o.n, o.dim), DTYPE, axes)
 
 
-def _runs(missing: np.ndarray) -> list[np.ndarray]:
-    """Positions ``(k,)`` in runs without a gap."""
-    return np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1)
+def fill(rows: MappedRows, models: Training, context: Context) -> None:
+    """Train the models that are missing, and keep each block of them as it comes.
 
-
-def _train(
-    study: Study, rows: MappedRows, at: np.ndarray, blocks: Tensor, inverse: Inverse, context: Context
-) -> None:
-    """Train the models without the examples ``at (k,)``, without a gap, and keep each block of them as it comes."""
-    o, n = linear_objective(study), rows.shape[0]
+    Args:
+        rows: Where they are kept.
+        models: Trains those at positions without a gap.
+        context: Who is told how many are done.
+    """
+    n, missing = rows.shape[0], rows.missing()
 
     def progress(_: float, __: str) -> None:
         done = n - len(rows.missing())
         context.report(done / n, f"{done:,} done")
 
-    started = time.perf_counter()
-    models = leave_each_out(
-        o, study.theta, inverse, torch.as_tensor(at), blocks, getattr(torch, DTYPE), progress=progress
-    )
-    for one in models:
-        numbers = {
-            "gradient_norm": one.gradient_norms.cpu().double().numpy(),
-            "target": one.targets.cpu().double().numpy(),
-            "seconds": np.full(len(one.targets), (time.perf_counter() - started) / len(one.targets)),
-        }
-        rows.add(int(one.positions[0]), one.changes.cpu().numpy(), numbers)
+    for at in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
         started = time.perf_counter()
+        for one in models(torch.as_tensor(at), progress):
+            numbers = {
+                "gradient_norm": one.gradient_norms.cpu().double().numpy(),
+                "target": one.targets.cpu().double().numpy(),
+                "seconds": np.full(len(one.targets), (time.perf_counter() - started) / len(one.targets)),
+            }
+            rows.add(int(one.positions[0]), one.changes.cpu().numpy(), numbers)
+            started = time.perf_counter()

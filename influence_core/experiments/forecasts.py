@@ -15,7 +15,7 @@ from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.corrected import Effects, linear_objective
 from influence_core.experiments.explanation import Explanation
 from influence_core.influence import largest_leverages
-from influence_core.retraining.leave_one_out import GRADIENT_TOL
+from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 

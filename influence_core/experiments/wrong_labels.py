@@ -1,4 +1,4 @@
-"""Which training labels are wrong? Flipped ones, looked for by self-influence, by loss and at random (Figure 6)."""
+"""Which training labels are wrong? Flipped ones, looked for by influence, by loss with and without the example, at random."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import suspects
-from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.suspects import METHODS, Ranking
 from influence_core.store.remember import remember
 from influence_core.studies import Study, StudySpec
 from influence_core.training.refit import Fitter
@@ -57,6 +57,8 @@ class WrongLabels:
         accuracy: ``(r, m, b)`` test accuracy after they got their true labels back and the model was trained again.
         flipped_accuracy: ``(r,)`` test accuracy of the model trained on the flipped labels.
         clean_accuracy: Test accuracy of the model trained on the true labels.
+        unseen_accuracy: Its leave-one-out accuracy: of its answers to each training example had it never seen that one;
+            proven or forecast, as the method is.
         flipped: Labels that were flipped in each repeat.
         n: Training examples.
         p: Parameters.
@@ -72,6 +74,7 @@ class WrongLabels:
     accuracy: np.ndarray
     flipped_accuracy: np.ndarray
     clean_accuracy: float
+    unseen_accuracy: float
     flipped: int
     n: int
     p: int
@@ -146,7 +149,9 @@ def run(study: Study, settings: FlipSettings = DEFAULTS, *, context: Context = A
     """
     require(supports(study.spec))
     started, bench = time.perf_counter(), _Bench(study, settings)
-    found = [bench.repeat(one, context.step(one, settings.repeats)) for one in range(settings.repeats)]
+    repeats, clean = context.part(0.0, 0.95), context.part(0.95, 1.0)
+    found = [bench.repeat(one, repeats.step(one, settings.repeats)) for one in range(settings.repeats)]
+    unseen = bench.rank(bench.true, study.theta, 0, clean.named("the model of the true labels")).unseen
     return WrongLabels(
         settings=settings,
         methods=bench.methods,
@@ -155,6 +160,7 @@ def run(study: Study, settings: FlipSettings = DEFAULTS, *, context: Context = A
         accuracy=np.array([one.accuracy for one in found]),
         flipped_accuracy=np.array([one.flipped_accuracy for one in found]),
         clean_accuracy=study.predictions.accuracy,
+        unseen_accuracy=unseen.accuracy,
         flipped=count(study.objective.n, settings.share),
         n=study.objective.n,
         p=study.objective.dim,
@@ -207,19 +213,19 @@ class _Bench:
         context.report(0.0, words)
         wrong, at = flip(self.true, len(self.study.data.class_names), self.settings, repeat)
         theta = self.fitter.fit(wrong, self.study.theta, context.part(0.0, 0.05).progress)
-        scores = self._rank(wrong, theta, repeat, context.part(0.05, 0.4))
+        scores = self.rank(wrong, theta, repeat, context.part(0.05, 0.5)).scores
         fixed, accuracy = [], []
-        repairs = context.part(0.4, 1.0).named(words)
+        repairs = context.part(0.5, 1.0).named(words)
         for row, method in enumerate(self.methods):
             order = np.argsort(-scores[method], kind="stable")
             fixed.append([np.isin(at, order[:checked]).mean() for checked in self.checked])
             accuracy.append(self._repair(wrong, order, theta, repairs.step(row, len(self.methods))))
         return _Repeat(np.array(fixed), np.array(accuracy), suspects.accuracy(self.study, theta))
 
-    def _rank(self, wrong: np.ndarray, theta: Tensor, repeat: int, context: Context) -> dict[str, np.ndarray]:
-        """The scores ``(n,)`` of the wrong labels, by method."""
-        edited, seed = suspects.relabelled(self.study, wrong), (self.settings.seed, repeat, 1)
-        return suspects.rank(edited, theta, self.gram, seed, context.progress)
+    def rank(self, labels: np.ndarray, theta: Tensor, repeat: int, context: Context) -> Ranking:
+        """Of labels ``(n,)`` by the model ``theta (p,)`` that was trained on them."""
+        edited, seed = suspects.relabelled(self.study, labels), (self.settings.seed, repeat, 1)
+        return suspects.rank(edited, theta, self.methods, self.gram, seed, context.progress)
 
     def _repair(self, wrong: np.ndarray, order: np.ndarray, theta: Tensor, context: Context) -> list[float]:
         """Test accuracy at every budget, the first of an order ``(n,)`` having their true labels back."""

@@ -19,12 +19,25 @@ CLEAR = "rgba(0,0,0,0)"
 LOOKS: dict[str, dict[str, Any]] = {
     "exact": {"line": {"width": 3.5}, "marker": {"size": 10, "symbol": "circle"}},
     "published": {"line": {"width": 2}, "marker": {"size": 9, "symbol": "circle-open"}},
+    "proven": {"line": {"width": 2.5, "dash": "dashdot"}, "marker": {"size": 10, "symbol": "diamond"}},
+    "corrected": {
+        "line": {"width": 2.5, "dash": "dashdot"},
+        "marker": {"size": 10, "symbol": "diamond-open"},
+    },
     "loss": {"line": {"width": 2, "dash": "dash"}, "marker": {"size": 9, "symbol": "square"}},
     "random": {"line": {"width": 2, "dash": "dot"}, "marker": {"size": 9, "symbol": "x-thin-open"}},
 }
 """Told apart by shape: in this product colour is for the sign of an influence."""
-PAPER = {"exact": "#1f3fbf", "published": "#5b9bd5", "loss": "#2a9d3c", "random": "#d62728"}
-"""The paper's own colours; its "Influence" in two shades of blue."""
+UNSEEN = "#7b3fa0"
+PAPER = {
+    "exact": "#1f3fbf",
+    "published": "#5b9bd5",
+    "proven": UNSEEN,
+    "corrected": UNSEEN,
+    "loss": "#2a9d3c",
+    "random": "#d62728",
+}
+"""The paper's own colours; its "Influence" in two shades of blue, and violet for what it has not."""
 
 
 def accuracy(result: WrongLabels, bars: Bars = "error") -> go.Figure:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import SolveError, UnsupportedError
+from influence_core.influence.leverage import leverage_blocks
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.progress import Progress, part, report
@@ -29,10 +30,12 @@ class SelfInfluence:
             ``w_i sigma(-m_i)^2 x_i' A^-1 x_i`` with the margin ``m_i``.
         published: ``(n,)`` the same with ``sigma(-m_i)`` to the power of 1, which the authors' code computed when the
             paper's Figure 6 was drawn: no loss change. ``None`` for models with several outputs.
+        leverages: ``(n, c, c)`` the ``leverage_blocks`` ``K_i = J_i A^-1 J_i'`` that both are made of.
     """
 
     exact: Tensor
     published: Tensor | None
+    leverages: Tensor
 
 
 def self_influence(
@@ -46,7 +49,8 @@ def self_influence(
 
     With one output ``grad l_i = r_i x_i``, and there are two exact ways to ``x_i' A^-1 x_i``: the curvature ``A (p, p)``
     is factored, or, for more parameters than examples, ``K = X X'`` with ``S = diag sqrt(w_i l_i'')``:
-    ``(K_ii - [K S (l2 I + S K S)^-1 S K]_ii) / l2``. Several outputs take the first way.
+    ``(K_ii - [K S (l2 I + S K S)^-1 S K]_ii) / l2``. Several outputs take the first way, with
+    ``grad l_i' A^-1 grad l_i = r_i' (J_i A^-1 J_i') r_i`` by the leverage blocks.
 
     Args:
         objective: What was minimised, with ``n`` examples and ``p`` parameters.
@@ -71,14 +75,17 @@ def self_influence(
             f"The exact self-influence of {o.n:,} examples and {o.dim:,} parameters needs a matrix of {size:,} rows; at "
             f"most {MAX_MATRIX:,} are formed. Take fewer examples or fewer features."
         )
+    f = o.outputs(theta, o.x)
+    if o.loss.outputs > 1:
+        inverse = Cholesky().prepare(Hessian(o, theta, damping), part(progress, 0.0, 0.3))
+        blocks, r = leverage_blocks(o, inverse, None, part(progress, 0.3, 1.0)), o.loss.residuals(f, o.y)
+        return SelfInfluence(o.weights * torch.einsum("ba,bae,be->b", r, blocks, r), None, blocks)
     if by_examples:
         norms = _inverse_norms_by_examples(o, theta, damping, gram, progress)
     else:
         norms = _inverse_norms(o, theta, damping, progress)
-    if o.loss.outputs > 1:
-        return SelfInfluence(o.weights * norms, None)
-    factors = o.loss.loss_factors(o.outputs(theta, o.x), o.y)
-    return SelfInfluence(o.weights * factors**2 * norms, o.weights * factors * norms)
+    factors = o.loss.loss_factors(f, o.y)
+    return SelfInfluence(o.weights * factors**2 * norms, o.weights * factors * norms, norms[:, None, None])
 
 
 def _has_gram(o: LinearObjective, damping: float) -> bool:
@@ -87,13 +94,12 @@ def _has_gram(o: LinearObjective, damping: float) -> bool:
 
 
 def _inverse_norms(o: LinearObjective, theta: Tensor, damping: float, progress: Progress | None) -> Tensor:
-    """``v_i' A^-1 v_i = ||L^-1 v_i||^2``, ``(n,)``, with ``A = L L'``; ``v_i`` is ``x_i``, or the gradient."""
+    """``x_i' A^-1 x_i = ||L^-1 x_i||^2``, ``(n,)``, with ``A = L L'``."""
     lower = Cholesky().prepare(Hessian(o, theta, damping), part(progress, 0.0, 0.5)).lower
     norms = o.x.new_empty(o.n)
     for start in range(0, o.n, COLUMNS):
         rows = slice(start, start + COLUMNS)
-        v = o.x[rows] if o.loss.outputs == 1 else o.gradients(theta, o.x[rows], o.y[rows])
-        norms[rows] = torch.linalg.solve_triangular(lower, v.T, upper=False).square().sum(0)
+        norms[rows] = torch.linalg.solve_triangular(lower, o.x[rows].T, upper=False).square().sum(0)
         report(progress, 0.5 + 0.5 * start / o.n, f"self-influence of {start:,} of {o.n:,} examples")
     return norms
 

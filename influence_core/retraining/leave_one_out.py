@@ -1,60 +1,21 @@
-"""All leave-one-out models of a linear study, trained side by side until each one's own gradient proves it.
+"""All models of a linear study in which one example is missing, or bears another label, each proven by its own gradient.
 
-The model without example ``i`` does not depend on any question, so one set of them answers every question. They start
-with the Newton step without ``i`` and its curvature, and advance with the one factored curvature of the whole study,
-corrected by what each model's own steps have taught (L-BFGS): after two gradients most of them have arrived.
+The model without example ``i`` does not depend on any question, so one set of them answers every question.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from influence_core.errors import UnsupportedError
-from influence_core.influence import left_out_pulls, leverage_blocks
+from influence_core.influence import leverage_blocks
 from influence_core.objective import LinearObjective
-from influence_core.progress import Progress, named, part, report
-from influence_core.retraining.edits import Edit
-from influence_core.solvers.base import Inverse, Solution
-from influence_core.training import minimise
-from influence_core.training.descent import Memory
-
-GRADIENT_TOL = 1e-4
-"""A model is proven at this share of the gradient that leaving its example out brings in ..."""
-ROUNDING = 4
-"""... or where the gradient is below so many roundings of the sum that it is."""
-ROUNDS = 40
-"""Steps that models may take side by side before those left over are finished one by one."""
-LESSONS = 4
-"""Earlier steps that are remembered for a whole block; as its models arrive, more for those that are left."""
-COLUMNS = 20
-"""Numbers a parameter that a model needs while it is trained."""
-
-
-@dataclass(frozen=True, eq=False)
-class LeftOutModels:
-    """The models without one example each.
-
-    Attributes:
-        positions: ``(m,)`` the training position that each is without.
-        changes: ``(m, p)`` ``theta_without_i - theta``, in the type that was asked for.
-        gradient_norms: ``(m,)`` of each left-out risk at exactly ``theta + change``, recomputed in the model's type.
-        targets: ``(m,)`` what was asked of them.
-    """
-
-    positions: Tensor
-    changes: Tensor
-    gradient_norms: Tensor
-    targets: Tensor
-
-    @property
-    def proven(self) -> Tensor:
-        """``(m,)`` whether each model's gradient is as small as was asked for."""
-        return self.gradient_norms <= self.targets
+from influence_core.progress import Progress, part
+from influence_core.retraining.side_by_side import EditedModels, Trainer
+from influence_core.solvers.base import Inverse
 
 
 def leave_each_out(
@@ -66,7 +27,7 @@ def leave_each_out(
     dtype: torch.dtype | None = None,
     memory_bytes: int = 2**28,
     progress: Progress | None = None,
-) -> Iterator[LeftOutModels]:
+) -> Iterator[EditedModels]:
     """Train the models without each of the examples, a block at a time.
 
     Args:
@@ -88,7 +49,7 @@ def leave_each_out(
 
     Two examples; without the second, the first alone pulls until ``sigmoid(-theta) = 2 l2 theta``:
 
-    >>> from influence_core import Cholesky, Hessian, LogisticLoss
+    >>> from influence_core import Cholesky, Hessian, LogisticLoss, minimise
     >>> x, y = torch.tensor([[1.0], [-1.0]], dtype=torch.float64), torch.tensor([1, 0])
     >>> o = LinearObjective.build(x, y, LogisticLoss(), l2=0.1)
     >>> theta = minimise(o).theta
@@ -100,197 +61,65 @@ def leave_each_out(
     True
     """
     o = objective
-    if not o.loss.smooth:
-        raise UnsupportedError(
-            "Leaving each example out takes a loss with a curvature; the hinge has a kink."
-        )
+    _require_curvature(o)
     at = torch.arange(o.n, device=o.x.device) if positions is None else o.positions(positions)
     blocks = leverage_blocks(o, inverse, at, part(progress, 0.0, 0.1)) if leverages is None else leverages
     rest = progress if leverages is not None else part(progress, 0.1, 1.0)
-    trainer = _Trainer(o, theta, inverse, dtype or theta.dtype)
-    size = max(1, memory_bytes // (COLUMNS * o.dim * theta.element_size()))
-    for start in range(0, len(at), size):
-        stop = min(len(at), start + size)
-        share = part(rest, start / len(at), stop / len(at))
-        words = f"{start:,} of {len(at):,} models without one example trained"
-        yield trainer.train(at[start:stop], blocks[start:stop], share, words)
-    report(progress, 1.0, f"{len(at):,} of {len(at):,} models without one example trained")
+    trainer = Trainer(o, theta, inverse, dtype or theta.dtype)
+    yield from trainer.blocks(at, blocks, memory_bytes, "models without one example trained", rest)
 
 
-@dataclass(frozen=True, eq=False)
-class _Trainer:
-    """What all blocks share: the trained model and its curvature; models are columns ``(p, m)`` here."""
+def relabel_each(
+    objective: LinearObjective,
+    theta: Tensor,
+    inverse: Inverse,
+    labels: Tensor,
+    positions: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    memory_bytes: int = 2**28,
+    progress: Progress | None = None,
+) -> Iterator[EditedModels]:
+    """Train the models in which one of the examples bears another label, a block at a time.
 
-    objective: LinearObjective
-    theta: Tensor
-    inverse: Inverse
-    dtype: torch.dtype
+    Args:
+        objective: What was minimised; its loss is smooth.
+        theta: ``(p,)`` its optimum.
+        inverse: An exact inverse of the undamped curvature at ``theta``.
+        labels: ``(n,)`` the other label of each training example, such as its ``runner_up``.
+        positions: As ``leave_each_out``.
+        dtype: The same.
+        memory_bytes: The same.
+        progress: The same.
 
-    @cached_property
-    def outputs(self) -> Tensor:
-        """``(n, c)`` of the trained model."""
-        return self.objective.outputs(self.theta, self.objective.x)
+    Yields:
+        The blocks, in the order of ``positions``.
 
-    @cached_property
-    def residuals(self) -> Tensor:
-        """``w_i dl_i/df``, ``(n, c)``, of the trained model."""
-        o = self.objective
-        return o.weights[:, None] * o.loss.residuals(self.outputs, o.y)
-
-    @cached_property
-    def gradient(self) -> Tensor:
-        """``grad R (p,)``: what training has left."""
-        return self.objective.risk_gradient(self.theta)
-
-    @cached_property
-    def unfinished(self) -> Tensor:
-        """``A^-1 grad R (p,)``: the step that training has left."""
-        return self.inverse.solve(self.gradient).value
-
-    @cached_property
-    def floor(self) -> float:
-        """The gradient norm below which nothing but rounding is left."""
-        o = self.objective
-        # a softmax residual is a difference from 1, rounded as 1 is; those of the margin losses keep their digits
-        sizes = self.residuals.norm(dim=1) if o.loss.outputs == 1 else o.weights
-        return ROUNDING * torch.finfo(self.theta.dtype).eps * float(sizes @ o.x.norm(dim=1))
-
-    def train(self, at: Tensor, leverages: Tensor, progress: Progress | None, words: str) -> LeftOutModels:
-        """The models without the examples ``at (m,)``."""
-        x = self.objective.x[at]
-        targets = (GRADIENT_TOL * x.norm(dim=1) * self.residuals[at].norm(dim=1)).clamp_min(self.floor)
-        block = _Block(self, at, leverages, targets)
-        for taken in range(ROUNDS):
-            if not len(block.moving):
-                break
-            report(progress, 0.9 * (1 - 0.5**taken), words)  # nobody knows how many there will be
-            block.step()
-        left = (~(block.norms <= targets)).nonzero()[:, 0].tolist()
-        for done, column in enumerate(left):
-            share = part(progress, 0.9 + 0.1 * done / len(left), 0.9 + 0.1 * (done + 1) / len(left))
-            block.finish(column, named(share, words))
-        return LeftOutModels(at, block.changes.T.to(self.dtype).contiguous(), block.norms, targets)
-
-    def rounded(self, changes: Tensor) -> Tensor:
-        """As they will be given."""
-        return changes.to(self.dtype).to(self.theta.dtype)
-
-    def gradients(self, changes: Tensor, at: Tensor) -> Tensor:
-        """Every model's own risk gradient at ``theta + changes (p, m)``: two products with the features for all of them."""
-        o = self.objective
-        d, c, m = o.x.shape[1], o.loss.outputs, len(at)
-        columns = changes.view(d, c, m).transpose(1, 2).reshape(d, m * c)
-        total = torch.zeros_like(columns)
-        for rows in o.chunks(o.n, 3 * c * m):
-            f = torch.addmm(self.outputs[rows].repeat(1, m), o.x[rows], columns).view(-1, c)
-            new = o.loss.residuals(f, o.y[rows].repeat_interleave(m)).view(-1, m, c)
-            new.mul_(o.weights[rows, None, None])
-            mine = ((at >= rows.start) & (at < rows.stop)).nonzero()[:, 0]
-            new[at[mine] - rows.start, mine] = 0
-            total.addmm_(o.x[rows].T, new.sub_(self.residuals[rows, None]).view(-1, m * c))
-        data = total.view(d, m, c).transpose(1, 2).reshape(o.dim, m)
-        penalty = o.l2 if o.l2.ndim == 0 else o.l2[:, None]
-        return data.add_(penalty * changes).add_(self.gradient[:, None])
-
-
-class _Without(Inverse):
-    """The inverse curvature of each model's own risk at ``theta``.
-
-    With one output ``A^-1`` is corrected for the missing example (Sherman and Morrison); with more of them a correction
-    would take another solve, and the first step teaches nearly as much.
-
-    Attributes:
-        moving: ``(k,)`` the columns of the block that are solved for.
+    Raises:
+        UnsupportedError: If the loss has a kink.
+        SolveError: If a solve failed.
     """
-
-    def __init__(self, trainer: _Trainer, at: Tensor, leverages: Tensor) -> None:
-        o = trainer.objective
-        self.inverse, self.x, self.moving = trainer.inverse, o.x[at], torch.arange(len(at), device=at.device)
-        self.pulls = left_out_pulls(o, trainer.theta, leverages, at)
-        self.directions: Tensor | None = None
-        if o.loss.outputs == 1:
-            self.directions = self.inverse.solve(self.x.T.contiguous()).require()
-            bend = o.loss.curvature(trainer.outputs[at], o.y[at])(torch.ones_like(leverages))[:, 0, 0]
-            bend = bend * o.weights[at]
-            self.gains = bend / (1 - bend * leverages[:, 0, 0])
-
-    def newton(self) -> Tensor:
-        """The Newton steps without each example, ``(p, m)``."""
-        if self.directions is not None:
-            return self.directions * self.pulls[:, 0]
-        brought = (self.x[:, :, None] * self.pulls[:, None, :]).flatten(1)
-        return self.inverse.solve(brought.T.contiguous()).require()
-
-    def solve(self, rhs: Tensor, progress: Progress | None = None) -> Solution:
-        """For ``rhs (p, k)``, a column a moving model."""
-        found = self.inverse.solve(rhs)
-        if self.directions is not None:
-            along = (self.x[self.moving].T * found.value).sum(0) * self.gains[self.moving]
-            found.value.addcmul_(self.directions[:, self.moving], along)
-        return found
+    _require_curvature(objective)
+    at = objective.positions(range(objective.n) if positions is None else positions)
+    trainer = Trainer(objective, theta, inverse, dtype or theta.dtype, labels.to(objective.y))
+    yield from trainer.blocks(at, None, memory_bytes, "models with one other label trained", progress)
 
 
-class _Block:
-    """Models that advance side by side; the best parameters of each are kept.
+def runner_up(objective: LinearObjective, theta: Tensor) -> Tensor:
+    """The label of each training example that the model holds for the likeliest beside its own, ``(n,)``.
 
-    A step that does not make its model's gradient smaller is taken back, but what it taught of the curvature is kept,
-    and the model's next step is half as long.
+    >>> from influence_core import SoftmaxLoss
+    >>> o = LinearObjective.build(torch.ones(1, 1), torch.tensor([2]), SoftmaxLoss(3), l2=0.1)
+    >>> runner_up(o, torch.tensor([0.1, 0.2, 0.9]))
+    tensor([1])
     """
+    o = objective
+    if o.loss.outputs == 1:
+        return 1 - o.y
+    return o.outputs(theta, o.x).scatter(1, o.y[:, None], -torch.inf).argmax(1)
 
-    def __init__(self, trainer: _Trainer, at: Tensor, leverages: Tensor, targets: Tensor) -> None:
-        self.trainer, self.at, self.targets = trainer, at, targets
-        self.without = _Without(trainer, at, leverages)
-        self.memory = Memory(self.without)
-        self.changes = trainer.rounded(self.without.newton() - trainer.unfinished[:, None])
-        self.gradients = trainer.gradients(self.changes, at)
-        self.norms = self.gradients.norm(dim=0)
-        self.lengths = torch.ones_like(self.norms)
-        self.memory_columns = LESSONS * len(at)
-        self._start_again()
-        self.moving = (~(self.norms <= targets)).nonzero()[:, 0]
 
-    def _start_again(self) -> None:
-        """Models whose Newton step leads astray start from the trained model."""
-        own = self.trainer.residuals[self.at]
-        x = self.trainer.objective.x[self.at]
-        at_theta = self.trainer.gradient[:, None] - (x[:, :, None] * own[:, None, :]).flatten(1).T
-        astray = ~(self.norms <= at_theta.norm(dim=0))
-        self.changes[:, astray] = 0
-        self.gradients[:, astray] = at_theta[:, astray]
-        self.norms[astray] = at_theta[:, astray].norm(dim=0)
-
-    def step(self) -> None:
-        """One step of every model that has not arrived."""
-        moving = self.without.moving = self.moving
-        here, gradients = self.changes[:, moving], self.gradients[:, moving]
-        there = self.trainer.rounded(here - self.memory.product(gradients) * self.lengths[moving])
-        new = self.trainer.gradients(there, self.at[moving])
-        norms = new.norm(dim=0)
-        self._learn(there - here, new - gradients)
-        better, sane = norms < self.norms[moving], torch.isfinite(norms)
-        self.lengths[moving] *= torch.where(better, 2.0, 0.5)
-        self.lengths.clamp_(max=1.0)
-        gained = moving[better]
-        self.changes[:, gained], self.gradients[:, gained] = there[:, better], new[:, better]
-        self.norms[gained] = norms[better]
-        going = sane & (self.norms[moving] > self.targets[moving])
-        self.memory.keep(going)
-        self.moving = moving[going]
-
-    def _learn(self, moved: Tensor, turned: Tensor) -> None:
-        """Remember a step; the fewer models are left, the more of them."""
-        self.memory.add(moved, turned)
-        kept = max(1, self.memory_columns // moved.shape[1])
-        self.memory.pairs = self.memory.pairs[-kept:]
-
-    def finish(self, column: int, progress: Progress | None) -> None:
-        """A hard model alone, with Newton steps on its own risk and a line search."""
-        trainer, at = self.trainer, self.at[column : column + 1]
-        risk = Edit.removal(at.cpu()).apply(trainer.objective)
-        start, target = trainer.theta + self.changes[:, column], float(self.targets[column]) / 2
-        found = minimise(risk, start, target, progress=progress)
-        change = trainer.rounded(found.theta - trainer.theta)[:, None]
-        gradient = trainer.gradients(change, at)
-        norm = gradient.norm(dim=0)
-        if not norm >= self.norms[column]:
-            self.changes[:, column], self.norms[column] = change[:, 0], norm[0]
+def _require_curvature(o: LinearObjective) -> None:
+    if not o.loss.smooth:
+        raise UnsupportedError(
+            "Changing each example alone takes a loss with a curvature; the hinge has a kink."
+        )

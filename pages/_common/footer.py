@@ -6,7 +6,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments.explain import Explanation
-from influence_core.retraining.leave_one_out import GRADIENT_TOL
+from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
 from influence_core.words import seconds, sign_rule
 from pages._common.verdict import NAMES

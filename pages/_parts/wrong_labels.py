@@ -54,14 +54,16 @@ def load(study: Study, params: WrongLabelsParams) -> WrongLabels:
 def show_plan(study: Study, chosen: FlipSettings) -> None:
     """What is going to be done."""
     kind = study.data.kind
-    trainings = chosen.repeats * (1 + len(wrong_labels.BUDGETS) * len(suspects.methods_for(study)))
+    methods = suspects.methods_for(study)
+    trainings = chosen.repeats * (1 + len(wrong_labels.BUDGETS) * len(methods))
+    each = f", and {chosen.repeats + 1} times without each single {kind}" if "proven" in methods else ""
     st.markdown(
         f"Flip some training labels on purpose, rank all training {kind}s by how suspect they are, give the first "
         "ones their true labels back, train again: which ranking finds the flipped labels first?"
     )
     st.caption(
         f"Nothing has been flipped yet. This trains the model {trainings} times on {study.objective.n:,} {kind}s with "
-        f"{study.objective.dim:,} parameters; the result is kept. The packaged e-mails take about two minutes."
+        f"{study.objective.dim:,} parameters{each}; the result is kept. The packaged e-mails take about four minutes."
     )
 
 
@@ -78,6 +80,16 @@ def show_answer(study: Study, result: WrongLabels) -> None:
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )
+    st.markdown(
+        f"Asked about each training {kind} as if it had **never seen it**, the model of the unflipped labels gives the label of "
+        f"**{percent(result.unseen_accuracy)}** of them (leave-one-out accuracy, {_named(result)}), beside "
+        f"{percent(result.clean_accuracy)} of the test {kind}s: a test on every training {kind}, with none set aside."
+    )
+
+
+def _named(result: WrongLabels) -> str:
+    """Where the leave-one-out losses come from."""
+    return "proven" if "proven" in result.methods else "corrected forecast"
 
 
 def show_trust(result: WrongLabels) -> None:
@@ -108,9 +120,16 @@ def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
         if "published" in result.methods
         else ""
     )
+    unseen = (
+        "the model was trained again without each one (proven)"
+        if "proven" in result.methods
+        else "one Newton step without each one (a corrected forecast, because proof would take too long here)"
+    )
     st.caption(
-        f"{published}The standard error says how sure the mean of the repeats is, the standard deviation how far single "
-        "repeats lie apart (the paper's caption says deviation, its code draws the error). No test example is used to rank."
+        f"{published}The leave-one-out loss is an example's own loss when the model has never seen it: {unseen}. It finds more "
+        "than memorisation, the same minus the loss with the example. The standard error says how sure the mean of the repeats "
+        "is, the standard deviation how far single repeats lie apart (the paper's caption says deviation, its code draws the "
+        "error). No test example is used to rank."
     )
 
 

@@ -159,7 +159,9 @@ class WrongLabelsParams(Params):
 class ReviewParams(Params):
     """Of *Review the suspects*: the review's name, the score that ranks, and how many labels to flip to practise."""
 
-    METHODS = {"self-influence": "exact", "2017": "published", "loss": "loss", "random": "random"}
+    METHODS = {"self-influence": "exact", "2017": "published"} | {
+        one: one for one in ("proven", "corrected", "loss", "random")
+    }
 
     review: str = param("", review.session_name)
     score: str = param(

@@ -24,7 +24,8 @@ from influence_core.engines import Engines
 from influence_core.experiments import all_left_out, corrected, questions
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.influence import leverage_blocks
-from influence_core.retraining.leave_one_out import ROUNDING, LeftOutModels, leave_each_out
+from influence_core.retraining.leave_one_out import leave_each_out
+from influence_core.retraining.side_by_side import ROUNDING, EditedModels
 from influence_core.store import NO_STORE
 from influence_core.studies import Study, find, open_study
 from tests import references
@@ -79,7 +80,7 @@ def figures_of(study: Study, cold: bool) -> Iterator[Figure]:
         yield Figure(name, "worst effect against cold fits / largest", cold_miss(study, table, blocks), MISS)
 
 
-def _table(study: Study, models: Iterable[LeftOutModels]) -> AllLeftOut:
+def _table(study: Study, models: Iterable[EditedModels]) -> AllLeftOut:
     """The models as they come, in one table."""
     n, p = study.objective.n, study.objective.dim
     changes, numbers = np.empty((n, p), np.float32), np.empty((2, n))

@@ -10,10 +10,12 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.agreement import Agreement
+from influence_core.data import load
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
 from influence_core.experiments.corrected import Effects
+from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
@@ -22,9 +24,19 @@ from influence_core.solvers import Cholesky
 from influence_core.store import Store
 from influence_core.training import minimise
 from influence_core.trust import Verdict
-from tests import references
-from tests.benchmarks import all_left_out, forecasts, groups, leave_one_out, records, scores, verdicts
+from tests import references, toy_mails
+from tests.benchmarks import (
+    all_left_out,
+    forecasts,
+    groups,
+    leave_one_out,
+    records,
+    scores,
+    verdicts,
+    wrong_labels,
+)
 from tests.benchmarks.scores import Figure, Problem
+from tests.experiments.test_wrong_labels import made_up
 from tests.problems import network_study, normal, ready
 
 
@@ -236,6 +248,42 @@ def test_forecasts_that_take_too_long_fall_short(monkeypatch, capsys, one_or_sev
     assert forecasts.main(["--check", "--threads", "1"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
     assert measured == [7] + [forecasts.QUESTIONS] * len(forecasts.STUDIES)
+
+
+def test_the_rankings_stand_side_by_side(monkeypatch, capsys):
+    toy = toy_mails.study()
+    opened = []
+    monkeypatch.setattr(wrong_labels.studies, "open_study", lambda spec, *_: opened.append(spec.name) or toy)
+    arguments = ["--study", "mails", "--threads", "1", "--repeats", "2"]
+    assert wrong_labels.main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert opened == ["mails"]
+    assert "n 160, p 32, 16 flips, 2 repeats" in lines[1]
+    shown = {one[:42].strip(): one[42:].split()[::2] for one in lines[3:8]}
+    assert list(shown) == [title for method, title in METHODS.items() if method != "corrected"]
+    (again,) = (one[42:].split() for one in lines if one.startswith("leave-one-out loss, proven"))
+    assert again == shown[METHODS["proven"]], "the same flips"
+    monkeypatch.setattr(wrong_labels, "is_ahead", lambda _: False)
+    assert wrong_labels.main([*arguments, "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "falls short"
+
+
+def test_who_finds_more_is_judged_at_every_budget():
+    result = made_up()
+    assert wrong_labels.is_ahead(result)
+    fixed = result.fixed.copy()
+    fixed[:, result.methods.index("loss"), 4] += 0.1
+    assert not wrong_labels.is_ahead(made_up(fixed=fixed))
+
+
+def test_made_up_mails_stand_in_for_texts(tmp_path):
+    data = load("text-folder", str(wrong_labels.made_up(tmp_path, ham=60, spam=30)))
+    assert data.class_names == ("ham", "spam")
+    assert (len(data.train), len(data.test)) == (72, 18)
+    assert len({wrong_labels._word(one) for one in range(wrong_labels.WORDS)}) == wrong_labels.WORDS
+    x, y = data.train.x.numpy(), data.train.y.numpy()
+    known = np.abs(x[y == 0].mean(0) - x[y == 1].mean(0))
+    assert known.max() > 5 * np.median(known), "some words tell them apart"
 
 
 def test_the_groups_case_measures_what_it_says(one_or_seven):

@@ -12,8 +12,9 @@ from influence_core.influence import largest_leverages, leverage_blocks
 from influence_core.losses import HingeLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
-from influence_core.retraining import leave_one_out
-from influence_core.retraining.leave_one_out import GRADIENT_TOL, LeftOutModels, leave_each_out
+from influence_core.retraining import side_by_side
+from influence_core.retraining.leave_one_out import leave_each_out, relabel_each, runner_up
+from influence_core.retraining.side_by_side import GRADIENT_TOL, EditedModels
 from influence_core.solvers import Cholesky, ConjugateGradient
 from influence_core.training import minimise
 from tests import references
@@ -24,18 +25,18 @@ def _inverse(o, theta, solver=None):
     return (solver or Cholesky()).prepare(Hessian(o, theta))
 
 
-def _together(blocks) -> LeftOutModels:
+def _together(blocks) -> EditedModels:
     blocks = list(blocks)
-    return LeftOutModels(
-        *(torch.cat([getattr(one, name) for one in blocks]) for name in LeftOutModels.__annotations__)
+    return EditedModels(
+        *(torch.cat([getattr(one, name) for one in blocks]) for name in EditedModels.__annotations__)
     )
 
 
-def _all(o, theta, **how) -> LeftOutModels:
+def _all(o, theta, **how) -> EditedModels:
     return _together(leave_each_out(o, theta, _inverse(o, theta), **how))
 
 
-def _prove(o: LinearObjective, theta, kind: str, models: LeftOutModels) -> None:
+def _prove(o: LinearObjective, theta, kind: str, models: EditedModels) -> None:
     """Every gradient norm, recomputed, is the one that is told, and small beside what the example pulled with."""
     x, y, w, l2 = (part.numpy() for part in (o.x, o.y, o.weights, o.l2))
     own = references.gradients(theta.numpy(), x, y, kind, TEMPERATURE) * w[:, None]
@@ -66,7 +67,7 @@ def test_a_leverage_is_the_most_of_the_curvature_that_is_an_examples_own(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_every_model_is_proven_and_the_cold_fit_of_the_references(kind, dtype, monkeypatch):
-    monkeypatch.setattr(leave_one_out, "GRADIENT_TOL", 1e-5 if dtype == torch.float64 else GRADIENT_TOL)
+    monkeypatch.setattr(side_by_side, "GRADIENT_TOL", 1e-5 if dtype == torch.float64 else GRADIENT_TOL)
     toy = linear(kind)
     models = _all(toy.objective, toy.theta, dtype=dtype)
     assert models.changes.shape == (60, toy.objective.dim)
@@ -117,8 +118,11 @@ def test_progress_rises_and_a_cancelled_run_keeps_the_blocks_before():
 def test_a_kink_is_refused():
     toy = linear("logistic")
     kinked = replace(toy.objective, loss=HingeLoss())
+    inverse = _inverse(toy.objective, toy.theta)
     with pytest.raises(UnsupportedError, match="kink"):
-        next(leave_each_out(kinked, toy.theta, _inverse(toy.objective, toy.theta)))
+        next(leave_each_out(kinked, toy.theta, inverse))
+    with pytest.raises(UnsupportedError, match="kink"):
+        next(relabel_each(kinked, toy.theta, inverse, 1 - kinked.y))
 
 
 def test_another_exact_solver_and_a_penalty_for_each_parameter_serve_as_well():
@@ -182,15 +186,83 @@ def test_in_every_trap_every_model_is_proven(trap, kind):
     _prove(o, theta, kind, models)
 
 
+def _prove_relabelled(o: LinearObjective, theta, kind: str, labels, models: EditedModels) -> None:
+    """As ``_prove``, of models in which one label is another."""
+    x, y, w, l2, new = (part.numpy() for part in (o.x, o.y, o.weights, o.l2, labels))
+    before, after = (references.gradients(theta.numpy(), x, of, kind, TEMPERATURE) for of in (y, new))
+    brought = np.linalg.norm(after - before, axis=1) * w
+    floor = 1e-15 * (w * np.linalg.norm(x, axis=1)).sum()
+    for i, change, norm in zip(models.positions, models.changes, models.gradient_norms, strict=True):
+        edited = y.copy()
+        edited[i] = new[i]
+        at = theta.numpy() + change.double().numpy()
+        found = references.gradient_norm(at, x, edited, w, l2, kind, TEMPERATURE)
+        assert found <= max(1.001 * GRADIENT_TOL * brought[i], floor)
+        assert found == pytest.approx(float(norm), rel=1e-3, abs=floor)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_model_with_one_other_label_is_the_cold_fit_of_the_references(kind):
+    toy = linear(kind)
+    o, theta = toy.objective, toy.theta
+    labels = runner_up(o, theta)
+    inverse = _inverse(o, theta)
+    models = _together(relabel_each(o, theta, inverse, labels, memory_bytes=20 * o.dim * 8 * 25))
+    assert models.proven.all()
+    _prove_relabelled(o, theta, kind, labels, models)
+    for i in range(0, 60, 7):
+        y = toy.y.copy()
+        y[i] = int(labels[i])
+        cold = toy.refit(y=y) - theta
+        assert (models.changes[i] - cold).norm() <= 1e-3 * cold.norm()
+    few = _together(relabel_each(o, theta, inverse, labels, torch.tensor([9, 2])))
+    assert_close(few.changes, models.changes[[9, 2]], rtol=1e-9, atol=1e-12)
+
+
+def test_the_runner_up_is_the_likeliest_of_the_other_labels():
+    toy = linear("softmax")
+    found = runner_up(toy.objective, toy.theta)
+    likely = toy.objective.probabilities(toy.theta, toy.objective.x).numpy()
+    likely[np.arange(60), toy.y] = -1
+    assert found.tolist() == likely.argmax(1).tolist()
+    two = linear("logistic")
+    assert_close(runner_up(two.objective, two.theta), 1 - two.objective.y)
+
+
+@pytest.mark.parametrize("kind", ["softmax", "logistic"])
+@pytest.mark.parametrize(
+    "trap", [_duplicates, _a_column_of_ones_own, _separable, _weighted, _far_out, _one_of_its_kind]
+)
+def test_in_every_trap_every_model_with_another_label_is_proven(trap, kind):
+    toy = linear(kind, n=40)
+    x, y, l2, w = trap(toy.x, toy.y)
+    weights = None if w is None else torch.tensor(w)
+    o = LinearObjective.build(torch.tensor(x), torch.tensor(y), loss_of(kind), l2, weights)
+    theta = minimise(o, gradient_norm=1e-12).theta
+    labels = runner_up(o, theta)
+    models = _together(relabel_each(o, theta, _inverse(o, theta), labels))
+    assert models.proven.all()
+    _prove_relabelled(o, theta, kind, labels, models)
+
+
+def test_relabelled_models_that_are_hard_are_finished_alone(monkeypatch):
+    monkeypatch.setattr(side_by_side, "ROUNDS", 0)
+    toy = linear("softmax")
+    labels = runner_up(toy.objective, toy.theta)
+    models = _together(relabel_each(toy.objective, toy.theta, _inverse(toy.objective, toy.theta), labels))
+    assert models.proven.all()
+    _prove_relabelled(toy.objective, toy.theta, "softmax", labels, models)
+
+
 def test_hard_models_are_finished_alone(monkeypatch):
-    monkeypatch.setattr(leave_one_out, "ROUNDS", 0)
-    toy, finished, finish = linear("softmax"), [], leave_one_out._Block.finish
+    monkeypatch.setattr(side_by_side, "ROUNDS", 0)
+    toy, finished, finish = linear("softmax"), [], side_by_side._Block.finish
 
     def spy(block, column, progress):
         finished.append(column)
         finish(block, column, progress)
 
-    monkeypatch.setattr(leave_one_out._Block, "finish", spy)
+    monkeypatch.setattr(side_by_side._Block, "finish", spy)
     models = _all(toy.objective, toy.theta)
     assert len(finished) > 30
     assert models.proven.all()
@@ -198,9 +270,9 @@ def test_hard_models_are_finished_alone(monkeypatch):
 
 
 def test_a_model_that_cannot_be_proven_is_told(monkeypatch):
-    monkeypatch.setattr(leave_one_out, "GRADIENT_TOL", 0.0)
-    monkeypatch.setattr(leave_one_out, "ROUNDING", 0.0)
-    monkeypatch.setattr(leave_one_out, "ROUNDS", 2)
+    monkeypatch.setattr(side_by_side, "GRADIENT_TOL", 0.0)
+    monkeypatch.setattr(side_by_side, "ROUNDING", 0.0)
+    monkeypatch.setattr(side_by_side, "ROUNDS", 2)
     toy = linear("logistic", n=12)
     assert not _all(toy.objective, toy.theta).proven.any()
 

@@ -14,6 +14,7 @@ from influence_core.errors import Cancelled, UnsupportedError
 from influence_core.experiments import all_left_out, corrected, leave_one_out, questions
 from influence_core.experiments.explain import run as explain
 from influence_core.retraining import leave_one_out as together
+from influence_core.retraining import side_by_side
 from influence_core.store import Store
 from tests import references
 from tests.problems import TEMPERATURE, linear, linear_study, ready
@@ -130,7 +131,7 @@ def _stop_at(words):
 @pytest.fixture
 def blocks_of_300(monkeypatch):
     def in_blocks(*args, **named):
-        return together.leave_each_out(*args, **named, memory_bytes=300 * 784 * 8 * together.COLUMNS)
+        return together.leave_each_out(*args, **named, memory_bytes=300 * 784 * 8 * side_by_side.COLUMNS)
 
     monkeypatch.setattr(all_left_out, "leave_each_out", in_blocks)
 
@@ -162,13 +163,13 @@ def test_a_damaged_block_is_made_again(one_or_seven, context, tmp_path, blocks_o
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    trained, train = [], together._Trainer.train
+    trained, train = [], side_by_side.Trainer.train
 
     def spy(trainer, at, *rest):
         trained.extend(at.tolist())
         return train(trainer, at, *rest)
 
-    monkeypatch.setattr(together._Trainer, "train", spy)
+    monkeypatch.setattr(side_by_side.Trainer, "train", spy)
     again = all_left_out.run(one_or_seven, context=replace(context, store=store))
     assert trained == list(range(900, 1_092))
     assert "damaged" in store.notices()[0]

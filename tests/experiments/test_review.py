@@ -183,6 +183,45 @@ def test_the_suspect_is_shown_with_what_the_model_says(study, begun):
     assert (shown.answer, shown.score) == (int(p > 0.5), begun.scores[at])
 
 
+def test_the_leave_one_out_loss_ranks_too_and_is_kept_with_its_accuracy(study, begun, store):
+    state = review.start(study, "unseen", "proven", FLIPS)
+    x = study.data.train.x.numpy()
+    losses = np.empty(160)
+    for i in range(160):
+        w = references.uniform(160)
+        w[i] = 0
+        left = references.cold_fit(x, state.given, w, toy_mails.L2, "logistic", gradient=1e-10)
+        losses[i] = references.losses(left, x[i : i + 1], state.given[i : i + 1], "logistic")[0]
+    assert_allclose(state.scores, losses, rtol=1e-3)
+    assert state.unseen_accuracy == (losses < np.log(2)).mean()
+    assert begun.unseen_accuracy == pytest.approx(state.unseen_accuracy, abs=0.02), "a forecast of the same"
+    for at in state.queue[:10]:
+        state = review.relabel(state, int(state.ids[at]), int(state.true[at]))
+    again = review.rank_again(study, state)
+    assert again.unseen_accuracy > state.unseen_accuracy
+    assert again.trainings[0] == state.trainings[0]
+    review.save(store, study, again)
+    same(review.recall(store, study, "unseen"), again)
+    assert review.undo(again).unseen_accuracy == state.unseen_accuracy
+
+
+def test_a_suspect_is_left_out_of_the_training(study, begun):
+    at = begun.current
+    found = review.memorised(study, begun.given, int(begun.ids[at]), begun.theta)
+    x, w = study.data.train.x.numpy(), references.uniform(160)
+    w[at] = 0
+    left = references.cold_fit(x, begun.given, w, toy_mails.L2, "logistic", gradient=1e-10)
+    for theta, probability in ((begun.theta, found.seen), (left, found.unseen)):
+        loss = references.losses(theta, x[at : at + 1], begun.given[at : at + 1], "logistic")[0]
+        assert_allclose(probability, np.exp(-loss), rtol=1e-5)
+    assert found.seen > found.unseen
+    assert found.gradient_norm <= GRADIENT_TOL
+    with pytest.raises(DataError, match="no training example 100000"):
+        review.memorised(study, begun.given, 100_000, begun.theta)
+    with pytest.raises(UnsupportedError, match="logistic and softmax"):
+        review.memorised(replace(study, spec=replace(study.spec, model="svm")), begun.given, 0, begun.theta)
+
+
 def test_ranking_again_knows_the_verdicts(study, begun):
     state = begun
     for at in begun.queue[:10]:
@@ -307,6 +346,9 @@ def test_reviews_of_earlier_versions_are_found(study, begun, store):
     assert list(entry.meta) == ["method", "flips", "verdicts", "trainings"]
     assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
     assert list(entry.meta["verdicts"][0]) == ["train_id", "old", "new", "time", "score"]
+    del entry.meta["trainings"][0]["unseen_accuracy"]  # which an earlier version did not know
+    store.put(digest("review", 1, study.key, "mine"), dict(entry.arrays), entry.meta)
+    assert review.recall(store, study, "mine").unseen_accuracy is None
 
 
 def test_amending_goes_on_from_what_is_kept(study, begun, store):

@@ -96,6 +96,30 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     assert list(at.dataframe[0].value["column"]) == list(study.data.record(first.train_id))
 
 
+def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study, begun):
+    first = review.suspect(study, begun)
+    found = review.memorised(study, begun.given, first.train_id, begun.theta)
+    at = visit(**MINE)
+    for _ in range(100):
+        if "when it never did" in said(at):
+            break
+        settle(at)
+    assert (
+        f"gives the label {study.data.class_names[first.label]} **{percent(found.seen)}** having seen this row, and "
+        f"**{percent(found.unseen)}** when it never did (proven: trained again without it)"
+    ) in said(at)
+    assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (corrected forecast)" in said(at)
+
+
+def test_the_leave_one_out_loss_is_offered_by_name(study):
+    at = visit()
+    assert "leave-one-out loss (proven)" in at.segmented_control(key="review_score").options
+    at = visit(review="by the loss unseen", score="proven")
+    state = review.recall(results.get_store(), study, "by the loss unseen")
+    assert f"Leave-one-out loss (proven): {three_digits(state.scores.max())} nats" in said(at)
+    assert f"Leave-one-out accuracy {percent(state.unseen_accuracy)} (proven)" in said(at)
+
+
 def test_labels_as_they_are_have_no_flips_to_find():
     at = visit(review="plain")
     assert "Flipped labels found and set right" not in metrics(at)
@@ -279,7 +303,10 @@ def test_a_score_that_this_study_has_not_is_said():
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(CATALOGUE, "digits", few)
         at = visit("digits", review="x", score="2017")
-        assert "There is no score “published” here; choose one of exact, loss, random" in at.error[0].value
+        assert (
+            "There is no score “published” here; choose one of exact, proven, loss, random"
+            in at.error[0].value
+        )
 
 
 def test_a_study_that_cannot_answer_offers_others():

@@ -10,7 +10,7 @@ import streamlit as st
 from numpy.testing import assert_allclose
 
 from influence_core import studies
-from influence_core.experiments import wrong_labels
+from influence_core.experiments import suspects, wrong_labels
 from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.wrong_labels import BARS, LOOKS, PAPER, accuracy, found, paper_figure
@@ -39,19 +39,22 @@ def test_nothing_is_flipped_unasked_and_then_the_question_is_answered(result):
     at = visit()
     assert title(at) == "Which labels are wrong?"
     assert "Nothing has been flipped yet" in said(at)
-    assert "trains the model 125 times on 332 rows" in said(at)
+    assert "trains the model 155 times on 332 rows" in said(at)
+    assert "6 times without each single row" in said(at)
     assert charts(at) == {}
     press(at, "wrong_run")
     assert address(at) == {"study": "diabetes", "retrain": "1"}
     words = said(at)
     found = {method: float(result.mean_fixed(method)[1]) for method in result.methods}
     best = max(found, key=found.get)
-    assert best == "loss", "on a few columns the loss does better, and the page says so"
+    assert best == "proven", "on a few columns self-influence is not the best, and the page says so"
     assert f"ranking by **{METHODS[best]}** points" in words
     assert f"hold **{percent(found[best])}** of the flipped labels" in words
-    for method in ("exact", "published", "random"):
+    for method in ("exact", "published", "loss", "random"):
         assert f"{METHODS[method]} {percent(found[method])}" in words
     assert percent(result.clean_accuracy) in words
+    assert f"**{percent(result.unseen_accuracy)}** of them (leave-one-out accuracy, proven)" in words
+    assert "when the model has never seen it: the model was trained again without each one (proven)" in words
     assert "32 of 332 training labels in each of 5 repeats" in words
     exact = result.fixed[:, result.methods.index("exact"), 1]
     clear = exact.mean() - 2 * exact.std(ddof=1) / np.sqrt(len(exact)) > result.budgets[1]
@@ -63,6 +66,17 @@ def test_nothing_is_flipped_unasked_and_then_the_question_is_answered(result):
     again = visit()
     assert sorted(charts(again)) == ["flips_found", "repaired_accuracy"], "a kept result is shown at once"
     assert "Nothing has been flipped yet" not in said(again)
+
+
+def test_where_proof_would_take_too_long_the_forecast_is_named(monkeypatch):
+    monkeypatch.setattr(suspects, "PROVABLE", 0)
+    at = visit(flip="5")
+    assert "without each single row" not in said(at)
+    press(at, "wrong_run")
+    words = said(at)
+    assert "(leave-one-out accuracy, corrected forecast)" in words
+    assert "one Newton step without each one (a corrected forecast" in words
+    assert METHODS["corrected"] in words and METHODS["proven"] not in words
 
 
 def test_error_bars_are_named_and_live_in_the_address(result):
@@ -87,7 +101,7 @@ def test_the_table_downloads(result):
     at = visit(retrain="1")
     at.session_state["table_folded"] = True
     settle(at)
-    assert len(at.dataframe[0].value) == 24
+    assert len(at.dataframe[0].value) == 30
     assert list(at.dataframe[0].value.columns) == list(wrong_labels.table(result))
 
 
@@ -147,8 +161,8 @@ def test_methods_are_told_apart_without_colour():
 def test_the_papers_figure_has_both_panels_and_the_papers_colours():
     figure = paper_figure(made_up(), title="Figure 6")
     lines = [line for line in figure.data if isinstance(line, go.Scatter) and line.name in METHODS.values()]
-    assert len(lines) == 8
-    assert sum(line.showlegend is not False for line in lines) == 4
+    assert len(lines) == 10
+    assert sum(line.showlegend is not False for line in lines) == 5
     assert {line.line.color for line in lines} == set(PAPER.values())
     clean = [line for line in figure.data if line.name.startswith("no label flipped")]
     assert (len(clean), clean[0].line.color, clean[0].y) == (1, "black", (0.97, 0.97))
@@ -172,6 +186,6 @@ def test_the_csv_is_the_table(result):
     from pages._common.table import as_csv
 
     rows = list(csv.DictReader(io.StringIO(as_csv(wrong_labels.table(result)))))
-    assert len(rows) == 24
+    assert len(rows) == 30
     assert rows[0]["ranked_by"] == "self-influence (exact)"
     assert_allclose(float(rows[1]["share_of_flips_found"]), result.mean_fixed("exact")[1])

@@ -24,10 +24,12 @@ from influence_core.experiments.review.session import (
     undo,
 )
 from influence_core.experiments.review.storage import Change, amend, recall, resume, save
+from influence_core.experiments.review.unseen import Memorised, memorised
 
 __all__ = [
     "LONGEST_NAME",
     "Change",
+    "Memorised",
     "Review",
     "Suspect",
     "Training",
@@ -35,6 +37,7 @@ __all__ = [
     "adopt",
     "amend",
     "keep",
+    "memorised",
     "rank_again",
     "recall",
     "relabel",

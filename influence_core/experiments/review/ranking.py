@@ -102,7 +102,7 @@ def start(
         raise DataError(f"There is no score “{method[:40]}” here; choose one of {', '.join(known)}.")
     true = study.data.train.y.numpy()
     given = true if flips is None else flip(true, len(study.data.class_names), flips)[0]
-    ranking = _rank(study, given, context=context)
+    ranking = _rank(study, given, method == "proven", context=context)
     return Review(
         session=session,
         study=study.spec.name,
@@ -129,18 +129,19 @@ class _Ranking:
 
 
 @remember("ranking of labels")
-def _rank(study: Study, labels: np.ndarray, *, context: Context) -> _Ranking:
-    """Of labels ``(n,)``; many sessions ask for the same."""
+def _rank(study: Study, labels: np.ndarray, proven: bool, *, context: Context) -> _Ranking:
+    """Of labels ``(n,)``; many sessions ask for the same. What takes a model without each example waits until asked for."""
     started, theta, norm = time.perf_counter(), study.theta, study.gradient_norm
     if not np.array_equal(labels, study.data.train.y.numpy()):
         fitter = Fitter(suspects.objective_of(study))
         theta = fitter.fit(labels, theta, context.part(0.0, 0.2).progress)
         norm = fitter.largest_norm
     edited = suspects.relabelled(study, labels)
-    scores = suspects.rank(edited, theta, progress=context.part(0.2, 1.0).progress)
+    methods = [one for one in suspects.methods_for(study) if proven or one != "proven"]
+    ranking = suspects.rank(edited, theta, methods, progress=context.part(0.2, 1.0).progress)
     right, found = suspects.accuracy(study, theta), theta.cpu().numpy()
-    training = Training(0, 0, right, norm, time.perf_counter() - started, digest(found))
-    return _Ranking(found, scores, training)
+    unseen, seconds = ranking.unseen.accuracy, time.perf_counter() - started
+    return _Ranking(found, ranking.scores, Training(0, 0, right, norm, seconds, digest(found), unseen))
 
 
 def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
@@ -181,8 +182,9 @@ def rank_again(study: Study, review: Review, *, context: Context = ALONE) -> Rev
     trained = train(study, review, context=context.part(0.0, 0.2))
     theta = torch.as_tensor(trained.theta).to(study.theta)
     edited = suspects.relabelled(study, trained.labels)
-    scores = suspects.rank(edited, theta, progress=context.part(0.2, 1.0).progress)
-    return replace(trained, scores=scores[review.method])
+    ranking = suspects.rank(edited, theta, [review.method], progress=context.part(0.2, 1.0).progress)
+    last = replace(trained.trainings[-1], unseen_accuracy=ranking.unseen.accuracy)
+    return replace(trained, scores=ranking.scores[review.method], trainings=(*trained.trainings[:-1], last))
 
 
 def adopt(review: Review, done: Review) -> Review:

@@ -69,6 +69,8 @@ class Training:
         gradient_norm: ``||grad R||``, recomputed.
         seconds: Time it took.
         model: Digest of the parameters that it gave; "" where it was not noted.
+        unseen_accuracy: Leave-one-out accuracy: of the answers to each training example had the model never seen that
+            one; proven where the ranking is, else the corrected forecast. ``None`` where labels were not ranked.
     """
 
     verdicts: int
@@ -77,6 +79,7 @@ class Training:
     gradient_norm: float
     seconds: float
     model: str = ""
+    unseen_accuracy: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +152,12 @@ class Review:
     def fixed(self) -> int:
         """How many of the flipped labels are right again."""
         return int(((self.given != self.true) & (self.labels == self.true)).sum())
+
+    @property
+    def unseen_accuracy(self) -> float | None:
+        """The leave-one-out accuracy of the last ranking; ``None`` where it was not noted."""
+        known = [one.unseen_accuracy for one in self.trainings if one.unseen_accuracy is not None]
+        return known[-1] if known else None
 
     @property
     def up_to_date(self) -> bool:

@@ -26,7 +26,7 @@ from pages._shell.escape import escape_markdown
 
 CARDS = 6
 """So many of the strongest disagreements are shown."""
-CARD_WIDTH = 136
+CARD_WIDTH = 112
 
 
 def show(
@@ -81,7 +81,7 @@ def _show_charts(view: View, explanation: Explanation, found: Forecasts) -> None
         scatter.show_points(figure, "influence_truth", alt="influence against truth")
         _show_agreement(found.influence_agreement)
     with corrected:
-        st.markdown("##### Corrected forecast: one Newton step without it")
+        st.markdown("##### Corrected: one Newton step without it")
         figure = every_forecast(found, explanation, "corrected", worst, view.opened)
         scatter.show_points(figure, "corrected_truth", alt="corrected forecast against truth")
         _show_agreement(found.corrected_agreement)

@@ -63,6 +63,12 @@ def _metrics(now: Review) -> None:
             f"{now.fixed:,} of {now.flipped:,}",
             help="Labels flipped on purpose, to practise on. Changing a label that was right makes it wrong.",
         )
+    if now.unseen_accuracy is not None:
+        named = "proven" if now.method == "proven" else "corrected forecast"
+        st.caption(
+            f"Leave-one-out accuracy {percent(now.unseen_accuracy)} ({named}): so many of the {len(now.ids):,} labels are what "
+            "the model would say had it never seen that one example; as of the last ranking."
+        )
 
 
 def _train_behind(study: Study, now: Review) -> None:

@@ -109,7 +109,8 @@ def show_origin(study: Study, now: Review) -> None:
     )
     footer.show_origin(
         f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
-        "nats, if it were not there; labels that nothing else supports have most. No test example is used."
+        "nats, if it were not there; the leave-one-out loss is that loss itself, when the model has never seen the example. "
+        "Labels that nothing else supports have most. No test example is used."
         f"{practice}  \n"
         f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
         "among them are not looked for.  \n"

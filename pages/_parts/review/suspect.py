@@ -7,15 +7,19 @@ from collections.abc import Mapping
 import streamlit as st
 
 from influence_core.experiments import review
-from influence_core.experiments.review import Review, Suspect
+from influence_core.experiments.review import Memorised, Review, Suspect
 from influence_core.experiments.suspects import METHODS
+from influence_core.progress import Progress
 from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_large
 from pages._parts.review.session import amend
+from pages._shell import results
 from pages._shell.escape import escape_markdown, escaped
+from pages._shell.jobs import background, job_status
 
+IN_NATS = ("exact", "proven", "corrected", "loss")
 MAX_KEYS = 9
 ROW_PIXELS = 35
 
@@ -36,7 +40,7 @@ def show_answer(study: Study, now: Review) -> None:
     names = escaped(study.data.class_names)
     says = f"the model says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
     if one.answer == one.label:
-        says = f"the model agrees ({percent(one.probabilities[one.label])}), but it had to learn this one by heart"
+        says = f"the model agrees ({percent(one.probabilities[one.label])}), but it was trained on this very label"
     st.markdown(
         f"Suspect {one.rank:,} of {len(now.ids):,} is labelled **{names[one.label]}**; {says}. You decide."
     )
@@ -52,9 +56,34 @@ def show(study: Study, now: Review) -> None:
         st.markdown(f"##### Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
     _buttons(study, now.session, one)
+    if now.up_to_date:  # else there is no model of these labels yet
+        _memorised(study, now, one)
     st.caption(
-        f"{METHODS[now.method].capitalize()}: {three_digits(one.score)}{'' if now.method != 'exact' else ' nats'}. "
+        f"{METHODS[now.method].capitalize()}: {three_digits(one.score)}{' nats' if now.method in IN_NATS else ''}. "
         "The keys in the buttons work as long as no text field has the cursor."
+    )
+
+
+def _memorised(study: Study, now: Review, one: Suspect) -> None:
+    """What the model says of the suspect's label having seen it, and when it never did: trained again beside the page."""
+    asked = study, now.labels, one.train_id, now.theta
+    key, running = review.memorised.key(*asked), st.session_state.get("review_unseen")
+    if running is not None and running.state == "running" and running.key != key:
+        job_status(running)  # one at a time: who reviews fast leaves no line of them behind
+        return
+
+    def train(progress: Progress) -> Memorised:
+        return review.memorised.run(results.context(progress), *asked)
+
+    job = st.session_state["review_unseen"] = background(key, "Training once without this one", train)
+    found = job.result
+    if found is None:
+        job_status(job)
+        return
+    name = escaped(study.data.class_names)[one.label]
+    st.markdown(
+        f"The model gives the label {name} **{percent(found.seen)}** having seen this {study.data.kind}, and "
+        f"**{percent(found.unseen)}** when it never did (proven: trained again without it)."
     )
 
 
