@@ -172,7 +172,7 @@ class Evidence:
         better: A better number at hand, ``None`` where there is none.
         miss: How far the number is from the better one at most, as a share of the better one's largest.
         doubt: Of a corrected forecast: its largest miss on the examples that are hardest to forecast, which were left out and
-            trained again, as a share of the largest change; ``None`` where that was not measured.
+            trained again, of loss or probability, as a share of the largest change; ``None`` where that was not measured.
         left_open: How far finishing the training could move this loss, nats; ``None`` where only the first order is known.
         retrained: The number beside real retrainings of this very answer, as many as there were ...
         retrainings: ... and how many.

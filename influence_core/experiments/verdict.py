@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from influence_core.agreement import strongest
+from influence_core.agreement import strongest, worst_miss
 from influence_core.context import ALONE, Context
 from influence_core.experiments import truths
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.spot_check import SIDE_BY_SIDE
+from influence_core.experiments.truths import Truths
 from influence_core.studies import Study
 from influence_core.trust import Evidence, Verdict, judge
 
@@ -30,13 +31,24 @@ def run(study: Study, explanation: Explanation, *, context: Context = ALONE) -> 
         largest=float(np.abs(explanation.shown).max(initial=0.0)),
         better=None if best == explanation.number else best,
         miss=explanation.miss,
-        doubt=explanation.doubt,
+        doubt=_doubt(explanation, known),
         left_open=explanation.left_open,
         retrained=known.agreement(explanation),
         retrainings=len(known.train_ids),
         covered=bool(np.isin(_first(explanation), known.train_ids).all()),
     )
     return judge(explanation.provenance, seen)
+
+
+def _doubt(explanation: Explanation, known: Truths) -> float | None:
+    """That of the hardest examples, or of the probabilities of those that were left out here, whichever is larger."""
+    if explanation.doubt is None:
+        return None
+    at = [explanation.position(int(one)) for one in known.train_ids]
+    changed = np.exp(-explanation.own_loss) * np.expm1(
+        -known.actual
+    )  # every loss here is minus a log-probability
+    return max(explanation.doubt, worst_miss(explanation.effects.probability[at], changed))
 
 
 def _first(explanation: Explanation) -> np.ndarray:

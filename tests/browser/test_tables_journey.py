@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.helpers import shot, wait_idle
+from tests.browser.helpers import shot, wait_idle, wait_until
 from tests.browser.test_explain_journey import click, query, settle
 from tests.data.test_own_tables import FIRST_LINES
 
@@ -37,8 +37,8 @@ def train(opened) -> None:
 def test_two_readings_are_asked_and_the_answer_is_trained_on(page):
     opened = page("/build", height=1500)
     upload(opened, GERMAN.encode("cp1252"))
+    assert wait_until(lambda: "How is “lohn” meant?" in opened.inner_text(BODY), seconds=60)
     words = opened.inner_text(BODY)
-    assert "How is “lohn” meant?" in words
     assert "1,100 → 1100, 2,101 → 2101" in words and "1,100 → 1.1, 2,101 → 2.101" in words
     assert "Western Europe (Windows-1252, Latin-1)" in words
     assert opened.get_by_role("button", name="Train on this table").is_disabled()

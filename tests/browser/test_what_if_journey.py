@@ -44,12 +44,13 @@ def test_from_the_menu_to_forecast_truth_and_spot_check(page):
     assert "reached" in outcome and "NOT reached" not in outcome
 
     badge = opened.locator(".st-key-badge")
-    click(
-        opened,
-        badge.get_by_role("button", name="Check with 20 real retrainings"),
-        lambda: "20 real retrainings:" in badge.inner_text(),
-    )
-    assert query(opened)["spot"] == ["1"] and query(opened)["retrain"] == ["1"]
+    check = badge.get_by_role("button", name="Check with 20 real retrainings")
+    if "Proven" in badge.inner_text():  # another journey has proven this study on this server
+        assert check.count() == 0
+    else:
+        click(opened, check, lambda: "20 real retrainings:" in badge.inner_text())
+        assert query(opened)["spot"] == ["1"]
+    assert query(opened)["retrain"] == ["1"]
     shot(opened, "light-what-if")
 
     click(
