@@ -160,9 +160,11 @@ def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
 
 def effects_by(study: Study, question: Question, changes: Tensor) -> Effects:
     """Loss and probability at the parameters ``theta + changes (m, p)``, each on its own: one product with the changes."""
-    m, c = len(changes), linear_objective(study).loss.outputs
-    by_output, x = changes.view(m, -1, c), question.x.to(changes)
-    moves = by_output[:, :, 0] @ x[:, None] if c == 1 else torch.bmm(x.expand(m, 1, -1), by_output)[:, 0]
+    m, c, x = len(changes), linear_objective(study).loss.outputs, question.x.to(changes)
+    if c == 1:  # numpy reads a table in a third of the time that torch takes
+        moves = torch.from_numpy(changes.cpu().numpy() @ x.cpu().numpy())[:, None]
+    else:
+        moves = torch.bmm(x.expand(m, 1, -1), changes.view(m, -1, c))[:, 0]
     return effects_of(study, question, moves)
 
 
