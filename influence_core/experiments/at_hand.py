@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from influence_core.context import ALONE, Context
+from influence_core.engines import QUICK_LIMIT
 from influence_core.errors import SolveError
 from influence_core.experiments import all_left_out, corrected, hardest
 from influence_core.experiments.all_left_out import AllLeftOut
@@ -25,11 +26,13 @@ def improve(
         table: The study's left-out models, where they are at hand.
         context: Its store keeps leverages and corrected forecasts.
     """
-    if not corrected.at_hand(study, context):
+    if corrected.supports(study.spec):
         return explanation
-    question = explanation.question
+    question, known = explanation.question, corrected.leverages.recall(study, context=context)
+    if known is None and study.objective.dim > QUICK_LIMIT:
+        return explanation
     try:
-        known = corrected.leverages(study, context=context)
+        known = known or corrected.leverages(study, context=context)
         explanation = replace(explanation, left_open=corrected.left_open(study, question, known))
         if table is not None and table.proven:
             return replace(explanation, proven=all_left_out.effects(study, table, question))

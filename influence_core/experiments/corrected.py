@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
-from influence_core.engines import QUICK_LIMIT, SolverSettings
+from influence_core.engines import SolverSettings
 from influence_core.errors import UnsupportedError, require
 from influence_core.experiments.questions import Question
 from influence_core.influence import InfluenceEngine, left_out_pulls, leverage_blocks
@@ -60,13 +60,6 @@ def supports(spec: StudySpec) -> str | None:
     if spec.is_smooth_linear:
         return None
     return "Without each single example only a linear model with a smooth loss is known. Choose such a study."
-
-
-def at_hand(study: Study, context: Context) -> bool:
-    """Whether a corrected forecast takes no longer than a question may: the leverages are there, or soon made."""
-    if supports(study.spec):
-        return False
-    return study.objective.dim <= QUICK_LIMIT or leverages.recall(study, context=context) is not None
 
 
 @remember("corrected forecast")
