@@ -108,7 +108,7 @@ def _rows(explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any
 def _as_json(study: Study, explanation: Explanation, found: Verdict, top: int) -> dict[str, Any]:
     names, true = study.data.class_names, explanation.true_label
     return {
-        "study": study.spec.name,
+        "study": study.spec.address,
         "data": study.data.title,
         "stand_in": study.data.stand_in,
         "seed": study.spec.seed,

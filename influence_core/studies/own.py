@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import runpy
+from dataclasses import replace
 
 from influence_core.data.brought import TABLE, recipes, uploads
 from influence_core.errors import DataError
 from influence_core.store import NO_STORE, Store
 from influence_core.studies.catalogue import CATALOGUE
+from influence_core.studies.changes import parse
 from influence_core.studies.spec import StudySpec
 
 UPLOADED = "table-"
@@ -44,15 +46,21 @@ def load_module(path: str | None = None) -> None:
 
 
 def find(name: str, store: Store = NO_STORE) -> StudySpec:
-    """The spec called ``name``: a row of the catalogue, an uploaded table, or an own study.
+    """The spec called ``name``: a row of the catalogue, an uploaded table, or an own study; or a version of one of them.
 
     Args:
-        name: Its name.
+        name: Its name; of a version "name@changes", as ``changes.parse`` reads them.
         store: Whose home keeps them; the user's own where none is given.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there is none, or a change is none.
+
+    >>> find("digits@r7,l12=3").address
+    'digits@r7,l12=3'
     """
+    name, at, text = name.partition("@")
+    if at:
+        return replace(find(name, store), changes=parse(text))
     if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
         return of_table(uploads.recall(store, name.removeprefix(UPLOADED)))
     if recipes.NAME.fullmatch(name):

@@ -108,7 +108,7 @@ def load_spec(spec: StudySpec, device: str) -> Study:
         return open_study(spec, get_store(), data_folder(), device, progress)
 
     downloads.offer(spec.data, data_folder())
-    return await_job(study_key(spec.name, device), f"Training “{spec.title}”", work)
+    return await_job(study_key(spec.address, device), f"Training “{spec.title}”", work)
 
 
 def study_key(name: str, device: str) -> str:
