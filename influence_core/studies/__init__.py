@@ -2,7 +2,7 @@
 
 from influence_core.studies.catalogue import CATALOGUE, MACHINES
 from influence_core.studies.families import FAMILIES, Family
-from influence_core.studies.opening import FORMAT, PACKAGED, Study, open_study, sizes
+from influence_core.studies.opening import FORMAT, PACKAGED, Study, download_of, open_study, sizes
 from influence_core.studies.own import (
     MODULE_VARIABLE,
     UPLOADED,
@@ -25,6 +25,7 @@ __all__ = [
     "Family",
     "Study",
     "StudySpec",
+    "download_of",
     "find",
     "is_own",
     "load_module",

@@ -7,14 +7,14 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from influence_core.data.brought import own, recipes
+from influence_core.data.brought import own, recipes, torchvision_sets
 from influence_core.errors import DataError
 from influence_core.models import backbones
-from pages._parts.build import bring, visit
+from pages._parts.build import bring, model, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
-from tests.data import test_idx_files, test_text_folder
+from tests.data import test_idx_files, test_text_folder, test_torchvision_sets
 from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
@@ -416,3 +416,56 @@ def test_a_folder_of_texts_that_cannot_be_split_is_refused_before_training_and_n
     assert "one is needed to train on and one to test on" in said(at)
     assert "build_train" not in keys(at)
     assert not any(str(folder) in one.value for one in at.error)
+
+
+# ---------------------------------------------------------------------------------------- a set of torchvision
+
+
+def name_set(at, name):
+    at.selectbox(key="build_set").set_value(name)
+    return settle(at)
+
+
+def test_a_data_set_of_torchvision_is_read_out_of_the_data_folder(folder, monkeypatch):
+    test_torchvision_sets.fashion(folder)
+    monkeypatch.setattr(model, "TRAINED_ON", 80)
+    at = name_set(choose(visit_page(PAGE), bring.SET), "FashionMNIST")
+    assert "**10 classes**, **120** pictures to train on and **40** to test on." in said(at)
+    assert [one.label for one in at.number_input] == [
+        "Pictures to train on, of 120",
+        "Pictures to test on, of 40",
+    ]
+    at.number_input(key="build_n_test_torchvision:FashionMNIST").set_value(30)
+    at.selectbox(key="build_backbone").set_value("")
+    train(at)
+    (kept,) = built()
+    assert kept.fields["source"] == "torchvision:FashionMNIST"
+    assert (kept.fields["n_train"], kept.fields["n_test"]) == (80, 30)
+    assert "is trained on 80 images: 100.0 % of 30 test images are right" in said(at)
+    assert "from torchvision's FashionMNIST" in said(at)
+    drawn = own.load(own.PHOTOS, "torchvision:FashionMNIST", results.get_store(), str(folder), most=(80, 30))
+    one = int(drawn.train.ids[3])
+    assert f"train/{one}" in said(visit_page("explain", kept.name, open=str(one)))
+
+
+def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, monkeypatch):
+    asked = []
+
+    def fetch(_, where, progress=None):
+        asked.append(where)
+        test_torchvision_sets.fashion(folder)
+
+    monkeypatch.setattr(torchvision_sets.TorchvisionSet, "fetch", fetch)
+    at = choose(visit_page(PAGE), bring.SET)
+    assert "Fashion-MNIST (not here yet)" in at.selectbox(key="build_set").options
+    name_set(at, "FashionMNIST")
+    assert "It needs the data set Fashion-MNIST in" in said(at) and "31 MB, from Zalando" in said(at)
+    assert str(folder) not in said(at) and not asked and "None yet." in said(at)
+    press(at, "download_Fashion-MNIST")
+    assert asked == [str(folder)] and "**10 classes**, **120** pictures" in said(at)
+
+
+def test_a_link_to_a_data_set_of_torchvision_offers_it(folder):
+    at = visit_page("explain", "torchvision:KMNIST")
+    assert title(at) == "KMNIST is not on this machine" and "download_KMNIST" in keys(at)
+    assert "no data set “nothing” of torchvision" in said(visit_page("explain", "torchvision:nothing"))

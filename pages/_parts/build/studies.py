@@ -105,14 +105,17 @@ def _about(one: recipes.Recipe) -> str:
         spec = of_recipe(one)
     except DataError as error:
         return escape_markdown(str(error))
-    path = spec.source.removeprefix(own.IN_FOLDER)
-    where = (
-        "an uploaded zip"
-        if spec.source.startswith(own.IN_ZIP)
-        else f"the folder {code(without_places(path))}"
-    )
     sees = "words" if spec.data == own.TEXTS else spec.backbone or "pixels"
-    return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {where}"
+    return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {_where(spec.source)}"
+
+
+def _where(source: str) -> str:
+    """Where the data of a study lie, in words."""
+    if source.startswith(own.IN_ZIP):
+        return "an uploaded zip"
+    if source.startswith(own.IN_TORCHVISION):
+        return f"torchvision's {source.removeprefix(own.IN_TORCHVISION)}"
+    return f"the folder {code(without_places(source.removeprefix(own.IN_FOLDER)))}"
 
 
 def _remove(remove: Callable[[], None], study: str, view: View) -> None:
