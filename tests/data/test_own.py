@@ -17,7 +17,7 @@ from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError
 from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
-from tests.data.test_archives import packed, pets
+from tests.data.test_archives import packed, packed_raw, pets
 from tests.data.test_image_folder import fill, skipped
 
 FIELDS = {
@@ -52,6 +52,26 @@ def test_an_upload_is_kept_once_under_its_content(store):
     assert skipped(first) == {"names that lead out of the folder": (1, ("../a",))}
     assert uploads_of(store) == [first.key]
     assert sorted(one.name for one in first.folder.iterdir()) == ["cats", "dogs"]
+
+
+def test_other_names_are_another_upload_and_so_another_study(store):
+    raw = [f"{kind}/{at}.png".encode("cp932") for kind in ("ネコ", "イヌ") for at in range(6)]
+    zip_ = packed_raw(raw)
+    guessed = picture_uploads.keep(store, zip_, "a.zip", owner="me")
+    chosen = picture_uploads.keep(store, zip_, "a.zip", owner="me", encoding="gb18030")
+    assert guessed.key != chosen.key and (guessed.encoding, chosen.encoding) == ("cp932", "gb18030")
+    assert sorted(one.name for one in guessed.folder.iterdir()) == ["イヌ", "ネコ"]
+    assert picture_uploads.recall(store, chosen.key) == chosen and dict(chosen.readings)["cp932"].startswith(
+        "ネコ"
+    )
+    names = [recipes.name_of(FIELDS | {"source": f"zip:{one.key}"}, "me") for one in (guessed, chosen)]
+    assert names[0] != names[1]
+    kept = recipes.keep(store, FIELDS | {"source": f"zip:{guessed.key}"}, "me")
+    recipes.discard(store, guessed.key, "me")
+    recipes.discard(store, chosen.key, "me")
+    assert uploads_of(store) == [guessed.key], "a study is built from it"
+    recipes.remove(store, kept, "me")
+    assert uploads_of(store) == []
 
 
 def test_two_people_may_send_the_same_at_once(store):

@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from influence_core.data.brought import own, recipes, torchvision_sets
+from influence_core.data.brought import own, picture_uploads, recipes, torchvision_sets
 from influence_core.errors import DataError
 from influence_core.models import backbones
 from pages._parts.build import bring, model, visit
@@ -15,7 +15,7 @@ from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
 from tests.data import test_idx_files, test_text_folder, test_torchvision_sets
-from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
+from tests.data.test_archives import ATTACKS, RawName, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
@@ -469,3 +469,62 @@ def test_a_link_to_a_data_set_of_torchvision_offers_it(folder):
     at = visit_page("explain", "torchvision:KMNIST")
     assert title(at) == "KMNIST is not on this machine" and "download_KMNIST" in keys(at)
     assert "no data set “nothing” of torchvision" in said(visit_page("explain", "torchvision:nothing"))
+
+
+# ---------------------------------------------------------------------------------------- names in a zip
+
+
+def zip_of_names(encoding, kinds=("ネコ", "イヌ"), count=8):
+    """Pictures in folders of these names, which do not say their encoding."""
+    infos = []
+    for kind in kinds:
+        for at in range(count):
+            info = RawName(f"{kind}{at}".encode(encoding).decode("cp437"))
+            info.raw = f"{kind}/{at}.png".encode(encoding)
+            infos.append((info, picture(at)))
+    return packed_entries(infos).getvalue()
+
+
+def test_the_encoding_of_names_in_a_zip_is_shown_and_changed(uploaded):
+    uploaded["file"] = File(zip_of_names("cp932"), "pets.zip")
+    at = visit_page(PAGE)
+    (select,) = [one for one in at.selectbox if one.label == "Encoding of the names in the zip"]
+    assert select.options[0] == "Japanese (Shift-JIS): ネコ, イヌ"
+    assert at.dataframe[0].value["class"].tolist() == ["イヌ", "ネコ"]
+    select.set_value("gb18030")
+    settle(at)
+    wrong = [one.encode("cp932").decode("gb18030", "replace") for one in ("ネコ", "イヌ")]
+    assert at.dataframe[0].value["class"].tolist() == sorted(wrong)
+    (sent,) = picture_uploads.uploads(results.get_store(), owner())
+    assert sent.encoding == "gb18030", "what was unpacked under the other names is gone"
+    train(at)
+    (kept,) = built()
+    assert kept.fields["source"] == f"zip:{sent.key}"
+    assert visit_page("explain", kept.name).session_state is not None
+
+
+def test_names_chosen_back_are_unpacked_again(uploaded):
+    uploaded["file"] = File(zip_of_names("cp866", ("Кошки", "Собаки")), "pets.zip")
+    at = visit_page(PAGE)
+    for chosen, classes in (("cp1251", None), ("", ["Кошки", "Собаки"])):
+        (select,) = [one for one in at.selectbox if one.label == "Encoding of the names in the zip"]
+        settle(select.set_value(chosen) and at)
+        assert classes is None or at.dataframe[0].value["class"].tolist() == classes
+
+
+def test_a_zip_that_was_sent_before_tells_how_its_names_were_read(uploaded):
+    uploaded["file"] = File(zip_of_names("gb18030", ("小猫", "小狗")), "pets.zip")
+    at = visit_page(PAGE)
+    uploaded["file"] = None
+    settle(at)
+    assert "read as Chinese (GB18030, GBK): 小猫, 小狗. To read them otherwise, send the zip again." in said(
+        at
+    )
+    (sent,) = picture_uploads.uploads(results.get_store(), owner())
+    press(at, f"remove_{sent.key}")
+    assert "Sent before" not in said(at) and picture_uploads.uploads(results.get_store(), owner()) == ()
+
+
+def test_plain_names_are_not_asked_about(uploaded):
+    uploaded["file"] = File(packed(pets(6)).getvalue(), "pets.zip")
+    assert not [one for one in visit_page(PAGE).selectbox if "names" in one.label]

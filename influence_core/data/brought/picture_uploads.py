@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from influence_core.data.brought import kept
 from influence_core.data.brought.home import UPLOADS, home_of
-from influence_core.data.readers.archives import unpack
+from influence_core.data.readers.archives import Unpacked, unpack
 from influence_core.data.readers.skipped import Skipped
 from influence_core.errors import DataError
 from influence_core.progress import Progress
@@ -36,12 +36,16 @@ class Upload:
         title: Its name on the screen.
         folder: Holds the classes' folders.
         skipped: What was not unpacked, and why.
+        encoding: In which names were read that do not say it, a name of `encodings.ENCODINGS`; or "".
+        readings: What some of those names are in every encoding, as in `archive_names.Names`.
     """
 
     key: str
     title: str
     folder: Path
     skipped: tuple[Skipped, ...]
+    encoding: str = ""
+    readings: tuple[tuple[str, str], ...] = ()
 
 
 def key_of(archive: BinaryIO) -> str:
@@ -62,7 +66,12 @@ def key_of(archive: BinaryIO) -> str:
 
 
 def keep(
-    store: Store, archive: BinaryIO, title: str, progress: Progress | None = None, owner: str = ""
+    store: Store,
+    archive: BinaryIO,
+    title: str,
+    progress: Progress | None = None,
+    owner: str = "",
+    encoding: str = "",
 ) -> Upload:
     """Unpack a zip, or find it unpacked already.
 
@@ -72,28 +81,33 @@ def keep(
         title: its file's name; what is no letter, digit or plain sign in it becomes "_".
         progress: told while unpacking.
         owner: the browser that sent it.
+        encoding: of names that do not say theirs; "": the most plausible. Another one is another upload.
 
     Raises:
         DataError: it cannot be unpacked, or there is no room; nothing is left of it then.
     """
-    key, home = digest("zip", key_of(archive), owner), home_of(store)
+    key = digest("zip", key_of(archive), owner, *([encoding] if encoding else []))
+    home = home_of(store)
     with suppress(DataError):
         return recall(store, key)
-    kept.put(home.folder / UPLOADS, home, key, lambda folder: _fill(folder, archive, title, owner, progress))
+
+    def fill(folder: Path) -> dict[str, Any]:
+        return _about(unpack(archive, folder / _PICTURES, progress, encoding), folder, title, owner)
+
+    kept.put(home.folder / UPLOADS, home, key, fill)
     return recall(store, key)
 
 
-def _fill(
-    folder: Path, archive: BinaryIO, title: str, owner: str, progress: Progress | None
-) -> dict[str, Any]:
-    """Unpack a zip into a folder; what is known about it."""
-    made = unpack(archive, folder / _PICTURES, progress)
+def _about(made: Unpacked, folder: Path, title: str, owner: str) -> dict[str, Any]:
+    """What is known about an unpacked zip."""
     return {
         "owner": owner,
         "title": re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "pictures",
         "folder": made.folder.relative_to(folder).as_posix(),
         "size": made.size,
         "skipped": [asdict(one) for one in made.skipped],
+        "encoding": made.encoding,
+        "readings": made.readings,
     }
 
 
@@ -142,4 +156,6 @@ def beside(store: Store, key: str) -> Store:
 def _known(one: kept.Kept) -> Upload:
     facts = one.about
     skipped = tuple(Skipped(row["reason"], row["count"], tuple(row["examples"])) for row in facts["skipped"])
-    return Upload(one.key, facts["title"], one.folder / facts["folder"], skipped)
+    readings = tuple((name, shown) for name, shown in facts.get("readings", ()))
+    folder = one.folder / facts["folder"]
+    return Upload(one.key, facts["title"], folder, skipped, facts.get("encoding", ""), readings)

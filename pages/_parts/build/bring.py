@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import streamlit as st
@@ -17,14 +15,11 @@ from influence_core.data.readers.image_folder import MAX_PICTURES
 from influence_core.data.readers.skipped import Skipped
 from influence_core.data.readers.text_files import MAX_FILES
 from influence_core.data.readers.text_folder import MIN_FILES
-from influence_core.progress import Progress
-from influence_core.store.remember import key_of
 from pages._common import upload
-from pages._parts.build import look, model, texts, visit
+from pages._parts.build import look, model, texts, visit, zip_names
 from pages._shell import browser, downloads, results
 from pages._shell.address import View
 from pages._shell.escape import code, escape_markdown
-from pages._shell.jobs import await_job
 from pages._shell.places import with_place, without_places
 
 ZIP, FOLDER, TEXTS_ZIP, TEXTS, TABLE, SET = "zip", "folder", "texts-zip", "texts", "table", "set"
@@ -122,13 +117,13 @@ def _choose_zip(what: str) -> Brought | None:
         on_change=visit.forget_zip,
     )
     if file is not None:
-        key = key_of("unpack", _digest(file), browser.owner())
-        st.session_state["build_upload"] = await_job(key, "Unpacking your zip", _unpacking(file))
+        st.session_state["build_upload"] = zip_names.unpacked(file, _digest(file))
     sent: picture_uploads.Upload | None = st.session_state.get("build_upload")
     if sent is None:
         return None
     if file is None:
         st.caption(f"Sent before: {escape_markdown(sent.title)}")
+    zip_names.choose(sent, None if file is None else _digest(file))
     return Brought(own.IN_ZIP + sent.key, Path(sent.title).stem, sent.skipped)
 
 
@@ -140,11 +135,6 @@ def _digest(file: UploadedFile) -> str:
             key = picture_uploads.key_of(file)
         st.session_state["build_zip_key"] = file.file_id, key
     return key
-
-
-def _unpacking(file: UploadedFile) -> Callable[[Progress], picture_uploads.Upload]:
-    content, title, store, owner = file.getvalue(), file.name, results.get_store(), browser.owner()
-    return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress, owner)
 
 
 def _choose_set() -> Brought | None:
