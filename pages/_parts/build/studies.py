@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.errors import DataError, InfluenceError
 from influence_core.studies import UPLOADED, Study, StudySpec, of_recipe
 from influence_core.words import percent
@@ -64,7 +64,8 @@ def show_list(view: View) -> None:
     trouble = st.session_state.pop("build_trouble", "")
     if trouble:
         st.error(escape_markdown(trouble))
-    if not (built or tables or zips):
+    pictures = asked.of(store, owner)
+    if not (built or tables or zips or pictures):
         st.caption("None yet.")
         return
     st.caption(
@@ -82,6 +83,9 @@ def show_list(view: View) -> None:
         remove = partial(picture_uploads.remove, store, sent.key, owner)
         opened = _row(sent.key, sent.title, "an uploaded zip without a study yet", "", remove, view)
         opened.button("Use", key=f"use_{sent.key}", on_click=visit.take_up, args=(sent,), width="stretch")
+    if pictures:
+        words = f"{len(pictures):,} picture{'s' * (len(pictures) != 1)} of your own"
+        _row("asked", words, "asked about on Explain", "", partial(asked.remove, store, owner), view)
 
 
 def _row(
