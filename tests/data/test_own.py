@@ -99,7 +99,7 @@ def test_what_does_not_fit_is_refused_and_nobodys_pictures_make_room(tmp_path):
     picture_uploads.remove(store, made[0], "")
     picture_uploads.remove(store, made[0], "")
     assert picture_uploads.keep(store, packed({"cats/1.png": os.urandom(15_000)}), "large.zip")
-    with pytest.raises(DataError, match="pictures are not on this machine.*Upload the zip again"):
+    with pytest.raises(DataError, match="zip is not on this machine.*Upload it again"):
         picture_uploads.recall(store, made[0])
 
 
@@ -119,7 +119,7 @@ def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
 
 @pytest.mark.parametrize("key", ["", "..", "../../etc", "0" * 64, "A" * 64, "/etc"])
 def test_other_keys_are_not_there(store, key):
-    with pytest.raises(DataError, match="pictures are not on this machine"):
+    with pytest.raises(DataError, match="zip is not on this machine"):
         picture_uploads.recall(store, key)
 
 

@@ -249,7 +249,7 @@ def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
         "l2": 0.1,
         "source": "zip:",
     }
-    assert "pictures are not on this machine" in said(settle(at))
+    assert "zip is not on this machine" in said(settle(at))
     uploaded["file"] = None  # the browser forgets it
     press(at, "build_back")
     assert "Sent before: my pets.zip" in said(at).replace("\\", "") and "build_train" in keys(at)
@@ -333,7 +333,7 @@ def test_the_list_survives_a_recipe_that_names_a_removed_upload():
     name = recipes.keep(results.get_store(), fields)
     assert "Lost" in said(visit_page(PAGE))
     at = visit_page("explain", name)
-    assert "pictures are not on this machine" in said(at)
+    assert "zip is not on this machine" in said(at)
 
 
 # ----------------------------------------------------------------------------------------------- other networks

@@ -1,4 +1,4 @@
-"""Zips of pictures that people uploaded: unpacked, and kept until whoever sent one removes it.
+"""Zips of pictures or texts that people uploaded: unpacked, and kept until whoever sent one removes it.
 
 With the tables they may take as much room together as the store's own entries; what does not fit is refused.
 """
@@ -59,7 +59,7 @@ def key_of(archive: BinaryIO) -> str:
     while chunk := archive.read(2**20):
         size += len(chunk)
         if size > MAX_BYTES:
-            raise DataError(f"The zip has more than {MAX_BYTES // 10**6} MB. Send fewer or smaller pictures.")
+            raise DataError(f"The zip has more than {MAX_BYTES // 10**6} MB. Send fewer or smaller files.")
         hasher.update(chunk)
     archive.seek(0)
     return hasher.hexdigest()
@@ -102,7 +102,7 @@ def _about(made: Unpacked, folder: Path, title: str, owner: str) -> dict[str, An
     """What is known about an unpacked zip."""
     return {
         "owner": owner,
-        "title": re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "pictures",
+        "title": re.sub(r"[^\w .()-]", "_", title)[:LONGEST_TITLE] or "files",
         "folder": made.folder.relative_to(folder).as_posix(),
         "size": made.size,
         "skipped": [asdict(one) for one in made.skipped],
@@ -125,7 +125,7 @@ def recall(store: Store, key: str) -> Upload:
         return _known(kept.get(home_of(store).folder / UPLOADS, key))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            "These pictures are not on this machine: they were removed, or sent elsewhere. Upload the zip again."
+            "This zip is not on this machine: it was removed, or sent elsewhere. Upload it again."
         ) from error
 
 
@@ -140,7 +140,7 @@ def uploads(store: Store, owner: str) -> tuple[Upload, ...]:
 
 
 def remove(store: Store, key: str, owner: str) -> None:
-    """Remove a zip with its pictures; that it is gone already is fine.
+    """Remove a zip with its files; that it is gone already is fine.
 
     Raises:
         DataError: it is somebody else's, or the disk refuses.
@@ -149,7 +149,7 @@ def remove(store: Store, key: str, owner: str) -> None:
 
 
 def beside(store: Store, key: str) -> Store:
-    """A store in the folder of a zip, for what is read out of its pictures: it goes when they go."""
+    """A store in the folder of a zip, for what is read out of its files: it goes when they go."""
     return Store(home_of(store).folder / UPLOADS / key / "read", store.limit_bytes)
 
 

@@ -216,7 +216,7 @@ class _Run:
                 self.unpacked += len(chunk)
                 if self.unpacked > MAX_BYTES:
                     raise DataError(
-                        f"Unpacked, the files have more than {MAX_BYTES / 10**9:.3g} GB. Send fewer or smaller pictures."
+                        f"Unpacked, the files have more than {MAX_BYTES / 10**9:.3g} GB. Send fewer or smaller files."
                     )
                 yield chunk
 
