@@ -8,20 +8,19 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
-from influence_core.data.brought.tables import (
-    MAX_CLASSES,
-    SEED,
-    TEST_SHARE,
-    Choices,
-    can_be_label,
-    label_counts,
-    rare_labels,
-)
+from influence_core.data.brought.tables import SEED, TEST_SHARE, Choices
 from influence_core.data.readers.cells import Option
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, survey
 from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.encodings import ENCODINGS
-from influence_core.data.readers.labels import look_alike, perhaps_none
+from influence_core.data.readers.labels import (
+    MAX_CLASSES,
+    can_be_label,
+    label_counts,
+    look_alike,
+    perhaps_none,
+    rare_labels,
+)
 from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS

@@ -20,14 +20,15 @@ def offer(spec: StudySpec, folder: str) -> None:
     known = download_of(spec)
     if known is not None and known.missing(folder):
         st.title(f"{known.name} is not on this machine")
-        offer_files("This study needs", known, folder)
+        offer_files(spec.source or spec.data, "This study needs", known, folder)
         st.stop()
 
 
-def offer_files(who: str, known: Download, folder: str) -> None:
+def offer_files(name: str, who: str, known: Download, folder: str) -> None:
     """The download of files that are missing, which only its button starts.
 
     Args:
+        name: Of the data.
         who: Needs them, with the verb.
         known: How they are fetched.
         folder: The data folder.
@@ -38,9 +39,9 @@ def offer_files(who: str, known: Download, folder: str) -> None:
         f"app with the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
         "only requests this app ever makes to the internet, and only when you press the button."
     )
-    if st.button(f"Download {known.name}", key=f"download_{known.name}", type="primary"):
-        st.session_state["downloading"] = known.name
-    _fetch(known.name, known.name, lambda progress: known.fetch(folder, progress))
+    if st.button(f"Download {known.name}", key=f"download_{name}", type="primary"):
+        st.session_state["downloading"] = name
+    _fetch(name, known.name, lambda progress: known.fetch(folder, progress))
 
 
 def offer_weights(folder: str) -> None:

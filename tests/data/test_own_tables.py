@@ -7,11 +7,11 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from influence_core.data.brought.tables import Choices, can_be_label, data_set, label_counts, rare_labels
+from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.readers import numbers
 from influence_core.data.readers.columns import Column, numbers_in, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
-from influence_core.data.readers.labels import has_no_label
+from influence_core.data.readers.labels import can_be_label, has_no_label, label_counts, rare_labels
 from influence_core.errors import DataError
 
 ROWS = 24

@@ -461,13 +461,13 @@ def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, mon
     name_set(at, "FashionMNIST")
     assert "It needs the data set Fashion-MNIST in" in said(at) and "31 MB, from Zalando" in said(at)
     assert str(folder) not in said(at) and not asked and "None yet." in said(at)
-    press(at, "download_Fashion-MNIST")
+    press(at, "download_torchvision:FashionMNIST")
     assert asked == [str(folder)] and "**10 classes**, **120** pictures" in said(at)
 
 
 def test_a_link_to_a_data_set_of_torchvision_offers_it(folder):
     at = visit_page("explain", "torchvision:KMNIST")
-    assert title(at) == "KMNIST is not on this machine" and "download_KMNIST" in keys(at)
+    assert title(at) == "KMNIST is not on this machine" and "download_torchvision:KMNIST" in keys(at)
     assert "no data set “nothing” of torchvision" in said(visit_page("explain", "torchvision:nothing"))
 
 

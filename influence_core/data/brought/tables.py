@@ -21,19 +21,16 @@ from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, numbers_in, survey
 from influence_core.data.readers.delimited import Table
-from influence_core.data.readers.labels import as_numbers, has_no_label, perhaps_none, read_labels
+from influence_core.data.readers.labels import MAX_CLASSES, read_labels
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_CLASSES = 50
 MAX_FEATURES = 2_000
 MAX_NUMBERS = 2**25
 """Features times rows that are kept: 268 MB."""
-FREQUENT = 0.5
-"""A column of many texts is a label if its frequent ones hold this share of the rows."""
 TEST_SHARE = 0.25
 SEED = 0
 
@@ -141,51 +138,6 @@ def _columns(table: Table, choices: Choices) -> tuple[dict[str, Column], list[st
             )
     left_out = [f"Left out {one.name[:80]!r}: {one.why}." for one in used if one.kind in LEFT_OUT]
     return {one.name: one for one in used if one.kind not in LEFT_OUT}, [*table.notices, *left_out]
-
-
-def label_counts(table: Table, name: str) -> dict[str, int]:
-    """How often each label occurs, those that are the same number together, without those that mean "no label" by kind.
-
-    Args:
-        table: The file.
-        name: The label's column.
-    """
-    text = table.frame[name].to_numpy(dtype=object)
-    counts = Counter(text[~has_no_label(text)])
-    doubtful, are_labels = perhaps_none(counts)
-    for one in doubtful if are_labels is False else ():
-        del counts[one]
-    names, found = as_numbers(counts), Counter[str]()
-    for one, count in counts.items():
-        found[names[one]] += count
-    return dict(found)
-
-
-def can_be_label(table: Table, column: Column) -> bool:
-    """Whether a column can be what is to be predicted: it has few labels, or few that most of its rows have.
-
-    Args:
-        table: The file.
-        column: One of its columns.
-    """
-    if column.levels <= MAX_CLASSES:
-        return column.levels >= 2
-    if column.kind not in ("category", "text"):
-        return False
-    counts = label_counts(table, column.name)
-    kept = [count for one, count in counts.items() if one not in rare_labels(counts)]
-    return len(kept) >= 2 and sum(kept) >= FREQUENT * len(table.frame)
-
-
-def rare_labels(counts: Mapping[str, int]) -> tuple[str, ...]:
-    """Labels that occur once, and those beyond the most frequent that a model can tell apart.
-
-    Args:
-        counts: How often each label occurs.
-    """
-    often = sorted((one for one, count in counts.items() if count > 1), key=lambda one: -counts[one])
-    kept = frozenset(often[:MAX_CLASSES])
-    return tuple(one for one in counts if one not in kept)
 
 
 def _complete_rows(

@@ -9,9 +9,14 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from influence_core.data.readers.columns import Column
+from influence_core.data.readers.delimited import Table
 from influence_core.data.readers.tables import name_some
 from influence_core.errors import DataError
 
+MAX_CLASSES = 50
+FREQUENT = 0.5
+"""A column of many texts is a label if its frequent ones hold this share of the rows."""
 NO_LABEL = frozenset({"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "n.a."})
 """Small letters of the cells that mean "no label"."""
 PERHAPS_NONE = frozenset(
@@ -92,6 +97,51 @@ def read_labels(
     if alike and same:
         names = merged({one: count for one, count in counts.items() if one not in without})
     return np.array([names.get(one, one) for one in text], dtype=object), notices
+
+
+def label_counts(table: Table, name: str) -> dict[str, int]:
+    """How often each label occurs, those that are the same number together, without those that mean "no label" by kind.
+
+    Args:
+        table: The file.
+        name: The label's column.
+    """
+    text = table.frame[name].to_numpy(dtype=object)
+    counts = Counter(text[~has_no_label(text)])
+    doubtful, are_labels = perhaps_none(counts)
+    for one in doubtful if are_labels is False else ():
+        del counts[one]
+    names, found = as_numbers(counts), Counter[str]()
+    for one, count in counts.items():
+        found[names[one]] += count
+    return dict(found)
+
+
+def can_be_label(table: Table, column: Column) -> bool:
+    """Whether a column can be what is to be predicted: it has few labels, or few that most of its rows have.
+
+    Args:
+        table: The file.
+        column: One of its columns.
+    """
+    if column.levels <= MAX_CLASSES:
+        return column.levels >= 2
+    if column.kind not in ("category", "text"):
+        return False
+    counts = label_counts(table, column.name)
+    kept = [count for one, count in counts.items() if one not in rare_labels(counts)]
+    return len(kept) >= 2 and sum(kept) >= FREQUENT * len(table.frame)
+
+
+def rare_labels(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Labels that occur once, and those beyond the most frequent that a model can tell apart.
+
+    Args:
+        counts: How often each label occurs.
+    """
+    often = sorted((one for one, count in counts.items() if count > 1), key=lambda one: -counts[one])
+    kept = frozenset(often[:MAX_CLASSES])
+    return tuple(one for one in counts if one not in kept)
 
 
 def as_numbers(texts: Iterable[str]) -> dict[str, str]:

@@ -154,11 +154,11 @@ def _choose_set() -> Brought | None:
     )
     if name is None:
         return None
-    known = SETS[name].download
+    source, known = own.IN_TORCHVISION + name, SETS[name].download
     if known.missing(folder):
-        downloads.offer_files("It needs", known, folder)
+        downloads.offer_files(source, "It needs", known, folder)
         return None
-    return Brought(own.IN_TORCHVISION + name, known.name)
+    return Brought(source, known.name)
 
 
 def _choose_folder(what: str) -> Brought | None:
