@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from influence_core import solvers, studies
-from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core.commands.terminal import (
+    add_common,
+    add_download,
+    add_work,
+    fetch_if_asked,
+    print_json,
+    print_table,
+    work,
+)
 from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments import all_left_out, at_hand, explain, questions, verdict
@@ -30,7 +38,9 @@ def add(commands: Any) -> None:
     question = commands.add_parser("explain", help="which training images made the model say that?")
     question.set_defaults(run=run)
     question.add_argument(
-        "--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists"
+        "--study",
+        default=next(iter(studies.CATALOGUE)),
+        help="a name that `studies` lists, or torchvision:NAME, such as torchvision:FashionMNIST",
     )
     question.add_argument(
         "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
@@ -47,6 +57,7 @@ def add(commands: Any) -> None:
     )
     question.add_argument("--csv", metavar="FILE", help="write the ranking of all training images")
     add_common(question)
+    add_download(question)
     add_work(question)
 
 
@@ -57,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     settings = SolverSettings(options.solver, options.damping, options.curvature)
     spec = studies.find(options.study)
     with work(options) as context:
+        fetch_if_asked(options, spec, context.progress)
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
         question = _question(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)

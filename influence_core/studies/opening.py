@@ -13,6 +13,7 @@ from influence_core.data import DataSet, Examples
 from influence_core.data.brought import own as brought
 from influence_core.data.brought import uploads
 from influence_core.data.examples import Pictures
+from influence_core.data.fetching import Download
 from influence_core.data.packaged import ASSETS
 from influence_core.errors import UnsupportedError
 from influence_core.models import backbones, rbf
@@ -180,10 +181,24 @@ def _deep_features(
 
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
     if spec.data in (brought.PHOTOS, brought.TEXTS):
-        return brought.load(spec.data, spec.source, store, folder, spec.seed, progress, spec.encoding)
+        most = spec.n_train, spec.n_test
+        return brought.load(spec.data, spec.source, store, folder, spec.seed, progress, spec.encoding, most)
     if spec.source:
         return uploads.load(store, spec.source)
     return data.load(spec.data, folder, progress)
+
+
+def download_of(spec: StudySpec) -> Download | None:
+    """How the data of a study are fetched when a person asks for it; ``None`` where they ship, or are a person's own.
+
+    Args:
+        spec: What would be trained.
+
+    Raises:
+        DataError: If it names a data set of torchvision that there is not.
+    """
+    row = data.CATALOGUE.get(spec.data)
+    return row.download if row else brought.download_of(spec.source)
 
 
 def _select(examples: DataSet, spec: StudySpec) -> DataSet:

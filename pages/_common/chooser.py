@@ -97,7 +97,7 @@ def _own_picture(study: Study) -> None:
         what = (
             "Any photo; its middle square is looked at" if photos else "A photo or drawing of **one digit**"
         )
-        st.markdown(f"{what}. It stays on this machine.")
+        st.markdown(f"{what}. {pictures.PRIVATE}")
         file = st.file_uploader(
             "A picture", key="upload", max_upload_size=50 if photos else 10, label_visibility="collapsed"
         )

@@ -78,10 +78,10 @@ class WhatIfParams(Params):
 
 @dataclass(frozen=True)
 class LeaveOneOutParams(Params):
-    """Of *Forecast and truth*: how many are left out, the forecast shown, whether to train again without these few ("1")
-    or without each of all ("all")."""
+    """Of *Forecast and truth*: how many are left out (0: as many as is usual for the study), the forecast shown, whether to
+    train again without these few ("1") or without each of all ("all")."""
 
-    k: int = param(50, whole("number of examples", least=1), after=())
+    k: int = param(0, whole("number of examples", least=1), after=())
     panel: str = param("")
     retrain: str = param(
         "",

@@ -107,7 +107,7 @@ def load_spec(spec: StudySpec, device: str) -> Study:
     def work(progress: Progress) -> Study:
         return open_study(spec, get_store(), data_folder(), device, progress)
 
-    downloads.offer(spec.data, data_folder())
+    downloads.offer(spec, data_folder())
     return await_job(study_key(spec.address, device), f"Training “{spec.title}”", work)
 
 

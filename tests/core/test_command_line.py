@@ -17,7 +17,9 @@ from influence_core.errors import DataError
 from influence_core.experiments import anatomy, at_hand, explain, questions, verdict
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
+from influence_core.studies import own as own_studies
 from influence_core.words import sign_rule
+from tests.data import test_torchvision_sets
 
 SMALL = ["explain", "--study", "one-or-seven"]
 
@@ -347,3 +349,41 @@ def test_precompute_trains_afresh_and_keeps_the_parameters(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == [f"{trained['key']}.npz"]
     kept = studies.open_study(studies.find("one-or-seven"), Store(tmp_path))
     assert kept.from_store and kept.key == trained["key"]
+
+
+# ---------------------------------------------------------------------------------------- a set of torchvision
+
+
+def test_a_data_set_of_torchvision_is_named_and_explained(capsys, tmp_path, monkeypatch):
+    test_torchvision_sets.fashion(tmp_path)
+    monkeypatch.setattr(own_studies, "TRAINED_ON", 60)
+    monkeypatch.setattr(own_studies, "TESTED_ON", 20)
+    study = ["explain", "--study", "torchvision:fashion-mnist", "--test", "121", "--data", str(tmp_path)]
+    text = _run(capsys, *study)
+    assert "the model says Sneaker" in text and "Fashion-MNIST, softmax regression; n = 60" in text
+    assert _run(capsys, *study, "--download"), "what is there is not fetched again"
+
+
+def test_nothing_is_fetched_that_nobody_asked_for(capsys, tmp_path, monkeypatch):
+    asked = []
+
+    def answer(url, *_, **__):
+        asked.append(url)
+        raise OSError("no route")
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    study = ["explain", "--study", "torchvision:CIFAR10"]
+    assert main([*study, "--data", str(tmp_path)]) == 2 and not asked
+    assert (
+        "CIFAR-10 is not in" in (said := capsys.readouterr().err)
+        and "171 MB, from the University of Toronto" in said
+    )
+    assert main([*study, "--download"]) == 2 and not asked
+    assert (
+        "--download needs --data FOLDER, into which it puts the data set CIFAR-10 (171 MB"
+        in capsys.readouterr().err
+    )
+    assert main(["explain", "--download", "--data", str(tmp_path)]) == 2
+    assert "The data of “digits” are not fetched from anywhere." in capsys.readouterr().err
+    assert main([*study, "--data", str(tmp_path), "--download"]) == 2
+    assert asked and "CIFAR-10 could not be downloaded" in capsys.readouterr().err

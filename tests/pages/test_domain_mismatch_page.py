@@ -282,6 +282,26 @@ def asked_table() -> bytes:
     return "\n".join([*lines, "7,777;8;einmal"]).encode()
 
 
+def test_whether_none_is_a_label_is_asked_before_training(uploaded):
+    lines = ["age,age,severity"] + [
+        f"{at % 9},{100 + at * 7 % 40},{('mild', 'severe', 'None')[at % 3]}" for at in range(60)
+    ]
+    uploaded["file"] = File("\n".join(lines).encode())
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert "Another column called “age” is “age (2)” here." in said(at).replace("\\", "")
+    assert at.button(key="table_train").disabled
+    at.radio(key="table_none_file_severity").set_value(False)
+    settle(at)
+    at.checkbox(key="table_leave_out").check()
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None
+    settle(at)
+    study = open_study(find(address(at)["study"], results.get_store()), results.get_store())
+    assert study.data.class_names == ("mild", "severe")
+    assert study.data.feature_names[:2] == ("age", "age (2)")
+
+
 def test_what_fits_two_readings_is_asked_before_training(uploaded):
     uploaded["file"] = File(asked_table())
     at = visit_page(PAGE, "diabetes-thinned")

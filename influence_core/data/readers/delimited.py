@@ -243,7 +243,7 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
     found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
     found += [""] * (shape.cells - len(found))
     names = [name or f"column {at}" for at, name in enumerate(found, 1)]
-    _check_names(names)
+    names, said = _all_different(names)
     frame.columns = names
     frame.index = range(1, len(frame) + 1)
     empty = [name for name, own in zip(names, found, strict=True) if not own and (frame[name] == "").all()]
@@ -252,7 +252,7 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
         raise DataError(
             "Only one column holds anything. Choose a table with a label and at least one more column."
         )
-    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles]
+    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles] + said
     if empty:
         notices.append(f"Left out, because it has no name and holds nothing: {', '.join(empty)}.")
     unnamed = tuple(
@@ -261,7 +261,17 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
     return Table(frame[left], layout.separator, unnamed, tuple(notices))
 
 
-def _check_names(names: list[str]) -> None:
-    twice = [name for at, name in enumerate(names) if name in names[:at]]
-    if twice:
-        raise DataError(f"Two columns are called {twice[0][:80]!r}. Give every column a name of its own.")
+def _all_different(names: list[str]) -> tuple[list[str], list[str]]:
+    """The names, those that stand a second time with a number behind them, and a sentence for each of these."""
+    taken, found, said = set(names), list[str](), list[str]()
+    for at, name in enumerate(names):
+        number = names[:at].count(name) + 1
+        own = name if number == 1 else f"{name} ({number})"
+        while number > 1 and own in taken:
+            number += 1
+            own = f"{name} ({number})"
+        taken.add(own)
+        found.append(own)
+        if own != name:
+            said.append(f"Another column called “{name[:80]}” is “{own[:90]}” here.")
+    return found, said
