@@ -12,13 +12,12 @@ from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
-    Effects,
-    effects_by,
     leverages,
     linear_objective,
     supports,
     undamped,
 )
+from influence_core.experiments.effects import Effects, effects_by
 from influence_core.experiments.questions import Question
 from influence_core.experiments.without_itself import WithoutItself, of_moves, own_moves
 from influence_core.influence import leverage_blocks
@@ -185,7 +184,7 @@ def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
         table: Its left-out models.
         question: What is asked.
     """
-    return effects_by(study, question, torch.as_tensor(table.changes))
+    return effects_by(study, question, table.changes)
 
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:

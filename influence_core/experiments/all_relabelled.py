@@ -10,7 +10,8 @@ from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.all_left_out import DTYPE, Training, fill, rows_of
-from influence_core.experiments.corrected import Effects, effects_by, linear_objective, supports, undamped
+from influence_core.experiments.corrected import linear_objective, supports, undamped
+from influence_core.experiments.effects import Effects, effects_by
 from influence_core.experiments.questions import Question
 from influence_core.retraining.leave_one_out import relabel_each, runner_up
 from influence_core.store.remember import remember
@@ -90,7 +91,7 @@ def effects(study: Study, table: AllRelabelled, question: Question) -> Effects:
         table: Its relabelled models.
         question: What is asked.
     """
-    return effects_by(study, question, torch.as_tensor(table.changes))
+    return effects_by(study, question, table.changes)
 
 
 def _training(study: Study, labels: Tensor, context: Context) -> Training:

@@ -17,6 +17,7 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import UnsupportedError, require
+from influence_core.experiments.effects import Effects, effects_of
 from influence_core.experiments.questions import Question
 from influence_core.influence import InfluenceEngine, left_out_pulls, leverage_blocks
 from influence_core.objective import LinearObjective
@@ -26,19 +27,6 @@ from influence_core.training import minimise
 
 UNDAMPED = SolverSettings(damping=0.0)
 """Leaving an example out changes the risk itself, which no damping belongs to."""
-
-
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """What leaving out each training example does to one answer, alone.
-
-    Attributes:
-        loss: ``(n,)`` change of the test loss, nats; positive = the example helps.
-        probability: ``(n,)`` change of the probability of the label that is asked about.
-    """
-
-    loss: np.ndarray
-    probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +71,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
     solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
-    return effects_of(study, question, o.weighted_products(o.x, pulled, solved))
+    return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
 
 
 @remember("leverages")
@@ -135,30 +123,6 @@ def left_open(study: Study, question: Question, known: Leverages) -> float:
     labels = torch.full((2,), question.label, device=x.device)
     pulls = o.loss.residuals(torch.cat([outputs, outputs - moved]), labels)
     return float(moved.norm() * pulls.norm(dim=1).max())
-
-
-def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
-    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own.
-
-    In float64 whatever the model's type: in float32 a difference of two losses may be nothing but their rounding.
-    """
-    o, x = linear_objective(study), study.inputs(question.x)[None]
-    before = o.outputs(study.theta, x).cpu().double()
-    outputs = torch.cat([before, before + moves.cpu().double()])
-    labels = torch.full((len(outputs),), question.label)
-    losses, probabilities = o.loss.values(outputs, labels), o.loss.probabilities(outputs)[:, question.label]
-    loss, probability = ((values[1:] - values[0]).numpy() for values in (losses, probabilities))
-    return Effects(loss, probability)
-
-
-def effects_by(study: Study, question: Question, changes: Tensor) -> Effects:
-    """Loss and probability at the parameters ``theta + changes (m, p)``, each on its own: one product with the changes."""
-    m, c, x = len(changes), linear_objective(study).loss.outputs, question.x.to(changes)
-    if c == 1:  # numpy reads a table in a third of the time that torch takes
-        moves = torch.from_numpy(changes.cpu().numpy() @ x.cpu().numpy())[:, None]
-    else:
-        moves = torch.bmm(x.expand(m, 1, -1), changes.view(m, -1, c))[:, 0]
-    return effects_of(study, question, moves)
 
 
 def linear_objective(study: Study) -> LinearObjective:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from influence_core.agreement import strongest, worst_miss
 from influence_core.engines import SolverSettings
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.questions import Question
 from influence_core.experiments.ranked import Ranked
 from influence_core.store.digest import digest

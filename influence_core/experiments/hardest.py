@@ -13,13 +13,12 @@ import torch
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
-    Effects,
-    effects_by,
     leverages,
     linear_objective,
     pulls,
     undamped,
 )
+from influence_core.experiments.effects import Effects, effects_by
 from influence_core.experiments.questions import Question
 from influence_core.retraining.leave_one_out import leave_each_out
 from influence_core.store.remember import remember
@@ -76,7 +75,7 @@ def miss(study: Study, hardest: Hardest, question: Question, forecast: Effects) 
     """
     if not hardest.proven:
         return float("nan")
-    truth = effects_by(study, question, torch.as_tensor(hardest.changes))
+    truth = effects_by(study, question, hardest.changes)
     pairs = ((forecast.loss, truth.loss), (forecast.probability, truth.probability))
     return max(_largest_miss(one, true, hardest.positions) for one, true in pairs)
 

@@ -14,7 +14,7 @@ from influence_core.data import load
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import SoftmaxLoss

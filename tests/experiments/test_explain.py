@@ -15,7 +15,7 @@ from influence_core.data import Examples
 from influence_core.engines import SolverSettings, needs_preparation
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import all_left_out, at_hand, explain, questions
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.explanation import SMALL
 from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
