@@ -63,7 +63,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
         UnsupportedError: If the model is not linear.
     """
     o = linear_objective(study)
-    pulled = _held_pulls(study, context.part(0.0, 0.7))
+    pulled = pulls(study, context=context.part(0.0, 0.7)).values
     c, x = o.loss.outputs, study.inputs(question.x)
     jacobian = x.new_zeros(len(x), c, c)
     jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
@@ -74,7 +74,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
 
 
-@remember("leverages")
+@remember("leverages and optimum")
 def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: Context = ALONE) -> Leverages:
     """The leverage blocks of all training examples, computed once a study.
 
@@ -94,31 +94,52 @@ def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: C
     return Leverages(blocks.cpu().numpy(), unfinished.cpu().numpy())
 
 
-def pulls(study: Study, known: Leverages) -> Tensor:
-    """What each training example pulls with once its own curvature is gone too, ``(n, c)``."""
-    return left_out_pulls(linear_objective(study), study.theta, torch.as_tensor(known.blocks).to(study.theta))
+@dataclass(frozen=True, eq=False)
+class Pulls:
+    """All that a question needs of the training examples.
+
+    Attributes:
+        values: ``(n, c)`` what each example pulls with once its own curvature is gone too.
+        unfinished: ``(p,)`` as in ``Leverages``.
+    """
+
+    values: Tensor
+    unfinished: np.ndarray
 
 
-_PULLS: WeakKeyDictionary[Study, Tensor] = WeakKeyDictionary()
-"""Of the studies that were asked about, as long as they are open: all that a question needs of their training examples."""
+_PULLS: WeakKeyDictionary[Study, Pulls] = WeakKeyDictionary()
+"""Of the studies that were asked about, as long as they are open: they would take longer than the rest of a question does."""
 
 
-def _held_pulls(study: Study, context: Context) -> Tensor:
-    """The pulls, made once an open study: they would take longer than the rest of a question does."""
+def pulls(study: Study, *, context: Context = ALONE) -> Pulls:
+    """What a question needs of the training examples, made or read once an open study.
+
+    Args:
+        study: A linear model with a smooth loss.
+        context: As for ``leverages``.
+    """
     held = _PULLS.get(study)
     if held is None:
-        held = _PULLS[study] = pulls(study, leverages(study, context=context))
+        known = leverages(study, context=context)
+        blocks = torch.as_tensor(known.blocks).to(study.theta)
+        held = Pulls(left_out_pulls(linear_objective(study), study.theta, blocks), known.unfinished)
+        _PULLS[study] = held
     return held
 
 
-def left_open(study: Study, question: Question, known: Leverages) -> float:
+def is_prepared(study: Study, *, context: Context) -> bool:
+    """Whether the pulls are there, or made of what the store has; nothing is read or computed."""
+    return study in _PULLS or leverages.is_stored(study, context=context)
+
+
+def left_open(study: Study, question: Question, unfinished: np.ndarray) -> float:
     """How far finishing the training could move the loss of a question, nats, whatever way its outputs go.
 
     ``|J (theta - optimum)| |dl/df|`` with the larger ``dl/df`` of the two ends, which bounds what a convex loss can change
     between them; unlike that change itself it does not vanish by chance.
     """
     o, x = linear_objective(study), study.inputs(question.x)[None]
-    moved = o.outputs(torch.as_tensor(known.unfinished).to(study.theta), x)
+    moved = o.outputs(torch.as_tensor(unfinished).to(study.theta), x)
     outputs = o.outputs(study.theta, x)
     labels = torch.full((2,), question.label, device=x.device)
     pulls = o.loss.residuals(torch.cat([outputs, outputs - moved]), labels)

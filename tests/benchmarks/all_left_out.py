@@ -89,7 +89,14 @@ def _table(study: Study, models: Iterable[EditedModels]) -> AllLeftOut:
         at = one.positions.numpy()
         changes[at] = one.changes.numpy()
         numbers[:, at] = one.gradient_norms.numpy(), one.targets.numpy()
-    return AllLeftOut(study.data.train.ids.numpy(), changes, numbers[0], numbers[1], 0.0, kept=False)
+    return AllLeftOut(
+        ids=study.data.train.ids.numpy(),
+        changes=changes,
+        gradient_norms=numbers[0],
+        targets=numbers[1],
+        seconds=0.0,
+        kept=False,
+    )
 
 
 def _question(study: Study, table: AllLeftOut, context: Context) -> Iterator[Figure]:
