@@ -36,13 +36,20 @@ class Agreement:
         worst = worst_miss(forecast, truth)
         if not (_vary(forecast) and _vary(truth)):
             return cls(math.nan, math.nan, math.nan, worst)
-        f, t = forecast - forecast.mean(), truth - truth.mean()
+        (f, f_size), (t, t_size) = _centred(forecast), _centred(truth)
         return cls(
             pearson=float(f @ t / np.sqrt((f @ f) * (t @ t))),
             spearman=rank_agreement(forecast, truth),
-            slope=float(f @ t / (t @ t)),
+            slope=float(f @ t / (t @ t)) * (f_size / t_size),
             worst=worst,
         )
+
+
+def _centred(values: np.ndarray) -> tuple[np.ndarray, float]:
+    """Less their mean, over the largest of that, whose square might be too small or too large for a number."""
+    off = values - values.mean()
+    size = float(np.abs(off).max())
+    return off / size, size
 
 
 def worst_miss(forecast: np.ndarray, truth: np.ndarray) -> float:

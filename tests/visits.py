@@ -9,12 +9,14 @@ from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from influence_core.store.digest import digest
+from pages._shell import proving
 
 # Every AppTest looks through all installed packages for components, as a server does once when it starts.
 manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
 PATIENCE = 180.0
+proving.AT_ONCE = PATIENCE  # nobody looks at these pages before their better numbers are there
 BROWSER = "0" * 32
 """The cookie of the browser that visits; another one is `visit_page(..., browser=...)`."""
 SPOKEN = (

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
-    Effects,
-    effects_by,
     leverages,
     linear_objective,
     supports,
     undamped,
 )
-from influence_core.experiments.questions import Question
+from influence_core.experiments.edited_models import DTYPE, Making, ModelTable, Training, effects
 from influence_core.experiments.without_itself import WithoutItself, of_moves, own_moves
 from influence_core.influence import leverage_blocks
-from influence_core.progress import Progress
 from influence_core.retraining.leave_one_out import leave_each_out
-from influence_core.retraining.side_by_side import GRADIENT_TOL, EditedModels
-from influence_core.store.mapped import MappedRows
-from influence_core.store.remember import key_of, remember
+from influence_core.store.remember import remember
 from influence_core.studies import Study
 
 __all__ = [
@@ -42,41 +35,14 @@ __all__ = [
     "without_itself",
 ]
 
-DTYPE = "float32"
-"""Of the table; what is proven is each model as it is kept."""
-AXES = ("training example that is left out", "change of the parameter")
 PROBE = 256
 """Models that are trained to estimate the time that all of them take."""
-Training = Callable[[Tensor, Progress], Iterator[EditedModels]]
-"""Trains the models of the examples at positions ``(m,)``, and tells how far it is."""
 MULTIPLIED = 2.0
 """Leverages from the inverse take about so many times the solves that make it."""
 
 
-@dataclass(frozen=True, eq=False)
-class AllLeftOut:
-    """The models without each training example, in the order of the training set.
-
-    Attributes:
-        ids: ``(n,)`` of the examples that are left out.
-        changes: ``(n, p)`` ``theta_without_i - theta``, float32; a memory map where the store keeps it.
-        gradient_norms: ``(n,)`` of each left-out risk at its own parameters: the proof.
-        targets: ``(n,)`` the gradient norms that were asked for.
-        seconds: Time for training.
-        kept: Whether the store keeps the table.
-    """
-
-    ids: np.ndarray
-    changes: np.ndarray
-    gradient_norms: np.ndarray
-    targets: np.ndarray
-    seconds: float
-    kept: bool
-
-    @property
-    def proven(self) -> bool:
-        """Whether every model's gradient is as small as was asked for."""
-        return bool((self.gradient_norms <= self.targets).all())
+class AllLeftOut(ModelTable):
+    """The models without each training example."""
 
 
 @dataclass(frozen=True)
@@ -121,23 +87,12 @@ def run(study: Study, *, context: Context = ALONE) -> AllLeftOut:
     Raises:
         UnsupportedError: If the model is not linear.
     """
-    rows = rows_of(study, "all left out, rows", AXES, context)
-    while len(rows.missing()):  # once, unless the store has forgotten the table meanwhile
-        fill(rows, _training(study, context.part(0.0, 0.25)), context.part(0.25, 1.0))
-    return AllLeftOut(
-        ids=study.data.train.ids.numpy(),
-        changes=rows.matrix,
-        gradient_norms=rows.column("gradient_norm"),
-        targets=rows.column("target"),
-        seconds=float(rows.column("seconds").sum()),
-        kept=rows.kept,
-    )
+    return AllLeftOut(**vars(_MAKING.table(study, context)))
 
 
 def recall(study: Study, *, context: Context) -> AllLeftOut | None:
     """The table if the store has it whole; nothing is trained."""
-    rows = rows_of(study, "all left out, rows", AXES, context)
-    return None if len(rows.missing()) else run(study, context=context)
+    return None if len(_MAKING.rows(study, context).missing()) else run(study, context=context)
 
 
 @remember("all left out within a limit", stored=False)
@@ -160,7 +115,7 @@ def estimate(study: Study, *, context: Context = ALONE) -> Estimate:
     Raises:
         UnsupportedError: If the model is not linear.
     """
-    o, missing = linear_objective(study), rows_of(study, "all left out, rows", AXES, context).missing()
+    o, missing = linear_objective(study), _MAKING.rows(study, context).missing()
     size = o.n * o.dim * np.dtype(DTYPE).itemsize
     if not len(missing):
         return Estimate(0.0, size)
@@ -172,20 +127,9 @@ def estimate(study: Study, *, context: Context = ALONE) -> Estimate:
     for _ in leave_each_out(o, study.theta, inverse, probe, blocks, progress=context.part(0.7, 1.0).progress):
         pass
     each, a_solve = (time.perf_counter() - solved) / len(probe), (solved - started) / blocks[:, 0].numel()
-    known = leverages.recall(study, context=context) is not None
+    known = leverages.is_stored(study, context=context)
     solves = 0.0 if known else min(o.n * o.loss.outputs, MULTIPLIED * o.dim)
     return Estimate(each * len(missing) + a_solve * solves, size)
-
-
-def effects(study: Study, table: AllLeftOut, question: Question) -> Effects:
-    """What leaving out each training example truly does to an answer: one product with the table.
-
-    Args:
-        study: The trained model.
-        table: Its left-out models.
-        question: What is asked.
-    """
-    return effects_by(study, question, torch.as_tensor(table.changes))
 
 
 def without_itself(study: Study, table: AllLeftOut) -> WithoutItself:
@@ -206,33 +150,6 @@ def _training(study: Study, context: Context) -> Training:
     )
 
 
-def rows_of(study: Study, name: str, axes: tuple[str, str], context: Context) -> MappedRows:
-    """Where the store keeps the models of a table, by the name of what was trained."""
-    o = linear_objective(study)
-    return MappedRows(context.store, key_of(name, study, GRADIENT_TOL, DTYPE), (o.n, o.dim), DTYPE, axes)
-
-
-def fill(rows: MappedRows, models: Training, context: Context) -> None:
-    """Train the models that are missing, and keep each block of them as it comes.
-
-    Args:
-        rows: Where they are kept.
-        models: Trains those at positions without a gap.
-        context: Who is told how many are done.
-    """
-    n, missing = rows.shape[0], rows.missing()
-
-    def progress(_: float, __: str) -> None:
-        done = n - len(rows.missing())
-        context.report(done / n, f"{done:,} done")
-
-    for at in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-        started = time.perf_counter()
-        for one in models(torch.as_tensor(at), progress):
-            numbers = {
-                "gradient_norm": one.gradient_norms.cpu().double().numpy(),
-                "target": one.targets.cpu().double().numpy(),
-                "seconds": np.full(len(one.targets), (time.perf_counter() - started) / len(one.targets)),
-            }
-            rows.add(int(one.positions[0]), one.changes.cpu().numpy(), numbers)
-            started = time.perf_counter()
+_MAKING = Making(
+    "all left out, rows", ("training example that is left out", "change of the parameter"), 0.25, _training
+)

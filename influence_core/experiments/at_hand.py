@@ -28,12 +28,12 @@ def improve(
     """
     if corrected.supports(study.spec):
         return explanation
-    question, known = explanation.question, corrected.leverages.recall(study, context=context)
-    if known is None and study.objective.dim > QUICK_LIMIT:
+    question = explanation.question
+    if not corrected.is_prepared(study, context=context) and study.objective.dim > QUICK_LIMIT:
         return explanation
     try:
-        known = known or corrected.leverages(study, context=context)
-        explanation = replace(explanation, left_open=corrected.left_open(study, question, known))
+        unfinished = corrected.pulls(study, context=context).unfinished
+        explanation = replace(explanation, left_open=corrected.left_open(study, question, unfinished))
         if table is not None and table.proven:
             return replace(explanation, proven=all_left_out.effects(study, table, question))
         effects = corrected.run(study, question, context=context)
@@ -41,6 +41,6 @@ def improve(
         return explanation
     if not np.isfinite(effects.loss).all():
         return explanation
-    checked = hardest.run.recall(study, context=context)
+    checked = hardest.recall(study, context=context)
     doubt = None if checked is None else hardest.miss(study, checked, question, effects)
     return replace(explanation, corrected=effects, doubt=doubt)

@@ -17,6 +17,7 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import UnsupportedError, require
+from influence_core.experiments.effects import Effects, effects_of
 from influence_core.experiments.questions import Question
 from influence_core.influence import InfluenceEngine, left_out_pulls, leverage_blocks
 from influence_core.objective import LinearObjective
@@ -26,19 +27,6 @@ from influence_core.training import minimise
 
 UNDAMPED = SolverSettings(damping=0.0)
 """Leaving an example out changes the risk itself, which no damping belongs to."""
-
-
-@dataclass(frozen=True, eq=False)
-class Effects:
-    """What leaving out each training example does to one answer, alone.
-
-    Attributes:
-        loss: ``(n,)`` change of the test loss, nats; positive = the example helps.
-        probability: ``(n,)`` change of the probability of the label that is asked about.
-    """
-
-    loss: np.ndarray
-    probability: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +63,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
         UnsupportedError: If the model is not linear.
     """
     o = linear_objective(study)
-    pulled = _held_pulls(study, context.part(0.0, 0.7))
+    pulled = pulls(study, context=context.part(0.0, 0.7)).values
     c, x = o.loss.outputs, study.inputs(question.x)
     jacobian = x.new_zeros(len(x), c, c)
     jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
@@ -83,10 +71,10 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
     solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
-    return effects_of(study, question, o.weighted_products(o.x, pulled, solved))
+    return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
 
 
-@remember("leverages")
+@remember("leverages and optimum")
 def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: Context = ALONE) -> Leverages:
     """The leverage blocks of all training examples, computed once a study.
 
@@ -106,59 +94,56 @@ def leverages(study: Study, *, engine: InfluenceEngine | None = None, context: C
     return Leverages(blocks.cpu().numpy(), unfinished.cpu().numpy())
 
 
-def pulls(study: Study, known: Leverages) -> Tensor:
-    """What each training example pulls with once its own curvature is gone too, ``(n, c)``."""
-    return left_out_pulls(linear_objective(study), study.theta, torch.as_tensor(known.blocks).to(study.theta))
+@dataclass(frozen=True, eq=False)
+class Pulls:
+    """All that a question needs of the training examples.
+
+    Attributes:
+        values: ``(n, c)`` what each example pulls with once its own curvature is gone too.
+        unfinished: ``(p,)`` as in ``Leverages``.
+    """
+
+    values: Tensor
+    unfinished: np.ndarray
 
 
-_PULLS: WeakKeyDictionary[Study, Tensor] = WeakKeyDictionary()
-"""Of the studies that were asked about, as long as they are open: all that a question needs of their training examples."""
+_PULLS: WeakKeyDictionary[Study, Pulls] = WeakKeyDictionary()
+"""Of the studies that were asked about, as long as they are open: they would take longer than the rest of a question does."""
 
 
-def _held_pulls(study: Study, context: Context) -> Tensor:
-    """The pulls, made once an open study: they would take longer than the rest of a question does."""
+def pulls(study: Study, *, context: Context = ALONE) -> Pulls:
+    """What a question needs of the training examples, made or read once an open study.
+
+    Args:
+        study: A linear model with a smooth loss.
+        context: As for ``leverages``.
+    """
     held = _PULLS.get(study)
     if held is None:
-        held = _PULLS[study] = pulls(study, leverages(study, context=context))
+        known = leverages(study, context=context)
+        blocks = torch.as_tensor(known.blocks).to(study.theta)
+        held = Pulls(left_out_pulls(linear_objective(study), study.theta, blocks), known.unfinished)
+        _PULLS[study] = held
     return held
 
 
-def left_open(study: Study, question: Question, known: Leverages) -> float:
+def is_prepared(study: Study, *, context: Context) -> bool:
+    """Whether the pulls are there, or made of what the store has; nothing is read or computed."""
+    return study in _PULLS or leverages.is_stored(study, context=context)
+
+
+def left_open(study: Study, question: Question, unfinished: np.ndarray) -> float:
     """How far finishing the training could move the loss of a question, nats, whatever way its outputs go.
 
     ``|J (theta - optimum)| |dl/df|`` with the larger ``dl/df`` of the two ends, which bounds what a convex loss can change
     between them; unlike that change itself it does not vanish by chance.
     """
     o, x = linear_objective(study), study.inputs(question.x)[None]
-    moved = o.outputs(torch.as_tensor(known.unfinished).to(study.theta), x)
+    moved = o.outputs(torch.as_tensor(unfinished).to(study.theta), x)
     outputs = o.outputs(study.theta, x)
     labels = torch.full((2,), question.label, device=x.device)
     pulls = o.loss.residuals(torch.cat([outputs, outputs - moved]), labels)
     return float(moved.norm() * pulls.norm(dim=1).max())
-
-
-def effects_of(study: Study, question: Question, moves: Tensor) -> Effects:
-    """Loss and probability where the test example's outputs have moved by ``moves (n, c)``, each on its own.
-
-    In float64 whatever the model's type: in float32 a difference of two losses may be nothing but their rounding.
-    """
-    o, x = linear_objective(study), study.inputs(question.x)[None]
-    before = o.outputs(study.theta, x).cpu().double()
-    outputs = torch.cat([before, before + moves.cpu().double()])
-    labels = torch.full((len(outputs),), question.label)
-    losses, probabilities = o.loss.values(outputs, labels), o.loss.probabilities(outputs)[:, question.label]
-    loss, probability = ((values[1:] - values[0]).numpy() for values in (losses, probabilities))
-    return Effects(loss, probability)
-
-
-def effects_by(study: Study, question: Question, changes: Tensor) -> Effects:
-    """Loss and probability at the parameters ``theta + changes (m, p)``, each on its own: one product with the changes."""
-    m, c, x = len(changes), linear_objective(study).loss.outputs, question.x.to(changes)
-    if c == 1:  # numpy reads a table in a third of the time that torch takes
-        moves = torch.from_numpy(changes.cpu().numpy() @ x.cpu().numpy())[:, None]
-    else:
-        moves = torch.bmm(x.expand(m, 1, -1), changes.view(m, -1, c))[:, 0]
-    return effects_of(study, question, moves)
 
 
 def linear_objective(study: Study) -> LinearObjective:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from influence_core.agreement import strongest, worst_miss
 from influence_core.engines import SolverSettings
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.questions import Question
 from influence_core.experiments.ranked import Ranked
 from influence_core.store.digest import digest
@@ -139,7 +140,10 @@ class Explanation(Ranked):
     @property
     def largest_share(self) -> float:
         """The largest effect of a single example, as a share of the answer's own loss."""
-        return float(np.abs(self.shown).max()) / max(self.own_loss, np.finfo(float).tiny)
+        largest = float(np.abs(self.shown).max(initial=0.0))
+        if self.own_loss == 0:
+            return math.inf if largest else 0.0
+        return largest / self.own_loss
 
     @property
     def small(self) -> bool:

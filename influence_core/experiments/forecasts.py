@@ -12,7 +12,8 @@ from influence_core.agreement import Agreement, strongest
 from influence_core.context import ALONE, Context
 from influence_core.experiments import all_left_out, corrected
 from influence_core.experiments.all_left_out import AllLeftOut
-from influence_core.experiments.corrected import Effects, linear_objective
+from influence_core.experiments.corrected import linear_objective
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.explanation import Explanation
 from influence_core.influence import largest_leverages
 from influence_core.retraining.side_by_side import GRADIENT_TOL

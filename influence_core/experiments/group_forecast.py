@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import SolveError
-from influence_core.experiments.corrected import UNDAMPED, effects_of, linear_objective, supports
+from influence_core.experiments.corrected import UNDAMPED, linear_objective, supports
+from influence_core.experiments.effects import effects_of
 from influence_core.experiments.explanation import Explanation
 from influence_core.influence import edited_step
 from influence_core.retraining.edits import Edit, predict
@@ -55,7 +56,7 @@ def run(study: Study, explanation: Explanation, edit: Edit, *, context: Context 
         step = edited_step(o, study.theta, edit, ready_factor(study, UNDAMPED, context), context.progress)
     except SolveError:
         return GroupForecast(alone)
-    effects = effects_of(study, explanation.question, o.outputs(step, x))
+    effects = effects_of(study, explanation.question, o.outputs(step, x).cpu().numpy())
     return GroupForecast(alone, float(effects.loss[0]), float(effects.probability[0]))
 
 

@@ -7,20 +7,20 @@ those whose own outputs go farthest when they are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import (
-    Effects,
-    effects_by,
     leverages,
     linear_objective,
-    pulls,
     undamped,
 )
+from influence_core.experiments.effects import Effects, effects_by
 from influence_core.experiments.questions import Question
+from influence_core.influence import left_out_pulls
 from influence_core.retraining.leave_one_out import leave_each_out
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -57,7 +57,8 @@ def run(study: Study, *, context: Context = ALONE) -> Hardest:
     """
     o, known = linear_objective(study), leverages(study, context=context.part(0.0, 0.7))
     blocks = torch.as_tensor(known.blocks).to(study.theta)
-    moves = (blocks @ pulls(study, known)[:, :, None])[:, :, 0].abs().amax(dim=1)
+    pulled = left_out_pulls(o, study.theta, blocks)
+    moves = (blocks @ pulled[:, :, None])[:, :, 0].abs().amax(dim=1)
     at = moves.topk(min(COUNT, o.n)).indices.sort().values
     inverse = undamped(study, context.part(0.7, 0.8)).inverse
     rest = context.part(0.8, 1.0).progress
@@ -69,6 +70,22 @@ def run(study: Study, *, context: Context = ALONE) -> Hardest:
     )
 
 
+_HELD: WeakKeyDictionary[Study, Hardest] = WeakKeyDictionary()
+"""Of open studies: megabytes that every question is measured by."""
+
+
+def recall(study: Study, *, context: Context) -> Hardest | None:
+    """They, if the store has them: read once an open study, and never computed."""
+    if study not in _HELD and (found := run.recall(study, context=context)) is not None:
+        _HELD[study] = found
+    return _HELD.get(study)
+
+
+def is_prepared(study: Study, *, context: Context) -> bool:
+    """Whether ``recall`` finds them; nothing is read."""
+    return study in _HELD or run.is_stored(study, context=context)
+
+
 def miss(study: Study, hardest: Hardest, question: Question, forecast: Effects) -> float:
     """Largest miss of a forecast of all ``n`` on these examples, of loss or probability; NaN if they are not proven.
 
@@ -76,7 +93,7 @@ def miss(study: Study, hardest: Hardest, question: Question, forecast: Effects) 
     """
     if not hardest.proven:
         return float("nan")
-    truth = effects_by(study, question, torch.as_tensor(hardest.changes))
+    truth = effects_by(study, question, hardest.changes)
     pairs = ((forecast.loss, truth.loss), (forecast.probability, truth.probability))
     return max(_largest_miss(one, true, hardest.positions) for one, true in pairs)
 

@@ -14,9 +14,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
+from threading import Lock
 
 if sys.platform != "win32":
     import fcntl
@@ -24,6 +25,7 @@ if sys.platform != "win32":
 ABANDONED_AFTER_SECONDS = 3600
 """On Windows, which has no such locks."""
 _SUFFIX = ".tmp"
+_ALONE = Lock()
 
 
 @contextmanager
@@ -73,6 +75,22 @@ def whole_folder(path: Path, unless_there: bool = False) -> Iterator[Path]:
                     raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Alone among all threads of this process, and among all processes that name the same file where its disk has locks.
+
+    Args:
+        path: An empty file, made where it is missing.
+    """
+    with _ALONE, ExitStack() as held:
+        with suppress(OSError):  # a folder that is only for reading, or a disk without locks
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = held.enter_context(path.open("ab"))
+            if sys.platform != "win32":
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def remove_folder(path: Path) -> None:

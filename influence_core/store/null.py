@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ class NullStore(Store):
     def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
         """False, without a notice: that it is not kept was asked for."""
         return False
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else is there."""
+        yield
 
     def path(self, key: str, suffix: str = ENTRY) -> Path:
         """A file that is not there."""

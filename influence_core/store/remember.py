@@ -83,6 +83,11 @@ class Remembered(Generic[P, T]):
         store = self._store(kwargs)
         return None if store is None else self._read(store, self.key(*args, **kwargs))
 
+    def is_stored(self, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Whether the store has the result; it is not read."""
+        store = self._store(kwargs)
+        return store is not None and store.path(self.key(*args, **kwargs)).exists()
+
     def key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """The digest of the name, every argument that is not keyword-only, and the names of the result's fields."""
         bound = self._asked.bind(

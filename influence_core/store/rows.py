@@ -41,12 +41,20 @@ class StoredRows:
         return [int(one) for one in ids if int(one) not in known]
 
     def add(self, found: Mapping[str, np.ndarray]) -> None:
-        """Append rows: the same columns every time, ``ids`` among them."""
-        self._columns = {
-            name: np.concatenate([self._columns.get(name, values[:0]), values])
-            for name, values in found.items()
-        }
-        self._store.put(self._key, self._columns, {})
+        """Append rows: the same columns every time, ``ids`` among them.
+
+        To what somebody else may have added meanwhile, in another thread or process; rows that are there stay.
+        """
+        with self._store.alone():
+            kept = self._store.get(self._key)
+            if kept is not None:
+                self._columns = dict(kept.arrays)
+            new = ~np.isin(found["ids"], self.ids)
+            self._columns = {
+                name: np.concatenate([self._columns.get(name, values[:0]), values[new]])
+                for name, values in found.items()
+            }
+            self._store.put(self._key, self._columns, {})
 
     def take(self, ids: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """The columns of ``ids (k,)``, in their order; every one must have a row."""

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -21,7 +21,7 @@ import numpy as np
 import platformdirs
 
 from influence_core.errors import StoreError
-from influence_core.store.atomic import forget_oldest, remove_abandoned, whole_file
+from influence_core.store.atomic import forget_oldest, one_at_a_time, remove_abandoned, whole_file
 
 FOLDER_VARIABLE = "INFLUENCE_EXPLORER_CACHE"
 LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
@@ -119,6 +119,12 @@ class Store:
             return False
         self.forget_oldest()
         return True
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else reads in order to write meanwhile, in no thread and, where the disk has locks, in no process."""
+        with one_at_a_time(self.folder / "rows.lock"):
+            yield
 
     def has_room_for(self, size: int) -> bool:
         """Whether a result of so many bytes is within the limit; if not, a notice says so."""

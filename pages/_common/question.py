@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import streamlit as st
 
-from influence_core.experiments import at_hand, explain, questions
+from influence_core.experiments import explain, questions
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
@@ -44,7 +44,7 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
     """The answer to a question, computed as the view asks, with the best numbers that are at hand."""
     title = f"Asking every training {study.data.kind}"
     first = results.load(title, explain.run, study, question, view.settings)
-    return at_hand.improve(study, first, proving.table(study), context=results.context())
+    return proving.improved(study, first)
 
 
 def _find(study: Study, view: View, known: Predictions) -> Question:

@@ -68,6 +68,13 @@ def job_status(job: Job[Any], cancel: bool = False) -> None:
         st.button("Try again", key=f"job_retry_{job.key}", on_click=_start_again, args=(job.key,))
 
 
+@st.fragment(run_every=0.5)
+def run_again(job: Job[Any]) -> None:
+    """Nothing to see; once the job has ended, the page runs again."""
+    if job.state != "running" or _left(job):
+        st.rerun()
+
+
 def background(
     key: str, title: str, work: Callable[[Progress], T], manager: JobManager | None = None
 ) -> Job[T]:

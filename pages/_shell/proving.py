@@ -5,30 +5,78 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.experiments import all_left_out, hardest
+from influence_core.engines import QUICK_LIMIT
+from influence_core.experiments import all_left_out, at_hand, corrected, hardest
 from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
-from influence_core.experiments.corrected import UNDAMPED
+from influence_core.experiments.corrected import UNDAMPED, Pulls
+from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.hardest import Hardest
 from influence_core.progress import Progress
+from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import about, storage
 from pages._shell import results
-from pages._shell.jobs import Job, JobManager, await_job, background, job_status
+from pages._shell.jobs import Job, JobManager, await_job, background, job_status, run_again
 
+T = TypeVar("T")
+
+CORRECTED = "Preparing corrected forecasts"
 SECONDS_VARIABLE = "INFLUENCE_EXPLORER_PROVE_SECONDS"
 MEGABYTES_VARIABLE = "INFLUENCE_EXPLORER_PROVE_MB"
 KEPT_TABLES = 8
 """Tables in memory; they are maps of files, which take memory only where they are read."""
+AT_ONCE = 0.3
+"""Seconds that an answer waits for better numbers than its own; when they come later, the page shows them then."""
 
 
 @st.cache_resource(show_spinner=False)
 def get_line() -> JobManager:
     """They wait for each other, so that nobody's question waits for them."""
     return JobManager(workers=1, kept_results=KEPT_TABLES)
+
+
+@st.cache_resource(show_spinner=False)
+def _get_answers() -> JobManager:
+    """Of their own, so that no better number waits for somebody's long work."""
+    return JobManager(workers=2)
+
+
+def improved(study: Study, first: Explanation) -> Explanation:
+    """The answer with the best numbers at hand, which are made and read beside the page, once for every answer."""
+    if all_left_out.supports(study.spec):
+        return first
+    if not _is_prepared(study) and (study.objective.dim > QUICK_LIMIT or _soon(_prepare(study)) is None):
+        return first
+    known = table(study)
+    state = known is not None, hardest.is_prepared(study, context=results.context())
+
+    def work(progress: Progress) -> Explanation:
+        return at_hand.improve(study, first, known, context=results.context(progress))
+
+    return _soon(background(key_of("at hand", study, first, state), CORRECTED, work, _get_answers())) or first
+
+
+def _is_prepared(study: Study) -> bool:
+    return corrected.is_prepared(study, context=results.context())
+
+
+def _prepare(study: Study) -> Job[Pulls]:
+    def work(progress: Progress) -> Pulls:
+        return corrected.pulls(study, context=results.context(progress))
+
+    return background(corrected.leverages.key(study), CORRECTED, work, _get_answers())
+
+
+def _soon(job: Job[T]) -> T | None:
+    """What the job has come to if that is soon; if it is later, the page runs again."""
+    if not job.wait(AT_ONCE):
+        run_again(job)
+    return job.result
 
 
 def limit() -> Limit:
@@ -73,10 +121,12 @@ def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
     asked = bool(st.session_state.get(_wish(study)))
     if all_left_out.supports(study.spec) or table(study) is not None or not (asked or allowed(study)):
         return
-    corrected = _corrected(study)
-    if corrected.state != "done":
+    if study.objective.dim <= QUICK_LIMIT and not _is_prepared(study):
+        return  # the answer itself waits for the same first
+    measured = _measured(study)
+    if measured.state != "done":
         with line:
-            job_status(corrected, cancel=True)
+            job_status(measured, cancel=True)
         return
     job = _asked(study) if asked else _unasked(study)
     if isinstance(job.result, Estimate):
@@ -123,12 +173,11 @@ def feasible(study: Study) -> bool:
     return UNDAMPED.resolved(study).solver == "cholesky"
 
 
-def _corrected(study: Study) -> Job[Hardest]:
+def _measured(study: Study) -> Job[Hardest]:
     def work(progress: Progress) -> Hardest:
         return hardest.run(study, context=results.context(progress))
 
-    title = "Preparing corrected forecasts"
-    return background(hardest.run.key(study), title, work, get_line())
+    return background(hardest.run.key(study), CORRECTED, work, get_line())
 
 
 def _unasked(study: Study) -> Job[AllLeftOut | Estimate]:

@@ -31,7 +31,7 @@ from influence_core.agreement import Agreement, strongest
 from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.experiments import all_left_out, corrected, explain, leave_one_out, questions
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects, effects_of
 from influence_core.experiments.questions import Question
 from influence_core.influence import left_out_pulls, leverage_blocks
 from influence_core.store import NO_STORE, Store
@@ -165,7 +165,7 @@ def corrected_of(study: Study, question: Question, at: Tensor, context: Context)
     c, x = o.loss.outputs, study.inputs(question.x)
     pulls = left_out_pulls(o, study.theta, leverage_blocks(o, inverse, at), at)
     solved = inverse.solve(torch.kron(x[:, None], torch.eye(c).to(x))).require()
-    return corrected.effects_of(study, question, o.weighted_products(o.x[at], pulls, solved))
+    return effects_of(study, question, o.weighted_products(o.x[at], pulls, solved).cpu().numpy())
 
 
 def _quantiles(agreements: Sequence[Agreement], measure: str) -> np.ndarray:

@@ -34,7 +34,7 @@ from influence_core.context import Context
 from influence_core.data.brought import own
 from influence_core.engines import Engines
 from influence_core.experiments import all_left_out, at_hand, explain, hardest, questions, spot_check, verdict
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.explanation import SMALL, Explanation
 from influence_core.experiments.questions import Question
 from influence_core.retraining.edits import Edit

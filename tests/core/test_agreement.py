@@ -1,6 +1,7 @@
 """The one comparison of forecast and truth, by hand and against other libraries."""
 
 import math
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -50,6 +51,15 @@ def test_what_does_not_vary_has_no_correlation(forecast, truth, worst):
     assert np.isnan([found.pearson, found.spearman, found.slope]).all()
     assert_allclose(found.worst, worst)
     assert worst_miss(np.array(forecast, float), np.array(truth, float)) == found.worst
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e200])
+def test_sizes_whose_squares_are_no_numbers_agree_as_others_do(size):
+    forecast, truth = np.array([1.0, 2.0, 4.0]), np.array([2.0, 3.5, 9.0])
+    plain, found = Agreement.of(forecast, truth), Agreement.of(size * forecast, size * truth)
+    assert_allclose(astuple(found), astuple(plain), rtol=1e-12)
+    assert_allclose(Agreement.of(size * forecast, truth).slope, size * plain.slope, rtol=1e-12)
 
 
 def test_a_few_ranks_reach_the_limit_exactly():

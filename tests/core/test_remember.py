@@ -1,6 +1,7 @@
 """Remembered results: what is in a key, what comes back from the store, rows that come one by one, and contexts."""
 
 import math
+import multiprocessing
 import threading
 from dataclasses import dataclass, field, make_dataclass, replace
 
@@ -317,6 +318,44 @@ def test_rows_without_a_store_last_as_long_as_they_are_held():
     rows.add(row(3, 1))
     assert rows.missing([1, 2]) == [2]
     assert_array_equal(rows.take([1])["ids"], [1])
+
+
+def _add_rows(folder, first):
+    for one in range(first, first + 20):
+        StoredRows(Store(folder), key_of("rows")).add(row(one))
+
+
+@pytest.mark.parametrize("worker", [threading.Thread, multiprocessing.get_context("fork").Process])
+def test_rows_that_several_add_at_once_are_all_kept(tmp_path, worker):
+    workers = [worker(target=_add_rows, args=(tmp_path, 15 * one)) for one in range(4)]  # some twice
+    for one in workers:
+        one.start()
+    for one in workers:
+        one.join()
+    found = StoredRows(Store(tmp_path), key_of("rows"))
+    assert_array_equal(np.sort(found.ids), np.arange(65))
+    assert_array_equal(found.take(range(65))["x"][:, 0], 10.0 * np.arange(65))
+
+
+def test_rows_whose_folder_cannot_be_written_are_held(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    rows = StoredRows(Store(tmp_path / "file" / "folder"), key_of("rows"))
+    rows.add(row(3))
+    rows.add(row(4))
+    assert rows.missing([3, 4, 5]) == [5]
+
+
+def test_whether_a_result_is_stored_is_told_without_reading_it(tmp_path, monkeypatch):
+    @remember("told")
+    def told(one: int, *, context: Context = ALONE) -> Inner:
+        return Inner(np.array([one]))
+
+    context = Context(Store(tmp_path))
+    told(1, context=context)
+    monkeypatch.setattr(Store, "get", None)
+    assert told.is_stored(1, context=context)
+    assert not told.is_stored(2, context=context)
+    assert not told.is_stored(1, context=ALONE)
 
 
 # --------------------------------------------------------------------------------------------- the contexts

@@ -74,7 +74,7 @@ def test_what_training_leaves_open_is_the_outputs_that_finishing_it_would_move(s
         x, label = one.example(question.x, question.label)
         outputs = torch.cat([o.outputs(theta, x) for theta in (one.theta, study.theta)])
         pulls = o.loss.residuals(outputs, label.expand(2)).norm(dim=1)
-        found = corrected.left_open(one, question, corrected.leverages(one))
+        found = corrected.left_open(one, question, corrected.leverages(one).unfinished)
         assert_allclose(found, float((outputs[0] - outputs[1]).norm() * pulls.max()), rtol=1e-6, atol=1e-8)
         known.append((found, abs(float(o.loss.values(outputs, label.expand(2)).diff()))))
     assert known[0][0] < 1e-6 * known[1][0]

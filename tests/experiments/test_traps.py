@@ -24,7 +24,7 @@ from influence_core.experiments import (
     spot_check,
     verdict,
 )
-from influence_core.experiments.corrected import Effects
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.explanation import SMALL
 from influence_core.objective import LinearObjective
 from influence_core.store import Store

@@ -11,6 +11,7 @@ import streamlit as st
 from influence_core.experiments import explain, forecasts, questions
 from influence_core.exports import as_csv
 from influence_core.words import nats, percent, signed
+from pages._parts.leave_one_out import all_or_few
 from pages._parts.leave_one_out.every import CARDS
 from pages._shell import proving
 from tests.problems import ready
@@ -21,6 +22,7 @@ from tests.visits import address, cards, charts, keys, press, said, settle, titl
 def server(tmp_path, monkeypatch):
     """A server of its own for every test, on an empty store."""
     monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    monkeypatch.setattr(all_or_few, "PATIENCE", 60.0)  # nobody looks before the estimate is there
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()

@@ -1,12 +1,14 @@
 """Better numbers while the page is open: what is made beside it, what is offered instead, and what the page says then."""
 
 import time
+from threading import Event, current_thread
 
 import pytest
 import streamlit as st
 
-from influence_core.experiments import all_left_out
+from influence_core.experiments import all_left_out, corrected, hardest
 from influence_core.experiments.all_left_out import Estimate
+from influence_core.store import Store
 from pages._shell import proving, results
 from tests.visits import keys, press, said, settle, visit
 
@@ -65,6 +67,52 @@ def test_nothing_is_begun_where_it_is_not_allowed(monkeypatch):
     assert not proving.get_line()._jobs
     assert "prove_all" not in keys(at)
     assert "corrected forecast" in said(at)
+
+
+def test_a_page_answers_while_better_numbers_are_made_and_reads_nothing_twice(monkeypatch):
+    """On an empty store, with leverages that take their time."""
+    allow(monkeypatch, seconds="0")
+    go_on, threads = Event(), []
+    made = corrected.leverages.compute
+
+    def leverages(*args, **kwargs):
+        threads.append(current_thread().name)
+        assert go_on.wait(60)
+        return made(*args, **kwargs)
+
+    monkeypatch.setattr(corrected.leverages, "compute", leverages)
+    monkeypatch.setattr(proving, "AT_ONCE", 0.05)
+    at = visit(**ANSWER)
+    assert "influence, the first-order forecast" in said(at)
+    assert threads and all(one.startswith("job-worker") for one in threads)
+    go_on.set()
+    at = until(at, lambda at: "corrected forecast, one Newton step" in said(at))
+    read, got = [], Store.get
+    monkeypatch.setattr(
+        Store, "get", lambda store, key: (read.append((key, got(store, key))), read[-1][1])[1]
+    )
+    again = settle(at.run())
+    assert "corrected forecast, one Newton step" in said(again)
+    assert not [key for key, entry in read if entry is not None]
+    assert len(threads) == 1
+
+
+def test_the_hardest_retrainings_are_read_once(monkeypatch):
+    """By a server that finds them in the store."""
+    allow(monkeypatch, megabytes="1")
+    until(visit(**ANSWER), lambda at: "prove_all" in keys(at))
+    st.cache_resource.clear()
+    read, got = [], hardest.run._read
+    monkeypatch.setattr(
+        hardest.run, "_read", lambda *asked: (read.append(current_thread().name), got(*asked))[1]
+    )
+    allow(monkeypatch, seconds="0")
+    at = visit(**ANSWER)
+    assert "Measured on the training images that are hardest" in said(at)
+    for other in ("5041", "5040"):
+        at.query_params["test"] = other
+        settle(at)
+    assert len(read) == 1 and read[0].startswith("job-worker")
 
 
 def test_a_setting_that_is_no_number_is_said(monkeypatch):

@@ -18,8 +18,8 @@ from influence_core.words import nats, percent, points, seconds, signed, three_d
 from pages._common import scatter
 from pages._common.cards import opened_title, show_example, show_grid, training_card
 from pages._common.picture_grid import Picture
-from pages._common.table import ROWS, Columns, face_column, faces, number, show_folded
-from pages._parts.leave_one_out.left_out import correlation, share, slope
+from pages._common.table import ROWS, number, show_folded
+from pages._parts.leave_one_out.left_out import column_settings, correlation, share, shown_rows, slope
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -186,29 +186,24 @@ def _card(study: Study, found: Forecasts, at: int, place: int) -> Picture:
 
 def _show_table(study: Study, explanation: Explanation, found: Forecasts) -> None:
     """The largest true effects with both forecasts, and the download of all."""
-    columns, names = forecasts.table(found), study.data.class_names
-    count = min(ROWS, len(found.ids))
-
-    def shown() -> Columns:
-        top = {name: values[:count] for name, values in columns.items()}
-        at = [explanation.position(int(one)) for one in top["training_id"]]
-        labels = [names[explanation.labels[one]] for one in at]
-        return faces(study, top["training_id"]) | {"label": labels} | top
-
+    columns, count = forecasts.table(found), min(ROWS, len(found.ids))
+    top = {name: values[:count] for name, values in columns.items()}
+    titles = {
+        "proven_loss_change_nats": "proven, nats",
+        "corrected_loss_change_nats": "corrected forecast, nats",
+        "influence_nats": "influence, nats",
+    }
     show_folded(
         f"the {count} {explanation.examples} with the largest true effect",
-        shown,
-        face_column(study)
-        | {
-            "training_id": number("training id", format="%d"),
-            "proven_loss_change_nats": number("proven, nats", format="%+.3e"),
-            "corrected_loss_change_nats": number("corrected forecast, nats", format="%+.3e"),
-            "influence_nats": number("influence, nats", format="%+.3e"),
-            "proven_probability_change": number("proven, probability", format="%+.5f"),
-            "corrected_probability_change": number("corrected, probability", format="%+.5f"),
-            "influence_probability_change": number("influence, probability", format="%+.5f"),
-            "leverage": number("leverage", format="percent"),
-        },
+        lambda: shown_rows(study, explanation, top),
+        column_settings(
+            study,
+            titles,
+            proven_probability_change=number("proven, probability", format="%+.5f"),
+            corrected_probability_change=number("corrected, probability", format="%+.5f"),
+            influence_probability_change=number("influence, probability", format="%+.5f"),
+            leverage=number("leverage", format="percent"),
+        ),
         f"All {len(found.ids):,} {explanation.examples} (CSV)",
         f"forecast-and-truth-{study.spec.name}-{explanation.test_id}-{explanation.label_name}",
         lambda: columns,

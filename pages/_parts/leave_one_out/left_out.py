@@ -117,26 +117,35 @@ def show_opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
         )
 
 
+def shown_rows(study: Study, explanation: Explanation, columns: Columns) -> Columns:
+    """What a table shows of examples whose ids are in a column: first what they look like, and their labels."""
+    ids, names = columns["training_id"], study.data.class_names
+    labels = [names[explanation.labels[explanation.position(int(one))]] for one in ids]
+    return faces(study, ids) | {"label": labels} | columns
+
+
+def column_settings(study: Study, in_nats: dict[str, str], **others: Any) -> dict[str, Any]:
+    """How the columns are shown: those in nats by their titles, and others by their own settings."""
+    of_nats = {name: number(title, format="%+.3e") for name, title in in_nats.items()}
+    return face_column(study) | {"training_id": number("training id", format="%d")} | of_nats | others
+
+
 def show_table(study: Study, explanation: Explanation, left_out: LeaveOneOut) -> None:
     """The left-out examples with forecasts and truth, and the download."""
-    ids, names = left_out.train_ids, study.data.class_names
-
-    def shown() -> Columns:
-        labels = [names[explanation.labels[explanation.position(int(one))]] for one in ids]
-        return faces(study, ids) | {"label": labels} | leave_one_out.table(left_out)
-
+    titles = {
+        "predicted_loss_change_nats": "forecast D, nats",
+        "newton_loss_change_nats": "one Newton step, nats",
+        "actual_loss_change_nats": "truth, nats",
+    }
     show_folded(
-        f"the {len(ids)} {explanation.examples}",
-        shown,
-        face_column(study)
-        | {
-            "training_id": number("training id", format="%d"),
-            "predicted_loss_change_nats": number("forecast D, nats", format="%+.3e"),
-            "newton_loss_change_nats": number("one Newton step, nats", format="%+.3e"),
-            "actual_loss_change_nats": number("truth, nats", format="%+.3e"),
-            "gradient_norm": number("gradient norm", format="%.1e"),
-            "gradient_norm_asked_for": number("asked for", format="%.1e"),
-        },
+        f"the {len(left_out.train_ids)} {explanation.examples}",
+        lambda: shown_rows(study, explanation, leave_one_out.table(left_out)),
+        column_settings(
+            study,
+            titles,
+            gradient_norm=number("gradient norm", format="%.1e"),
+            gradient_norm_asked_for=number("asked for", format="%.1e"),
+        ),
         "This table (CSV)",
         f"leave-one-out-{study.spec.name}-{explanation.test_id}-{explanation.label_name}",
         lambda: leave_one_out.table(left_out),

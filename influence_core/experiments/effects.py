@@ -1,0 +1,111 @@
+"""What moved outputs do to an answer: its loss and its probability, exact where the changes are tiny too.
+
+The loss is ``-log softmax(f)_y``, where a logistic model's one output ``f`` stands for the two outputs ``(0, f)``. Outputs
+that move by ``d`` change it by
+
+    log1p(u) - (d_y - d_t)   with   u = sum_(k != t) p_k expm1(d_k - d_t),
+
+where ``t`` is the label that was likeliest before, so that ``u`` is never near -1. The difference of two losses would be
+nothing but their rounding where little changes, and takes longer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from influence_core.errors import UnsupportedError
+from influence_core.experiments.questions import Question
+from influence_core.losses import LogisticLoss, SoftmaxLoss
+from influence_core.studies import Study
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """What leaving out each training example does to one answer, alone.
+
+    Attributes:
+        loss: ``(n,)`` change of the test loss, nats; positive = the example helps.
+        probability: ``(n,)`` change of the probability of the label that is asked about.
+    """
+
+    loss: np.ndarray
+    probability: np.ndarray
+
+
+def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects:
+    """Loss and probability at the parameters ``theta + changes``, each on its own: one product with the changes.
+
+    Args:
+        study: A linear model whose loss is minus a log-probability.
+        question: What is asked.
+        changes: ``(m, p)`` of the parameters; a memory map is read once.
+    """
+    rows, c = np.asarray(changes), study.objective.loss.outputs
+    x = question.x.cpu().numpy().astype(rows.dtype)
+    if c == 1:  # numpy reads a table in a third of the time that torch takes
+        return effects_of(study, question, (rows @ x)[:, None])
+    each, table = torch.from_numpy(x).expand(len(rows), 1, -1), torch.from_numpy(rows)
+    return effects_of(study, question, torch.bmm(each, table.view(len(rows), -1, c))[:, 0].numpy())
+
+
+def effects_of(study: Study, question: Question, moves: np.ndarray) -> Effects:
+    """Loss and probability where the test example's outputs move, each move on its own.
+
+    In float64 whatever the model's type.
+
+    Args:
+        study: As for ``effects_by``.
+        question: What is asked.
+        moves: ``(m, c)`` of the outputs.
+
+    Raises:
+        UnsupportedError: If the loss is no log-probability.
+    """
+    loss, label, moved = study.objective.loss, question.label, moves.T.astype(float)
+    x, theta = question.x.cpu().numpy(), study.theta.cpu().numpy()
+    if isinstance(loss, LogisticLoss):
+        f = float(x @ theta)
+        return _changed([-abs(f)], -moved if f > 0 else moved, None if label == (f > 0) else 0)
+    if isinstance(loss, SoftmaxLoss):
+        f = x @ theta.reshape(len(x), -1)
+        top = int(f.argmax())
+        others = [k for k in range(len(f)) if k != top]
+        ahead = moved[others] - moved[top]
+        return _changed((f[others] - f[top]).tolist(), ahead, None if label == top else others.index(label))
+    raise UnsupportedError(
+        f"{type(loss).__name__} is no log-probability; ask a model that gives probabilities."
+    )
+
+
+def _changed(behind: list[float], ahead: np.ndarray, own: int | None) -> Effects:
+    """The formula above.
+
+    Args:
+        behind: ``f_k - f_t`` of all labels but ``t``.
+        ahead: ``d_k - d_t (classes - 1, m)``.
+        own: Where among them the label stands that is asked about; ``None`` if it is ``t``.
+    """
+    shares = [math.exp(one) for one in behind]
+    total = 1 + sum(shares)
+    with np.errstate(over="ignore", invalid="ignore"):
+        grown = np.expm1(ahead)
+        u = grown[0] * (shares[0] / total)
+        for share, row in zip(shares[1:], grown[1:], strict=True):
+            u += row * (share / total)
+        is_far = not math.isfinite(u @ u)
+    if is_far:
+        return _far(behind, ahead, own)
+    if own is None:
+        return Effects(np.log1p(u), u / (1 + u) * (-1 / total))
+    return Effects(np.log1p(u) - ahead[own], (grown[own] - u) / (1 + u) * (shares[own] / total))
+
+
+def _far(behind: list[float], ahead: np.ndarray, own: int | None) -> Effects:
+    """Where a label gains more than a number can hold: the difference of the losses themselves."""
+    both = np.concatenate([np.zeros_like(ahead[:, :1]), ahead], axis=1) + np.array(behind)[:, None]
+    losses = np.logaddexp.reduce(both, axis=0, initial=0.0) - (0.0 if own is None else both[own])
+    return Effects(losses[1:] - losses[0], np.exp(-losses[1:]) - np.exp(-losses[0]))
