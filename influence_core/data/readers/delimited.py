@@ -212,7 +212,7 @@ def _check_structure(text: str, layout: Layout, names: list[str]) -> _Shape:
     _check_width(most)
     if count * most > MAX_CELLS:
         raise DataError(
-            f"The table has {count:,} rows of {most:,} cells; at most {MAX_CELLS:,} cells can be read. Keep fewer rows or columns."
+            f"The table has {count:,} rows of {most:,} cells; at most {MAX_CELLS:,} cells can be read. Keep fewer rows."
         )
     return _Shape(count, most, odd is not None)
 

@@ -26,7 +26,7 @@ def without_tags(page: str) -> str:
         page: The page.
 
     >>> without_tags("<title>x</title><p>fish &amp; <b>chips</b><p>1 < 2")
-    'fish & chips\\n1 < 2'
+    'fish & chips\n1 < 2'
     """
     seen = "".join(_seen(page))
     lines = (" ".join(line.split()) for line in seen.split("\n"))
