@@ -33,7 +33,8 @@ PLAIN_TEXT = {
 }
 """What shows options or contents without markdown; labels are checked all the same."""
 ALIVE = re.compile(r"(?<!\\)(\*\*b|\$x|\]\(http|<b>|!\[i|:red\[|`c)|\u202e|\n# head")
-ALIVE_IN_HTML = re.compile(r"<b>|<img|<a |\u202e")
+ALIVE_IN_HTML = re.compile(r"<b>|<img (?!src=\"data:)|<a ")
+"""In a block of HTML markdown is no markup, and a mail's own marks turn nothing around outside it."""
 ALIVE_IN_CHARTS = re.compile(r"<b>\$|<b>&#|\$x|%\{y\} |\u202e")
 QUERIES = {
     "explain": {"open": "{train}", "out": "{train}", "retrain": "1"},
