@@ -113,11 +113,10 @@ def survey(
     opened = [listed[at] for at in read.used]
     kept = learnable(opened, range(len(opened)), "pictures", skipped)
     used = [opened[at] for at in kept]
-    thumbs = read.thumbs[kept]
     class_names = tuple(sorted({one.label for one in used}))
     _require_enough(root, used, class_names, skipped)
     labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
-    files = tuple(one.name for one in used)
+    files, thumbs = tuple(one.name for one in used), _moved_up(read.thumbs, kept)
     content = digest(
         "folder",
         [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)],
@@ -206,10 +205,7 @@ def _stamp(root: Path, one: ClassedFile) -> tuple[int, int]:
 
 
 def _read_all(root: Path, listed: list[ClassedFile], progress: Progress | None) -> _Read:
-    used: list[int] = []
-    facts: list[tuple[int, str]] = []
-    refused: list[tuple[str, int]] = []
-    thumbs: list[np.ndarray] = []
+    read = _Read([], np.empty((len(listed), THUMB, THUMB, 3), np.uint8), [], [])
     spans: dict[int, Span] = {}
     total = 0
     for at, one in enumerate(listed):
@@ -218,20 +214,19 @@ def _read_all(root: Path, listed: list[ClassedFile], progress: Progress | None) 
             content = read_file(root / one.name)
             photo = look_at(content, THUMB)
         except PictureError as error:
-            refused.append((error.reason, at))
+            read.refused.append((error.reason, at))
             continue
         total += len(content)
         if total > MAX_FOLDER_BYTES:
             raise DataError(
                 f"The pictures in “{shown(root.name)}” have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
-        used.append(at)
-        facts.append((len(content), hashlib.sha256(content).hexdigest()))
-        thumbs.append(photo.pixels)
+        read.thumbs[len(read.used)] = photo.pixels
+        read.used.append(at)
+        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
         if photo.span is not None:
             spans[at] = photo.span
-    read = _Read(used, np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3), facts, refused)
-    return _with_depth(read, root, listed, spans)
+    return _with_depth(replace(read, thumbs=read.thumbs[: len(read.used)]), root, listed, spans)
 
 
 def _with_depth(read: _Read, root: Path, listed: list[ClassedFile], spans: dict[int, Span]) -> _Read:
@@ -241,7 +236,7 @@ def _with_depth(read: _Read, root: Path, listed: list[ClassedFile], spans: dict[
         kept = [at for at, one in enumerate(read.used) if one not in colours]
         read = _Read(
             [read.used[at] for at in kept],
-            read.thumbs[kept],
+            _moved_up(read.thumbs, kept),
             [read.facts[at] for at in kept],
             sorted([*read.refused, *((DARK, at) for at in colours)], key=lambda pair: pair[1]),
         )
@@ -250,6 +245,14 @@ def _with_depth(read: _Read, root: Path, listed: list[ClassedFile], spans: dict[
         if greys is not None and one in spans and greys != Greys.of_file(spans[one]):
             read.thumbs[at] = read_photo(root / listed[one].name, THUMB, greys)
     return replace(read, greys=greys)
+
+
+def _moved_up(thumbs: np.ndarray, kept: list[int]) -> np.ndarray:
+    """The thumbnails at some positions, in their order and in the same memory: there may be many."""
+    for to, at in enumerate(kept):
+        if to != at:
+            thumbs[to] = thumbs[at]
+    return thumbs[: len(kept)]
 
 
 def _require_enough(

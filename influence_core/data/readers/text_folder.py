@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from scipy.sparse import csr_array
 
 from influence_core.data.examples import DataSet, Examples, Kind
 from influence_core.data.readers import bag_of_words, text_bytes
@@ -73,7 +73,7 @@ class TextFolder:
         ids: (m,) their positions in the order of the files' names: shuffled, those to train on first.
         is_train: (m,) whether each is trained on; the others are for testing.
         words: The d words that are counted.
-        counts: (m, d) float64, how often each stands in each text.
+        counts: (m, d) float64, how often each stands in each text; sparse.
         records: The texts.
         kind: What one of them is called.
         skipped: What was not used, and why.
@@ -87,7 +87,7 @@ class TextFolder:
     ids: np.ndarray
     is_train: np.ndarray
     words: tuple[str, ...]
-    counts: Tensor
+    counts: csr_array
     records: Texts
     kind: Kind
     skipped: tuple[Skipped, ...]
@@ -98,7 +98,7 @@ class TextFolder:
     @property
     def wordless(self) -> float:
         """Share of the texts that hold none of the words that are counted."""
-        return float((self.counts.sum(1) == 0).double().mean())
+        return float((self.counts.sum(1) == 0).mean())
 
     @property
     def says(self) -> str:
@@ -158,12 +158,13 @@ def read_folder(
         DataError: as in `load`.
     """
     found = survey(root, progress, seed, encoding)
+    x = torch.from_numpy(found.counts.toarray())
     y, ids, train_on = torch.from_numpy(found.labels), torch.from_numpy(found.ids), int(found.is_train.sum())
     return DataSet(
         name="text-folder",
         title=f"{len(ids):,} texts of your own",
-        train=Examples(found.counts[:train_on], y[:train_on], ids[:train_on]),
-        test=Examples(found.counts[train_on:], y[train_on:], ids[train_on:]),
+        train=Examples(x[:train_on], y[:train_on], ids[:train_on]),
+        test=Examples(x[train_on:], y[train_on:], ids[train_on:]),
         class_names=found.class_names,
         image_shape=None,
         kind=found.kind,
