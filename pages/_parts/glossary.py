@@ -42,6 +42,7 @@ WORDS = """
 | influence, D | the paper's first-order number: the predicted change of the test loss, in nats, on removal of a training example; it misses examples that weigh much |
 | leverage | how much of its own fit a training example carries; the influence does not see it, the corrected forecast does |
 | self-influence | the same with the example itself as the test example: how much its own loss would rise without it; large for odd and mislabelled images |
+| like nothing learnt | its nearest training example is farther than that of 99 % of the held-out examples; the model answers all the same, because it must |
 | curvature, H | how strongly the training loss resists a move of the parameters; without it little more than the label would seem to count |
 | Gauss-Newton | a curvature that is never negative; used for networks, equal to H for linear models |
 | damping | a number added to the curvature: 0 for convex models; networks need some, and the forecast is then about a short retraining that stays near the present model |
