@@ -40,6 +40,7 @@ WORDS = """
 | proven | the true change of the test loss, in nats, after training again without a training example, every time to the end; the best number there is |
 | corrected forecast | one Newton step on the training loss without the example, and the test loss where that leads; used until the change is proven |
 | influence, D | the paper's first-order number: the predicted change of the test loss, in nats, on removal of a training example; it misses examples that weigh much |
+| missing | an example that, added with the weight of all others, would lower the loss of the label; the mirror image of taking one out, and proven the same way |
 | leverage | how much of its own fit a training example carries; the influence does not see it, the corrected forecast does |
 | self-influence | the same with the example itself as the test example: how much its own loss would rise without it; large for odd and mislabelled images |
 | like nothing learnt | its nearest training example is farther than that of 99 % of the held-out examples; the model answers all the same, because it must |

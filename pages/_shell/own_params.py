@@ -30,14 +30,25 @@ def _retrain(*after: str) -> bool:
     return param(False, flag("retrain"), after=(*ANSWER, "out", *after))
 
 
+ADDED = ("1", "5", "20")
+"""How many of the best candidates are added together."""
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word")."""
+    train again without it (the panel "word"); where what is missing is looked for ("" for the test examples, "own", or the
+    name of a study), and how many of the best are added."""
 
     retrain: bool = _retrain()
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
+    pool: str = param("", after=("study",))
+    add: str = param(
+        "",
+        one_of(("", *ADDED), f"The address asks for add=“{{}}”, but it is {', '.join(ADDED)} or not there."),
+        after=(*QUESTION, "pool"),
+    )
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")
