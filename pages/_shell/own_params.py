@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import poison, review, smooth_hinge, what_if
+from influence_core.experiments import foils, poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -37,8 +37,11 @@ ADDED = ("1", "5", "20")
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word"); where what is missing is looked for ("" for the test examples, "own", or the
-    name of a study), and how many of the best are added."""
+    train again without it (the panel "word").
+
+    Then where what is missing is looked for ("" for the test examples, "own", or the name of a study), and how many of the
+    best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    """
 
     retrain: bool = _retrain()
     word: str = param("", after=QUESTION)
@@ -48,6 +51,9 @@ class ExplainParams(Params):
         "",
         one_of(("", *ADDED), f"The address asks for add=“{{}}”, but it is {', '.join(ADDED)} or not there."),
         after=(*QUESTION, "pool"),
+    )
+    foil: str = param(
+        "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
     )
 
 
