@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     with work(options) as context:
         fetch_if_asked(options, spec, context.progress)
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
-        question = _question(study, options.test, options.label)
+        question = question_of(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)
         known = None
         if all_left_out.supports(spec) is None:
@@ -87,7 +87,17 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _question(study: Study, test: str, label: str | None) -> Question:
+def question_of(study: Study, test: str, label: str | None) -> Question:
+    """The question that a command line names.
+
+    Args:
+        study: Who is asked.
+        test: The id of a test example, or "misclassified".
+        label: The name of the label asked about; the model's own answer where none is given.
+
+    Raises:
+        DataError: If there is no such test example or label.
+    """
     question = questions.ask(study, _test_id(study, test))
     if label is None:
         return question

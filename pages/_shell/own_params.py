@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import poison, review, smooth_hinge, what_if
+from influence_core.experiments import foils, poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -30,14 +30,31 @@ def _retrain(*after: str) -> bool:
     return param(False, flag("retrain"), after=(*ANSWER, "out", *after))
 
 
+ADDED = ("1", "5", "20")
+"""How many of the best candidates are added together."""
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word")."""
+    train again without it (the panel "word").
+
+    Then where what is missing is looked for ("" for the test examples, "own", or the name of a study), and how many of the
+    best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    """
 
     retrain: bool = _retrain()
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
+    pool: str = param("", after=("study",))
+    add: str = param(
+        "",
+        one_of(("", *ADDED), f"The address asks for add=“{{}}”, but it is {', '.join(ADDED)} or not there."),
+        after=(*QUESTION, "pool"),
+    )
+    foil: str = param(
+        "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
+    )
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")
