@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -170,7 +170,17 @@ def _groups(
         medoid = int(at[members[int(likeness.argmax())]])
         effect = float(effects.influence[at[members]].sum())
         groups.append(Cause(at[members], medoid, effect, suggested_name(study, at[members], rows[members])))
-    return tuple(sorted(groups, key=lambda group: -abs(group.effect)))
+    return _numbered(sorted(groups, key=lambda group: -abs(group.effect)))
+
+
+def _numbered(groups: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The groups, those of one name told apart by a number."""
+    all_names, seen, found = Counter(one.name for one in groups), Counter[str](), []
+    for one in groups:
+        seen[one.name] += 1
+        number = f" ({seen[one.name]})" if all_names[one.name] > 1 else ""
+        found.append(replace(one, name=one.name + number))
+    return tuple(found)
 
 
 def suggested_name(study: Study, positions: np.ndarray, rows: np.ndarray) -> str:

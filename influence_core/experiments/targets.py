@@ -60,6 +60,11 @@ class Target:
         """Whether it is read in per cent."""
         return self.kind in ("probability", "recall")
 
+    @property
+    def title(self) -> str:
+        """What is asked about, at the beginning of a sentence."""
+        return self.words[:1].upper() + self.words[1:]
+
     def text(self, value: float) -> str:
         """A value of it, with its unit."""
         return percent(value) if self.is_probability else f"{signed(value)} {UNIT}"

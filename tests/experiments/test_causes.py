@@ -106,6 +106,7 @@ def test_rows_add_up_to_the_effects_and_the_carriers_are_the_strongest(study, an
     sizes = [abs(group.effect) for group in found.groups]
     assert sizes == sorted(sizes, reverse=True)
     assert 3 <= len(found.groups) <= 7
+    assert len({group.name for group in found.groups}) == len(found.groups), "names tell groups apart"
 
 
 def test_another_seed_that_gives_other_groups_is_told(study, answered, monkeypatch):
