@@ -17,7 +17,7 @@ from influence_core.errors import SolveError
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.corrected import UNDAMPED, held_pulls, linear_objective, supports, undamped
 from influence_core.experiments.explain import AUTOMATIC
-from influence_core.experiments.explanation import NUMBERS, Number
+from influence_core.experiments.explanation import NUMBERS, Explanation, Number
 from influence_core.experiments.targets import Target
 from influence_core.objective import LinearObjective
 from influence_core.solvers.base import Inverse
@@ -125,6 +125,23 @@ def run(
     )
 
 
+def of_explanation(explanation: Explanation) -> TargetEffects:
+    """The answer to one question as that about the probability of its label: ``dp = -p dl``, by the numbers at hand."""
+    facts, p = explanation.provenance, explanation.probability
+    corrected, proven = explanation.corrected, explanation.proven
+    return TargetEffects(
+        before=p,
+        good=1,
+        s=-p * explanation.s,
+        influence=-p * explanation.scores,
+        solver=f"{facts.solver}, {facts.settings}",
+        residual=facts.residual,
+        seconds=facts.seconds,
+        corrected=None if corrected is None else corrected.probability,
+        proven=None if proven is None else proven.probability,
+    )
+
+
 def improve(
     study: Study, target: Target, found: TargetEffects, table: AllLeftOut | None = None, *, context: Context
 ) -> TargetEffects:
@@ -140,7 +157,7 @@ def improve(
     if supports(study.spec):
         return found
     if table is not None and table.proven:
-        return replace(found, proven=proven(study, target, table))
+        return replace(found, proven=proven(study, target, table=table, context=context).change)
     if study.objective.dim > QUICK_LIMIT and not context.engines.ready(study, UNDAMPED):
         return found
     try:
@@ -151,14 +168,14 @@ def improve(
 
 
 @dataclass(frozen=True, eq=False)
-class Corrected:
+class Changes:
     """``change (n,)`` of the quantity, each training example taken out alone."""
 
     change: np.ndarray
 
 
 @remember("any question, corrected")
-def corrected(study: Study, target: Target, *, context: Context = ALONE) -> Corrected:
+def corrected(study: Study, target: Target, *, context: Context = ALONE) -> Changes:
     """The corrected forecast: the parameters by a Newton step without each example, the quantity itself at their outputs.
 
     For few test outputs ``J`` one solve each tells how all training examples move them. Where there are more than
@@ -178,14 +195,14 @@ def corrected(study: Study, target: Target, *, context: Context = ALONE) -> Corr
     inverse = undamped(study, context.part(0.5, 0.9)).inverse
     before = target.outputs(study, study.theta)
     if before.numel() <= SOLVES:
-        return Corrected(_by_outputs(study, target, before, pulls, inverse))
+        return Changes(_by_outputs(study, target, before, pulls, inverse))
     s = inverse.solve(target.gradient(study)).require()
     change = o.weighted_products(o.x, pulls, s).cpu().double().numpy()
     at = strongest(change, SOLVES)
     rows = torch.as_tensor(at, device=o.x.device)
     columns = (o.x[rows, :, None] * pulls[rows, None, :]).flatten(1).T
     change[at] = changes_at(study, target, inverse.solve(columns.contiguous()).require().T.contiguous())
-    return Corrected(change)
+    return Changes(change)
 
 
 def _by_outputs(study: Study, target: Target, before: Tensor, pulls: Tensor, inverse: Inverse) -> np.ndarray:
@@ -198,15 +215,17 @@ def _by_outputs(study: Study, target: Target, before: Tensor, pulls: Tensor, inv
     return _changes(target, o, before, moves)
 
 
-def proven(study: Study, target: Target, table: AllLeftOut) -> np.ndarray:
-    """The true change ``(n,)``: the quantity itself at the parameters without each example.
+@remember("any question, proven")
+def proven(study: Study, target: Target, *, table: AllLeftOut, context: Context = ALONE) -> Changes:
+    """The true changes: the quantity itself at the parameters without each example.
 
     Args:
         study: The trained model.
         target: What is asked about.
         table: Its left-out models.
+        context: Its store keeps the result.
     """
-    return changes_at(study, target, torch.as_tensor(table.changes))
+    return Changes(changes_at(study, target, torch.as_tensor(table.changes)))
 
 
 def changes_at(study: Study, target: Target, changes: Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,6 +82,41 @@ def forecast(
     except SolveError:
         return GroupForecast(alone)
     return GroupForecast(alone, target.value(study, theta + step) - effects.before)
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Of several edits, each on its own, in the quantity's unit."""
+
+    each: tuple[GroupForecast, ...]
+
+
+@remember("forecasts of removals for any question")
+def forecast_removals(
+    study: Study,
+    target: Target,
+    effects: TargetEffects,
+    groups: Sequence[np.ndarray],
+    *,
+    context: Context = ALONE,
+) -> Forecasts:
+    """The forecast of each group of training examples being taken out.
+
+    Args:
+        study: The trained model.
+        target: What is asked about.
+        effects: The answer to it.
+        groups: Positions ``(m,)`` of each group.
+        context: As for ``forecast``.
+    """
+    removals = [Edit.removal(one.tolist()) for one in groups]
+    parts = [
+        context.step(at, len(groups)).named(f"group {at + 1} of {len(groups)}") for at in range(len(groups))
+    ]
+    found = [
+        forecast(study, target, effects, one, context=part) for one, part in zip(removals, parts, strict=True)
+    ]
+    return Forecasts(tuple(found))
 
 
 @remember("truth of an edit for any question")

@@ -20,7 +20,7 @@ from influence_core.experiments.questions import Question
 from influence_core.experiments.test_sets import SHOWN, TestSet
 from influence_core.losses import Loss
 from influence_core.studies import Study
-from influence_core.words import UNIT, percent, points, signed
+from influence_core.words import UNIT, percent, points, signed, three_digits
 
 Kind = Literal["loss", "probability", "margin", "recall", "gap"]
 FORMS = "loss, probability=LABEL, margin=LABEL,OTHER, recall=LABEL or gap=OTHER SET"
@@ -41,6 +41,7 @@ class Target:
         y: ``(t,)`` the labels that losses are of.
         weights: ``(t,)``: ``1/t`` each for a mean; of a gap those of the other set are negative.
         words: What is asked about, in a sentence.
+        test_ids: Of the test examples; none for a picture of the reader's own.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Target:
     y: Tensor
     weights: Tensor
     words: str
+    test_ids: tuple[int, ...] = ()
 
     @property
     def good(self) -> int:
@@ -67,7 +69,9 @@ class Target:
 
     def text(self, value: float) -> str:
         """A value of it, with its unit."""
-        return percent(value) if self.is_probability else f"{signed(value)} {UNIT}"
+        if self.is_probability:
+            return percent(value)
+        return f"{three_digits(value) if self.kind == 'loss' else signed(value)} {UNIT}"
 
     def change_text(self, change: float) -> str:
         """A change of it, with its sign and unit."""
@@ -123,9 +127,11 @@ def of_question(study: Study, question: Question) -> Target:
     of = "your picture" if question.test_id is None else f"test {study.data.kind} {question.test_id}"
     one = torch.ones(1, dtype=torch.float64)
     label = torch.tensor([question.label])
-    return Target(
-        "probability", (question.label,), question.x[None], label, one, f"the probability of {name} for {of}"
+    words, ids = (
+        f"the probability of {name} for {of}",
+        (question.test_id,) if question.test_id is not None else (),
     )
+    return Target("probability", (question.label,), question.x[None], label, one, words, ids)
 
 
 def ask(study: Study, over: str, quantity: str = "loss") -> Target:
@@ -163,14 +169,14 @@ def ask(study: Study, over: str, quantity: str = "loss") -> Target:
         "recall": f"the recall of {names[0] if names else ''}, smoothed: the {mean}probability of it over {where}",
     }
     test = study.data.test.take(at.tolist())
-    return Target(kind, labels, test.x, test.y, _mean(len(at)), words[kind])
+    return Target(kind, labels, test.x, test.y, _mean(len(at)), words[kind], tuple(test.ids.tolist()))
 
 
 def _gap(study: Study, one: TestSet, other: TestSet) -> Target:
     test = study.data.test.take([*one.positions.tolist(), *other.positions.tolist()])
     weights = torch.cat([_mean(len(one.positions)), -_mean(len(other.positions))])
     words = f"the gap in mean loss: {one.words}, less {other.words}"
-    return Target("gap", (), test.x, test.y, weights, words)
+    return Target("gap", (), test.x, test.y, weights, words, tuple(test.ids.tolist()))
 
 
 def _mean(count: int) -> Tensor:

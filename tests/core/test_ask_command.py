@@ -25,7 +25,7 @@ def test_ask_about_all_mistakes_and_write_the_ranking(capsys, tmp_path):
     file = tmp_path / "ranking.csv"
     code, said = run(capsys, "ask", "--csv", str(file), "--top", "3")
     assert code == 0
-    assert "The mean loss of the 9 test images that the model gets wrong: +" in said.out
+    assert "The mean loss of the 9 test images that the model gets wrong: 1.67 nats" in said.out
     assert "Make it better" in said.out
     assert "effect of having it (corrected)" in said.out
     rows = list(csv.DictReader(file.open()))
