@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import foils, poison, review, smooth_hinge, what_if
+from influence_core.experiments import causes, foils, poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -34,15 +34,24 @@ ADDED = ("1", "5", "20")
 """How many of the best candidates are added together."""
 
 
+def _cause(*after: str) -> int:
+    """The group that is taken out, counted from 1; 0 for none."""
+    places = range(max(causes.SIZES) + 1)
+    return param(
+        0, one_of_numbers(places, "There is no group number “{}”; choose one of {known}."), after=after
+    )
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word").
 
-    Then where what is missing is looked for ("" for the test examples, "own", or the name of a study), and how many of the
-    best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    Then the group that is taken out; where what is missing is looked for ("" for the test examples, "own", or the name of
+    a study), and how many of the best are added; and the ranking that is shown beside the influence's ("" for the relative one).
     """
 
+    cause: int = _cause(*ANSWER)
     retrain: bool = _retrain()
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
@@ -55,6 +64,17 @@ class ExplainParams(Params):
     foil: str = param(
         "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
     )
+
+
+@dataclass(frozen=True)
+class AskParams(Params):
+    """Of *Any question*: the test examples and the quantity, as `test_sets` and `targets` name them, the group that is
+    taken out, and whether to train again without the chosen ones. What there is the study knows: the page reads them."""
+
+    over: str = param("errors")
+    quantity: str = param("loss")
+    cause: int = _cause(*ANSWER, "over", "quantity")
+    retrain: bool = _retrain("over", "quantity")
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")

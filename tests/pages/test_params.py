@@ -21,7 +21,9 @@ TEXTS = {
         "pool": "own",
         "add": "5",
         "foil": "cosine",
+        "cause": "2",
     },
+    "ask": {"over": "cell=7,1", "quantity": "margin=7,1", "cause": "3", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
     "what_if": {
         "panel": "class",
