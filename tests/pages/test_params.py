@@ -16,6 +16,7 @@ LONG = "9" * 5_000
 TEXTS = {
     "explain": {"word": "free=win", "panel": "word", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
+    "paper": {"figure": "fig3", "data": "paper", "retrain": "1"},
     "what_if": {
         "panel": "class",
         "k": "100",
