@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from influence_core import data
@@ -22,10 +24,15 @@ from pages._shell.widgets import choice
 DATA = {"": "The data that ship with the app", "paper": "The paper's data"}
 
 
-def show_answer(params: PaperParams) -> None:
+def kept(params: PaperParams) -> dict[str, Reproduced]:
+    """The figures that have been computed, by name: from memory or the store, never anew."""
+    found = {name: _kept(figure, _original(params, figure)) for name, figure in FIGURES.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def show_answer(found: Mapping[str, Reproduced]) -> None:
     """How many figures come out, as far as they have been computed."""
-    found = [one for figure in FIGURES.values() if (one := _kept(figure, _original(params, figure)))]
-    short = sum(one.short > 0 for one in found)
+    short = sum(one.short > 0 for one in found.values())
     match len(found), short:
         case 0, _:
             words = "**No figure has been computed here yet.**"
@@ -46,10 +53,9 @@ def choose_data(params: PaperParams) -> None:
         choice("data", params.data, "Computed on", DATA, key="paper_data")
 
 
-def show(view: View, params: PaperParams, figure: Figure) -> None:
+def show(view: View, params: PaperParams, figure: Figure, found: Reproduced | None) -> None:
     """A figure's row, and below it the figure where it is open."""
     original = _original(params, figure)
-    found = _kept(figure, original)
     opened = params.figure == figure.name
     with st.container(border=True, key=f"row_{figure.name}"):
         words, paper, here, act = st.columns([4, 1.6, 1.6, 1.5], vertical_alignment="center", gap="medium")
@@ -65,6 +71,8 @@ def show(view: View, params: PaperParams, figure: Figure) -> None:
             job = _work(view, figure, original) if found is None and opened and params.retrain else None
             _button(figure, original, found, opened, job)
         if job is not None:
+            if job.state == "done":  # since this run of the page began
+                st.rerun()
             job_status(job, cancel=True)
         if found is not None and opened:
             _show_figure(figure, found)
@@ -97,7 +105,6 @@ def _at_hand(figure: Figure) -> bool:
 
 
 def _kept(figure: Figure, original: bool) -> Reproduced | None:
-    """A figure that was computed: from memory or the store, never anew."""
     done = get_jobs().result(_key(figure, original))
     return done or reproduced.run.recall(figure, original, draw=as_texts, context=results.context())
 
@@ -159,6 +166,7 @@ def _show_figure(figure: Figure, found: Reproduced) -> None:
         if name not in ("data", "stand_in")
     )
     footer.show_origin(
+        f"{setting['data']}; {setting['solver']}, {setting['tolerance']}.",
         f"**Data.** {setting['data']}. {setting['stand_in']}  \n**Setting.** {facts}.  \n**Time.** {seconds(found.seconds)}.",
         key=f"origin_{figure.name}",
     )
