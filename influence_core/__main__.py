@@ -1,4 +1,4 @@
-"""The same experiments without a browser: ``python -m influence_core studies | explain | why | ask | flip | missing | reproduce``."""
+"""The same experiments without a browser: ``python -m influence_core COMMAND``; ``--help`` lists them."""
 
 from __future__ import annotations
 

@@ -154,13 +154,14 @@ def show_origin(study: Study, result: WrongLabels) -> None:
     """Data, model, ranking and proof."""
     scores = "; ".join(METHODS[one] for one in result.methods)
     footer.show_origin(
+        f"Shares of the flipped labels, mean of {result.settings.repeats} repeats; {result.n:,} {study.data.kind}s.",
         f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
         f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
         f"{study.data.stand_in}  \n"
         f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
         f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
         f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"
-        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}.",
     )
     st.caption("Koh & Liang 2017, section 5.4 and Figure 6.")
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_photographs_from_the_menu_to_the_pixels(page, theme):
-    """The first visit computes the features of 2,400 photos, with progress; the second theme finds them stored."""
+    """The features of the 2,400 photos ship: nobody waits for a network to look at them."""
     opened = page("/?study=dog-or-frog", color_scheme=theme)
     settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=600)
     cards = opened.locator(".st-key-tests button")

@@ -120,6 +120,8 @@ def show_origin(kernel: Study, result: TwoModels) -> None:
         else ""
     )
     footer.show_origin(
+        "The kernel's numbers are in hinge units: plus speaks for the label, minus against. "
+        f"Cholesky, residual {result.residual:.1e}.",
         f"**Sign and unit.** {sign_rule(result.kernel.kind)} Unit: hinge units (margins), not nats.  \n"
         f"**Model.** Support vector machine with the Gaussian kernel exp(−γ‖x − x′‖²) on pixels of −1 to 1, γ = 0.05 / "
         f"1,800, distances as at the paper's 299 × 299; features are the rows of the kernel's Cholesky factor.{jitter} "
