@@ -15,7 +15,8 @@ from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from pages._common.cards import card_face
 from pages._common.verdict import SHORT
-from pages._shell.address import go_to
+from pages._shell.address import View, go_to
+from pages._shell.params import Params
 
 ROWS = 200
 
@@ -24,16 +25,8 @@ Config = dict[str, Any]
 number = st.column_config.NumberColumn
 
 
-def show(study: Study, explanation: Explanation) -> None:
+def panel(study: Study, view: View, params: Params, explanation: Explanation) -> None:
     """The table, linked with everything else by training id, and the downloads."""
-    title = f"Table of the {ROWS} most influential {explanation.examples}, and downloads"
-    folded = st.expander(title, key="ranking_folded", on_change="rerun")
-    if folded.open:
-        with folded:
-            _table(study, explanation)
-
-
-def _table(study: Study, explanation: Explanation) -> None:
     rows = {name: values[:ROWS] for name, values in table(explanation).items()}
     event = st.dataframe(
         faces(study, rows["training_id"]) | rows,

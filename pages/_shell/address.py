@@ -40,7 +40,7 @@ class View(Params):
         page: Page of the chooser.
         open: Training id that is open; "" for none.
         out: Training ids chosen for retraining, comma-separated.
-        chart: Which chart of all training examples is shown: "distance" or "anatomy".
+        chart: Which view of all training examples is open, such as "distance", "table" or "anatomy".
         spot: "1" once a spot check by real retraining was asked for.
         beside: The explanation that is pinned, "study:test"; "" for none.
     """

@@ -1,6 +1,7 @@
 """The Explain page, driven without a browser: what it says, what it refuses, and what it survives."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, sign_rule
 from pages._common import pictures
+from pages._parts.explain import panels
 from pages._shell import downloads, page
 from pages._shell.address import View
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
@@ -119,6 +121,33 @@ def test_the_charts_show_the_model_and_all_training_images(answer):
     assert set(charts(at)) == {"probabilities", "scatter"}
     ids = [one[0] for trace in charts(at)["scatter"]["data"] for one in trace.get("customdata", [])]
     assert set(answer.ids[answer.helpful(50)]) <= set(ids) <= set(answer.ids)
+
+
+@pytest.mark.parametrize(
+    ("chart", "drawn"),
+    [
+        ("", {"scatter"}),
+        ("distance", {"scatter"}),
+        ("best", {"scatter"}),
+        ("table", set()),
+        ("anatomy", {"anatomy"}),
+    ],
+)
+def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answer, chart, drawn):
+    at = at_mistake(answer, **({"chart": chart} if chart else {}))
+    assert set(charts(at)) - {"probabilities"} == drawn
+    assert len(at.dataframe) == (chart == "table")
+    if drawn == {"scatter"}:
+        upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
+        assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
+
+
+def test_a_view_that_this_answer_does_not_have_is_not_offered(answer, monkeypatch):
+    monkeypatch.setitem(
+        panels.PANELS, "anatomy", replace(panels.PANELS["anatomy"], supports=lambda *_: False)
+    )
+    at = at_mistake(answer, chart="anatomy")
+    assert "scatter" in charts(at) and "anatomy" not in charts(at)
 
 
 # --------------------------------------------------------------------------------- the label asked about
