@@ -1,20 +1,20 @@
 """Which training images made the model say that?"""
 
-from pages._common import chooser, footer, question, retraining, verdict
-from pages._parts.explain import answer, evidence, opened, panels
+from pages._common import chooser, footer, question, retraining
+from pages._parts.explain import answer, evidence, opened, panels, screen
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
 with open_page(EXPLAIN) as (view, params):
     found = question.load(view)
     study, explanation = found.study, found.explanation
-    answer.headline(study, explanation)
-    verdict.show(study, view, explanation)
-    answer.welcome(view)
-    chooser.show(study, view, found.known, explanation)
-    answer.show(study, view, explanation)
-    evidence.show(study, view, explanation)
-    panels.show(study, view, params, explanation)
-    opened.show(study, view, params, explanation)
-    retraining.show(study, view, explanation, params.retrain)
+    line, dock, beside = screen.lay_out(study, view, params, explanation)
+    with dock:
+        answer.show(study, view, explanation)
+        opened.show(study, view, params, explanation)
+    with beside:
+        evidence.show(study, view, params, explanation)
+        chooser.show(study, view, found.known, explanation)
+        panels.show(study, view, params, explanation)
+        retraining.show(study, view, explanation, params.retrain)
     footer.show(study, view, explanation)

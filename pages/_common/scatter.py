@@ -8,14 +8,20 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import Number
-from influence_core.figures.explain import influence_against_distance
+from influence_core.figures.explain import Unit, influence_against_distance
 from pages._shell.address import View, choose_also, go_to
 
 
-def show_distance(view: View, explanation: Explanation, number: Number = "influence") -> None:
+def show_distance(
+    view: View,
+    explanation: Explanation,
+    number: Number = "influence",
+    unit: Unit = "nats",
+    height: int = 460,
+) -> None:
     """Influence, or another number, against distance; points can be opened and chosen."""
-    figure = influence_against_distance(explanation, view.opened, view.chosen, number)
-    show_points(figure, "scatter", several=True, alt="loss change against distance")
+    figure = influence_against_distance(explanation, view.opened, view.chosen, number, unit, height)
+    show_points(figure, "scatter", several=True, alt="effect against distance")
 
 
 def show_points(figure: Any, key: str, several: bool = False, **options: Any) -> None:

@@ -16,6 +16,8 @@ from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
 
+HEIGHT = 380
+
 
 def distance(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The paper's influence, or the best number at hand, against distance."""
@@ -24,7 +26,7 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
         titles = {"distance": "Influence, as in the paper", "best": number.capitalize()}
         shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
         number = number if shown == "best" else "influence"
-    show_distance(view, explanation, number)
+    show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
     asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
