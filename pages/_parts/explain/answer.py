@@ -17,8 +17,8 @@ LARGE = 330
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
-    """While nothing is open, the test example beside the bars; the label asked about stays."""
-    if view.opened is None:
+    """The test example beside the bars, in whose place the inspector stands in a wide window; the label asked about."""
+    with st.container(key="answer", gap="small"):
         example, bars = st.columns([1.5, 1], vertical_alignment="center", gap="small")
         with example:
             name = name_of(explanation)
