@@ -65,6 +65,13 @@ class Predictions:
         right = round(self.accuracy * len(self.labels))
         return float(1 - bdtr(right - 1, len(self.labels), self.guessing)) if right else 1.0
 
+    def confusion(self) -> np.ndarray:
+        """``(classes, classes)`` how many examples of each true label (rows) get each answer (columns)."""
+        classes = self.probabilities.shape[1]
+        counts = np.zeros((classes, classes), dtype=int)
+        np.add.at(counts, (self.labels, self.predicted), 1)
+        return counts
+
     def misclassified(self) -> np.ndarray:
         """Positions of the wrong answers, the most confident mistake first."""
         wrong = np.flatnonzero(self.wrong)

@@ -94,6 +94,29 @@ function arrange(grid, nodes) {
   }
 }
 
+// The arrow keys walk along the cards and open each.
+function step(grid, event) {
+  const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const picks = [...grid.cards.values()].map((card) => card.pick);
+  const place = picks.indexOf(event.target);
+  if (!way || place < 0 || !picks[place + way]) return;
+  event.preventDefault();
+  event.stopPropagation();
+  picks[place + way].focus();
+  picks[place + way].click();
+}
+
+// Within the strip alone: the page must not move.
+function bringIntoView(grid, id) {
+  const node = grid.cards.get(id)?.node;
+  if (!node || grid.seen === id) return;
+  grid.seen = id;
+  const { root } = grid;
+  if (node.offsetLeft < root.scrollLeft || node.offsetLeft + node.offsetWidth > root.scrollLeft + root.clientWidth) {
+    root.scrollLeft = node.offsetLeft - root.offsetLeft - node.offsetWidth;
+  }
+}
+
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".grid");
   let grid = grids.get(root);
@@ -112,4 +135,7 @@ export default function ({ parentElement, data, setStateValue }) {
   }
   grid.cards = cards;
   arrange(grid, [...cards.values()].map((card) => card.node));
+  root.classList.toggle("strip", data.strip);
+  root.onkeydown = (event) => step(grid, event);
+  if (data.strip) bringIntoView(grid, data.chosen[0]);
 }

@@ -75,6 +75,7 @@ def picture_grid(
     on_select: Callable[[str], None] | None = None,
     selected: Collection[str] = (),
     select_label: str = "choose for retraining",
+    strip: bool = False,
 ) -> None:
     """Shows the pictures as a responsive grid of buttons.
 
@@ -91,6 +92,7 @@ def picture_grid(
         on_select: Called with the id whose checkbox was toggled; without it there are no checkboxes.
         selected: Ids whose checkbox is ticked.
         select_label: What ticking means, in words.
+        strip: One row that scrolls, instead of a grid.
 
     Raises:
         ValueError: When two pictures have the same id.
@@ -109,6 +111,7 @@ def picture_grid(
             "selectable": on_select is not None,
             "select_label": select_label,
             "columns_min_px": columns_min_px,
+            "strip": strip,
             "heard": list(_heard(key)),
         },
         on_log_change=lambda: _deliver(key, handlers),
@@ -140,16 +143,16 @@ def data_url(pixels: np.ndarray, scale: int = 1) -> str:
     """Returns the picture as a PNG data URL.
 
     Args:
-        pixels: (h, w) grey or (h, w, 3) colour, uint8.
+        pixels: (h, w) grey, (h, w, 3) colour or (h, w, 4) colour with opacity, uint8.
         scale: How many screen pixels each pixel becomes along each side.
 
     Raises:
         ShapeError: When the array is not a uint8 picture.
     """
-    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if pixels.dtype != np.uint8 or not grey_or_colour or pixels.size == 0:
         raise ShapeError(
-            f"a picture must be uint8 with shape (h, w) or (h, w, 3); got {pixels.dtype} {pixels.shape}"
+            f"a picture must be uint8 with shape (h, w), (h, w, 3) or (h, w, 4); got {pixels.dtype} {pixels.shape}"
         )
     return _png(pixels.tobytes(), pixels.shape, scale)
 

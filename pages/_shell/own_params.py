@@ -48,12 +48,18 @@ class ExplainParams(Params):
     """Of *Explain*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word").
 
-    Then the group that is taken out; where what is missing is looked for ("" for the test examples, "own", or the name of
-    a study), and how many of the best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    Then the unit of an effect: percentage points of having the example, or nats of loss when it is taken out; whether the
+    maps of what matters lie over the pictures; the group that is taken out; where what is missing is looked for ("" for the
+    test examples, "own", or the name of a study), and how many of the best are added; and the ranking that is shown beside
+    the influence's ("" for the relative one).
     """
 
     cause: int = _cause(*ANSWER)
     retrain: bool = _retrain()
+    unit: str = param(
+        "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
+    )
+    map: bool = param(False, flag("map"), after=())
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
     pool: str = param("", after=("study",))

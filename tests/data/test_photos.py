@@ -1,6 +1,5 @@
 """Photographs as data sets, as studies, and on Explain: distances in pixels, maps through the network."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from influence_core.data.readers import picture_sets
 from influence_core.data.sets import imagenette, photos
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain, pixels, questions
-from influence_core.figures.pixels import photo_map
 from influence_core.models import backbones
 from influence_core.models.backbones import packaged_features
 from influence_core.store import Store
@@ -227,11 +225,15 @@ def test_the_pixel_map_is_the_slope_of_the_forecast(study, answer):
         assert_allclose(found.loss_change[row, column], slope, rtol=1e-5, atol=1e-12)
 
 
-def test_the_photo_map_is_drawn_over_the_photo(study, answer):
-    found = pixels.run(study, answer, int(answer.ids[0]))
-    figure = photo_map(found, "<b>red</b>", 0.5)
-    heat = figure.data[1]
-    assert heat.opacity == 0.5
-    assert_allclose(np.sum(heat.z), found.loss_change.sum(), rtol=1e-9)
-    assert "<b>" not in heat.hovertemplate
-    json.dumps(figure.to_plotly_json(), default=str)
+def test_the_map_of_a_test_photo_is_the_slope_of_its_own_loss(study, answer):
+    found = pixels.of_test(study, answer)
+    base = torch.from_numpy(found.picture.astype(np.float64)).permute(2, 0, 1)[None]
+    y = torch.tensor([answer.label])
+    for row, column in ((0, 0), (3, 5), (7, 2)):
+        step = torch.zeros_like(base)
+        step[0, :, row, column] = 1e-3
+        up, down = (
+            float(study.objective.losses(study.theta, study.backbone.features(one), y)[0])
+            for one in (base + step, base - step)
+        )
+        assert_allclose(found.loss_change[row, column], 255 * (up - down) / 2e-3, rtol=1e-4, atol=1e-10)

@@ -81,3 +81,11 @@ def test_real_mistakes_are_found(known):
     assert wrong == set(known.ids[answers != (known.labels == 1)].tolist())
     assert 0 < len(wrong) < 20
     assert known.accuracy == 1 - len(wrong) / len(known.ids)
+
+
+def test_the_confusion_matrix_counts_every_example_once(known):
+    counts = known.confusion()
+    for true in (0, 1):
+        for said in (0, 1):
+            assert counts[true, said] == ((known.labels == true) & (known.predicted == said)).sum()
+    assert counts.sum() - np.trace(counts) == len(known.misclassified())

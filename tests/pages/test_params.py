@@ -22,6 +22,8 @@ TEXTS = {
         "add": "5",
         "foil": "cosine",
         "cause": "2",
+        "unit": "nats",
+        "map": "1",
     },
     "ask": {"over": "cell=7,1", "quantity": "margin=7,1", "cause": "3", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
