@@ -18,7 +18,8 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError
 from influence_core.experiments import group_forecast
-from influence_core.experiments.corrected import UNDAMPED, effects_of, linear_objective
+from influence_core.experiments.corrected import UNDAMPED, linear_objective
+from influence_core.experiments.effects import effects_of
 from influence_core.experiments.questions import Question
 from influence_core.experiments.take_out import GRADIENT_TOL
 from influence_core.influence import edited_step, left_out_pulls, leverage_blocks
@@ -213,7 +214,7 @@ def run(study: Study, question: Question, pool: Pool, *, context: Context = ALON
     added = LinearObjective(x[at], y[at], o.loss, o.l2, o.weights.new_full((len(at),), -1 / o.n))
     blocks = leverage_blocks(added, inverse, None, context.part(0.6, 1.0).progress)
     moves = o.weighted_products(x[at], left_out_pulls(added, study.theta, blocks), solved)
-    effects, loss, probability = effects_of(study, question, moves), blank, blank.copy()
+    effects, loss, probability = effects_of(study, question, moves.cpu().numpy()), blank, blank.copy()
     loss[at.cpu()], probability[at.cpu()] = effects.loss, effects.probability
     return Additions(pool.ids.numpy(), pool.y.numpy(), first.cpu().numpy(), loss, probability, sure.max(1))
 
@@ -248,7 +249,7 @@ def prove(
     return Added(
         ids=pool.ids.numpy()[list(positions)],
         alone=first,
-        forecast=float(effects_of(study, question, grown.outputs(step, x)).loss[0]),
+        forecast=float(effects_of(study, question, grown.outputs(step, x).cpu().numpy()).loss[0]),
         actual=losses[1] - losses[0],
         before=grown.probabilities(study.theta, x)[0].cpu().numpy(),
         after=grown.probabilities(models.theta[0], x)[0].cpu().numpy(),

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 
 from influence_core.agreement import strongest
 from influence_core.context import ALONE, Context
 from influence_core.experiments import corrected, hardest, track_record, truths
+from influence_core.experiments.effects import effects_by
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.track_record import ALIKE_EFFECT, ENOUGH
 from influence_core.retraining.edits import Edit
@@ -198,7 +198,7 @@ def _of_hardest(study: Study, explanation: Explanation, context: Context) -> Kno
     known = hardest.run.recall(study, context=context)
     if known is None or not known.proven:
         return {}
-    truth = corrected.effects_by(study, explanation.question, torch.as_tensor(known.changes)).loss
+    truth = effects_by(study, explanation.question, known.changes).loss
     return dict(zip(known.positions.tolist(), truth.tolist(), strict=True))
 
 
