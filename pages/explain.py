@@ -1,7 +1,7 @@
 """Which training images made the model say that?"""
 
 from pages._common import chooser, footer, question, retraining, scatter, table, verdict
-from pages._parts.explain import answer, evidence, opened
+from pages._parts.explain import answer, evidence, flip, opened
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
@@ -14,6 +14,7 @@ with open_page(EXPLAIN) as (view, params):
     chooser.show(study, view, found.known, explanation)
     answer.show(study, view, explanation)
     evidence.show(study, view, explanation)
+    flip.show(study, view, params, explanation)
     chart, beside = scatter.columns(view)
     with chart:
         scatter.show(study, view, explanation)

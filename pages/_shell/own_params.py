@@ -33,9 +33,10 @@ def _retrain(*after: str) -> bool:
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word")."""
+    train again without it (the panel "word"); the label that the answer is to become, for what flips it."""
 
     retrain: bool = _retrain()
+    to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
 
