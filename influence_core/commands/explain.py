@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _question(study: Study, test: str, label: str | None) -> Question:
-    question = questions.ask(study, _test_id(study, test))
+    question = questions.ask(study, test_id(study, test))
     if label is None:
         return question
     names = study.data.class_names
@@ -85,7 +85,12 @@ def _question(study: Study, test: str, label: str | None) -> Question:
     return questions.with_label(study, question, names.index(label))
 
 
-def _test_id(study: Study, test: str) -> int:
+def test_id(study: Study, test: str) -> int:
+    """The id that ``--test`` names.
+
+    Raises:
+        DataError: If it is neither an id nor ``MISCLASSIFIED``, or the model makes no mistake.
+    """
     if test == MISCLASSIFIED:
         known = study.predictions
         if not len(known.misclassified()):

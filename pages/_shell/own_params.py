@@ -34,13 +34,15 @@ def _retrain(*after: str) -> bool:
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word"); the unit of an effect: percentage points of having the example, or
-    nats of loss when it is taken out; whether the maps of what matters lie over the pictures."""
+    nats of loss when it is taken out; whether the maps of what matters lie over the pictures; the label that the answer
+    is to become, for what flips it."""
 
     retrain: bool = _retrain()
     unit: str = param(
         "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
     )
     map: bool = param(False, flag("map"), after=())
+    to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
 

@@ -347,3 +347,25 @@ def test_precompute_trains_afresh_and_keeps_the_parameters(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == [f"{trained['key']}.npz"]
     kept = studies.open_study(studies.find("one-or-seven"), Store(tmp_path))
     assert kept.from_store and kept.key == trained["key"]
+
+
+# --------------------------------------------------------------------------------------------------- flip
+
+
+def test_flip_names_the_images_and_what_is_proven(capsys):
+    found = _json(capsys, "flip", "--study", "one-or-seven", "--test", "5040")
+    assert found["flipped"] and found["proven"] and found["minimal"]
+    assert found["size"] == len(found["train_ids"]) <= found["size_before_pruning"]
+    assert found["said"] != found["says"] and found["margin_after"] < -found["margin_bound"] < 0
+    text = _run(capsys, "flip", "--study", "one-or-seven", "--test", "5040")
+    assert f"Without {found['size']:,} of 1,092 training images it says {found['says']}" in text
+    assert "none of them can be put back" in text and str(found["train_ids"][0]) in text
+
+
+def test_flip_by_relabelling_takes_a_chosen_label(capsys):
+    found = _json(capsys, "flip", "--study", "one-or-seven", "--test", "5040", "--relabel")
+    assert len(found["new_labels"]) == found["size"] >= 1
+    again = ["flip", "--study", "one-or-seven", "--test", "5040", "--relabel", "--to", found["says"]]
+    assert _json(capsys, *again)["train_ids"] == found["train_ids"]
+    assert main(["flip", "--study", "one-or-seven", "--test", "5040", "--to", found["said"]]) == 2
+    assert "already" in capsys.readouterr().err

@@ -10,12 +10,14 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.flip_curve import FlipCurve
 from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.take_out import TakeOut
 from influence_core.experiments.what_if import Calibration
 from influence_core.figures.anatomy import GREEN, RED, anatomy
 from influence_core.figures.confusion import confusion
 from influence_core.figures.explain import SAMPLE, TOP, influence_against_distance, probabilities
+from influence_core.figures.flip import flip_curve
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.figures.take_out import before_and_after
 from influence_core.figures.what_if import calibration
@@ -75,6 +77,14 @@ def groups(predicted=(0.3, -0.2, 0.01), actual=(0.5, -0.3, -0.02)) -> Calibratio
 
 
 SOME, LOTS = explanation(2_000), explanation(MANY)
+
+
+def giving_way():
+    """Label 1 loses to label 2 as ten examples go."""
+    probabilities = np.array([[0.1, 0.8, 0.1], [0.1, 0.6, 0.3], [0.1, 0.44, 0.46]])
+    return FlipCurve(np.array([0, 5, 10]), np.array([2.0, 0.7, -0.1]), np.full(3, 1e-4), probabilities)
+
+
 FIGURES = {
     "probabilities": lambda: probabilities(SOME),
     "influence against distance": lambda: influence_against_distance(SOME, 5_003, [5_000, 5_006]),
@@ -83,6 +93,7 @@ FIGURES = {
     "confusion": lambda: confusion(np.eye(3, dtype=int), NAMES),
     "before and after": lambda: before_and_after(taken_out(), NAMES, 1),
     "calibration": lambda: calibration(groups()),
+    "flip curve": lambda: flip_curve(giving_way(), NAMES, 1, 2),
     "calibration of nothing": lambda: calibration(groups((0.0, 0.0), (0.0, 0.0))),
 }
 
@@ -352,3 +363,14 @@ def test_class_names_of_somebody_elses_are_shown_to_the_letter():
     ):
         drawn = str(figure.to_dict())
         assert "<a href" not in drawn and "&lt;a href" in drawn
+
+
+# ----------------------------------------------------------------------------------------------- flip curve
+
+
+def test_the_label_that_goes_is_blue_and_the_one_that_comes_orange():
+    goes, comes = flip_curve(giving_way(), NAMES, 1, 2).data
+    assert (goes.line.color, comes.line.color) == (HELPFUL.both, HARMFUL.both)
+    assert list(goes.y) == [0.8, 0.6, 0.44] and list(comes.y) == [0.1, 0.3, 0.46]
+    assert list(goes.x) == [0, 5, 10]
+    assert len(flip_curve(giving_way(), NAMES, 1, 1).data) == 1

@@ -14,7 +14,7 @@ from pages._shell.params import Params, as_text, between, flag, number, one_of, 
 
 LONG = "9" * 5_000
 TEXTS = {
-    "explain": {"word": "free=win", "panel": "word", "retrain": "1", "unit": "nats", "map": "1"},
+    "explain": {"word": "free=win", "panel": "word", "retrain": "1", "unit": "nats", "map": "1", "to": "3"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
     "what_if": {
         "panel": "class",
