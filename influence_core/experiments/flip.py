@@ -78,6 +78,13 @@ def contest_of(study: Study, x: Tensor, wanted: int | None) -> Contest:
     return Contest(given, outputs, said, wanted)
 
 
+def prepare(study: Study, context: Context) -> None:
+    """What every search of a linear study needs, once: the factor, and for few parameters the leverages."""
+    engine = undamped(study, context)
+    if study.objective.dim <= QUICK_LIMIT:
+        leverages(study, engine=engine, context=context)
+
+
 def follow(study: Study, contest: Contest, relabel: bool, context: Context) -> Following:
     """The trained model, ready for edits; for few parameters with the leverages, which sharpen the ranking."""
     o = linear_objective(study)

@@ -80,7 +80,7 @@ def influence_against_distance(
     explanation = explanation.by(number)
     figure = go.Figure(_density(explanation, unit))
     figure.add_hline(y=0, line_width=1, line_color=GREY.both)
-    for at in _clickable(explanation):
+    for at in clickable(explanation):
         if len(at):
             figure.add_trace(_points(explanation, at, unit))
     figure.add_trace(_rings(explanation, unit, chosen, "square-open", 15, "chosen for retraining"))
@@ -124,7 +124,7 @@ def _density(explanation: Explanation, unit: Unit) -> go.Heatmap:
     )
 
 
-def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
+def clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """The strongest examples and a fixed sample of the others, each example in one of the two."""
     order = strongest(explanation.shown, len(explanation.shown))
     top, rest = order[:TOP], order[TOP:]

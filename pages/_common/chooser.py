@@ -22,6 +22,7 @@ from pages._shell.widgets import bound, choice
 
 A_PAGE = 22
 THUMB = 62
+SNIPPET_LINES = 3
 PHOTO_SIDE = 448
 """A photo of the reader's own is kept at this size: larger than any backbone needs."""
 
@@ -49,6 +50,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             width=THUMB,
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             strip=True,
+            snippet_lines=SNIPPET_LINES,
         )
 
 

@@ -123,6 +123,7 @@ export default function ({ parentElement, data, setStateValue }) {
   if (!grid) grids.set(root, (grid = newGrid(root)));
   grid.setStateValue = setStateValue;
   root.style.setProperty("--min", data.columns_min_px + "px");
+  root.style.setProperty("--lines", data.snippet_lines);
   const heard = data.heard[0] === grid.instance ? data.heard[1] : 0;
   const pending = new Set(grid.log.filter((e) => e.kind === "select" && e.n > heard).map((e) => e.id));
   const cards = new Map();

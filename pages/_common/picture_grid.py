@@ -76,6 +76,7 @@ def picture_grid(
     selected: Collection[str] = (),
     select_label: str = "choose for retraining",
     strip: bool = False,
+    snippet_lines: int = 6,
 ) -> None:
     """Shows the pictures as a responsive grid of buttons.
 
@@ -93,6 +94,7 @@ def picture_grid(
         selected: Ids whose checkbox is ticked.
         select_label: What ticking means, in words.
         strip: One row that scrolls, instead of a grid.
+        snippet_lines: So many lines of the words that stand in the place of a picture.
 
     Raises:
         ValueError: When two pictures have the same id.
@@ -112,6 +114,7 @@ def picture_grid(
             "select_label": select_label,
             "columns_min_px": columns_min_px,
             "strip": strip,
+            "snippet_lines": snippet_lines,
             "heard": list(_heard(key)),
         },
         on_log_change=lambda: _deliver(key, handlers),

@@ -45,13 +45,19 @@ def _cause(*after: str) -> int:
 
 @dataclass(frozen=True)
 class ExplainParams(Params):
-    """Of *Explain*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word").
+    """Of *Explain*.
 
-    Then the unit of an effect: percentage points of having the example, or nats of loss when it is taken out; whether the
-    maps of what matters lie over the pictures; the group that is taken out; where what is missing is looked for ("" for the
-    test examples, "own", or the name of a study), and how many of the best are added; and the ranking that is shown beside
-    the influence's ("" for the relative one).
+    Attributes:
+        cause: The group of examples that is taken out.
+        retrain: Whether to train again without the chosen ones.
+        unit: Of an effect: percentage points of having the example, or nats of loss when it is taken out.
+        map: Whether the maps of what matters lie over the pictures.
+        to: The label that the answer is to become, for what flips it.
+        word: A word of the open text that is edited.
+        panel: "word" to train again without that word.
+        pool: Where what is missing is looked for: "" for the test examples, "own", or the name of a study.
+        add: How many of the best candidates are added.
+        foil: The ranking beside the influence's; "" for the relative one.
     """
 
     cause: int = _cause(*ANSWER)
@@ -60,6 +66,7 @@ class ExplainParams(Params):
         "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
     )
     map: bool = param(False, flag("map"), after=())
+    to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
     pool: str = param("", after=("study",))

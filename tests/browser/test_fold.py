@@ -1,4 +1,4 @@
-"""The first screen of *Explain* in a real browser: what is above the fold, and the inspector in view after any click."""
+"""The first screen of *Explain* in a real browser: what is above the fold, and the inspector in view after every click."""
 
 import pytest
 

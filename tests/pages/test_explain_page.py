@@ -291,6 +291,10 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
     words = f"Forecast without these 2 images together: **{nats(forecast)}**; each alone, added up: "
     assert words + nats(float(answer.scores[best].sum())) in said(at)
+    foreseen = what_if.forecast(study, answer, best.tolist(), what_if.Change())
+    assert f"Having these 2 images together: **{having(foreseen.probability)}** for 1, by forecast." in said(
+        at
+    )
     assert metrics(at) == {}
     press(at, "retrain")
     shown = metrics(at)

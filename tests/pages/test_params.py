@@ -24,6 +24,7 @@ TEXTS = {
         "cause": "2",
         "unit": "nats",
         "map": "1",
+        "to": "3",
     },
     "ask": {"over": "cell=7,1", "quantity": "margin=7,1", "cause": "3", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},

@@ -7,8 +7,10 @@ import streamlit as st
 from influence_core.experiments import anatomy as experiment
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.anatomy import anatomy as draw_anatomy
+from influence_core.figures.explain import clickable
 from influence_core.studies import Study
 from influence_core.words import percent
+from pages._common import hover_pictures
 from pages._common.scatter import show_distance
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
@@ -27,6 +29,7 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
         shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
         number = number if shown == "best" else "influence"
     show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
+    hover_pictures.show(study, "scatter", _drawn(explanation.by(number)))
     asked = escape_markdown(explanation.label_name)
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
@@ -34,6 +37,11 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
         "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MAX_CHOSEN} in all, the strongest first)."
     )
+
+
+def _drawn(explanation: Explanation) -> list[int]:
+    """Ids of the examples whose points can be clicked."""
+    return [int(explanation.ids[one]) for at in clickable(explanation) for one in at]
 
 
 def anatomy(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:

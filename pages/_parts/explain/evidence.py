@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.words import UNIT
-from pages._common.cards import show_grid, training_card
+from pages._common.cards import SNIPPET_LETTERS, show_grid, training_card
 from pages._common.number import effect, rule
 from pages._common.picture_grid import Picture
 from pages._shell.address import View, toggle_chosen
@@ -15,7 +17,9 @@ from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import bound
 
-TOP = 6
+TOP, FEWER = 6, 3
+"""So many on each side: pictures, and words, of which one fills a row of its own."""
+SNIPPET_LINES = 3
 WIDTH = 74
 """Of the narrowest card, pixels: three fit beside each other where the window is small."""
 
@@ -23,9 +27,10 @@ WIDTH = 74
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """For and against, by the best number at hand, which is named."""
     asked = escape_markdown(explanation.label_name)
+    top = TOP if study.data.pictured else FEWER
     sides = (
-        ("helpful", f"Speak for {asked}", explanation.helpful(TOP), "blue"),
-        ("harmful", f"Speak against {asked}", explanation.harmful(TOP), "orange"),
+        ("helpful", f"Speak for {asked}", explanation.helpful(top), "blue"),
+        ("harmful", f"Speak against {asked}", explanation.harmful(top), "orange"),
     )
     with st.container(key="sides", gap="xsmall"):
         for column, (tone, title, at, colour) in zip(st.columns(2, gap="small"), sides, strict=True):
@@ -41,6 +46,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
                     chosen=[view.open],
                     selected=[str(one) for one in view.chosen],
                     on_select=toggle_chosen,
+                    snippet_lines=SNIPPET_LINES,
                 )
         _rule(params, explanation)
 
@@ -57,4 +63,5 @@ def _rule(params: ExplainParams, explanation: Explanation) -> None:
 def _card(study: Study, explanation: Explanation, at: int, tone: str, unit: str) -> Picture:
     name = study.data.class_names[explanation.labels[at]]
     said = effect(explanation, at, unit)
-    return training_card(study, at, (said,), tone, f"label {name}", f", {said}")
+    card = training_card(study, at, (said,), tone, f"label {name}", f", {said}")
+    return replace(card, snippet=" · ".join(card.snippet.splitlines())[:SNIPPET_LETTERS])

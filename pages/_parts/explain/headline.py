@@ -19,7 +19,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     """Title, sentence, and what speaks against believing either."""
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.title(_title(study, explanation), width="content")
-        with st.popover("New here? How to read this page", type="tertiary"):
+        with st.popover("New here?", type="tertiary"):
             _welcome()
     st.markdown(_sentence(study, explanation, params.unit))
     _notices(study)
