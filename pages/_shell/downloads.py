@@ -19,7 +19,7 @@ def offer(spec: StudySpec, folder: str) -> None:
     """Where a study's files are missing: say so, and download them only when asked to."""
     known = download_of(spec)
     if known is not None and known.missing(folder):
-        st.title(f"{known.name} is not on this machine")
+        st.header(f"{known.name} is not on this machine")
         offer_files(spec.source or spec.data, "This study needs", known, folder)
         st.stop()
 
