@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from influence_core.context import ALONE, Context
+from influence_core.engines import QUICK_LIMIT
 from influence_core.errors import SolveError
 from influence_core.experiments.any_question import TargetEffects
-from influence_core.experiments.corrected import UNDAMPED, linear_objective, supports
+from influence_core.experiments.corrected import UNDAMPED, linear_objective, supports, undamped
 from influence_core.experiments.explain import AUTOMATIC
 from influence_core.experiments.group_forecast import GroupForecast, ready_factor
 from influence_core.experiments.take_out import check_classes, train_again
@@ -107,8 +108,10 @@ def forecast_removals(
         target: What is asked about.
         effects: The answer to it.
         groups: Positions ``(m,)`` of each group.
-        context: As for ``forecast``.
+        context: As for ``forecast``; a factor that takes seconds is prepared.
     """
+    if supports(study.spec) is None and study.objective.dim <= QUICK_LIMIT:
+        undamped(study, context.named("preparing the exact solver"))
     removals = [Edit.removal(one.tolist()) for one in groups]
     parts = [
         context.step(at, len(groups)).named(f"group {at + 1} of {len(groups)}") for at in range(len(groups))

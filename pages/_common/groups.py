@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,25 +45,33 @@ def show(asked: Asked, cause: int) -> None:
     found = results.load("Grouping the training examples by how they act", causes.run, study, effects)
     positions = tuple(one.positions for one in found.groups)
     title = "Forecasting each group together"
-    forecasts = results.load(
-        title, target_edits.forecast_removals, study, asked.target, effects, positions
-    ).each
+    forecasts = results.load(title, target_edits.forecast_removals, study, asked.target, effects, positions)
+    shown = sorted(zip(found.groups, forecasts.each, strict=True), key=lambda pair: -abs(pair[1].best))
     _introduce(asked, found)
-    names = [_name(asked, one) for one in found.groups]
-    truths = [_recalled(asked, one) for one in found.groups]
-    having = np.array([-one.best for one in forecasts])
-    proven = [None if one is None else -one.change for one in truths]
-    st.plotly_chart(cause_bars(asked.target, names, having, proven), key="cause_bars")
-    for start in range(0, len(found.groups), COLUMNS):
-        places = range(start, min(start + COLUMNS, len(found.groups)))
+    drawn = st.container()
+    truths = [_recalled(asked, group) for group, _ in shown]
+    for start in range(0, len(shown), COLUMNS):
+        places = range(start, min(start + COLUMNS, len(shown)))
         for column, at in zip(st.columns(COLUMNS, gap="small"), places, strict=False):
             with column.container(border=True, key=f"cause_{at}"):
-                _card(asked, found.groups[at], at, forecasts[at])
+                _card(asked, *shown[at], at)
                 if at + 1 == cause and truths[at] is None:
-                    truths[at] = _load_truth(asked, found.groups[at])
-                truth = truths[at]
-                if truth is not None:
+                    truths[at] = _load_truth(asked, shown[at][0])
+                if (truth := truths[at]) is not None:
                     outcome(asked, truth)
+    with drawn:
+        _chart(asked, shown, truths)
+
+
+def _chart(
+    asked: Asked, shown: Sequence[tuple[Cause, GroupForecast]], truths: Sequence[TargetTruth | None]
+) -> None:
+    names = [_name(asked, group) for group, _ in shown]
+    having = np.array([-forecast.best for _, forecast in shown])
+    proven = [None if one is None else -one.change for one in truths]
+    st.plotly_chart(cause_bars(asked.target, names, having, proven), key="cause_bars")
+    if any(one is not None for one in truths):
+        st.caption("Bar: the forecast; diamond: after real training.")
 
 
 def _introduce(asked: Asked, found: Causes) -> None:
@@ -85,12 +94,11 @@ def _introduce(asked: Asked, found: Causes) -> None:
         )
 
 
-def _card(asked: Asked, group: Cause, at: int, forecast: GroupForecast) -> None:
+def _card(asked: Asked, group: Cause, forecast: GroupForecast, at: int) -> None:
     better = -asked.target.good * forecast.best > 0
     picture, words = st.columns([1, 2.2], gap="small")
     with picture:
-        tone = "helpful" if better else "harmful"
-        show_grid(asked.study, [_member(asked, group.medoid, tone)], key=f"medoid_{at}")
+        show_grid(asked.study, [_member(asked, group.medoid)], key=f"medoid_{at}")
     with words:
         _rename_field(asked, group, at)
         _forecast(asked, group, forecast, "blue" if better else "orange")
@@ -124,9 +132,9 @@ def _forecast(asked: Asked, group: Cause, forecast: GroupForecast, colour: str) 
     st.caption(f"{method}Each alone, added up: {target.change_text(-forecast.alone)}.")
 
 
-def _member(asked: Asked, at: int, tone: str = "") -> Picture:
+def _member(asked: Asked, at: int) -> Picture:
     having = float(asked.effects.having[at])
-    tone = tone or ("helpful" if asked.target.good * having > 0 else "harmful")
+    tone = "helpful" if asked.target.good * having > 0 else "harmful"
     return training_card(asked.study, at, (asked.target.change_text(having),), tone)
 
 

@@ -11,7 +11,6 @@ from influence_core.experiments import groups, test_sets
 from influence_core.experiments.test_sets import label_text
 from influence_core.studies import Study
 from pages._shell.address import go_to
-from pages._shell.escape import escaped
 from pages._shell.own_params import AskParams
 from pages._shell.widgets import bound
 
@@ -122,7 +121,6 @@ def _pick(
 ) -> None:
     """One of some texts of the address, each under its title; another text that the address has is among them."""
     known = options if value in options else {value: value.partition("=")[2]} | options
-    shown = dict(zip(known, escaped(known.values()), strict=True))
     key = key or f"{field}_which"
     bound(
         st.selectbox,
@@ -131,7 +129,7 @@ def _pick(
         label,
         list(known),
         key=key,
-        format_func=shown.__getitem__,
+        format_func=known.__getitem__,
         also=also or {},
     )
 
