@@ -40,7 +40,8 @@ class ExplainParams(Params):
     train again without it (the panel "word").
 
     Then where what is missing is looked for ("" for the test examples, "own", or the name of a study), and how many of the
-    best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    best are added; and the ranking that is shown beside the influence's ("" for the relative one);
+    whether the map is shown.
     """
 
     retrain: bool = _retrain()
@@ -55,6 +56,7 @@ class ExplainParams(Params):
     foil: str = param(
         "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
     )
+    plane: bool = param(False, flag("plane"), after=())
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")

@@ -21,6 +21,7 @@ TEXTS = {
         "pool": "own",
         "add": "5",
         "foil": "cosine",
+        "plane": "1",
     },
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
     "what_if": {
