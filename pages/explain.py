@@ -1,7 +1,7 @@
 """Which training images made the model say that?"""
 
 from pages._common import chooser, footer, question, retraining, scatter, table, verdict
-from pages._parts.explain import answer, evidence, foils, likeness, missing, opened, sure
+from pages._parts.explain import answer, evidence, foils, likeness, missing, opened, plane, sure
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
@@ -16,6 +16,7 @@ with open_page(EXPLAIN) as (view, params):
     likeness.warning(study, view, explanation)
     evidence.show(study, view, explanation)
     sure.show(study, view, explanation)
+    plane.show(study, view, params, explanation)
     foils.show(study, view, params, explanation)
     missing.show(study, view, params, explanation)
     chart, beside = scatter.columns(view)
