@@ -54,6 +54,7 @@ WORDS = """
 | relative residual | how exactly the linear system was solved: 0 is exact |
 | gradient norm | how far training is from its optimum: 0 is finished |
 | convergence check | a sum over all training examples that is 0 when training is finished; the cheapest alarm there is |
+| map | all examples along the two directions in which the training examples differ most (principal components of what the model sees); what lies together there may be far apart |
 | pixel map | how the test loss would change if a pixel of the *training* image were changed and the model trained again |
 """
 

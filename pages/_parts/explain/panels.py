@@ -12,7 +12,7 @@ from influence_core.experiments import foils as other_rankings
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study, StudySpec
 from pages._common import table
-from pages._parts.explain import charts, foils, groups, missing
+from pages._parts.explain import charts, flip, foils, groups, missing, plane
 from pages._shell.address import View
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -43,8 +43,10 @@ def _can(supports: Callable[[StudySpec], str | None]) -> Callable[[Study, Explan
 PANELS: dict[str, Panel] = {
     "groups": Panel("Groups", groups.show),
     "distance": Panel("Influence against distance", charts.distance),
+    "map": Panel("Map", plane.show),
     "table": Panel("Table", table.panel),
     "anatomy": Panel("Anatomy", charts.anatomy),
+    "flip": Panel("What flips it", flip.show),
     "foils": Panel("Other rankings", foils.show, _can(other_rankings.supports)),
     "missing": Panel("What is missing?", missing.show, _can(additions.supports)),
 }
