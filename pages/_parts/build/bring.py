@@ -66,7 +66,11 @@ class Brought:
 def show(view: View) -> None:
     """What is brought, what it holds, and what is trained on it."""
     kind = st.segmented_control(
-        "What do you bring?", list(KINDS), format_func=KINDS.__getitem__, key=visit.lasting("build_kind", ZIP)
+        "What do you bring?",
+        list(KINDS),
+        required=True,
+        format_func=KINDS.__getitem__,
+        key=visit.lasting("build_kind", ZIP),
     )
     if kind == TABLE:
         upload.show(view)
