@@ -56,7 +56,7 @@ def headline(study: Study, view: View, explanation: Explanation) -> None:
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The set as pictures, its size, the curve, and beside it what relabelling would take."""
     with st.container(border=True, key="flip"):
-        st.subheader("How few would have to go?")
+        st.header("How few would have to go?")
         reason = flip.supports(study.spec)
         if reason:
             st.caption(reason)
