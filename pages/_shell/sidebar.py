@@ -12,6 +12,7 @@ from influence_core import data, devices, solvers, studies
 from influence_core.data.brought import recipes, uploads
 from influence_core.errors import InfluenceError
 from influence_core.studies import readiness
+from influence_core.studies.changes import settled
 from pages._shell import browser, results
 from pages._shell.address import View
 from pages._shell.places import data_folder
@@ -66,7 +67,7 @@ def _studies(view: View) -> list[str]:
     store, owner = results.get_store(), browser.owner()
     built = [one.name for one in recipes.recipes(store, owner)]
     sent = [studies.UPLOADED + one.key for one in uploads.tables(store, owner)]
-    by_link = [view.study] if studies.is_own(view.study) else []
+    by_link = [view.study] if studies.is_own(view.study) or "@" in view.study else []
     return list(dict.fromkeys([*studies.CATALOGUE, *built, *sent, *by_link]))
 
 
@@ -85,7 +86,9 @@ def study_title(name: str) -> str:
     with suppress(InfluenceError):
         spec = studies.find(name, results.get_store())
         kind = "Your table" if name.startswith(studies.UPLOADED) else "Built here"
-        title = spec.title if name in studies.CATALOGUE else f"{kind}: {spec.title}"
+        title = spec.title if spec.name in studies.CATALOGUE else f"{kind}: {spec.title}"
+        if changed := len(settled(spec.changes)):
+            title = f"{changed} change{'s' * (changed != 1)}: {title}"
         mark = readiness.mark(spec, results.get_store(), data_folder())
         return f"{title} · {mark}" if mark else title
     return "A study that is gone"
