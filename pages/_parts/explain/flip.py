@@ -31,26 +31,15 @@ def get_line() -> JobManager:
     return JobManager(workers=1)
 
 
-def sentence(study: Study, view: View, explanation: Explanation) -> str:
-    """How few it would take, in one sentence; nobody waits for it."""
-    if flip.supports(study.spec):
-        return ""
-    job = _search(study, explanation, None, False)
-    if job is None:
-        return ""
-    if job.state == "running":
-        return f"How few {explanation.examples} it hangs on is being looked for."
-    return _found_sentence(study, explanation, job.result) if job.result is not None else ""
-
-
 def headline(study: Study, view: View, explanation: Explanation) -> None:
     """The sentence, and how far the search is; the page runs again when it has ended."""
-    words = sentence(study, view, explanation)
-    if words:
-        st.markdown(words)
-        job = _search(study, explanation, None, False)
-        if job is not None and job.state == "running":
-            job_status(job)
+    job = None if flip.supports(study.spec) else _search(study, explanation, None, False)
+    if job is None:
+        return
+    if job.result is None:
+        job_status(job)
+    else:
+        st.markdown(_found_sentence(study, explanation, job.result))
 
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
@@ -95,7 +84,7 @@ def _search(study: Study, explanation: Explanation, wanted: int | None, relabel:
             abandon(one)
         begun = set()
     st.session_state["flip_searches"] = question, begun | {key}
-    title = f"Looking for {explanation.examples} that flip the answer"
+    title = f"How few {explanation.examples} this answer hangs on is being looked for"
     return background(
         key, title, lambda progress: flip.run(*asked, context=results.context(progress)), get_line()
     )

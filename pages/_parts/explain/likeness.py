@@ -7,22 +7,32 @@ import streamlit as st
 from influence_core.experiments import likeness
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.likeness import Likeness
+from influence_core.experiments.questions import Question
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import name_of, show_example, show_large
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
+from pages._shell.jobs import Job, background, run_again
 
 SIDE = 84
+QUICK = 0.2
+"""So many seconds the page waits for it."""
 SHOWN = 3
 """Columns that are named."""
 
 
 def warning(study: Study, view: View, explanation: Explanation) -> None:
-    """The sentence, with the picture as the model sees it and its nearest; nothing where the example is usual."""
-    found = results.load("Looking for its nearest", likeness.run, study, explanation.question)
-    if not found.unlike:
+    """The sentence, with the picture as the model sees it and its nearest; nothing where the example is usual.
+
+    Nobody waits for it: until the usual distances of the study are measured there is nothing to see.
+    """
+    job = _measuring(study, explanation.question)
+    if not job.wait(QUICK):
+        run_again(job)
+    found = job.result
+    if found is None or not found.unlike:
         return
     nearest = int(found.nearest[0])
     with st.container(key="likeness", horizontal=True, vertical_alignment="center"):
@@ -42,6 +52,15 @@ def warning(study: Study, view: View, explanation: Explanation) -> None:
                 type="tertiary",
                 on_click=lambda: go_to(open=str(nearest)),
             )
+
+
+def _measuring(study: Study, question: Question) -> Job[Likeness]:
+    key = likeness.run.key(study, question)
+    return background(
+        key,
+        "Looking for its nearest",
+        lambda progress: likeness.run(study, question, context=results.context(progress)),
+    )
 
 
 def _sentence(explanation: Explanation, found: Likeness) -> str:

@@ -16,14 +16,15 @@ from pages._shell.address import View
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
-    """Two sentences beside the ranking."""
+    """Two sentences behind the ranking."""
     known = sureness.interval(study, explanation, context=results.context())
     words = [] if explanation.number == "proven" else [_interval(explanation, known)]
     found = sureness.excess(explanation.shown)
     if found is not None:
         words.append(_excess(explanation, found))
     if words:
-        st.caption(f"**How sure is the ranking?** {' '.join(words)}")
+        with st.popover("How sure is this ranking?", type="tertiary"):
+            st.markdown(" ".join(words))
 
 
 def _interval(explanation: Explanation, known: Interval | None) -> str:
