@@ -3,6 +3,7 @@
 import functools
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from streamlit.components.v2 import manifest_scanner
@@ -119,3 +120,21 @@ def cards(at: AppTest) -> dict[str, list[dict]]:
 def address(at: AppTest) -> dict[str, str]:
     """The query parameters."""
     return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}
+
+
+def until(at: AppTest, there: Callable[[AppTest], bool]) -> AppTest:
+    """Run the page until something is there that is made beside it."""
+    end = time.monotonic() + PATIENCE
+    while not there(at):
+        assert time.monotonic() < end, said(at)
+        for job in list(at.session_state["_watched_jobs"].values()):
+            job.wait(0.1)
+        settle(at)
+    return at
+
+
+def with_everything(at: AppTest) -> AppTest:
+    """The page once all that is made beside it has ended."""
+    return until(
+        at, lambda at: all(job.state != "running" for job in at.session_state["_watched_jobs"].values())
+    )

@@ -1,25 +1,12 @@
 """What flips an answer, on the page: looked for beside it, said in a sentence, shown as pictures."""
 
-import time
-
 import pytest
 
 from influence_core.experiments import flip
 from pages._parts.explain.flip import PICTURES
-from tests.visits import PATIENCE, address, cards, charts, keys, press, said, settle, visit
+from tests.visits import address, cards, charts, keys, press, said, settle, until, visit
 
 STUDY, TEST = "one-or-seven", "5040"
-
-
-def until(at, there):
-    """Run the page until something is there; searches are made beside it."""
-    end = time.monotonic() + PATIENCE
-    while not there(at):
-        assert time.monotonic() < end, said(at)
-        for job in at.session_state["_watched_jobs"].values():
-            job.wait(0.1)
-        settle(at)
-    return at
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.visits import address, press, said, visit
+from tests.visits import address, press, said, until, visit, with_everything
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def noise() -> str:
 
 
 def test_a_picture_of_noise_is_called_unlike_and_its_nearest_opens(noise):
-    at: AppTest = visit("one-or-seven", picture=noise)
+    at: AppTest = until(visit("one-or-seven", picture=noise), lambda at: "like nothing" in said(at))
     assert (
         "Your picture is like nothing the model has learnt from: even its nearest training image lies"
         in said(at)
@@ -26,4 +26,4 @@ def test_a_picture_of_noise_is_called_unlike_and_its_nearest_opens(noise):
 
 
 def test_nothing_is_said_where_the_example_is_usual():
-    assert "like nothing" not in said(visit("one-or-seven"))
+    assert "like nothing" not in said(with_everything(visit("one-or-seven")))
