@@ -8,10 +8,10 @@ from pages._shell.catalogue import POISON
 from pages._shell.page import heading, open_page
 
 with open_page(POISON) as (view, params):
+    heading("Can one picture poison the answer?", POISON)
     view = start.right_answer(view)
     asked = question.load(view)
     study, explanation = asked.study, asked.explanation
-    heading("Can one picture poison the answer?", POISON)
     answer = st.container()
     question.bar(view, asked)
     start.offer_right(asked)

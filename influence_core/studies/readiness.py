@@ -15,6 +15,7 @@ FIRST_TIME: dict[str, float] = {
     "digits": 2,
     "one-or-seven": 1,
     "digits-network": 1,
+    "mnist": 14,
     "mnist-one-or-seven": 3,
     "diabetes": 2,
     "diabetes-thinned": 2,

@@ -77,7 +77,7 @@ def bar(view: View, answer: Answer) -> None:
                     study, explanation.x, explanation.test_id, name_of(explanation), 84, explanation.photo
                 )
             else:
-                st.markdown("#### ✉️" if study.data.worded else "#### 🧾")
+                st.markdown("✉️" if study.data.worded else "🧾")
         with words:
             st.markdown(_sentence(explanation))
             verdict.show(study, view, explanation)

@@ -58,15 +58,11 @@ def show(view: View, params: PaperParams, figure: Figure, found: Reproduced | No
     original = _original(params, figure)
     opened = params.figure == figure.name
     with st.container(border=True, key=f"row_{figure.name}"):
-        words, paper, here, act = st.columns([4, 1.6, 1.6, 1.5], vertical_alignment="center", gap="medium")
+        words, act = st.columns([5, 1.8], vertical_alignment="center", gap="medium")
         with words:
-            st.header(figure.title)
-            st.markdown(figure.claim)
-        if found is not None:
-            _number(paper, "The paper", found.headline.paper)
-            mark = {"ok": " ✓", "falls short": " ✗"}.get(found.headline.verdict, "")
-            _number(here, "Here", found.headline.here + mark)
-            words.caption(found.headline.name[:1].upper() + found.headline.name[1:])
+            st.markdown(f"**{figure.title}**  \n{figure.claim}")
+            if found is not None:
+                _beside(found)
         with act:
             job = _work(view, figure, original) if found is None and opened and params.retrain else None
             _button(figure, original, found, opened, job)
@@ -89,8 +85,12 @@ def show_pages(view: View) -> None:
                 )
 
 
-def _number(column: st.delta_generator.DeltaGenerator, label: str, words: str) -> None:
-    column.markdown(f"{label}  \n**{words}**")
+def _beside(found: Reproduced) -> None:
+    """The paper's number beside ours, and what was measured."""
+    one = found.headline
+    mark = {"ok": " ✓", "falls short": " ✗"}.get(one.verdict, "")
+    more = f" {found.short} numbers of this figure fall short." if found.short else ""
+    st.markdown(f"The paper: **{one.paper}** · here: **{one.here}{mark}** ({one.name}).{more}")
 
 
 def _original(params: PaperParams, figure: Figure) -> bool:
@@ -133,14 +133,14 @@ def _button(
         to = "" if opened else name
         st.button(label, key=f"open_{name}", width="stretch", on_click=lambda: go_to(figure=to))
     elif job is None:
-        takes = "much longer than on the packaged data" if original else about(figure.seconds)
-        label = f"Compute it ({takes})"
+        label = "Compute (long)" if original else f"Compute ({about(figure.seconds)})"
         st.button(
             label,
             key=f"compute_{name}",
             width="stretch",
             on_click=lambda: go_to(figure=name, retrain="1"),
-            help="You get the figure and every number of it beside the paper's. It can be stopped, and is kept.",
+            help="You get the figure and every number of it beside the paper's. It can be stopped, and is kept. On the "
+            "paper's data it takes much longer than on those that ship.",
         )
 
 

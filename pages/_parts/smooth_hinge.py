@@ -136,7 +136,7 @@ def show_agreement(result: SmoothHinge, temperature: float) -> None:
 
 def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> None:
     """Forecast against truth, with the hinge itself and smoothed."""
-    st.subheader("Forecast and truth, image by image")
+    st.header("Forecast and truth, image by image")
     label = study.data.class_names[result.label]
     for column, t in zip(st.columns(2, gap="large"), (0.0, temperature), strict=True):
         column.plotly_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}")

@@ -29,7 +29,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = _told_apart({name: _study_title(name) for name in _studies(view)})
+        studies_ = _told_apart({name: study_title(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
@@ -80,7 +80,7 @@ def _told_apart(titles: dict[str, str]) -> dict[str, str]:
     return told
 
 
-def _study_title(name: str) -> str:
+def study_title(name: str) -> str:
     """Its title, and whether it is ready."""
     with suppress(InfluenceError):
         spec = studies.find(name, results.get_store())

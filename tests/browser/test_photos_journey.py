@@ -44,7 +44,7 @@ def test_two_models_and_a_poisoned_picture(page):
 
     click(
         opened,
-        opened.get_by_test_id("stSidebarNav").get_by_role("link", name="Poisoned pictures"),
+        opened.locator(".st-key-menu").get_by_role("link", name="Poisoned pictures"),
         lambda: title(opened).startswith("Can one picture"),
     )
     button = opened.get_by_role("button", name="and train again")

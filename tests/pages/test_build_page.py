@@ -367,7 +367,7 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     monkeypatch.setattr(backbones, "download", fail)
     at = press(visit_page(PAGE), "download_weights")
     assert any("no network" in one.value for one in at.error)
-    assert any("Your studies" in one.value for one in at.subheader)
+    assert any("Your studies" in one.value for one in at.header)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error
 

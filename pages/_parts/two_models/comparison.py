@@ -77,7 +77,7 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
         st.columns(2, gap="large"), both, ("deep", "kernel"), result.accuracies, strict=True
     ):
         with column:
-            st.subheader(one.model)
+            st.header(one.model)
             st.markdown(f"{says(one)} Test accuracy {percent(share)}.")
             if one.flat:
                 st.info(f"Beyond its margin the hinge is 0: no single training {one.kind} matters.")
