@@ -19,6 +19,8 @@ POINTS = 2_000
 STRONGEST = 300
 TESTS = 500
 """... and so many test examples, a fixed sample."""
+RIMMED = 60
+"""So many of the strongest show by their rim which side they are on; more rims would hide the labels."""
 SMALLEST, LARGEST = 5.0, 26.0
 """Diameters of an effect of nothing and of the largest, in pixels; the area between grows with the effect."""
 LABELS = (
@@ -62,7 +64,7 @@ def plane(
     figure.add_trace(_marks(result.train[positions], "square-open", 18, "chosen for retraining"))
     open_ = [] if opened is None else [explanation.position(opened)]
     figure.add_trace(_marks(result.train[open_], "circle-open", 30, "opened"))
-    figure.add_trace(_marks(here[None], "star", 18, f"the test {explanation.kind} asked about"))
+    figure.add_trace(_marks(here[None], "star", 22, f"the test {explanation.kind} asked about"))
     for axis, share in zip((figure.update_xaxes, figure.update_yaxes), result.share, strict=True):
         title = f"Principal direction that shows {100 * share:.0f} % of the variance"
         axis(title=title, zeroline=False, showgrid=False, showticklabels=False)
@@ -91,6 +93,7 @@ def _colour(label: int) -> str:
 def _discs(at: np.ndarray, explanation: Explanation, mine: np.ndarray, label: int, name: str) -> go.Scattergl:
     effects = explanation.shown[mine]
     largest = max(float(np.abs(explanation.shown).max()), np.finfo(float).tiny)
+    strong = np.isin(mine, strongest(explanation.shown, RIMMED))
     size = np.sqrt(SMALLEST**2 + (LARGEST**2 - SMALLEST**2) * np.abs(effects) / largest)
     return go.Scattergl(
         x=at[:, 0].astype(np.float32),
@@ -108,7 +111,10 @@ def _discs(at: np.ndarray, explanation: Explanation, mine: np.ndarray, label: in
             "size": size.round(1),
             "color": _colour(label),
             "opacity": 0.75,
-            "line": {"width": 1.6, "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects]},
+            "line": {
+                "width": np.where(strong, 2.0, 0.0),
+                "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects],
+            },
         },
         unselected={"marker": {"opacity": 0.5}},
     )
@@ -127,8 +133,8 @@ def _crosses(at: np.ndarray, label: int, name: str) -> go.Scattergl:
     )
 
 
-def _marks(at: np.ndarray, symbol: str, size: int, name: str) -> go.Scatter:
-    return go.Scatter(
+def _marks(at: np.ndarray, symbol: str, size: int, name: str) -> go.Scattergl:
+    return go.Scattergl(
         x=at[:, 0],
         y=at[:, 1],
         mode="markers",

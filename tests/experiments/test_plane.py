@@ -62,12 +62,14 @@ def test_colour_is_label_size_is_effect_and_the_rim_is_its_sign():
     assert len({trace.marker.color for trace in discs}) == 3
     assert not {trace.marker.color for trace in discs} & {HELPFUL.both, HARMFUL.both}
     sizes, seen = [], []
+    top = set(np.argsort(-np.abs(answer.shown))[: figure.RIMMED].tolist())
     for trace in discs:
         at = [answer.position(one[0]) for one in trace.customdata]
         assert (answer.labels[at] == answer.labels[at[0]]).all()
         assert_allclose(np.c_[trace.x, trace.y], result.train[at], rtol=1e-6)
         signs = [HELPFUL.both if one > 0 else HARMFUL.both for one in answer.shown[at]]
         assert list(trace.marker.line.color) == signs
+        assert [one > 0 for one in trace.marker.line.width] == [one in top for one in at]
         sizes += list(trace.marker.size)
         seen += at
     order = np.argsort(np.abs(answer.shown[seen]))

@@ -36,9 +36,8 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     """The best candidates, the list to download, and the best of them added and the model trained again."""
     if additions.supports(study.spec):
         return
-    folded = st.expander(
-        "What is missing? Examples that would make this answer better", on_change="rerun", key="missing"
-    )
+    title = "What is missing? Examples that would make this answer better"
+    folded = st.expander(title, expanded=bool(params.add), on_change="rerun", key="missing")
     if not folded.open and not params.add:
         return
     with folded:
