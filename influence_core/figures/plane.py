@@ -51,15 +51,10 @@ def plane(
     """
     figure = go.Figure()
     tests = _sample(len(result.test), TESTS)
-    at = drawn(explanation)
     for label, name in enumerate(explanation.class_names):
-        named = escape_html(name)
         few = tests[test_labels[tests] == label]
-        if len(few):
-            figure.add_trace(_crosses(result.test[few], label, named))
-        mine = at[explanation.labels[at] == label]
-        if len(mine):
-            figure.add_trace(_discs(result.train[mine], explanation, mine, label, named))
+        figure.add_trace(_crosses(result.test[few], label, escape_html(name)))
+    figure.add_trace(_discs(result, explanation))
     positions = [explanation.position(one) for one in chosen]
     figure.add_trace(_marks(result.train[positions], "square-open", 18, "chosen for retraining"))
     open_ = [] if opened is None else [explanation.position(opened)]
@@ -75,10 +70,10 @@ def plane(
 
 
 def drawn(explanation: Explanation) -> np.ndarray:
-    """Positions of the training examples that are drawn: the strongest, and a fixed sample of the rest; faint ones first."""
+    """Positions of the training examples that are drawn: the strongest, the first first, and a fixed sample of the rest."""
     order = strongest(explanation.shown, len(explanation.shown))
     rest = order[STRONGEST:]
-    return np.concatenate([rest[_sample(len(rest), POINTS - STRONGEST)], order[:STRONGEST][::-1]])
+    return np.concatenate([order[:STRONGEST], rest[_sample(len(rest), POINTS - STRONGEST)]])
 
 
 def _sample(n: int, most: int) -> np.ndarray:
@@ -90,29 +85,30 @@ def _colour(label: int) -> str:
     return LABELS[label] if label < len(LABELS) else GREY.both
 
 
-def _discs(at: np.ndarray, explanation: Explanation, mine: np.ndarray, label: int, name: str) -> go.Scattergl:
-    effects = explanation.shown[mine]
-    largest = max(float(np.abs(explanation.shown).max()), np.finfo(float).tiny)
-    strong = np.isin(mine, strongest(explanation.shown, RIMMED))
+def _discs(result: Plane, explanation: Explanation) -> go.Scattergl:
+    """One trace of all that are drawn, so that a lasso names the strongest first, and faint ones lie above large ones."""
+    at = drawn(explanation)
+    effects, places = explanation.shown[at], result.train[at]
+    names = [escape_html(name) for name in explanation.class_names]
+    largest = max(float(np.abs(effects).max()), np.finfo(float).tiny)
     size = np.sqrt(SMALLEST**2 + (LARGEST**2 - SMALLEST**2) * np.abs(effects) / largest)
     return go.Scattergl(
-        x=at[:, 0].astype(np.float32),
-        y=at[:, 1].astype(np.float32),
+        x=places[:, 0].astype(np.float32),
+        y=places[:, 1].astype(np.float32),
         mode="markers",
-        name=name,
-        legendgroup=name,
-        customdata=explanation.ids[mine][:, None].tolist(),
+        showlegend=False,
+        customdata=explanation.ids[at][:, None].tolist(),
         hovertext=[
-            f"training {explanation.kind} {one}, labelled {name}<br>{nats(float(effect))}"
-            for one, effect in zip(explanation.ids[mine], effects, strict=True)
+            f"training {explanation.kind} {one}, labelled {names[label]}<br>{nats(float(effect))}"
+            for one, label, effect in zip(explanation.ids[at], explanation.labels[at], effects, strict=True)
         ],
         hoverinfo="text",
         marker={
             "size": size.round(1),
-            "color": _colour(label),
+            "color": [_colour(int(label)) for label in explanation.labels[at]],
             "opacity": 0.75,
             "line": {
-                "width": np.where(strong, 2.0, 0.0),
+                "width": np.where(np.arange(len(at)) < RIMMED, 2.0, 0.0),
                 "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects],
             },
         },
@@ -121,15 +117,14 @@ def _discs(at: np.ndarray, explanation: Explanation, mine: np.ndarray, label: in
 
 
 def _crosses(at: np.ndarray, label: int, name: str) -> go.Scattergl:
+    """The test examples of one label; they name its colour in the legend."""
     return go.Scattergl(
         x=at[:, 0].astype(np.float32),
         y=at[:, 1].astype(np.float32),
         mode="markers",
-        name=f"{name}, test",
-        legendgroup=name,
-        showlegend=False,
+        name=name,
         hoverinfo="skip",
-        marker={"size": 5, "symbol": "x-thin-open", "color": _colour(label), "opacity": 0.5},
+        marker={"size": 6, "symbol": "x-thin-open", "color": _colour(label), "opacity": 0.6},
     )
 
 

@@ -25,10 +25,9 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     """One ranking's first examples, and how often each ranking names the same ones."""
     if foils.supports(study.spec):
         return
-    folded = st.expander(
-        "The same outliers for every question? Other rankings", on_change="rerun", key="foils"
-    )
-    if not folded.open and not params.foil:
+    title = "The same outliers for every question? Other rankings"
+    folded = st.expander(title, expanded=bool(params.foil), on_change="rerun", key="foils")
+    if not folded.open:
         return
     with folded:
         found = results.load("Ranking in other ways", foils.run, study, explanation)

@@ -38,7 +38,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         return
     title = "What is missing? Examples that would make this answer better"
     folded = st.expander(title, expanded=bool(params.add), on_change="rerun", key="missing")
-    if not folded.open and not params.add:
+    if not folded.open:
         return
     with folded:
         question = _question(study, explanation)

@@ -39,5 +39,5 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         "all their variance, so what lies together here may be far apart. Discs are training examples, coloured by label; "
         f"the larger, the more they do to this answer ({SHORT[explanation.number]}); the strongest have a rim, :blue[blue] "
         f"for, :orange[orange] against. Crosses are test examples, the star is the one asked about.{few} Click a disc to open "
-        f"it; lasso or box select to choose several for retraining (at most {MAX_CHOSEN} in all)."
+        f"it; lasso or box select to choose several for retraining (at most {MAX_CHOSEN} in all, the strongest first)."
     )
