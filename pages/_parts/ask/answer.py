@@ -146,7 +146,7 @@ def ranking(asked: Asked, view: View) -> None:
     )
     for column, (tone, title, at, colour) in zip(st.columns(2, gap="large"), sides, strict=True):
         with column:
-            st.subheader(f":{colour}[{title}]")
+            st.header(f":{colour}[{title}]")
             if not len(at):
                 st.caption(f"No training {asked.study.data.kind} is on this side.")
             show_grid(
@@ -173,7 +173,7 @@ def _card(asked: Asked, at: int, tone: str) -> Picture:
 def reasons(asked: Asked, params: AskParams) -> None:
     """The groups behind it."""
     with st.container(border=True, key="groups"):
-        st.subheader("Groups that explain")
+        st.header("Groups that explain")
         groups.show(asked, params.cause)
 
 

@@ -18,7 +18,7 @@ def show(asked: Asked, view: View, params: AskParams) -> None:
     """Forecast, retrain where that was asked for, compare."""
     study, train = asked.study, asked.study.data.train
     with st.container(border=True, key="retraining"):
-        st.subheader("Take it out and train again")
+        st.header("Take it out and train again")
         if not view.chosen:
             st.caption(f"Tick {study.data.kind}s above: then the forecast is checked by real training.")
             return
