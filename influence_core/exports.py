@@ -25,6 +25,15 @@ def as_csv(columns: Mapping[str, Any]) -> str:
     return out.getvalue()
 
 
+def as_csv_file(columns: Mapping[str, Any]) -> bytes:
+    """The same as a file: in UTF-8, with the mark by which spreadsheets know it; without, they take it for another encoding.
+
+    Args:
+        columns: arrays of one length by name.
+    """
+    return as_csv(columns).encode("utf-8-sig")
+
+
 def harmless(cell: Any) -> Any:
     """A cell; text that a spreadsheet would run as a formula gets the apostrophe that keeps it text."""
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA) else cell

@@ -10,7 +10,7 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation, table
 from influence_core.experiments.explanation import COLUMN_WORDS
-from influence_core.exports import as_csv
+from influence_core.exports import as_csv_file
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import UNIT
@@ -138,7 +138,7 @@ def download_csv(
     """A button for columns as a file, which is made when it is pressed; ``file_name`` without its ending."""
     st.download_button(
         label,
-        lambda: as_csv(columns()),
+        lambda: as_csv_file(columns()),
         file_name=f"{file_name}.csv",
         mime="text/csv",
         key=key,

@@ -25,7 +25,7 @@ def downloaded(opened, button, tmp_path):
             button.click()
     path = tmp_path / "table.csv"
     download.value.save_as(path)
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
 
 
 def test_a_kinked_loss_at_two_temperatures(page, tmp_path):

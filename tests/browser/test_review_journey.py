@@ -86,7 +86,7 @@ def test_through_the_queue_with_keys(page, true_label, theme, tmp_path):
         opened.locator(".st-key-review_csv").get_by_text("Verdicts (CSV)").click()
     path = tmp_path / "verdicts.csv"
     download.value.save_as(path)
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == SUSPECTS
     assert sum(row["verdict"] == "relabel" for row in rows) == found
     assert all(row["new_label"] == true_label[int(row["training_id"])] for row in rows)

@@ -124,3 +124,18 @@ def test_names_of_one_archive_are_told_together():
     assert encodings.plausible([one.encode("cp866") for one in names], encodings.FOR_NAMES)[0] == "cp866"
     alone = ["猫/1.png", "小狗/2.png"]
     assert encodings.plausible([one.encode("gb18030") for one in alone], encodings.FOR_NAMES)[0] == "gb18030"
+
+
+def test_hebrew_is_not_taken_for_russian_without_vowels():
+    for words in ("גיל;הכנסה;החלטה\nכן;לא", "תיאור;מחיר;מצב\nחדש;ישן"):
+        assert encodings.decode(words.encode("cp1255")).encoding == "cp1255"
+    assert encodings.decode("встр. д.; сч.; возраст; решение".encode("cp1251")).encoding == "cp1251"
+
+
+def test_a_label_in_every_row_says_no_more_than_one():
+    rows = "".join(f"{at};{'iyi' if at % 2 else 'kötü'}\n" for at in range(60))
+    assert encodings.decode(f"yaş;sonuç\n{rows}".encode("cp1254")).encoding == "cp1254"
+
+
+def test_latin_9_can_be_chosen():
+    assert encodings.decode("5 €".encode("iso8859_15"), "iso8859_15").text == "5 €"

@@ -350,10 +350,10 @@ def test_of_two_labels_both_are_labels(pair):
     assert sorted(data_set(labelled(pair), Choices("y"))[0].class_names) == sorted(pair)
 
 
-@pytest.mark.parametrize("other", ["JA", "Ja", "ｊａ"])
+@pytest.mark.parametrize("other", ["JA", "Ja", "ｊａ", "ja."])
 def test_labels_that_look_alike_are_asked_about(other):
     table = labelled(["ja", "nein", other, "ja"])
-    with pytest.raises(DataError, match="differ only in capitals or spaces.*one label or several"):
+    with pytest.raises(DataError, match="look alike.*one label or several"):
         data_set(table, Choices("y"))
     assert data_set(table, Choices("y", same_labels=True))[0].class_names == ("ja", "nein")
     assert len(data_set(table, Choices("y", same_labels=False))[0].class_names) == 3
@@ -406,6 +406,66 @@ def test_columns_of_one_name_are_numbered_and_said(kind):
     table = read(f"{header}\n{rows}".encode())
     assert table.columns == names and said in " ".join(table.notices)
     assert len(data_set(table, Choices(names[2]))[0].class_names) == 2
+
+
+BY_OTHERS = {
+    "single quotation marks": "'größe','alter','urteil'\n"
+    + "".join(f"'{at % 5 + 0.5}','{20 + at * 7 % 40}','{'ab'[at % 2]}'\n" for at in range(ROWS)),
+    "a table of a text file": "| größe | alter | urteil |\n|:---|---:|---|\n"
+    + "".join(f"| {at % 5 + 0.5} | {20 + at * 7 % 40} | {'ab'[at % 2]} |\n" for at in range(ROWS)),
+    "a line of dashes": "größe\talter\turteil\n-----\t-----\t-----\n"
+    + "".join(f"{at % 5 + 0.5}\t{20 + at * 7 % 40}\t{'ab'[at % 2]}\n" for at in range(ROWS)),
+}
+
+
+@pytest.mark.parametrize("kind", BY_OTHERS)
+def test_tables_that_other_programs_print_are_read(kind):
+    table = read(BY_OTHERS[kind].encode())
+    assert table.columns == ("größe", "alter", "urteil") and len(table.frame) == ROWS
+    made, _ = data_set(table, Choices("urteil"))
+    assert made.class_names == ("a", "b") and made.feature_names[:2] == ("größe", "alter")
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b'[{"a": 1, "y": "x"}]', "JSON"),
+        (b'\xef\xbb\xbf{ "rows": []}', "JSON"),
+        (b"<!DOCTYPE html><table>", "a web page"),
+        (b"<table border=1>", "a web page"),
+        (b'<?xml version="1.0"?>', "XML"),
+    ],
+)
+def test_what_is_no_table_of_text_is_named(content, what):
+    with pytest.raises(DataError, match=f"This is {what}, not a CSV file"):
+        read(content)
+
+
+@pytest.mark.parametrize("labels", [["<=50K", "<=50K.", ">50K", ">50K."], ["True", "1", "False", "0"]])
+def test_one_label_of_two_programs_is_asked_about(labels):
+    table = labelled(labels)
+    with pytest.raises(DataError, match="look alike.*one label or several"):
+        data_set(table, Choices("y"))
+    assert len(data_set(table, Choices("y", same_labels=True))[0].class_names) == 2
+
+
+FURTHER_STYLES = {
+    "reais": (["R$ 1.234,56", "R$ 7,00", "R$ 12.345,90"], [1234.56, 7, 12345.9]),
+    "zloty": (["12 345,67 zł", "7,00 zł", "1 234,50 zł"], [12345.67, 7, 1234.5]),
+    "crowns": (["kr 1 234", "kr 77", "kr 12 345"], [1234, 77, 12345]),
+    "whole millions by dots": (["1.234.567", "7.594.000", "12.345.678"], [1234567, 7594000, 12345678]),
+    "a dash for minus": (["–5", "‒7.5", "3"], [-5, -7.5, 3]),
+    "degrees": (["12 °C", "-3,5 °C", "7 °C"], [12, -3.5, 7]),
+    "powers with a comma": (["1,5E+03", "2,0E-02", "7,1E+00"], [1500, 0.02, 7.1]),
+    "Persian digits": (["۱۲٫۵", "۳٫۵", "۷"], [12.5, 3.5, 7]),
+    "Devanagari digits": (["१२", "३", "७"], [12, 3, 7]),
+}
+
+
+@pytest.mark.parametrize("style", FURTHER_STYLES)
+def test_a_column_of_a_further_style_is_read(style):
+    cells, wanted = FURTHER_STYLES[style]
+    assert_allclose(values(file(cells, ";"))[:3], wanted, rtol=1e-15)
 
 
 def test_rare_labels_can_be_left_out():

@@ -43,12 +43,29 @@ def counts(found) -> dict[str, tuple[int, int]]:
         ("訓練用データ", "テスト用データ"),
         ("学習", "検証"),
         ("ｔｒａｉｎ", "eval"),
+        ("训练集", "测试集"),
+        ("훈련", "테스트"),
+        ("Обучающая выборка", "Тестовая выборка"),
+        ("Entraînement", "validation"),
+        ("entrenamiento", "pruebas"),
     ],
 )
 def test_any_common_name_of_a_part_is_one(tmp_path, train, test):
     fill(tmp_path / train, {"cats": 5, "dogs": 4})
     fill(tmp_path / test, {"cats": 2, "dogs": 3}, start=50)
     assert counts(survey(tmp_path)) == {"cats": (5, 2), "dogs": (4, 3)}
+
+
+def test_parts_inside_each_class_are_the_split(tmp_path):
+    for kind, n in PETS.items():
+        fill(tmp_path / kind, {"train": n, "Test": 2, "drafts": 1}, start=10 * n)
+    (tmp_path / "cats" / "readme.txt").write_text("cats")
+    found = survey(tmp_path)
+    assert counts(found) == {"cats": (6, 2), "dogs": (6, 2)}
+    assert {reason: count for reason, (count, _) in skipped(found).items()} == {
+        "folders beside the parts of the split": 2,
+        "files outside the classes' folders": 1,
+    }
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import data
 from influence_core.data import DataSet, Examples
-from influence_core.exports import as_csv
+from influence_core.exports import as_csv, as_csv_file
 from influence_core.studies import CATALOGUE, find
 from pages._common.cards import SNIPPET_LETTERS, card_face, snippet
 from pages._shell.escape import escape_markdown
@@ -150,6 +150,15 @@ def test_a_snippet_is_short_and_begins_as_its_original(kind, example, one_or_sev
     else:
         assert words == " · ".join(text for text in record.values() if text)[:SNIPPET_LETTERS]
     assert card_face(study, study.data.train, example) == {"src": "", "snippet": words, "crisp": False}
+
+
+def test_a_downloaded_file_says_that_it_is_utf8():
+    content = as_csv_file({"label": np.array(["肯定", "öde", "скучно"])})
+    assert content.startswith(b"\xef\xbb\xbf") and content.decode("utf-8-sig").splitlines()[1:] == [
+        "肯定",
+        "öde",
+        "скучно",
+    ]
 
 
 def test_a_downloaded_text_is_no_formula_of_a_spreadsheet():

@@ -49,7 +49,7 @@ class Choices:
         header: Whether its first row names the columns; None where nobody has said.
         readings: What was answered about columns: pairs of a name and "point", "comma" or "text".
         kept: Columns that are features although they seem to name the rows.
-        same_labels: Whether labels that differ only in capitals or spaces are one; None where nobody has said.
+        same_labels: Whether labels that look alike are one; None where nobody has said.
         without: Labels whose rows are left out.
         none_is_label: Whether "none" and the like are labels rather than none; None where nobody has said.
     """

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,17 @@ MAX_BYTES = 50 * 10**6
 MAX_LINES = 10**6
 MAX_CELLS = 5 * 10**6
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
-
+_QUOTED = re.compile(r"'[^']*'")
+_RULE = re.compile(r":?[-=]{2,}:?")
+_OTHERS = {
+    b"[{": "JSON",
+    b'{"': "JSON",
+    b"<table": "a web page",
+    b"<html": "a web page",
+    b"<!doc": "a web page",
+    b"<?xml": "XML",
+}
+"""How files begin that are no separated values, and what they are."""
 PREVIEWED, LONGEST_PREVIEW = 20_000, 60
 """Bytes that are read for a preview, and its characters."""
 
@@ -148,6 +159,9 @@ def _decode(content: bytes, encoding: str) -> Decoded:
     """The file as text."""
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError("This is a workbook or an archive, not a CSV file. Save the sheet as “CSV UTF-8”.")
+    start = b"".join(content[:LONGEST_PREVIEW].removeprefix(b"\xef\xbb\xbf").lower().split())
+    if other := next((what for sign, what in _OTHERS.items() if start.startswith(sign)), ""):
+        raise DataError(f"This is {other}, not a CSV file. Save the table as “CSV UTF-8”.")
     filled_up = content.rstrip(b"\x1a\0")
     return decode(
         content if b"\0" in filled_up else filled_up, encoding
@@ -253,6 +267,13 @@ def _frame(text: str, layout: Layout, shape: _Shape) -> pd.DataFrame:
 
 def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape) -> Table:
     """The table under its names, without columns that hold nothing."""
+    if all(map(_QUOTED.fullmatch, filter(None, chain(header, frame.to_numpy().ravel())))):
+        frame, header = (
+            frame.apply(lambda column: column.str[1:-1].str.strip()),
+            [one[1:-1] for one in header],
+        )
+    if header and all(map(_RULE.fullmatch, filter(None, frame.iloc[0]))):
+        frame = frame.iloc[1:]  # a line of dashes under the header
     found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
     found += [""] * (shape.cells - len(found))
     names = [name or f"column {at}" for at, name in enumerate(found, 1)]

@@ -9,13 +9,12 @@ the choice and change it.
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-from influence_core.data.readers.alphabets import FINAL, IDEOGRAPHIC, languages, weights
+from influence_core.data.readers.plausibility import REPLACED, plausibility
 from influence_core.errors import DataError
 
 SAMPLE = 10_000
@@ -28,11 +27,9 @@ SURE = 2.0
 """More than any plausibility."""
 MOST_CONTROLS = 0.05
 """Of a text's characters may be control characters; none may be NUL."""
-_SYMBOL, _MISPLACED, _UNUSABLE = -1.0, -0.7, -3.0
-_SIGNS = frozenset("’‘“”„–—…€«»‹›°§£·•\xa0、。！？「」『』，：；（）・〜～《》【】\u3000")
-_SIGN = 0.5
-_PLAIN = frozenset("½¼¾²³±×©®™µ´")
-_REPLACED = "\ufffd"
+_BETWEEN_WORDS = re.compile(rb"[\s,;\"]+")
+"""Bytes that are no part of a character, but in these:"""
+_OF_TWO = ("utf-16", "iso2022")
 _ESCAPES = (b"\x1b$", b"\x1b(")
 """With which ISO-2022-JP leaves ASCII."""
 _NO_TEXT = "This is no text in an encoding that is known. Save it as text in UTF-8."
@@ -69,6 +66,7 @@ ENCODINGS: dict[str, Encoding] = {
     "cp932": Encoding("Japanese (Shift-JIS)", ("Japanese",)),
     "gb18030": Encoding("Chinese (GB18030, GBK)", ("Chinese",)),
     "cp1251": Encoding("Cyrillic (Windows-1251)", ("Russian", "Ukrainian")),
+    "iso8859_15": Encoding("Western Europe (Latin-9)", _WESTERN, 1.0),
     "mac_roman": Encoding("Western Europe (Mac)", _WESTERN),
     "euc_jp": Encoding("Japanese (EUC-JP)", ("Japanese",), 0.1),
     "cp949": Encoding("Korean (EUC-KR)", ("Korean",), 0.1),
@@ -162,16 +160,18 @@ def plausible(pieces: Sequence[bytes], among: Iterable[str] = FOR_TEXTS) -> tupl
     if not wide and _is_plain(pieces):
         return ("utf-8",)
     sample, scores, damaged = _sample(pieces), {}, set()
+    words = _words(sample)
     for name in among:
         if wide and not name.startswith("utf-16"):
             continue  # a NUL byte stands in no text of single bytes
-        text = "\n".join(one.decode(name, "replace") for one in sample)
+        of_bytes = not name.startswith(_OF_TWO)
+        text = "\n".join(one.decode(name, "replace") for one in (words if of_bytes else sample))
         sure = name == "utf-8" and _is_utf8(pieces)
         score = SURE if sure else plausibility(text, ENCODINGS[name].languages) - ENCODINGS[name].rare
         if _is_no_text(text) or (name.startswith("utf-16") and score < WIDE):
             continue
         scores[name] = score
-        if _REPLACED in text:
+        if REPLACED in text:
             damaged.add(name)
     order = sorted(scores, key=lambda name: -scores[name])
     return tuple(order[:1] + [name for name in order[1:] if name not in damaged])
@@ -202,8 +202,8 @@ def _read(data: bytes, encoding: str) -> Decoded:
     require_known(encoding)
     mark = next((mark for mark, name in _MARKS.items() if name == encoding and data.startswith(mark)), b"")
     text = data[len(mark) :].decode(encoding, "replace")
-    own = 0 if _REPLACED.encode() not in data or encoding != "utf-8" else data.count(_REPLACED.encode())
-    return Decoded(text, encoding, (), text.count(_REPLACED) - own)
+    own = 0 if REPLACED.encode() not in data or encoding != "utf-8" else data.count(REPLACED.encode())
+    return Decoded(text, encoding, (), text.count(REPLACED) - own)
 
 
 def _sample(pieces: Sequence[bytes]) -> list[bytes]:
@@ -212,6 +212,11 @@ def _sample(pieces: Sequence[bytes]) -> list[bytes]:
         return _first(pieces)
     lines = [line for one in pieces for line in one.splitlines() if not line.isascii() or b"\x1b" in line]
     return _first(lines or pieces)
+
+
+def _words(pieces: Sequence[bytes]) -> list[bytes]:
+    """Each word once: a label that stands in every row says no more than one."""
+    return list(dict.fromkeys(word for one in pieces for word in _BETWEEN_WORDS.split(one)))
 
 
 def _first(pieces: Iterable[bytes]) -> list[bytes]:
@@ -241,55 +246,3 @@ def _is_utf8(pieces: Sequence[bytes]) -> bool:
 def _is_no_text(text: str) -> bool:
     controls = sum(unicodedata.category(char) == "Cc" for char in text if char not in "\t\n\r\f")
     return "\0" in text or controls > max(1, MOST_CONTROLS * len(text))
-
-
-def plausibility(text: str, spoken: Iterable[str] = ()) -> float:
-    """How much a text looks like the most fitting of some languages: 1 much, 0 not, below 0 like no language.
-
-    The mean over the characters beyond ASCII; 1 where there are none.
-
-    Args:
-        text: The text.
-        spoken: Names of languages; none: all.
-    """
-    seen = Counter(char for char in text if char > "\x7f" or (char < " " and char not in "\t\n\r\f"))
-    total = sum(seen.values())
-    if not total:
-        return 1.0
-    pairs = Counter(
-        pair for pair in pairwise(text) if max(pair) > "\x7f" and pair[0].isalpha() and pair[1].isalpha()
-    )
-    return max(_speaks_for(name, seen, pairs) for name in spoken or languages()) / total
-
-
-def _speaks_for(language: str, seen: Counter[str], pairs: Counter[tuple[str, str]]) -> float:
-    known = weights(language)
-    total = sum(count * known.get(char, _beyond(char)) for char, count in seen.items())
-    latin = languages()[language].latin
-    if language not in IDEOGRAPHIC and not latin and not any(min(pair) > "\x7f" for pair in pairs):
-        total += _MISPLACED * seen.total()  # a lone letter of such an alphabet
-    return total + _MISPLACED * _misplaced(pairs, latin)
-
-
-def _beyond(char: str) -> float:
-    """What a character outside the language's own speaks for it."""
-    if char in _SIGNS:
-        return _SIGN
-    if char in _PLAIN:
-        return 0.0
-    kind = unicodedata.category(char)
-    if kind in ("Cc", "Co", "Cn", "Cs") or char == _REPLACED:
-        return _UNUSABLE
-    return 0.0 if kind[0] in "LMN" and not "\uff61" <= char <= "\uff9f" else _SYMBOL
-
-
-def _misplaced(pairs: Counter[tuple[str, str]], latin: bool) -> float:
-    """Neighbours that no such language has: several foreign letters in a row, two scripts in a word, small before large."""
-    count = 0.0
-    for (before, char), times in pairs.items():
-        both = char > "\x7f" and before > "\x7f"
-        odd = float(char.isupper() and before.islower()) + (before in FINAL)
-        odd += (0.4 * both) if latin else not both
-        odd += not latin and char.isupper() and before.isupper()
-        count += times * odd
-    return count

@@ -83,6 +83,8 @@ def _by_folder(
     inside: Inside, base: str, folders: list[str], roles: dict[str, str], skipped: SkipReport
 ) -> Listing:
     """One folder a class."""
+    if folders and all({TRAIN, TEST} <= set(_parts_in(inside, name)) for name in folders):
+        return Listing(_split_in_classes(inside, folders, skipped))
     parts = {name: role for name, role in roles.items() if role and inside.folders(name)}
     train = [name for name, role in parts.items() if role == TRAIN]
     test = [name for name, role in parts.items() if role == TEST]
@@ -111,6 +113,27 @@ def _by_folder(
         return Listing([replace(one, part="") for one in files if one.part == TRAIN], (note,))
     note = f"{_names(test)} are for testing, together." if len(test) > 1 else ""
     return Listing(files, (note,) if note else ())
+
+
+def _parts_in(inside: Inside, folder: str) -> dict[str, str]:
+    """The part of the split that each folder in a folder is called by."""
+    return {part: name for name in inside.folders(folder) if (part := part_of(_last(name)))}
+
+
+def _split_in_classes(inside: Inside, folders: list[str], skipped: SkipReport) -> list[ClassedFile]:
+    """The files of classes that have the parts of the split inside, each."""
+    found = []
+    for name in folders:
+        inside.report(name, skipped)
+        for one in inside.folders(name):
+            part = part_of(_last(one))
+            if not part:
+                skipped.add("folders beside the parts of the split", _tail(one))
+                continue
+            within = inside.innermost(one)
+            inside.report(within, skipped, files=False)
+            found += [ClassedFile(file, _last(name), part) for file in inside.files(within)]
+    return found
 
 
 def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[ClassedFile]:

@@ -23,6 +23,7 @@ PERHAPS_NONE = frozenset(
     {"none", "nil", "missing", "?", "-", "--", "–", "—", ".", "(none)", "<none>", "#null!", "not available"}
 )
 """Small letters of the cells that may mean it, or be a label like any other."""
+_TRUTHS = {"true": "1", "false": "0"}
 _NUMBER = re.compile(r"([-+]?)(0|[1-9]\d*)(?:[.,](\d+))?", re.ASCII)
 
 
@@ -67,7 +68,7 @@ def read_labels(
         cells: (n,) texts.
         column: Its name.
         without: Labels whose rows are left out.
-        same: Whether labels that differ only in capitals or spaces are one; None where nobody has said.
+        same: Whether labels that look alike are one; None where nobody has said.
         none_is_label: Whether "none" and the like are labels; None where nobody has said.
 
     Raises:
@@ -91,8 +92,7 @@ def read_labels(
     alike = look_alike(one for one in counts if one not in without)
     if alike and same is None:
         raise DataError(
-            f"Labels of {column[:80]!r} differ only in capitals or spaces: {name_some(alike[0])}. Say whether they "
-            "are one label or several."
+            f"Labels of {column[:80]!r} look alike: {name_some(alike[0])}. Say whether they are one label or several."
         )
     if alike and same:
         names = merged({one: count for one, count in counts.items() if one not in without})
@@ -162,7 +162,7 @@ def as_numbers(texts: Iterable[str]) -> dict[str, str]:
 
 
 def look_alike(texts: Iterable[str]) -> tuple[tuple[str, ...], ...]:
-    """Labels that differ only in capitals, width, accents' encoding or spaces, together.
+    """Labels that differ only in capitals, width, accents' encoding, spaces, a full stop behind, or 1 and true; together.
 
     Args:
         texts: The different labels.
@@ -187,4 +187,5 @@ def merged(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .") or text
+    return _TRUTHS.get(plain, plain)

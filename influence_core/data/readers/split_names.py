@@ -7,13 +7,17 @@ import unicodedata
 
 TRAIN, TEST = "train", "test"
 _WORDS = {
-    TRAIN: "train training trn learn learning 訓練 学習",
-    TEST: "val valid validation validate dev development test testing tst eval evaluation holdout t10k 検証 テスト 評価",
+    TRAIN: "train training trn learn learning 訓練 学習 训练 훈련 학습 обучение обучающая тренировка тренировочная навчання "
+    "entrainement entraînement apprentissage entrenamiento treino treinamento addestramento trening eğitim",
+    TEST: "val valid validation validate dev development test testing tst eval evaluation holdout t10k 検証 テスト 評価 "
+    "测试 測試 验证 驗證 시험 테스트 검증 тест тестирование тестовая проверка валидация validación prueba pruebas teste "
+    "validação validierung testen walidacja doğrulama",
 }
 _PARTS = {word: part for part, words in _WORDS.items() for word in words.split()}
 _BESIDE = {
     *("set", "data", "dataset", "split", "subset", "folder", "files", "images", "image", "img", "imgs", "pictures"),
     *("picture", "pics", "photos", "photo", "seg", "the", "my", "用", "データ", "セット", "画像", "写真"),
+    *("集", "数据", "數據", "图片", "圖片", "资料", "데이터", "세트", "выборка", "набор", "данные"),
 }  # fmt: skip
 """Words that may stand beside and change nothing."""
 _JOINED = re.compile("|".join(sorted(_BESIDE, key=len, reverse=True)))
