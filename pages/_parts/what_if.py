@@ -15,6 +15,7 @@ from influence_core.trust import ORDERED
 from influence_core.words import nats, points, ratio
 from pages._common import retraining, scatter
 from pages._common.cards import scored_card, show_grid
+from pages._common.verdict import NAMES
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
@@ -100,8 +101,10 @@ def _change(study: Study, params: WhatIfParams) -> Change:
 def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     """The first cards of the group."""
     show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
-    if len(at) > SHOWN:
-        st.caption(f"The first {SHOWN} of {len(at):,}.")
+    first = f"The first {SHOWN} of {len(at):,}. " if len(at) > SHOWN else ""
+    st.caption(
+        f"{first}On each card: how the loss changes if that one alone is taken out ({NAMES[explanation.number]})."
+    )
 
 
 def show_forecast(
@@ -121,6 +124,7 @@ def show_forecast(
             f"**{nats(forecast.best)}** (plus: it rises, the answer gets less likely){chance}"
             f"{retraining.alone(forecast, len(at))}."
         )
+        retraining.show_trust(explanation, forecast, len(at), change)
         retraining.show_record(forecast, record)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain:

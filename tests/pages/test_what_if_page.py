@@ -16,6 +16,7 @@ from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, ratio, sign_rule, three_digits
+from pages._common.verdict import NAMES
 from pages._shell.own_params import WhatIfParams
 from tests.visits import (
     address,
@@ -82,7 +83,11 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     )
     assert [card["id"] for card in cards(at)["group"]] == [str(one) for one in answer.ids[strongest[:12]]]
     assert {card["tone"] for card in cards(at)["group"]} == {"helpful"}
-    assert "The first 12 of 50." in said(at)
+    assert "The first 12 of 50. On each card: how the loss changes if that one alone is taken out" in said(at)
+    assert f"({NAMES['corrected']})" in said(at)
+    assert "This number is about all of them together, and a forecast: one Newton step for all of it" in said(
+        at
+    )
     assert sign_rule() in said(at)
     assert "plus: it rises" in said(at)
     assert verdict.run(study, answer).reason in said(at)
