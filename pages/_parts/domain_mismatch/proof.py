@@ -42,7 +42,8 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
     st.plotly_chart(drawn.removals(found), key="removals")
     ended = all(one.converged for one in found)
     st.caption(
-        f"Open: the influence, the paper's first-order forecast; filled: after real training; loss change of “{escape_markdown(answer.label_name)}”. "
+        f"Open: the influence, the paper's first-order forecast; filled: after real training; loss "
+        f"change of “{escape_markdown(answer.label_name)}”. "
         + ("" if ended else "A training did NOT reach its end: do not rely on it. ")
         + "Rows of a small group have much leverage, which influence does not count: it is usually too small."
     )
