@@ -119,10 +119,15 @@ def demand(study: Study) -> AllLeftOut:
 def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
     """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
     asked = bool(st.session_state.get(_wish(study)))
-    if all_left_out.supports(study.spec) or table(study) is not None or not (asked or allowed(study)):
+    if all_left_out.supports(study.spec) or table(study) is not None:
         return
     if study.objective.dim <= QUICK_LIMIT and not _is_prepared(study):
-        return  # the answer itself waits for the same first
+        if (job := _prepare(study)).state == "running":  # where it has failed there is nothing better to come
+            with line:
+                job_status(job)
+        return
+    if not (asked or allowed(study)):
+        return
     measured = _measured(study)
     if measured.state != "done":
         with line:
