@@ -102,14 +102,15 @@ def _misses(truth: np.ndarray, forecast: np.ndarray) -> go.Scatter:
 
 
 def _numbers(truth: np.ndarray, forecast: np.ndarray, sizes: np.ndarray) -> go.Scatter:
-    """Beside the points, from 1."""
+    """Beside the points, from 1; of neighbours in height one to the left and one to the right, so that both can be read."""
+    left = np.argsort(np.argsort(forecast, kind="stable"), kind="stable") % 2 == 0
     return go.Scatter(
         x=truth,
         y=forecast,
         mode="markers+text",
         marker={"size": sizes, "opacity": 0},  # keeps the text off the point
         text=[f"<b>{one}</b>" for one in range(1, len(truth) + 1)],
-        textposition=["middle right" if one > 0 else "middle left" for one in truth],
+        textposition=["middle left" if one else "middle right" for one in left],
         cliponaxis=False,
         hoverinfo="skip",
         name="numbers",

@@ -162,6 +162,8 @@ def test_the_numbered_are_tied_to_the_diagonal_and_the_opened_is_ringed(found, a
     by_name = {trace.name: trace for trace in figure.data if trace.name}
     assert list(by_name["numbers"].text) == ["<b>1</b>", "<b>2</b>", "<b>3</b>"]
     assert_array_equal(by_name["numbers"].y, found.influence.loss[worst])
+    sides = np.array(by_name["numbers"].textposition)[np.argsort(found.influence.loss[worst])]
+    assert list(sides) == ["middle left", "middle right", "middle left"], "neighbours on two sides"
     ends = np.reshape(by_name["misses"].y, (3, 3))[:, :2]
     assert_array_equal(ends, np.stack([found.influence.loss[worst], found.proven.loss[worst]], 1))
     assert_array_equal(by_name["opened"].x, found.proven.loss[worst[1:2]])

@@ -26,7 +26,7 @@ from pages._shell.escape import escape_markdown
 
 CARDS = 6
 """So many of the strongest disagreements are shown."""
-CARD_WIDTH = 112
+CARD_WIDTH = 130
 MAX_POINTS = 6_000
 """More are not drawn, or a browser would be busy with them for seconds."""
 
