@@ -76,7 +76,8 @@ def show_answer(study: Study, result: WrongLabels) -> None:
     rest = ", ".join(f"{METHODS[one]} {percent(found[one])}" for one in others)
     st.markdown(
         f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
-        f"(10 %) hold **{percent(found[best])}** of the flipped labels (by comparison: {rest}). Set right, they change the test "
+        f"({percent(float(result.budgets[HEADLINE]))}) hold **{percent(found[best])}** of the flipped labels "
+        f"(by comparison: {rest}). Set right, they change the test "
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )
