@@ -103,6 +103,23 @@ def points(change: float) -> str:
     return f"{signed(100 * change)} pp"
 
 
+def having(change: float) -> str:
+    """The effect on a probability of having an example, from its ``change`` when the example is taken out.
+
+    >>> having(-0.0025)
+    '+0.250 pp'
+    """
+    return points(-change)
+
+
+def having_rule(kind: str, label: str) -> str:
+    """What the sign of such an effect means, for examples of this kind and the label asked about."""
+    return (
+        f"What having the training {kind} does to the probability of {label}, in percentage points (pp): "
+        f"plus speaks for {label}, minus against."
+    )
+
+
 def seconds(value: float) -> str:
     """A duration."""
     return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.1f} s"

@@ -1,24 +1,24 @@
 """Which training images made the model say that?"""
 
-from pages._common import chooser, footer, question, retraining, scatter, table, verdict
-from pages._parts.explain import answer, evidence, opened
+from pages._common import chooser, footer, question, retraining
+from pages._parts.explain import answer, evidence, flip, likeness, opened, panels, screen, sure
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
 
 with open_page(EXPLAIN) as (view, params):
     found = question.load(view)
     study, explanation = found.study, found.explanation
-    answer.headline(study, explanation)
-    verdict.show(study, view, explanation)
-    answer.welcome(view)
-    chooser.show(study, view, found.known, explanation)
-    answer.show(study, view, explanation)
-    evidence.show(study, view, explanation)
-    chart, beside = scatter.columns(view)
-    with chart:
-        scatter.show(study, view, explanation)
-    with beside:
+    line, dock, beside = screen.lay_out(study, view, params, explanation)
+    with line:
+        flip.headline(study, view, explanation)
+    with dock:
+        answer.show(study, view, explanation)
+        likeness.warning(study, view, explanation)
         opened.show(study, view, params, explanation)
-    retraining.show(study, view, explanation, params.retrain)
-    table.show(study, explanation)
+    with beside:
+        evidence.show(study, view, params, explanation)
+        sure.show(study, view, explanation)
+        chooser.show(study, view, found.known, explanation)
+        panels.show(study, view, params, explanation)
+        retraining.show(study, view, explanation, params.retrain)
     footer.show(study, view, explanation)

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 
 from influence_core import solvers, studies
-from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core.commands.terminal import (
+    add_common,
+    add_download,
+    add_work,
+    fetch_if_asked,
+    print_json,
+    print_table,
+    work,
+)
 from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments import all_left_out, at_hand, explain, questions, verdict
@@ -30,7 +38,9 @@ def add(commands: Any) -> None:
     question = commands.add_parser("explain", help="which training images made the model say that?")
     question.set_defaults(run=run)
     question.add_argument(
-        "--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists"
+        "--study",
+        default=next(iter(studies.CATALOGUE)),
+        help="a name that `studies` lists, or torchvision:NAME, such as torchvision:FashionMNIST",
     )
     question.add_argument(
         "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
@@ -47,6 +57,7 @@ def add(commands: Any) -> None:
     )
     question.add_argument("--csv", metavar="FILE", help="write the ranking of all training images")
     add_common(question)
+    add_download(question)
     add_work(question)
 
 
@@ -57,8 +68,9 @@ def run(options: argparse.Namespace) -> int:
     settings = SolverSettings(options.solver, options.damping, options.curvature)
     spec = studies.find(options.study)
     with work(options) as context:
+        fetch_if_asked(options, spec, context.progress)
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
-        question = _question(study, options.test, options.label)
+        question = question_of(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)
         known = None
         if all_left_out.supports(spec) is None:
@@ -75,8 +87,18 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _question(study: Study, test: str, label: str | None) -> Question:
-    question = questions.ask(study, _test_id(study, test))
+def question_of(study: Study, test: str, label: str | None) -> Question:
+    """The question that a command line names.
+
+    Args:
+        study: Who is asked.
+        test: The id of a test example, or "misclassified".
+        label: The name of the label asked about; the model's own answer where none is given.
+
+    Raises:
+        DataError: If there is no such test example or label.
+    """
+    question = questions.ask(study, test_id(study, test))
     if label is None:
         return question
     names = study.data.class_names
@@ -85,7 +107,12 @@ def _question(study: Study, test: str, label: str | None) -> Question:
     return questions.with_label(study, question, names.index(label))
 
 
-def _test_id(study: Study, test: str) -> int:
+def test_id(study: Study, test: str) -> int:
+    """The id that ``--test`` names.
+
+    Raises:
+        DataError: If it is neither an id nor ``MISCLASSIFIED``, or the model makes no mistake.
+    """
     if test == MISCLASSIFIED:
         known = study.predictions
         if not len(known.misclassified()):
@@ -108,7 +135,7 @@ def _rows(explanation: Explanation, positions: np.ndarray) -> list[dict[str, Any
 def _as_json(study: Study, explanation: Explanation, found: Verdict, top: int) -> dict[str, Any]:
     names, true = study.data.class_names, explanation.true_label
     return {
-        "study": study.spec.name,
+        "study": study.spec.address,
         "data": study.data.title,
         "stand_in": study.data.stand_in,
         "seed": study.spec.seed,

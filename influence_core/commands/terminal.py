@@ -12,15 +12,48 @@ from typing import Any
 from influence_core import devices
 from influence_core.context import Context
 from influence_core.engines import Engines
+from influence_core.errors import DataError
+from influence_core.progress import Progress
 from influence_core.store import NO_STORE, Store
+from influence_core.studies import StudySpec, download_of
 
 KEPT_ENGINES = 2
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Where data lie, and JSON instead of text."""
-    parser.add_argument("--data", metavar="FOLDER", help="folder of data that do not ship, such as MNIST/raw")
+    parser.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="folder of data that do not ship, such as MNIST/raw or cifar-10-batches-py",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_download(parser: argparse.ArgumentParser) -> None:
+    """The only way to the internet, for whoever asks for it."""
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the study's data into --data FOLDER if they are not there; nothing is fetched otherwise",
+    )
+
+
+def fetch_if_asked(options: argparse.Namespace, spec: StudySpec, progress: Progress | None) -> None:
+    """Put a study's data into the data folder, where somebody said ``--download`` and they are not there.
+
+    Raises:
+        DataError: If no folder is named, the study's data cannot be fetched, or they did not come.
+    """
+    if not options.download:
+        return
+    known = download_of(spec)
+    if known is None:
+        raise DataError(f"The data of “{spec.name}” are not fetched from anywhere. Leave --download away.")
+    if not options.data:
+        raise DataError(f"--download needs --data FOLDER, into which it puts {known.what} ({known.source}).")
+    if known.missing(options.data):
+        known.fetch(options.data, progress)
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:

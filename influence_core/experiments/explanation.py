@@ -129,6 +129,11 @@ class Explanation(Ranked):
         return self.effects.loss
 
     @property
+    def having(self) -> np.ndarray:
+        """``(n,)`` effect of having each example on the probability asked about, by the number that is shown; plus: for it."""
+        return -self.effects.probability
+
+    @property
     def miss(self) -> float | None:
         """Largest miss of the number that is shown, as a share of the largest change by the best number at hand.
 
@@ -175,6 +180,7 @@ def table(explanation: Explanation) -> dict[str, Any]:
         word = COLUMN_WORDS[name]
         columns[f"{word}_loss_change_nats"] = effects.loss[order]
         columns[f"{word}_probability_change"] = effects.probability[order]
+        columns[f"{word}_effect_of_having_it_pp"] = -100 * effects.probability[order]
     return columns | {
         "distance": explanation.distance[order],
         "own_label_probability": explanation.own_probability[order],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Literal
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,7 +13,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import Number
 from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
-from influence_core.words import nats, percent, points
+from influence_core.words import UNIT, having, nats, percent
 
 TOP = 300
 SAMPLE = 500
@@ -23,6 +24,16 @@ UPWARDS: dict[Number, str] = {
     "corrected": "Corrected forecast of the loss",
     "influence": "Influence: predicted change of the loss",
 }
+HAVING: dict[Number, str] = {
+    "proven": "Proven effect of having it",
+    "corrected": "Corrected forecast of having it",
+    "influence": "Influence: predicted effect of having it",
+}
+Unit = Literal["pp", "nats"]
+A_CLASS = 21
+"""Height of a bar."""
+BEHIND = 1.5
+"""The axis ends so far behind a certain answer: its number stands there."""
 
 
 def probabilities(explanation: Explanation) -> go.Figure:
@@ -40,9 +51,9 @@ def probabilities(explanation: Explanation) -> go.Figure:
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
     figure = go.Figure(bars)
-    figure.update_xaxes(visible=False, range=[0, 1.18], fixedrange=True)
+    figure.update_xaxes(visible=False, range=[0, BEHIND], fixedrange=True)
     figure.update_yaxes(type="category", autorange="reversed", fixedrange=True, ticks="", showgrid=False)
-    return _quiet(figure, height=26 * len(values) + 16, left=24)
+    return _quiet(figure, height=A_CLASS * len(values) + 14, left=24)
 
 
 def influence_against_distance(
@@ -50,8 +61,10 @@ def influence_against_distance(
     opened: int | None = None,
     chosen: Collection[int] = (),
     number: Number = "influence",
+    unit: Unit = "nats",
+    height: int = 460,
 ) -> go.Figure:
-    """Every training example as loss change over distance; the strongest and a sample can be clicked.
+    """Every training example's effect over distance; the strongest and a sample can be clicked.
 
     ``customdata`` of every clickable point is ``[training id]``. Filled points bear the label asked about.
 
@@ -60,22 +73,35 @@ def influence_against_distance(
         opened: Training id to ring.
         chosen: Training ids to mark as chosen for retraining.
         number: What is drawn upwards; the paper's is the influence.
+        unit: The change of the loss when it is taken out, nats, as in the paper; or the effect on the probability of having
+            it, percentage points. Both are plus where it speaks for the label.
+        height: Of the figure.
     """
     explanation = explanation.by(number)
-    figure = go.Figure(_density(explanation))
+    figure = go.Figure(_density(explanation, unit))
     figure.add_hline(y=0, line_width=1, line_color=GREY.both)
-    for at in _clickable(explanation):
+    for at in clickable(explanation):
         if len(at):
-            figure.add_trace(_points(explanation, at))
-    figure.add_trace(_rings(explanation, chosen, "square-open", 15, "chosen for retraining"))
-    figure.add_trace(_rings(explanation, [] if opened is None else [opened], "circle-open", 20, "opened"))
-    figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
-    figure.update_yaxes(
-        title=f"{UPWARDS[explanation.number]} of “{escape_html(explanation.label_name)}”, nats",
-        zeroline=False,
-        exponentformat="e",
+            figure.add_trace(_points(explanation, at, unit))
+    figure.add_trace(_rings(explanation, unit, chosen, "square-open", 15, "chosen for retraining"))
+    figure.add_trace(
+        _rings(explanation, unit, [] if opened is None else [opened], "circle-open", 20, "opened")
     )
-    return _quiet(figure, height=460, left=70, bottom=50)
+    figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
+    figure.update_yaxes(title=_upward_title(explanation, unit), zeroline=False, exponentformat="e")
+    return _quiet(figure, height=height, left=70, bottom=50)
+
+
+def _upwards(explanation: Explanation, unit: Unit) -> np.ndarray:
+    """``(n,)`` what is drawn upwards."""
+    return explanation.shown if unit == UNIT else 100 * explanation.having
+
+
+def _upward_title(explanation: Explanation, unit: Unit) -> str:
+    asked = f"“{escape_html(explanation.label_name)}”"
+    if unit == UNIT:
+        return f"{UPWARDS[explanation.number]} of {asked}, nats"
+    return f"{HAVING[explanation.number]}<br>on the probability of {asked}, pp"
 
 
 def _distance_title(kind: str) -> str:
@@ -83,9 +109,9 @@ def _distance_title(kind: str) -> str:
     return f"Distance between the {kind}s (Euclidean, {measured})"
 
 
-def _density(explanation: Explanation) -> go.Heatmap:
+def _density(explanation: Explanation, unit: Unit) -> go.Heatmap:
     """All examples as a grey cloud, log-shaded, drawn from counts so that its size does not grow with n."""
-    counts, x, y = np.histogram2d(explanation.distance, explanation.shown, bins=BINS)
+    counts, x, y = np.histogram2d(explanation.distance, _upwards(explanation, unit), bins=BINS)
     shade = np.where(counts > 0, np.log1p(counts), np.nan).T
     return go.Heatmap(
         x=(x[:-1] + x[1:]) / 2,
@@ -98,7 +124,7 @@ def _density(explanation: Explanation) -> go.Heatmap:
     )
 
 
-def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
+def clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     """The strongest examples and a fixed sample of the others, each example in one of the two."""
     order = strongest(explanation.shown, len(explanation.shown))
     top, rest = order[:TOP], order[TOP:]
@@ -106,19 +132,20 @@ def _clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     return top, sample
 
 
-def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
+def _points(explanation: Explanation, at: np.ndarray, unit: Unit) -> go.Scattergl:
     scores, same = explanation.shown[at], explanation.labels[at] == explanation.label
     change = explanation.effects.probability[at]
     colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
     names = [escape_html(name) for name in explanation.class_names]
     hover = [
-        f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}<br>{nats(float(d))}"
-        f"<br>{points(float(c))} for “{escape_html(explanation.label_name)}”<br>distance {explanation.distance[i]:.2f}"
+        f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}"
+        f"<br>{having(float(c))} for “{escape_html(explanation.label_name)}”<br>taken out, its loss changes by {nats(float(d))}"
+        f"<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]
     return go.Scattergl(
         x=explanation.distance[at].astype(np.float32),
-        y=scores.astype(np.float32),
+        y=_upwards(explanation, unit)[at].astype(np.float32),
         mode="markers",
         customdata=explanation.ids[at][:, None].tolist(),
         hovertext=hover,
@@ -135,11 +162,13 @@ def _points(explanation: Explanation, at: np.ndarray) -> go.Scattergl:
     )
 
 
-def _rings(explanation: Explanation, ids: Collection[int], symbol: str, size: int, name: str) -> go.Scatter:
+def _rings(
+    explanation: Explanation, unit: Unit, ids: Collection[int], symbol: str, size: int, name: str
+) -> go.Scatter:
     at = [explanation.position(one) for one in ids]
     return go.Scatter(
         x=explanation.distance[at],
-        y=explanation.shown[at],
+        y=_upwards(explanation, unit)[at],
         mode="markers",
         hoverinfo="skip",
         marker={"symbol": symbol, "size": size, "color": GREY.both, "line": {"width": 2.5}},

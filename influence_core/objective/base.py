@@ -75,6 +75,10 @@ class Objective(ABC):
         """``J_i v (b, c)`` for ``v (p,)``: how the outputs move with the parameters; ``grad l_i . v = r_i . J_i v``."""
 
     @abstractmethod
+    def output_pull(self, theta: Tensor, x: Tensor, u: Tensor) -> Tensor:
+        """``sum_j J_j' u_j``, ``(p,)``, for ``u (b, c)``: the gradient of any function of the outputs whose slopes are ``u``."""
+
+    @abstractmethod
     def training_products(self, theta: Tensor) -> LinearMap:
         """Linearised ``v -> gradients of all training examples @ v``, ``(n,)`` or ``(n, k)``."""
 
@@ -121,11 +125,11 @@ class Objective(ABC):
         return replace(self, x=self.x[indices], y=self.y[indices], weights=self.weights[indices] * scale)
 
     def reweighted(self, indices: Sequence[int] | Tensor, weight: float) -> Self:
-        """The objective with ``w_i = weight / n`` for the examples ``indices``; raise ``DataError`` if it is negative."""
+        """The objective with ``w_i`` times ``weight`` for the examples ``indices``; raise ``DataError`` if it is negative."""
         if not weight >= 0:
             raise DataError(f"A weight must be at least 0 (0 takes the examples out), but is {weight}.")
         weights = self.weights.clone()
-        weights[self.positions(indices)] = weight / self.n
+        weights[self.positions(indices)] *= weight
         return replace(self, weights=weights)
 
     def without(self, indices: Sequence[int] | Tensor) -> Self:

@@ -13,7 +13,9 @@ from influence_core.retraining.edits import Edit
 from influence_core.retraining.retrained import Retrained
 from influence_core.solvers.base import Inverse
 from influence_core.training import minimise
-from influence_core.training.descent import Memory
+from influence_core.training.descent import Memory, walk
+from influence_core.training.path import Path
+from influence_core.training.trained import Trained
 
 BLOCK_MODELS = 64
 """Models that advance side by side: enough to keep the products with the features busy."""
@@ -67,9 +69,7 @@ def retrain(
     left = (~(norms <= targets)).nonzero()[:, 0].tolist()
     for done, at in enumerate(left):
         share = part(rest, done / len(left), (done + 1) / len(left))
-        trained = minimise(
-            edits[at].apply(objective), thetas[at], float(targets[at]), inverse, progress=share
-        )
+        trained = _finish(edits[at].apply(objective), thetas[at], float(targets[at]), inverse, share)
         thetas[at], norms[at] = trained.theta, trained.gradient_norm
     report(progress, 1.0, f"{m} of {m} models retrained")
     return Retrained(thetas, norms, norms <= targets)
@@ -95,6 +95,17 @@ def retrain_cold(
     trained = minimise(objective, theta, gradient_norm, progress=progress)
     norms = torch.tensor([trained.gradient_norm], dtype=torch.float64)
     return Retrained(trained.theta[None], norms, norms <= gradient_norm)
+
+
+def _finish(
+    edited: Objective, theta: Tensor, target: float, inverse: Inverse | None, progress: Progress | None
+) -> Trained:
+    """One model alone, with a line search: by the prepared inverse where there is one, then by Newton's method."""
+    if inverse is not None and edited.is_convex and edited.loss.smooth:
+        path = Path(edited, theta, target, progress)
+        walk(path, Memory(inverse))
+        theta = path.theta
+    return minimise(edited, theta, target, inverse, progress=progress)
 
 
 def _advance(

@@ -1,8 +1,9 @@
 """A spec says what is trained on what; a study is the trained result; the catalogue lists the built-in ones."""
 
 from influence_core.studies.catalogue import CATALOGUE, MACHINES
+from influence_core.studies.changes import Change
 from influence_core.studies.families import FAMILIES, Family
-from influence_core.studies.opening import FORMAT, PACKAGED, Study, open_study, sizes
+from influence_core.studies.opening import FORMAT, PACKAGED, download_of, open_study, sizes
 from influence_core.studies.own import (
     MODULE_VARIABLE,
     UPLOADED,
@@ -13,6 +14,7 @@ from influence_core.studies.own import (
     of_table,
 )
 from influence_core.studies.spec import StudySpec
+from influence_core.studies.study import Study
 
 __all__ = [
     "CATALOGUE",
@@ -22,9 +24,11 @@ __all__ = [
     "MODULE_VARIABLE",
     "PACKAGED",
     "UPLOADED",
+    "Change",
     "Family",
     "Study",
     "StudySpec",
+    "download_of",
     "find",
     "is_own",
     "load_module",

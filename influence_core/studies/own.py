@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import re
 import runpy
+from dataclasses import replace
 
-from influence_core.data.brought import TABLE, recipes, uploads
+from influence_core.data.brought import TABLE, own, recipes, torchvision_sets, uploads
 from influence_core.errors import DataError
 from influence_core.store import NO_STORE, Store
 from influence_core.studies.catalogue import CATALOGUE
+from influence_core.studies.changes import parse
 from influence_core.studies.spec import StudySpec
 
 UPLOADED = "table-"
 """What the names of studies on uploaded tables begin with; the store's key follows."""
 
+TRAINED_ON, TESTED_ON = 5_000, 1_000
+"""Pictures of a data set of torchvision, unless somebody says how many."""
+L2_OF_SETS = 0.01
 
 MODULE_VARIABLE = "INFLUENCE_EXPLORER_MODULE"
 """Names a Python file that adds to the catalogues; only who starts the program can set it, never a visitor."""
@@ -44,33 +49,61 @@ def load_module(path: str | None = None) -> None:
 
 
 def find(name: str, store: Store = NO_STORE) -> StudySpec:
-    """The spec called ``name``: a row of the catalogue, an uploaded table, or an own study.
+    """The spec called ``name``: a catalogue row, an uploaded table, an own study, a set of torchvision, or a version of one.
 
     Args:
-        name: Its name.
+        name: Its name; of a version "name@changes", as ``changes.parse`` reads them.
         store: Whose home keeps them; the user's own where none is given.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there is none, or a change is none.
+
+    >>> find("digits@r7,l12=3").address
+    'digits@r7,l12=3'
     """
+    name, at, text = name.partition("@")
+    if at:
+        return replace(find(name, store), changes=parse(text))
     if re.fullmatch(f"{UPLOADED}[0-9a-f]{{32}}", name):
         return of_table(uploads.recall(store, name.removeprefix(UPLOADED)))
     if recipes.NAME.fullmatch(name):
         return of_recipe(recipes.recall(store, name))
+    if name.startswith(own.IN_TORCHVISION):
+        return of_torchvision(name.removeprefix(own.IN_TORCHVISION))
     if name not in CATALOGUE:
         raise DataError(f"There is no study '{name[:40]}'; choose one of {', '.join(CATALOGUE)}.")
     return CATALOGUE[name]
 
 
 def is_own(name: str) -> bool:
-    """Whether a study of this name is an uploaded table or one that somebody built, there or not."""
-    return name.startswith((UPLOADED, recipes.PREFIX))
+    """Whether a study of this name is an uploaded table, a data set of torchvision or built by somebody, there or not."""
+    return name.startswith((UPLOADED, recipes.PREFIX, own.IN_TORCHVISION))
 
 
 def of_table(kept: uploads.UploadedTable) -> StudySpec:
     """The study on an uploaded table: logistic or softmax regression with scikit-learn's default penalty, ``1 / n``."""
     model = "logistic" if kept.classes == 2 else "softmax"
     return StudySpec(UPLOADED + kept.key, kept.title, TABLE, model, 1 / kept.n, source=kept.key)
+
+
+def of_torchvision(name: str) -> StudySpec:
+    """Softmax regression on the pixels of a data set of torchvision: 5,000 pictures to train on, 1,000 to test on.
+
+    Raises:
+        DataError: If torchvision has no such data set here.
+    """
+    found = torchvision_sets.find(name)
+    source = own.IN_TORCHVISION + found.name
+    return StudySpec(
+        source,
+        f"{found.title}, softmax regression",
+        own.PHOTOS,
+        "softmax",
+        L2_OF_SETS,
+        n_train=TRAINED_ON,
+        n_test=TESTED_ON,
+        source=source,
+    )
 
 
 def of_recipe(kept: recipes.Recipe) -> StudySpec:

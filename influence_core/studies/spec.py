@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from influence_core.errors import DataError
+from influence_core.studies.changes import Change, settled
 from influence_core.studies.families import FAMILIES
 from influence_core.training import AdamSchedule
 
@@ -33,6 +34,8 @@ class StudySpec:
         backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
             pixels; "" takes x as it is.
         encoding: In which texts that are not UTF-8 are read: a name of ``encodings.ENCODINGS``, or "": the most plausible.
+        changes: Of the training set, in the order in which they were made; a spec with changes is a version of the unchanged
+            one, and is named by those that count (`changes.settled`).
 
     Raises:
         DataError: If there is no such family of models.
@@ -54,6 +57,7 @@ class StudySpec:
     source: str = ""
     backbone: str = ""
     encoding: str = ""
+    changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:
         if self.model not in FAMILIES:
@@ -67,7 +71,18 @@ class StudySpec:
         {'name': 'mine', 'title': 'My digits', 'data': 'digits', 'model': 'softmax', 'l2': 0.01}
         """
         plain = {one.name: one.default for one in fields(self)}
-        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+        values = asdict(self) | {"changes": tuple(map(str, settled(self.changes)))}
+        return {name: value for name, value in values.items() if value != plain[name]}
+
+    @property
+    def address(self) -> str:
+        """The name by which ``find`` gives this study: that of a version has the changes that count behind an @."""
+        return "@".join(filter(None, (self.name, ",".join(map(str, settled(self.changes))))))
+
+    @property
+    def unchanged(self) -> StudySpec:
+        """The study that this one is a version of; itself where nothing is changed."""
+        return replace(self, changes=()) if self.changes else self
 
     @property
     def is_smooth_linear(self) -> bool:

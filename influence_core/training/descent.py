@@ -74,14 +74,19 @@ def quasi_newton(path: Path, inverse: Inverse | None, max_steps: int) -> None:
         norm, risk = path.norm, path.risk
         if inverse is None:
             inverse = Cholesky().prepare(GaussNewton(path.objective, path.theta, NETWORK_DAMPING))
-        _round(path, Memory(inverse))
+        walk(path, Memory(inverse))
         inverse = None
         if not (path.norm < norm or path.risk < risk - path.hidden * abs(risk)):
             return
 
 
-def _round(path: Path, memory: Memory) -> None:
-    """The steps that one inverse serves."""
+def walk(path: Path, memory: Memory) -> None:
+    """The steps that one inverse serves: until the path has arrived, or no step lowers its risk.
+
+    Args:
+        path: Where to start.
+        memory: The inverse, with what earlier steps have taught; it learns from these.
+    """
     for _ in range(MEMORY):
         theta, gradient = path.theta, path.gradient
         if path.arrived or not path.move(-memory.product(gradient)):

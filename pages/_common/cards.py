@@ -120,7 +120,7 @@ def show_large(
 ) -> None:
     """One example, large; ``photo`` is a photograph of the reader's own, which no data set holds."""
     if study.data.pictured:
-        source = _large_source(study, x, example_id, photo)
+        source = large_source(study, x, example_id, photo)
         st.html(
             f'<img src="{source}" alt="{html.escape(alt)}" style="width:100%;max-width:{width}px;border-radius:6px">'
         )
@@ -128,7 +128,8 @@ def show_large(
         show_record(study.data.record(example_id), study.data.kind)
 
 
-def _large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np.ndarray | None) -> str:
+def large_source(study: Study, x: np.ndarray, example_id: int | None, photo: np.ndarray | None) -> str:
+    """A picture as a data URL, large; ``photo`` as for `show_large`."""
     if study.data.pictures is None:
         return data_url(ink(study, x), 8)
     if photo is None:
@@ -151,7 +152,7 @@ def opened_title(study: Study, train_id: int) -> None:
     """The head of an opened training example, with the way to close it."""
     title, close = st.columns([3, 1], vertical_alignment="center")
     label = study.data.class_names[int(study.data.train.y[study.data.train.position(train_id)])]
-    title.markdown(f"##### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
+    title.markdown(f"### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
 
 

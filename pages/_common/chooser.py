@@ -9,6 +9,7 @@ from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation
+from influence_core.figures.confusion import confusion
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import percent
@@ -16,31 +17,28 @@ from pages._common import pictures
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._shell.address import View, go_to
-from pages._shell.escape import show_error
+from pages._shell.escape import escape_markdown, show_error
 from pages._shell.widgets import bound, choice
 
 A_PAGE = 22
+THUMB = 62
+SNIPPET_LINES = 3
 PHOTO_SIDE = 448
 """A photo of the reader's own is kept at this size: larger than any backbone needs."""
 
 
 def show(study: Study, view: View, known: Predictions, explanation: Explanation) -> None:
-    """Filter, thumbnails and pages; or an id; or a picture of one's own."""
-    with st.container(key="chooser"):
-        filters, label, by_id, own = st.columns([3.6, 1.1, 1.1, 1.4], vertical_alignment="bottom")
-        with filters:
-            _filter(study, view, known)
-        with label:
-            _only_label(study, view)
-        with by_id:
-            _by_id(view, explanation)
-        with own:
+    """Filters, the way to an id, a matrix cell or a picture of one's own; then a strip of test examples."""
+    order = _order(view, known)
+    pages, page = _page(study, view, known, order, explanation)
+    with st.container(key="chooser", gap="xsmall"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            _filter(study, view, known, explanation, pages, page)
+            _matrix(study, view, known)
             if study.data.pictured:
                 _own_picture(study)
-        order = _order(view, known)
-        a_page = A_PAGE if study.data.pictured else A_PAGE // 2
-        pages = max(1, -(-len(order) // a_page))
-        page = min(view.page_number, pages)
+            _steps(study, known, order, explanation)
+        a_page = _a_page(study)
         shown = order[(page - 1) * a_page : page * a_page]
         if not len(shown):
             st.info("There is no test example of this kind. Choose another filter.")
@@ -49,34 +47,99 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             [_card(study, known, int(at)) for at in shown],
             key="tests",
             on_click=lambda test_id: go_to(test=test_id),
-            width=74,
+            width=THUMB,
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
+            strip=True,
+            snippet_lines=SNIPPET_LINES,
         )
+
+
+def _a_page(study: Study) -> int:
+    return A_PAGE if study.data.pictured else A_PAGE // 2
+
+
+def _page(
+    study: Study, view: View, known: Predictions, order: np.ndarray, explanation: Explanation
+) -> tuple[int, int]:
+    """How many pages there are, and which is shown: the one that was asked for, or that of the example."""
+    a_page = _a_page(study)
+    pages = max(1, -(-len(order) // a_page))
+    place = np.flatnonzero(known.ids[order] == explanation.test_id)
+    own = int(place[0]) // a_page + 1 if len(place) else 1
+    return pages, min(view.page_number or own, pages)
+
+
+def _filter(
+    study: Study, view: View, known: Predictions, explanation: Explanation, pages: int, page: int
+) -> None:
+    """Which test examples the strip offers, or one by its number."""
+    titles = {
+        "wrong": f"Misclassified ({len(known.misclassified()):,})",
+        "unsure": "Least confident",
+        "all": f"All ({len(known.ids):,})",
+    }
+    names = {"": "any"} | {str(label): name for label, name in enumerate(study.data.class_names)}
+    kept = (
+        f": {names.get(view.of, view.of)} → {names.get(view.said, view.said)}" if view.of or view.said else ""
+    )
+    offered = titles.get(view.show, titles["wrong"])
+    with st.popover(f":material/filter_list: {offered}{escape_markdown(kept)}"):
+        choice("show", view.show, f"Choose a test {study.data.kind}", titles)
+        choice("of", view.of, "True label", names, widget=st.selectbox)
+        choice("said", view.said, "The model says", names, widget=st.selectbox)
+        shown = "" if explanation.test_id is None else str(explanation.test_id)
+        bound(st.text_input, "test", shown, "Its number", key="test_id", write=str.strip)
         if pages > 1:
+            st.caption("Page of the strip")
             key = f"chooser_page_{page}"
             st.pagination(
                 pages, default=page, key=key, on_change=lambda: go_to(page=str(st.session_state[key]))
             )
 
 
-def _filter(study: Study, view: View, known: Predictions) -> None:
-    titles = {
-        "wrong": f"Misclassified ({len(known.misclassified()):,})",
-        "unsure": "Least confident",
-        "all": f"All ({len(known.ids):,})",
-    }
-    choice("show", view.show, f"Choose a test {study.data.kind}", titles)
+def _matrix(study: Study, view: View, known: Predictions) -> None:
+    """The confusion matrix: a click on a cell keeps to its examples."""
+    folded = st.popover("Confusion matrix", key="confusion_folded", on_change="rerun")
+    if folded.open:
+        with folded:
+            kept = (view.only_label, view.only_said)
+            figure = confusion(known.confusion(), study.data.class_names, kept)
+            st.caption("Click a cell to keep to its examples. Orange: mistakes.")
+            words = "how often each label gets each answer"
+            st.plotly_chart(figure, key="confusion", on_select=_on_cell, alt=words)
 
 
-def _only_label(study: Study, view: View) -> None:
-    titles = {"": "any"} | {str(label): name for label, name in enumerate(study.data.class_names)}
-    choice("of", view.of, "True label", titles, widget=st.selectbox)
+def _on_cell() -> None:
+    for point in st.session_state["confusion"].selection.points:
+        true, said = point["customdata"]
+        go_to(of=str(true), said=str(said), show="all" if true == said else "wrong")
+
+
+def _steps(study: Study, known: Predictions, order: np.ndarray, explanation: Explanation) -> None:
+    """To the one before and the one after, in the order of the strip."""
+    place = np.flatnonzero(known.ids[order] == explanation.test_id)
+    for key, icon, step, words in (
+        ("test_before", "chevron_left", -1, "before"),
+        ("test_after", "chevron_right", 1, "after"),
+    ):
+        at = int(place[0]) + step if len(place) else 0
+        there = 0 <= at < len(order)
+        one = str(known.ids[order[at]]) if there else ""
+        st.button(
+            f":material/{icon}:",
+            key=key,
+            disabled=not there,
+            help=f"The test {study.data.kind} {words} this one",
+            on_click=lambda one=one: go_to(test=one, page=""),
+        )
 
 
 def _order(view: View, known: Predictions) -> np.ndarray:
     orders = {"unsure": known.least_confident, "all": lambda: np.arange(len(known.ids))}
     order = orders.get(view.show, known.misclassified)()
-    return order if view.only_label is None else order[known.labels[order] == view.only_label]
+    for wanted, found in ((view.only_label, known.labels), (view.only_said, known.predicted)):
+        order = order if wanted is None else order[found[order] == wanted]
+    return order
 
 
 def _card(study: Study, known: Predictions, at: int) -> Picture:
@@ -86,18 +149,13 @@ def _card(study: Study, known: Predictions, at: int) -> Picture:
     return example_card(study, study.data.test, at, words, f"says {said}", lines)
 
 
-def _by_id(view: View, explanation: Explanation) -> None:
-    shown = "" if explanation.test_id is None else str(explanation.test_id)
-    bound(st.text_input, "test", shown, "Its number", key="test_id", write=str.strip)
-
-
 def _own_picture(study: Study) -> None:
     photos = study.data.pictures is not None
-    with st.popover("Your own picture", width="stretch"):
+    with st.popover("Your own"):
         what = (
             "Any photo; its middle square is looked at" if photos else "A photo or drawing of **one digit**"
         )
-        st.markdown(f"{what}. It stays on this machine.")
+        st.markdown(f"{what}. {pictures.PRIVATE}")
         file = st.file_uploader(
             "A picture", key="upload", max_upload_size=50 if photos else 10, label_visibility="collapsed"
         )

@@ -62,8 +62,9 @@ function fill(card, picture) {
   if (card.shown === shown) return;
   card.shown = shown;
   card.node.className = ["card", picture.tone, picture.crisp ? "crisp" : ""].join(" ");
-  card.pick.setAttribute("aria-label", picture.alt);
-  card.pick.setAttribute("aria-description", [picture.title, ...picture.lines].join(", "));
+  // The name holds what is to be seen, word for word, so that who sees it can also call it.
+  const seen = [picture.snippet, picture.title, ...picture.lines].filter(Boolean).join(" ");
+  card.pick.setAttribute("aria-label", picture.alt + ", " + seen);
   card.image.hidden = !picture.src;
   card.snippet.hidden = !picture.snippet;
   card.snippet.textContent = picture.snippet;
@@ -94,12 +95,36 @@ function arrange(grid, nodes) {
   }
 }
 
+// The arrow keys walk along the cards and open each.
+function step(grid, event) {
+  const way = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  const picks = [...grid.cards.values()].map((card) => card.pick);
+  const place = picks.indexOf(event.target);
+  if (!way || place < 0 || !picks[place + way]) return;
+  event.preventDefault();
+  event.stopPropagation();
+  picks[place + way].focus();
+  picks[place + way].click();
+}
+
+// Within the strip alone: the page must not move.
+function bringIntoView(grid, id) {
+  const node = grid.cards.get(id)?.node;
+  if (!node || grid.seen === id) return;
+  grid.seen = id;
+  const { root } = grid;
+  if (node.offsetLeft < root.scrollLeft || node.offsetLeft + node.offsetWidth > root.scrollLeft + root.clientWidth) {
+    root.scrollLeft = node.offsetLeft - root.offsetLeft - node.offsetWidth;
+  }
+}
+
 export default function ({ parentElement, data, setStateValue }) {
   const root = parentElement.querySelector(".grid");
   let grid = grids.get(root);
   if (!grid) grids.set(root, (grid = newGrid(root)));
   grid.setStateValue = setStateValue;
   root.style.setProperty("--min", data.columns_min_px + "px");
+  root.style.setProperty("--lines", data.snippet_lines);
   const heard = data.heard[0] === grid.instance ? data.heard[1] : 0;
   const pending = new Set(grid.log.filter((e) => e.kind === "select" && e.n > heard).map((e) => e.id));
   const cards = new Map();
@@ -112,4 +137,7 @@ export default function ({ parentElement, data, setStateValue }) {
   }
   grid.cards = cards;
   arrange(grid, [...cards.values()].map((card) => card.node));
+  root.classList.toggle("strip", data.strip);
+  root.onkeydown = (event) => step(grid, event);
+  if (data.strip) bringIntoView(grid, data.chosen[0]);
 }

@@ -43,7 +43,7 @@ class Picture:
     Args:
         id: What the callbacks receive; unique within one grid.
         src: The picture as a data URL, see `data_url`.
-        alt: What a screen reader says instead of the picture; also the button's name.
+        alt: What a screen reader says instead of the picture; the button's name begins with it.
         title: Bold text under the picture.
         lines: Small grey lines; the first takes the colour of the tone.
         tone: "helpful" (blue), "harmful" (orange) or "" (none).
@@ -75,6 +75,8 @@ def picture_grid(
     on_select: Callable[[str], None] | None = None,
     selected: Collection[str] = (),
     select_label: str = "choose for retraining",
+    strip: bool = False,
+    snippet_lines: int = 6,
 ) -> None:
     """Shows the pictures as a responsive grid of buttons.
 
@@ -91,6 +93,8 @@ def picture_grid(
         on_select: Called with the id whose checkbox was toggled; without it there are no checkboxes.
         selected: Ids whose checkbox is ticked.
         select_label: What ticking means, in words.
+        strip: One row that scrolls, instead of a grid.
+        snippet_lines: So many lines of the words that stand in the place of a picture.
 
     Raises:
         ValueError: When two pictures have the same id.
@@ -109,6 +113,8 @@ def picture_grid(
             "selectable": on_select is not None,
             "select_label": select_label,
             "columns_min_px": columns_min_px,
+            "strip": strip,
+            "snippet_lines": snippet_lines,
             "heard": list(_heard(key)),
         },
         on_log_change=lambda: _deliver(key, handlers),
@@ -140,16 +146,16 @@ def data_url(pixels: np.ndarray, scale: int = 1) -> str:
     """Returns the picture as a PNG data URL.
 
     Args:
-        pixels: (h, w) grey or (h, w, 3) colour, uint8.
+        pixels: (h, w) grey, (h, w, 3) colour or (h, w, 4) colour with opacity, uint8.
         scale: How many screen pixels each pixel becomes along each side.
 
     Raises:
         ShapeError: When the array is not a uint8 picture.
     """
-    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)
+    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if pixels.dtype != np.uint8 or not grey_or_colour or pixels.size == 0:
         raise ShapeError(
-            f"a picture must be uint8 with shape (h, w) or (h, w, 3); got {pixels.dtype} {pixels.shape}"
+            f"a picture must be uint8 with shape (h, w), (h, w, 3) or (h, w, 4); got {pixels.dtype} {pixels.shape}"
         )
     return _png(pixels.tobytes(), pixels.shape, scale)
 

@@ -1,26 +1,27 @@
-"""Pictures that visitors upload to ask about: the store keeps them, the address holds the digest."""
+"""Pictures that visitors upload to ask about: the server keeps them with all that people did, the address holds the name."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from influence_core.errors import DataError, StoreError
-from influence_core.store.digest import digest
+from influence_core.data.brought import asked
+from pages._shell import browser
 from pages._shell.results import get_store
+
+PRIVATE = (
+    "It stays on the machine that runs this app until you remove it (at the end of *Build your own study*), and only whoever "
+    "has the link of this page then can see it."
+)
+"""Said before it is sent."""
 
 
 def keep(x: np.ndarray) -> str:
-    """Keep a drawing's pixels ``(d,)`` or a photo's ``(h, w, 3)``; the result names them.
+    """Keep a drawing's pixels ``(d,)`` or a photo's ``(h, w, 3)`` for this browser; the result names them.
 
     Raises:
-        DataError: If the store has no room.
+        DataError: If the server has no room.
     """
-    key = digest("picture", x)
-    if not get_store().put(key, {"picture": x}, {}):
-        raise DataError(
-            "The picture could not be kept: the store has no room. See INFLUENCE_EXPLORER_CACHE_MB."
-        )
-    return key
+    return asked.keep(get_store(), x, browser.owner())
 
 
 def recall(key: str) -> np.ndarray:
@@ -29,12 +30,4 @@ def recall(key: str) -> np.ndarray:
     Raises:
         DataError: If it is not there any more.
     """
-    try:
-        kept = get_store().get(key)
-    except StoreError:
-        kept = None
-    if kept is None or "picture" not in kept.arrays:
-        raise DataError(
-            "This picture is not on the server (any more). Upload it again, or choose a test example."
-        )
-    return kept.arrays["picture"]
+    return asked.recall(get_store(), key)

@@ -15,8 +15,9 @@ from influence_core.experiments.track_record import ALIKE_EFFECT, TrackRecord
 from influence_core.experiments.what_if import Change
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
-from influence_core.words import nats, percent, points, ratio, seconds, three_digits
-from pages._common.cards import scored_card, show_grid
+from influence_core.words import having, nats, percent, points, ratio, seconds, three_digits
+from pages._common.cards import show_grid, training_card
+from pages._common.number import effect
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
@@ -28,7 +29,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
     """Choose, forecast, retrain where that was asked for, compare."""
     chosen = view.chosen
     with st.container(border=True, key="retraining"):
-        st.subheader("Take it out and train again")
+        st.header("Take it out and train again")
         if not chosen:
             st.caption(
                 f"Tick {explanation.examples} above, or lasso some in the chart: then the forecast is checked by real training."
@@ -48,11 +49,9 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             else f"these {len(chosen)} {explanation.kind}s together"
         )
         forecast, record = foresee(study, explanation, at, Change())
-        known = ""
-        if len(chosen) == 1 and explanation.number == "proven":
-            known = f"Proven without {word}: **{nats(float(explanation.shown[at[0]]))}**. "
         st.markdown(
-            f"{known}Forecast without {word}: **{nats(forecast.best)}**{alone(forecast, len(chosen))}"
+            f"{_worth(explanation, forecast, at, word)}Forecast without {word}: "
+            f"**{nats(forecast.best)}**{alone(forecast, len(chosen))}"
         )
         show_trust(explanation, forecast, len(chosen), Change())
         show_record(forecast, record)
@@ -61,6 +60,18 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
         clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if retrain:
             outcome(study, explanation, load(study, explanation, chosen))
+
+
+def _worth(explanation: Explanation, forecast: GroupForecast, at: np.ndarray, word: str) -> str:
+    """What having them does to the probability asked about, proven or forecast; "" where there is no forecast of it."""
+    asked = escape_markdown(explanation.label_name)
+    if len(at) == 1 and explanation.number == "proven":
+        one = int(at[0])
+        loss = nats(float(explanation.shown[one]))
+        return f"Having {word}: **{effect(explanation, one)}** for {asked}, proven. Without it: **{loss}**. "
+    if forecast.probability is None:
+        return ""
+    return f"Having {word}: **{having(forecast.probability)}** for {asked}, by forecast. "
 
 
 def foresee(
@@ -119,7 +130,8 @@ def load(study: Study, explanation: Explanation, train_ids: tuple[int, ...]) -> 
 
 
 def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
-    card = scored_card(study, explanation, at)
+    tone = "helpful" if explanation.shown[at] > 0 else "harmful"
+    card = training_card(study, at, (effect(explanation, at),), tone)
     return replace(card, alt=f"chosen {card.alt}")
 
 

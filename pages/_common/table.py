@@ -13,9 +13,11 @@ from influence_core.experiments.explanation import COLUMN_WORDS
 from influence_core.exports import as_csv
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
+from influence_core.words import UNIT
 from pages._common.cards import card_face
 from pages._common.verdict import SHORT
-from pages._shell.address import go_to
+from pages._shell.address import View, go_to
+from pages._shell.own_params import ExplainParams
 
 ROWS = 200
 
@@ -24,24 +26,17 @@ Config = dict[str, Any]
 number = st.column_config.NumberColumn
 
 
-def show(study: Study, explanation: Explanation) -> None:
+def panel(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The table, linked with everything else by training id, and the downloads."""
-    title = f"Table of the {ROWS} most influential {explanation.examples}, and downloads"
-    folded = st.expander(title, key="ranking_folded", on_change="rerun")
-    if folded.open:
-        with folded:
-            _table(study, explanation)
-
-
-def _table(study: Study, explanation: Explanation) -> None:
-    rows = {name: values[:ROWS] for name, values in table(explanation).items()}
+    shown = ("rank", *_columns(explanation, params.unit), "label")
+    rows = {name: values[:ROWS] for name, values in table(explanation).items() if name in shown}
     event = st.dataframe(
         faces(study, rows["training_id"]) | rows,
         key=f"ranking_{explanation.test_id}_{explanation.label}",
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        column_config=face_column(study) | _columns(explanation),
+        column_config=face_column(study) | _columns(explanation, params.unit),
     )
     _open_row(event.selection.rows, rows["training_id"])
     download(study, explanation)
@@ -76,22 +71,25 @@ def _open_row(rows: list[int], ids: np.ndarray) -> None:
         st.session_state["row_opened"] = ""
 
 
-def _columns(explanation: Explanation) -> Config:
+def _columns(explanation: Explanation, unit: str) -> Config:
     return {
         "training_id": number("training id", format="%d"),
-        **_number_columns(explanation),
+        **_number_columns(explanation, unit),
         "distance": number("distance", format="%.2f"),
         "own_label_probability": number("p(own label)", format="percent"),
     }
 
 
-def _number_columns(explanation: Explanation) -> Config:
-    """Two columns for each number that is at hand."""
+def _number_columns(explanation: Explanation, unit: str) -> Config:
+    """A column for each number that is at hand, in the unit that was chosen."""
     found = {}
     for name in explanation.numbers:
         word, title = COLUMN_WORDS[name], SHORT[name]
-        found[f"{word}_loss_change_nats"] = number(f"{title}, nats", format="%+.3e")
-        found[f"{word}_probability_change"] = number(f"{title}, p({explanation.label_name})", format="%+.5f")
+        if unit == UNIT:
+            found[f"{word}_loss_change_nats"] = number(f"loss without it, nats: {title}", format="%+.3e")
+        else:
+            heading = f"having it, p({explanation.label_name}), pp: {title}"
+            found[f"{word}_effect_of_having_it_pp"] = number(heading, format="%+.3g")
     return found
 
 

@@ -8,12 +8,19 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import uploads
-from influence_core.data.brought.tables import MAX_CLASSES, SEED, TEST_SHARE, Choices, label_counts
+from influence_core.data.brought.tables import SEED, TEST_SHARE, Choices
 from influence_core.data.readers.cells import Option
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, survey
 from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
 from influence_core.data.readers.encodings import ENCODINGS
-from influence_core.data.readers.labels import look_alike
+from influence_core.data.readers.labels import (
+    MAX_CLASSES,
+    can_be_label,
+    label_counts,
+    look_alike,
+    perhaps_none,
+    rare_labels,
+)
 from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
@@ -106,7 +113,7 @@ def _choose(file: UploadedFile, table: Table, columns: tuple[Column, ...], known
     Raises:
         DataError: If no column can be a label.
     """
-    labels = [one.name for one in columns if 2 <= one.levels <= MAX_CLASSES]
+    labels = [one.name for one in columns if can_be_label(table, one)]
     if not labels:
         raise DataError(f"No column has 2 to {MAX_CLASSES} different values, as a label must.")
     first, second = st.columns(2)
@@ -165,11 +172,18 @@ def _choose_labels(file: UploadedFile, table: Table, choices: Choices) -> Choice
     without = st.multiselect(
         "Labels to leave out",
         sorted_levels(list(counts)),
-        [one for one, count in counts.items() if count < 2],
+        rare_labels(counts),
         key=f"table_without_{file.file_id}_{choices.label}",
-        help="A label that occurs once cannot be learned and tested: its row is proposed here.",
+        help=f"A label that occurs once cannot be learned and tested, and at most {MAX_CLASSES} can be told apart: the rarest "
+        "are proposed here.",
     )
     choices = replace(choices, leave_out=leave_out, without=tuple(without))
+    doubtful, are_labels = perhaps_none(one for one in counts if one not in without)
+    if doubtful and are_labels is None:
+        are_labels = _ask_none(file, choices.label, doubtful)
+        if are_labels is None:
+            return None
+        choices = replace(choices, none_is_label=are_labels)
     alike = look_alike(one for one in counts if one not in without)
     if not alike:
         return choices
@@ -182,6 +196,19 @@ def _choose_labels(file: UploadedFile, table: Table, choices: Choices) -> Choice
         horizontal=True,
     )
     return None if same is None else replace(choices, same_labels=same)
+
+
+def _ask_none(file: UploadedFile, label: str, doubtful: tuple[str, ...]) -> bool | None:
+    """Whether "none" and the like are labels."""
+    answer: bool | None = st.radio(
+        f"Is {escape_markdown(name_some(doubtful))} a label?",
+        [True, False],
+        index=None,
+        format_func={True: "Yes, like the others", False: "No, such a row has no label"}.__getitem__,
+        key=f"table_none_{file.file_id}_{label}",
+        horizontal=True,
+    )
+    return answer
 
 
 def _groups(columns: list[Column]) -> list[str]:

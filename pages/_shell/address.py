@@ -37,10 +37,11 @@ class View(Params):
         device: As in `devices.NAMES`.
         show: Which test images the chooser offers: "wrong", "unsure" or "all".
         of: Only test images of this true label; "" for every label.
-        page: Page of the chooser.
+        said: Only test images of which the model says this label; "" for every answer.
+        page: Page of the chooser; "" for the one that has the test example.
         open: Training id that is open; "" for none.
         out: Training ids chosen for retraining, comma-separated.
-        chart: Which chart of all training examples is shown: "distance" or "anatomy".
+        chart: Which view of all training examples is open, such as "distance", "table" or "anatomy".
         spot: "1" once a spot check by real retraining was asked for.
         beside: The explanation that is pinned, "study:test"; "" for none.
     """
@@ -55,7 +56,8 @@ class View(Params):
     device: str = param("auto", after=())
     show: str = param("wrong")
     of: str = param("")
-    page: str = param("1", after=("study", "show", "of"))
+    said: str = param("")
+    page: str = param("", after=("study", "show", "of", "said"))
     open: str = param("", after=QUESTION)
     out: str = param("", after=QUESTION)
     chart: str = param("distance", after=())
@@ -99,6 +101,11 @@ class View(Params):
         return whole("label")(self.of) if self.of else None
 
     @property
+    def only_said(self) -> int | None:
+        """The answer to which the chooser keeps, if any."""
+        return whole("label")(self.said) if self.said else None
+
+    @property
     def pinned(self) -> tuple[str, int] | None:
         """Study and test id of the explanation that is pinned, if one is."""
         if not self.beside:
@@ -107,14 +114,14 @@ class View(Params):
         return studies.find(study).name, _whole_test(test)
 
     @property
-    def page_number(self) -> int:
-        """Page of the chooser, from 1."""
-        return whole("page", least=1)(self.page)
+    def page_number(self) -> int | None:
+        """Page of the chooser, from 1; ``None`` for the one of the test example."""
+        return whole("page", least=1)(self.page) if self.page else None
 
     def check(self) -> None:
         """Raise `DataError` where the address asks for something that there cannot be."""
         _ = (self.spec, self.settings, self.test_id, self.opened, self.chosen, self.page_number)
-        _ = (self.only_label, self.pinned)
+        _ = (self.only_label, self.only_said, self.pinned)
         one_of(("", "1"), "The address asks for spot=“{}”, but it is 1 or not there.")(self.spot)
         known = ", ".join(devices.NAMES)
         one_of(devices.NAMES, f"There is no device “{{}}”; choose one of {known}.")(self.device)

@@ -6,30 +6,42 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from influence_core.data import CATALOGUE
+from influence_core.data.fetching import Download
 from influence_core.models import backbones
 from influence_core.progress import Progress
 from influence_core.store.remember import key_of
+from influence_core.studies import StudySpec, download_of
 from pages._shell.jobs import JobManager, await_job
 from pages._shell.places import DATA_VARIABLE, without_places
 
 
-def offer(data: str, folder: str) -> None:
-    """Where files are missing: say so, and download them only when asked to."""
-    row = CATALOGUE.get(data)
-    known = row.download if row else None
-    if known is None or not known.missing(folder):
-        return
-    st.title(f"{known.name} is not on this machine")
+def offer(spec: StudySpec, folder: str) -> None:
+    """Where a study's files are missing: say so, and download them only when asked to."""
+    known = download_of(spec)
+    if known is not None and known.missing(folder):
+        st.header(f"{known.name} is not on this machine")
+        offer_files(spec.source or spec.data, "This study needs", known, folder)
+        st.stop()
+
+
+def offer_files(name: str, who: str, known: Download, folder: str) -> None:
+    """The download of files that are missing, which only its button starts.
+
+    Args:
+        name: Of the data.
+        who: Needs them, with the verb.
+        known: How they are fetched.
+        folder: The data folder.
+    """
+    where = "/".join(one for one in (without_places(folder), known.where) if one)
     st.markdown(
-        f"This study needs {known.what} in `{without_places(folder)}/{known.where}`. You can put the files there, start the "
+        f"{who} {known.what} in `{where}`. You can put the files there, start the "
         f"app with the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "
         "only requests this app ever makes to the internet, and only when you press the button."
     )
-    if st.button(f"Download {known.name}", key=f"download_{data}", type="primary"):
-        st.session_state["downloading"] = data
-    _fetch(data, known.name, lambda progress: known.fetch(folder, progress))
-    st.stop()
+    if st.button(f"Download {known.name}", key=f"download_{name}", type="primary"):
+        st.session_state["downloading"] = name
+    _fetch(name, known.name, lambda progress: known.fetch(folder, progress))
 
 
 def offer_weights(folder: str) -> None:

@@ -102,6 +102,13 @@ def leave(job: Job[Any]) -> None:
         st.session_state["_watched_jobs"][job.key] = stopped
 
 
+def abandon(key: str) -> None:
+    """Wait no more for work that another question has overtaken; it is started again when it is asked for again."""
+    job = st.session_state.get("_watched_jobs", {}).pop(key, None)
+    if job is not None:
+        job.leave(browser.owner())
+
+
 def _left(job: Job[Any]) -> bool:
     """Whether this visitor stopped it; whoever did not is heard of."""
     if st.session_state["_watched_jobs"].get(job.key) is not job:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import poison, review, smooth_hinge, what_if
+from influence_core.experiments import causes, foils, poison, review, smooth_hinge, what_if
+from influence_core.reproduce import FIGURES
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -30,14 +31,64 @@ def _retrain(*after: str) -> bool:
     return param(False, flag("retrain"), after=(*ANSWER, "out", *after))
 
 
+ADDED = ("1", "5", "20")
+"""How many of the best candidates are added together."""
+
+
+def _cause(*after: str) -> int:
+    """The group that is taken out, counted from 1; 0 for none."""
+    places = range(max(causes.SIZES) + 1)
+    return param(
+        0, one_of_numbers(places, "There is no group number “{}”; choose one of {known}."), after=after
+    )
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
-    """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
-    train again without it (the panel "word")."""
+    """Of *Explain*.
 
+    Attributes:
+        cause: The group of examples that is taken out.
+        retrain: Whether to train again without the chosen ones.
+        unit: Of an effect: percentage points of having the example, or nats of loss when it is taken out.
+        map: Whether the maps of what matters lie over the pictures.
+        to: The label that the answer is to become, for what flips it.
+        word: A word of the open text that is edited.
+        panel: "word" to train again without that word.
+        pool: Where what is missing is looked for: "" for the test examples, "own", or the name of a study.
+        add: How many of the best candidates are added.
+        foil: The ranking beside the influence's; "" for the relative one.
+    """
+
+    cause: int = _cause(*ANSWER)
     retrain: bool = _retrain()
+    unit: str = param(
+        "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
+    )
+    map: bool = param(False, flag("map"), after=())
+    to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
+    pool: str = param("", after=("study",))
+    add: str = param(
+        "",
+        one_of(("", *ADDED), f"The address asks for add=“{{}}”, but it is {', '.join(ADDED)} or not there."),
+        after=(*QUESTION, "pool"),
+    )
+    foil: str = param(
+        "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
+    )
+
+
+@dataclass(frozen=True)
+class AskParams(Params):
+    """Of *Any question*: the test examples and the quantity, as `test_sets` and `targets` name them, the group that is
+    taken out, and whether to train again without the chosen ones. What there is the study knows: the page reads them."""
+
+    over: str = param("errors")
+    quantity: str = param("loss")
+    cause: int = _cause(*ANSWER, "over", "quantity")
+    retrain: bool = _retrain("over", "quantity")
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")
@@ -55,6 +106,20 @@ class PoisonParams(Params):
     poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
     k: int = param(50, whole("number of examples", least=1), after=())
     retrain: bool = _retrain("panel", "box", "poisons", "k")
+
+
+_FIGURES = ("", *FIGURES)
+
+
+@dataclass(frozen=True)
+class PaperParams(Params):
+    """Of *The figures*: the one that is open, whether to compute it, and on whose data."""
+
+    figure: str = param("", one_of(_FIGURES, "There is no figure “{}”; choose one of {known}."), after=())
+    data: str = param(
+        "", one_of(("", "paper"), "The address asks for data=“{}”, but it is paper or not there."), after=()
+    )
+    retrain: bool = param(False, flag("retrain"), after=("figure", "data"))
 
 
 @dataclass(frozen=True)
@@ -78,10 +143,10 @@ class WhatIfParams(Params):
 
 @dataclass(frozen=True)
 class LeaveOneOutParams(Params):
-    """Of *Forecast and truth*: how many are left out, the forecast shown, whether to train again without these few ("1")
-    or without each of all ("all")."""
+    """Of *Forecast and truth*: how many are left out (0: as many as is usual for the study), the forecast shown, whether to
+    train again without these few ("1") or without each of all ("all")."""
 
-    k: int = param(50, whole("number of examples", least=1), after=())
+    k: int = param(0, whole("number of examples", least=1), after=())
     panel: str = param("")
     retrain: str = param(
         "",
@@ -129,7 +194,7 @@ def _solvers(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class SolverComparisonParams(Params):
-    """Of *Solvers side by side*: the solvers compared; none for the page's choice."""
+    """Of *Solvers*: the solvers compared; none for the page's choice."""
 
     with_: tuple[str, ...] = param((), _solvers)
 
@@ -165,7 +230,7 @@ def _secret(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReviewParams(Params):
-    """Of *Review the suspects*: the review's name, the secret of one that is shared, the score that ranks, and how many
+    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, and how many
     labels to flip to practise."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {

@@ -194,7 +194,7 @@ SLOW = (
     $ reproduce fig5 --check --out {out} --json
     """,
 )
-FOLDED = ("ranking_folded", "table_folded", "own_words", "choose_another")
+FOLDED = ("table_folded", "own_words", "choose_another")
 """Keys of what a page shows once it is unfolded."""
 
 

@@ -37,8 +37,11 @@ def test_from_a_mistake_to_its_proof(page, theme):
     assert "New here?" in opened.inner_text("body")
     shot(opened, f"{theme}-1-open")
 
-    click(opened, opened.get_by_text("Least confident"), lambda: query(opened).get("show") == ["unsure"])
-    click(opened, opened.get_by_text("Misclassified ("), lambda: "show" not in query(opened))
+    opened.get_by_role("button", name="Misclassified (").click()
+    drawer = opened.get_by_test_id("stPopoverBody")
+    click(opened, drawer.get_by_text("Least confident"), lambda: query(opened).get("show") == ["unsure"])
+    click(opened, drawer.get_by_text("Misclassified ("), lambda: "show" not in query(opened))
+    opened.keyboard.press("Escape")
     cards = opened.locator(".st-key-tests button")
     assert cards.count() > 10
     assert "but it is" in cards.nth(3).get_attribute("aria-label")
@@ -113,7 +116,7 @@ def test_an_uploaded_picture_is_asked_about(page):
     drawn.paste(0, (28, 8, 33, 52))
     file = io.BytesIO()
     drawn.save(file, "PNG")
-    opened.get_by_role("button", name="Your own picture").click()
+    opened.get_by_role("button", name="Your own").click()
     opened.locator(".st-key-upload input[type=file]").set_input_files(
         {"name": "one.png", "mimeType": "image/png", "buffer": file.getvalue()}
     )
@@ -124,7 +127,7 @@ def test_an_uploaded_picture_is_asked_about(page):
 
 def test_a_file_that_is_no_picture_gets_a_sentence(page):
     opened = page("/?study=one-or-seven")
-    opened.get_by_role("button", name="Your own picture").click()
+    opened.get_by_role("button", name="Your own").click()
     opened.locator(".st-key-upload input[type=file]").set_input_files(
         {"name": "one.png", "mimeType": "image/png", "buffer": b"<html>not a picture</html>"}
     )

@@ -14,10 +14,12 @@ from influence_core import engines, reproduce, studies
 from influence_core.__main__ import main
 from influence_core.commands import reproduce as reproduce_command
 from influence_core.errors import DataError
-from influence_core.experiments import anatomy, at_hand, explain, questions, verdict
+from influence_core.experiments import additions, anatomy, at_hand, explain, questions, verdict
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
+from influence_core.studies import own as own_studies
 from influence_core.words import sign_rule
+from tests.data import test_torchvision_sets
 
 SMALL = ["explain", "--study", "one-or-seven"]
 
@@ -347,3 +349,100 @@ def test_precompute_trains_afresh_and_keeps_the_parameters(tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == [f"{trained['key']}.npz"]
     kept = studies.open_study(studies.find("one-or-seven"), Store(tmp_path))
     assert kept.from_store and kept.key == trained["key"]
+
+
+# ---------------------------------------------------------------------------------------- a set of torchvision
+
+
+def test_a_data_set_of_torchvision_is_named_and_explained(capsys, tmp_path, monkeypatch):
+    test_torchvision_sets.fashion(tmp_path)
+    monkeypatch.setattr(own_studies, "TRAINED_ON", 60)
+    monkeypatch.setattr(own_studies, "TESTED_ON", 20)
+    study = ["explain", "--study", "torchvision:fashion-mnist", "--test", "121", "--data", str(tmp_path)]
+    text = _run(capsys, *study)
+    assert "the model says Sneaker" in text and "Fashion-MNIST, softmax regression; n = 60" in text
+    assert _run(capsys, *study, "--download"), "what is there is not fetched again"
+
+
+def test_nothing_is_fetched_that_nobody_asked_for(capsys, tmp_path, monkeypatch):
+    asked = []
+
+    def answer(url, *_, **__):
+        asked.append(url)
+        raise OSError("no route")
+
+    monkeypatch.setattr("urllib.request.urlopen", answer)
+    study = ["explain", "--study", "torchvision:CIFAR10"]
+    assert main([*study, "--data", str(tmp_path)]) == 2 and not asked
+    assert (
+        "CIFAR-10 is not in" in (said := capsys.readouterr().err)
+        and "171 MB, from the University of Toronto" in said
+    )
+    assert main([*study, "--download"]) == 2 and not asked
+    assert (
+        "--download needs --data FOLDER, into which it puts the data set CIFAR-10 (171 MB"
+        in capsys.readouterr().err
+    )
+    assert main(["explain", "--download", "--data", str(tmp_path)]) == 2
+    assert "The data of “digits” are not fetched from anywhere." in capsys.readouterr().err
+    assert main([*study, "--data", str(tmp_path), "--download"]) == 2
+    assert asked and "CIFAR-10 could not be downloaded" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ missing
+
+
+def test_missing_ranks_adds_and_writes_what_the_library_says(capsys, tmp_path):
+    told = _json(
+        capsys, "missing", "--study", "one-or-seven", "--test", "5040", "--top", "3", "--prove",
+        "--csv", str(tmp_path / "list.csv"),
+    )  # fmt: skip
+    study = studies.open_study(studies.find("one-or-seven"))
+    question = questions.ask_truth(study, 5040)
+    pool = additions.held_out(study, question)
+    found = additions.run(study, question, pool)
+    best = found.order()[:3]
+    assert [row["id"] for row in told["best"]] == found.ids[best].tolist() == told["added"]["ids"]
+    assert [row["corrected_loss_change_nats"] for row in told["best"]] == pytest.approx(found.loss[best])
+    truth = additions.prove(study, question, pool, best.tolist())
+    assert told["added"]["actual"] == pytest.approx(truth.actual, rel=1e-4)
+    rows = list(csv.DictReader((tmp_path / "list.csv").open(encoding="utf-8")))
+    assert [int(row["id"]) for row in rows] == found.ids[found.order()].tolist()
+    text = _run(capsys, "missing", "--study", "one-or-seven", "--test", "5040", "--top", "2", "--prove")
+    assert "What is missing for test image 5040 to be" in text and "With these 2 the loss changes by" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--study", "digits-network"], "linear models"),
+        (["--top", "0"], "--top"),
+        (["--study", "one-or-seven", "--from", "diabetes"], "same things"),
+    ],
+    ids=str,
+)
+def test_missing_refuses_in_words(capsys, arguments, words):
+    assert main(["missing", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------------------------------- flip
+
+
+def test_flip_names_the_images_and_what_is_proven(capsys):
+    found = _json(capsys, "flip", "--study", "one-or-seven", "--test", "5040")
+    assert found["flipped"] and found["proven"] and found["minimal"]
+    assert found["size"] == len(found["train_ids"]) <= found["size_before_pruning"]
+    assert found["said"] != found["says"] and found["margin_after"] < -found["margin_bound"] < 0
+    text = _run(capsys, "flip", "--study", "one-or-seven", "--test", "5040")
+    assert f"Without {found['size']:,} of 1,092 training images it says {found['says']}" in text
+    assert "none of them can be put back" in text and str(found["train_ids"][0]) in text
+
+
+def test_flip_by_relabelling_takes_a_chosen_label(capsys):
+    found = _json(capsys, "flip", "--study", "one-or-seven", "--test", "5040", "--relabel")
+    assert len(found["new_labels"]) == found["size"] >= 1
+    again = ["flip", "--study", "one-or-seven", "--test", "5040", "--relabel", "--to", found["says"]]
+    assert _json(capsys, *again)["train_ids"] == found["train_ids"]
+    assert main(["flip", "--study", "one-or-seven", "--test", "5040", "--to", found["said"]]) == 2
+    assert "already" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import pytest
 from influence_core.data.brought.photo_folder import survey
 from influence_core.data.readers import archives
 from influence_core.data.readers.archives import unpack
+from influence_core.data.readers.encodings import FOR_NAMES
 from influence_core.errors import Cancelled, DataError
 from tests.data.test_image_folder import picture
 
@@ -193,6 +194,30 @@ def test_names_of_other_computers_are_decoded_before_they_are_cut_into_folders(p
     report = unpack(sent, place)
     assert sorted(inside(place)) == sorted(names)
     assert (report.skipped, report.encoding) == ((), encoding)
+
+
+@pytest.mark.parametrize("encoding", [*OF_OTHER_COMPUTERS, "utf-8"])
+def test_what_the_names_are_in_every_encoding_is_told(place, encoding):
+    names = OF_OTHER_COMPUTERS.get(encoding, ["Żółw/1.png", "Świnka/2.png"])
+    report = unpack(packed_raw([one.encode(encoding) for one in names]), place)
+    first, shown = report.readings[0]
+    parts = [part for one in names for part in one.removesuffix(".png").split("/") if not part.isascii()]
+    assert first == encoding and shown.split(", ")[0].removesuffix(".png") == parts[0]
+    assert sorted(dict(report.readings)) == sorted(FOR_NAMES), "and all the others, to choose from"
+
+
+def test_a_chosen_encoding_is_that_of_all_names_that_do_not_say_theirs(tmp_path):
+    raw = [one.encode("cp866") for one in OF_OTHER_COMPUTERS["cp866"]]
+    entries = packed_raw(raw)
+    guess = unpack(entries, tmp_path / "guess").readings[0][0]
+    report = unpack(entries, tmp_path / "chosen", encoding="koi8_r")
+    assert (guess, report.encoding, report.readings[0][0]) == ("cp866", "koi8_r", "cp866")
+    assert sorted(inside(tmp_path / "chosen")) == sorted(one.decode("koi8_r") for one in raw)
+    said = packed({"猫/1.png": b"x", "собака/1.png": b"x"})
+    assert unpack(said, tmp_path / "said", encoding="cp932").encoding == ""
+    assert sorted(inside(tmp_path / "said")) == ["собака/1.png", "猫/1.png"], "they say that they are UTF-8"
+    with pytest.raises(DataError, match="no encoding 'klingon'"):
+        unpack(entries, tmp_path / "none", encoding="klingon")
 
 
 class RawName(zipfile.ZipInfo):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from influence_core import studies
-from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import MOVED, home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.errors import DataError
@@ -104,6 +104,7 @@ def old_cache(folder):
     store.put(table, {}, facts)
     store.put(digest("table's content", table), {"content": np.frombuffer(TABLE, np.uint8)}, {})
     store.put("d" * 64, {"theta": np.zeros(3)}, {"value": {}})
+    store.put("e" * 64, {"picture": np.arange(4.0)}, {})
     return name, zipped, review, table
 
 
@@ -120,13 +121,50 @@ def test_what_earlier_versions_kept_in_the_cache_is_moved_over_once(tmp_path):
         Choices("bought"),
         30,
     )
+    assert asked.recall(store, "e" * 64).tolist() == [0, 1, 2, 3], "the link of a picture still works"
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert [one for one in left if not one.startswith("home/")] == sorted([f"{'d' * 64}.npz", MOVED])
 
 
 def test_what_is_in_the_making_when_a_process_dies_is_gone_at_the_next_start(tmp_path):
     folder = tmp_path / "home"
-    for name in ("uploads/" + "a" * 64, "tables/" + "b" * 32, "recipes/own-" + "c" * 32, "d" * 64):
+    for name in (
+        "uploads/" + "a" * 64,
+        "tables/" + "b" * 32,
+        "asked/" + "e" * 64,
+        "recipes/own-" + "c" * 32,
+        "d" * 64,
+    ):
         (folder / f"{name}-x1y2.tmp" / "deep").mkdir(parents=True)
     home_of(Store(tmp_path))
     assert list(folder.rglob("*.tmp")) == []
+
+
+def test_a_picture_that_was_asked_about_is_kept_for_good_and_is_its_owners(store):
+    x = np.linspace(0, 1, 784)
+    anna, bert = (asked.keep(store, x, one) for one in ("anna", "bert"))
+    assert anna != bert and asked.keep(store, x, "anna") == anna, (
+        "its name cannot be guessed from the picture"
+    )
+    assert np.array_equal(asked.recall(store, anna), x)
+    for path in store.folder.glob("*.npz"):
+        path.unlink()  # the cache forgets
+    assert [one.key for one in asked.of(store, "anna")] == [anna]
+    asked.remove(store, "anna")
+    with pytest.raises(DataError, match="not on the server"):
+        asked.recall(store, anna)
+    assert np.array_equal(asked.recall(store, bert), x)
+    assert not (home_of(store).folder / "asked" / anna).exists()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../recipes", "0" * 64, "x" * 64])
+def test_only_names_of_pictures_are_opened(store, name):
+    with pytest.raises(DataError, match="not on the server"):
+        asked.recall(store, name)
+
+
+def test_a_picture_without_room_is_refused_and_leaves_nothing(tmp_path):
+    store = Store(tmp_path, limit_bytes=1000)
+    with pytest.raises(DataError, match="keeps at most"):
+        asked.keep(store, np.zeros(784), "anna")
+    assert asked.of(store, "anna") == () and list(home_of(store).folder.rglob("*.npy")) == []

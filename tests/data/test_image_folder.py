@@ -84,7 +84,10 @@ def test_folders_for_training_and_testing_are_the_split(tmp_path, test):
         assert found.class_names[found.labels[id]] == name.split("/")[1]
         assert_array_equal(found.thumbs[id], read_photo(tmp_path / name, 64))
     assert skipped(found) == {
-        "pictures of a class without any in train": (4, tuple(f"{test}/yetis/00{at}.png" for at in range(3))),
+        "pictures of a class without any to train on": (
+            4,
+            tuple(f"{test}/yetis/00{at}.png" for at in range(3)),
+        ),
         f"folders beside train and {test}": (1, ("other",)),
     }
 

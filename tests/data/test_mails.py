@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.testing import assert_array_equal
 from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from influence_core.data import load
@@ -190,5 +190,22 @@ def test_the_vocabulary_is_what_enough_texts_hold():
 
 def test_the_table_counts_known_words_only():
     x = bag_of_words.table(["Free free patch", "unknown", "patch"], ("free", "patch"))
-    assert_array_equal(x.numpy(), [[2, 1], [0, 0], [0, 1]])
-    assert x.dtype == torch.float64
+    assert_array_equal(x.toarray(), [[2, 1], [0, 0], [0, 1]])
+    assert (x.dtype, x.nnz) == (np.float64, 3)
+
+
+@pytest.mark.parametrize("most", [None, 30, 7])
+def test_the_vocabulary_is_that_of_scikit_learn(most):
+    letters = np.random.default_rng(0).integers(97, 103, (60, 40, 2)).astype(np.uint8)
+    texts = [" ".join(word.tobytes().decode() for word in text) for text in letters]
+    counter = CountVectorizer(analyzer=bag_of_words.words, min_df=25, max_features=most).fit(texts)
+    assert bag_of_words.vocabulary(texts, 25, most) == tuple(counter.get_feature_names_out())
+
+
+def test_more_words_than_a_language_has_are_refused(monkeypatch):
+    texts = ["free money", "free kernel patch"]
+    monkeypatch.setattr(bag_of_words, "MAX_DIFFERENT", 4)
+    assert bag_of_words.vocabulary(texts, 2) == ("free",)
+    monkeypatch.setattr(bag_of_words, "MAX_DIFFERENT", 3)
+    with pytest.raises(DataError, match="more than 3 different words"):
+        bag_of_words.vocabulary(texts, 2)

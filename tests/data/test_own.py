@@ -17,7 +17,7 @@ from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError
 from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
-from tests.data.test_archives import packed, pets
+from tests.data.test_archives import packed, packed_raw, pets
 from tests.data.test_image_folder import fill, skipped
 
 FIELDS = {
@@ -54,6 +54,26 @@ def test_an_upload_is_kept_once_under_its_content(store):
     assert sorted(one.name for one in first.folder.iterdir()) == ["cats", "dogs"]
 
 
+def test_other_names_are_another_upload_and_so_another_study(store):
+    raw = [f"{kind}/{at}.png".encode("cp932") for kind in ("ネコ", "イヌ") for at in range(6)]
+    zip_ = packed_raw(raw)
+    guessed = picture_uploads.keep(store, zip_, "a.zip", owner="me")
+    chosen = picture_uploads.keep(store, zip_, "a.zip", owner="me", encoding="gb18030")
+    assert guessed.key != chosen.key and (guessed.encoding, chosen.encoding) == ("cp932", "gb18030")
+    assert sorted(one.name for one in guessed.folder.iterdir()) == ["イヌ", "ネコ"]
+    assert picture_uploads.recall(store, chosen.key) == chosen and dict(chosen.readings)["cp932"].startswith(
+        "ネコ"
+    )
+    names = [recipes.name_of(FIELDS | {"source": f"zip:{one.key}"}, "me") for one in (guessed, chosen)]
+    assert names[0] != names[1]
+    kept = recipes.keep(store, FIELDS | {"source": f"zip:{guessed.key}"}, "me")
+    recipes.discard(store, guessed.key, "me")
+    recipes.discard(store, chosen.key, "me")
+    assert uploads_of(store) == [guessed.key], "a study is built from it"
+    recipes.remove(store, kept, "me")
+    assert uploads_of(store) == []
+
+
 def test_two_people_may_send_the_same_at_once(store):
     content = packed(pets(20)).getvalue()
     with ThreadPoolExecutor(4) as pool:
@@ -79,7 +99,7 @@ def test_what_does_not_fit_is_refused_and_nobodys_pictures_make_room(tmp_path):
     picture_uploads.remove(store, made[0], "")
     picture_uploads.remove(store, made[0], "")
     assert picture_uploads.keep(store, packed({"cats/1.png": os.urandom(15_000)}), "large.zip")
-    with pytest.raises(DataError, match="pictures are not on this machine.*Upload the zip again"):
+    with pytest.raises(DataError, match="zip is not on this machine.*Upload it again"):
         picture_uploads.recall(store, made[0])
 
 
@@ -99,7 +119,7 @@ def test_what_fails_or_is_cancelled_leaves_nothing(store, monkeypatch):
 
 @pytest.mark.parametrize("key", ["", "..", "../../etc", "0" * 64, "A" * 64, "/etc"])
 def test_other_keys_are_not_there(store, key):
-    with pytest.raises(DataError, match="pictures are not on this machine"):
+    with pytest.raises(DataError, match="zip is not on this machine"):
         picture_uploads.recall(store, key)
 
 

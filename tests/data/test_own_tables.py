@@ -1,5 +1,7 @@
 """Tables as people really bring them: each kind with an example of its own; read right, asked about, or refused in words."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.readers import numbers
 from influence_core.data.readers.columns import Column, numbers_in, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
-from influence_core.data.readers.labels import has_no_label
+from influence_core.data.readers.labels import can_be_label, has_no_label, label_counts, rare_labels
 from influence_core.errors import DataError
 
 ROWS = 24
@@ -318,6 +320,36 @@ def test_words_for_nothing_are_no_labels(word):
     assert has_no_label(["none", "no", word]).tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize("word", ["None", "none", "?", "-", "Missing"])
+def test_a_word_that_may_mean_nothing_is_no_label_beside_numbers(word):
+    table = labelled(["0", "1", word, "1.0"])
+    assert label_counts(table, "y") == {"0": 6, "1": 12}
+    with pytest.raises(DataError, match=r"'y' holds no label in row 3"):
+        data_set(table, Choices("y"))
+    made, notices = data_set(table, Choices("y", leave_out=True))
+    assert made.class_names == ("0", "1") and notices[0] == f"No label: '{word}'."
+
+
+@pytest.mark.parametrize("word", ["None", "none", "?", "missing"])
+def test_beside_words_somebody_is_asked(word):
+    table = labelled(["leicht", "schwer", word])
+    with pytest.raises(
+        DataError, match=f"'{re.escape(word)}' in 'y' may be a label, or mean that there is none"
+    ):
+        data_set(table, Choices("y"))
+    made, _ = data_set(table, Choices("y", none_is_label=True))
+    assert len(made.class_names) == 3 and word in made.class_names
+    made, _ = data_set(table, Choices("y", none_is_label=False, leave_out=True))
+    assert made.class_names == ("leicht", "schwer")
+    left_out, _ = data_set(table, Choices("y", without=(word,)))
+    assert left_out.class_names == ("leicht", "schwer")
+
+
+@pytest.mark.parametrize("pair", [["+", "-"], ["some", "none"], ["1", "?"]])
+def test_of_two_labels_both_are_labels(pair):
+    assert sorted(data_set(labelled(pair), Choices("y"))[0].class_names) == sorted(pair)
+
+
 @pytest.mark.parametrize("other", ["JA", "Ja", "ｊａ"])
 def test_labels_that_look_alike_are_asked_about(other):
     table = labelled(["ja", "nein", other, "ja"])
@@ -325,6 +357,55 @@ def test_labels_that_look_alike_are_asked_about(other):
         data_set(table, Choices("y"))
     assert data_set(table, Choices("y", same_labels=True))[0].class_names == ("ja", "nein")
     assert len(data_set(table, Choices("y", same_labels=False))[0].class_names) == 3
+
+
+def test_a_label_with_many_rare_values_is_offered_and_its_rare_ones_are_proposed():
+    lines = ["alter,diagnose"] + [f"{20 + at % 30},{'ABC'[at % 3]}" for at in range(200)]
+    lines += [f"{at % 90},selten {at}" for at in range(80)]
+    table = read("\n".join(lines).encode())
+    age, diagnosis = survey(table)
+    assert (can_be_label(table, age), can_be_label(table, diagnosis)) == (False, True)
+    rare = rare_labels(label_counts(table, "diagnose"))
+    assert len(rare) == 80
+    with pytest.raises(DataError, match="83 different values; a label has 2 to 50. Leave the rare ones out"):
+        data_set(table, Choices("diagnose"))
+    made, notices = data_set(table, Choices("diagnose", without=rare))
+    assert (
+        made.class_names == ("A", "B", "C") and "80 of 280 rows have a label that was left out" in notices[-1]
+    )
+
+
+def test_of_more_labels_than_a_model_can_tell_apart_the_most_frequent_are_kept():
+    counts = {f"l{at}": 100 - at for at in range(60)}
+    assert rare_labels(counts) == tuple(f"l{at}" for at in range(50, 60))
+
+
+def test_names_of_rows_are_no_label():
+    lines = ["name,alter"] + [f"Kim {at % 120},{at}" for at in range(400)]
+    table = read("\n".join(lines).encode())
+    assert not can_be_label(table, survey(table)[0])
+
+
+DOUBLED = {
+    "twice": ("größe,größe,urteil", ("größe", "größe (2)", "urteil"), "“größe” is “größe (2)” here"),
+    "three times": ("a,a,a", ("a", "a (2)", "a (3)"), "“a” is “a (3)” here"),
+    "the number is taken": ("a,a,a (2)", ("a", "a (3)", "a (2)"), "“a” is “a (3)” here"),
+    "in spaces only": ("体重 ,体重, 判定", ("体重", "体重 (2)", "判定"), "“体重” is “体重 (2)” here"),
+    "an unnamed one is called like a named one": (
+        "column 2,,y",
+        ("column 2", "column 2 (2)", "y"),
+        "“column 2 (2)”",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DOUBLED)
+def test_columns_of_one_name_are_numbered_and_said(kind):
+    header, names, said = DOUBLED[kind]
+    rows = "".join(f"{20 + at * 7 % 40},{at % 5 + 0.5},{'pq'[at % 2]}\n" for at in range(ROWS))
+    table = read(f"{header}\n{rows}".encode())
+    assert table.columns == names and said in " ".join(table.notices)
+    assert len(data_set(table, Choices(names[2]))[0].class_names) == 2
 
 
 def test_rare_labels_can_be_left_out():

@@ -89,7 +89,7 @@ def test_pictures_to_test_on_of_no_class_that_is_known_leave_the_split_to_be_dra
     fill(tmp_path / "val", {"images": 4}, start=50)
     found = survey(tmp_path)
     assert counts(found) == {"cats": (8, 2), "dogs": (8, 2)}
-    assert skipped(found)["pictures of a class without any in train"][0] == 4
+    assert skipped(found)["pictures of a class without any to train on"][0] == 4
     assert found.notes == ("“val” and “train” have no class in common: the split is drawn of “train”.",)
 
 

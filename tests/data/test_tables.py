@@ -250,7 +250,6 @@ REFUSED = {
         HEADER.encode() + b'1,2,"' + b"x" * 10**6 + b'",y,no\n',
         "line 2 has more than 131,072 characters",
     ),
-    "two columns of one name": (b"a,a,bought\n1,2,yes\n", "Two columns are called 'a'"),
     "ten thousand columns": (
         ",".join(f"c{at}" for at in range(10_000)).encode() + b"\n",
         "10,000 columns; at most 1,000",
@@ -313,6 +312,23 @@ def test_a_file_too_large_is_refused_before_it_is_read(tmp_path, monkeypatch):
         read(bytes(delimited.MAX_BYTES + 1))
     with pytest.raises(DataError, match="could not be read: No such file"):
         read_file(tmp_path / "nowhere.csv")
+
+
+@pytest.mark.parametrize("sign", [",", '"', "x", "a,"])
+def test_a_line_without_end_is_refused_before_it_is_cut_into_cells(sign):
+    content = b"a,b\n" + sign.encode() * (2 * 10**6 + 1)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"Line 2 has [24],000,0\d\d characters; at most 2,000,000"):
+        read(content)
+    assert tracemalloc.get_traced_memory()[1] < 40 * 10**6
+    tracemalloc.stop()
+
+
+def test_more_lines_than_can_be_read_are_refused(monkeypatch):
+    monkeypatch.setattr(delimited, "MAX_LINES", 40)
+    with pytest.raises(DataError, match="has 41 lines; at most 40 can be read"):
+        read(as_csv(rows(40)))
+    assert len(read(as_csv(rows(39))).frame) == 39
 
 
 def test_a_hundred_thousand_categories_are_refused_before_they_become_features(monkeypatch):

@@ -209,6 +209,15 @@ def test_too_many_megabytes_are_refused(folder, monkeypatch):
         load("text-folder", str(folder))
 
 
+def test_texts_that_take_too_much_memory_are_refused(folder, monkeypatch):
+    """One wide letter makes a text four times as long in memory as on the disk."""
+    monkeypatch.setattr(text_bytes, "MAX_MEMORY", 10**6)
+    load("text-folder", str(folder))
+    (folder / "texts" / SPAM / "wide.txt").write_text("🐈" + "a" * 300_000, encoding="utf-8")
+    with pytest.raises(DataError, match="more than 1 MB; so many can be read"):
+        load("text-folder", str(folder))
+
+
 def test_a_file_of_300_megabytes_is_skipped_before_it_is_read_whole(folder):
     with (folder / "texts" / HAM / "large.txt").open("wb") as file:
         file.truncate(300 * 10**6)  # a hole: takes no room on the disk

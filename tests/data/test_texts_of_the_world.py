@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from influence_core import studies
 from influence_core.data.brought import own
-from influence_core.data.readers import mail_text, text_folder
+from influence_core.data.readers import mail_text, page_text, text_folder
 from influence_core.errors import DataError
 from influence_core.experiments import explain, questions, word_edit
 from influence_core.studies import StudySpec
@@ -42,7 +43,8 @@ def test_sixty_reviews_of_a_language_are_learnt(tmp_path, monkeypatch, language,
     assert (len(study.data.train), len(study.data.test), study.data.kind) == (48, 12, "text")
     assert study.predictions.accuracy >= 0.9
     held_out = toy_mails.reviews(language, 200, seed=1)
-    x = text_folder.bag_of_words.table([text for text, _ in held_out], study.data.feature_names)
+    counts = text_folder.bag_of_words.table([text for text, _ in held_out], study.data.feature_names)
+    x = torch.from_numpy(counts.toarray())
     answers = [study.data.class_names[at] for at in study.probabilities(x).argmax(1)]
     assert np.mean([said == label for said, (_, label) in zip(answers, held_out, strict=True)]) >= 0.9
     assert study.data.warnings == ()
@@ -252,6 +254,29 @@ def test_a_mail_of_html_loses_its_tags():
     content = HEAD + b"Content-Type: text/html; charset=utf-8\n\n" + HTML.encode()
     assert mail_text.of_mail(content).text == "Találkozó\nKöszönöm szépen"
     assert mail_text.of_text(HTML) == "Köszönöm szépen"
+
+
+PAGES = {
+    "<!DOCTYPE html><HTML><HEAD><TITLE>a<b</TITLE></HEAD><BODY bgcolor=red>Hi<br/>there &lt;b&gt;": "Hi\nthere <b>",
+    "<p>a<!-- x > y -->b</p><td class='c'>c</td>": "ab\nc",
+    "a <script>if (a<b) x('</p>')</SCRIPT> b<style>p {}</style> c": "a b c",
+    "1 < 2 &amp; 5 <6> 7 <": "1 < 2 & 5 <6> 7 <",
+    "x <a href=": "x",
+    "x <!-- y": "x",
+    "x <script> y": "x",
+    "x <title>y</title": "x",
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_what_a_browser_would_show(page):
+    assert page_text.without_tags(page) == PAGES[page]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["<a ", "<!--", "<script>", "</", "<", "&#", "<a>", "<title "])
+def test_a_page_of_tags_without_end_is_read_in_one_pass(piece):
+    page_text.without_tags("<p>" + piece * 200_000)  # the standard library's parser takes minutes for some
 
 
 def test_texts_that_only_look_like_mails_are_texts():

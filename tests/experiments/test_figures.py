@@ -10,14 +10,15 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
 from influence_core.experiments.anatomy import Anatomy
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.flip_curve import FlipCurve
 from influence_core.experiments.group_forecast import GroupForecast
-from influence_core.experiments.pixels import PixelMap
 from influence_core.experiments.take_out import TakeOut
 from influence_core.experiments.what_if import Calibration
 from influence_core.figures.anatomy import GREEN, RED, anatomy
+from influence_core.figures.confusion import confusion
 from influence_core.figures.explain import SAMPLE, TOP, influence_against_distance, probabilities
+from influence_core.figures.flip import flip_curve
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
-from influence_core.figures.pixels import pixel_map
 from influence_core.figures.take_out import before_and_after
 from influence_core.figures.what_if import calibration
 from influence_core.words import nats
@@ -66,11 +67,6 @@ def pieces(n: int) -> Anatomy:
     )
 
 
-def pixels() -> PixelMap:
-    rng = np.random.default_rng(2)
-    return PixelMap(7, rng.random((28, 28)), 1e-4 * rng.normal(size=(28, 28)))
-
-
 def taken_out() -> TakeOut:
     before, after = np.array([0.1, 0.6, 0.3]), np.array([0.05, 0.4, 0.55])
     return TakeOut(0.41, 0.0, before, after, 1e-12, 1e-10, True, 0.1, (1, 2), GroupForecast(0.4))
@@ -81,14 +77,23 @@ def groups(predicted=(0.3, -0.2, 0.01), actual=(0.5, -0.3, -0.02)) -> Calibratio
 
 
 SOME, LOTS = explanation(2_000), explanation(MANY)
+
+
+def giving_way():
+    """Label 1 loses to label 2 as ten examples go."""
+    probabilities = np.array([[0.1, 0.8, 0.1], [0.1, 0.6, 0.3], [0.1, 0.44, 0.46]])
+    return FlipCurve(np.array([0, 5, 10]), np.array([2.0, 0.7, -0.1]), np.full(3, 1e-4), probabilities)
+
+
 FIGURES = {
     "probabilities": lambda: probabilities(SOME),
     "influence against distance": lambda: influence_against_distance(SOME, 5_003, [5_000, 5_006]),
     "anatomy": lambda: anatomy(pieces(2_000), "one"),
     "anatomy as in the paper": lambda: anatomy(pieces(2_000), paper=True),
-    "pixel map": lambda: pixel_map(pixels(), "one"),
+    "confusion": lambda: confusion(np.eye(3, dtype=int), NAMES),
     "before and after": lambda: before_and_after(taken_out(), NAMES, 1),
     "calibration": lambda: calibration(groups()),
+    "flip curve": lambda: flip_curve(giving_way(), NAMES, 1, 2),
     "calibration of nothing": lambda: calibration(groups((0.0, 0.0), (0.0, 0.0))),
 }
 
@@ -253,24 +258,32 @@ def result_label(trace):
     return bool(same)
 
 
-# ------------------------------------------------------------------------------------------------ pixel map
+# ------------------------------------------------------------------------------------------------- confusion
 
 
-def test_ink_that_would_raise_the_loss_is_orange_on_a_symmetric_scale():
-    result = pixels()
-    heat, strokes = pixel_map(result, "one").data
-    assert_array_equal(heat.z, result.loss_change)
-    assert -heat.zmin == heat.zmax == np.abs(result.loss_change).max()
-    scale = [colour for _, colour in heat.colorscale]
-    assert (scale[0], scale[-1]) == (HELPFUL.both, HARMFUL.both)
-    assert "nats for “one”" in heat.hovertemplate
-    assert_array_equal(strokes.z, result.picture)
+def test_the_cells_of_a_confusion_matrix_are_what_can_be_clicked():
+    counts = np.array([[5, 1, 0], [0, 7, 2], [0, 0, 0]])
+    figure = confusion(counts, ("<b>a</b>", "b", "c"), (1, 2))
+    shade, cells = figure.data
+    assert dict(zip(map(tuple, cells.customdata), cells.text, strict=True)) == {
+        (0, 0): "5",
+        (0, 1): "1",
+        (1, 1): "7",
+        (1, 2): "2",
+    }
+    assert_array_equal(np.asarray(shade.z) > 0, [[0, 1, 0], [0, 0, 1], [0, 0, 0]])
+    assert "<b>a" not in str(figure.layout.xaxis.ticktext)
+    (kept,) = figure.layout.shapes
+    assert (kept.x0, kept.x1, kept.y0, kept.y1) == (1.5, 2.5, 0.5, 1.5)
 
 
-def test_a_map_of_nothing_is_drawn_too():
-    nothing = PixelMap(7, np.zeros((28, 28)), np.zeros((28, 28)))
-    heat, _ = pixel_map(nothing, "one").data
-    assert heat.zmin < 0 < heat.zmax
+def test_the_effect_of_having_an_example_is_drawn_where_it_is_asked_for():
+    in_points = influence_against_distance(SOME, 5_003, unit="pp")
+    for trace in clickable(in_points):
+        at = [SOME.position(one[0]) for one in trace.customdata]
+        assert_allclose(trace.y, -100 * SOME.effects.probability[at], rtol=1e-5)
+    assert "pp" in in_points.layout.yaxis.title.text
+    assert "nats" in influence_against_distance(SOME).layout.yaxis.title.text
 
 
 # ------------------------------------------------------------------------------------------ before and after
@@ -350,3 +363,14 @@ def test_class_names_of_somebody_elses_are_shown_to_the_letter():
     ):
         drawn = str(figure.to_dict())
         assert "<a href" not in drawn and "&lt;a href" in drawn
+
+
+# ----------------------------------------------------------------------------------------------- flip curve
+
+
+def test_the_label_that_goes_is_blue_and_the_one_that_comes_orange():
+    goes, comes = flip_curve(giving_way(), NAMES, 1, 2).data
+    assert (goes.line.color, comes.line.color) == (HELPFUL.both, HARMFUL.both)
+    assert list(goes.y) == [0.8, 0.6, 0.44] and list(comes.y) == [0.1, 0.3, 0.46]
+    assert list(goes.x) == [0, 5, 10]
+    assert len(flip_curve(giving_way(), NAMES, 1, 1).data) == 1

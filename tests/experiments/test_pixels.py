@@ -67,3 +67,15 @@ def test_the_strongest_pixel_keeps_its_sign(study, answer):
 def test_an_unknown_image_is_refused_in_words(study, answer, train_id):
     with pytest.raises(DataError, match=f"no training image {train_id}"):
         pixels.run(study, answer, train_id)
+
+
+def test_the_test_pictures_own_map_is_the_slope_of_its_loss(study, answer):
+    result = pixels.of_test(study, answer)
+    assert result.train_id is None
+    assert_array_equal(result.picture.ravel(), answer.x)
+    theta, flat = study.theta.numpy(), result.loss_change.ravel()
+    for pixel in (int(np.abs(flat).argmax()), 0, 400):
+        x = np.stack([answer.x, answer.x])
+        x[:, pixel] += STEP, -STEP
+        up, down = references.losses(theta, x, [answer.label] * 2, "logistic")
+        assert_allclose(flat[pixel], (up - down) / (2 * STEP), rtol=1e-5, atol=1e-9)

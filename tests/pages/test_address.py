@@ -20,6 +20,7 @@ FULL = {
     "device": "cpu",
     "show": "unsure",
     "of": "1",
+    "said": "2",
     "page": "3",
     "open": "12",
     "out": "12,40",
@@ -37,7 +38,7 @@ WHAT_IF = {
     "retrain": "groups",
 }
 KEPT_FOR_ANOTHER_TEST = {
-    *("study", "solver", "damping", "curvature", "device", "show", "of", "page", "chart", "beside"),
+    *("study", "solver", "damping", "curvature", "device", "show", "of", "said", "page", "chart", "beside"),
     *("panel", "k", "group", "edit", "to", "weight"),
 }
 KEPT_FOR_ANOTHER_STUDY = {"solver", "device", "chart", "beside", "k"}
@@ -74,7 +75,7 @@ def test_what_the_full_view_means():
     assert full.spec.name == "one-or-seven"
     assert full.settings == SolverSettings("cg", 0.25, "hessian")
     assert (full.test_id, full.opened, full.chosen) == (5040, 12, (12, 40))
-    assert (full.only_label, full.page_number) == (1, 3)
+    assert (full.only_label, full.only_said, full.page_number) == (1, 2, 3)
     assert full.settings_changed
     assert full.pinned == ("one-or-seven", 5041)
 
@@ -85,7 +86,7 @@ def test_what_the_empty_view_means():
     assert empty.spec.name == DEFAULT_STUDY == "digits"
     assert empty.settings == SolverSettings()
     assert (empty.test_id, empty.opened, empty.chosen, empty.only_label) == (None, None, (), None)
-    assert empty.page_number == 1
+    assert empty.page_number is None
     assert not empty.settings_changed
 
 
@@ -120,6 +121,7 @@ def test_pages_count_from_one(page, number):
         ({"picture": "cd" * 32}, KEPT_FOR_ANOTHER_TEST),
         ({"show": "all"}, {*FULL, *WHAT_IF} - {"page"}),
         ({"of": "0"}, {*FULL, *WHAT_IF} - {"page"}),
+        ({"said": "0"}, {*FULL, *WHAT_IF} - {"page"}),
         ({"open": "7"}, {*FULL, *WHAT_IF}),
         ({"ask": "7"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),
         ({"damping": "1"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),

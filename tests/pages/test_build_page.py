@@ -7,15 +7,15 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from influence_core.data.brought import own, recipes
+from influence_core.data.brought import own, picture_uploads, recipes, torchvision_sets
 from influence_core.errors import DataError
 from influence_core.models import backbones
-from pages._parts.build import bring, visit
+from pages._parts.build import bring, model, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
-from tests.data import test_idx_files, test_text_folder
-from tests.data.test_archives import ATTACKS, packed, packed_entries, pets
+from tests.data import test_idx_files, test_text_folder, test_torchvision_sets
+from tests.data.test_archives import ATTACKS, RawName, packed, packed_entries, pets
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
@@ -107,7 +107,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     )
     assert "**Pets of mine** is trained on 10 images" in said(at)
     side = at.selectbox(key="side_study")
-    assert side.value == kept.name and "Built here: Pets of mine" in side.options
+    assert side.value == kept.name and "Built here: Pets of mine · ready" in side.options
     uploaded["file"] = None
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
@@ -249,7 +249,7 @@ def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
         "l2": 0.1,
         "source": "zip:",
     }
-    assert "pictures are not on this machine" in said(settle(at))
+    assert "zip is not on this machine" in said(settle(at))
     uploaded["file"] = None  # the browser forgets it
     press(at, "build_back")
     assert "Sent before: my pets.zip" in said(at).replace("\\", "") and "build_train" in keys(at)
@@ -333,7 +333,7 @@ def test_the_list_survives_a_recipe_that_names_a_removed_upload():
     name = recipes.keep(results.get_store(), fields)
     assert "Lost" in said(visit_page(PAGE))
     at = visit_page("explain", name)
-    assert "pictures are not on this machine" in said(at)
+    assert "zip is not on this machine" in said(at)
 
 
 # ----------------------------------------------------------------------------------------------- other networks
@@ -367,7 +367,7 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     monkeypatch.setattr(backbones, "download", fail)
     at = press(visit_page(PAGE), "download_weights")
     assert any("no network" in one.value for one in at.error)
-    assert any("Your studies" in one.value for one in at.subheader)
+    assert any("Your studies" in one.value for one in at.header)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error
 
@@ -416,3 +416,115 @@ def test_a_folder_of_texts_that_cannot_be_split_is_refused_before_training_and_n
     assert "one is needed to train on and one to test on" in said(at)
     assert "build_train" not in keys(at)
     assert not any(str(folder) in one.value for one in at.error)
+
+
+# ---------------------------------------------------------------------------------------- a set of torchvision
+
+
+def name_set(at, name):
+    at.selectbox(key="build_set").set_value(name)
+    return settle(at)
+
+
+def test_a_data_set_of_torchvision_is_read_out_of_the_data_folder(folder, monkeypatch):
+    test_torchvision_sets.fashion(folder)
+    monkeypatch.setattr(model, "TRAINED_ON", 80)
+    at = name_set(choose(visit_page(PAGE), bring.SET), "FashionMNIST")
+    assert "**10 classes**, **120** pictures to train on and **40** to test on." in said(at)
+    assert [one.label for one in at.number_input] == [
+        "Pictures to train on, of 120",
+        "Pictures to test on, of 40",
+    ]
+    at.number_input(key="build_n_test_torchvision:FashionMNIST").set_value(30)
+    at.selectbox(key="build_backbone").set_value("")
+    train(at)
+    (kept,) = built()
+    assert kept.fields["source"] == "torchvision:FashionMNIST"
+    assert (kept.fields["n_train"], kept.fields["n_test"]) == (80, 30)
+    assert "is trained on 80 images: 100.0 % of 30 test images are right" in said(at)
+    assert "from torchvision's FashionMNIST" in said(at)
+    drawn = own.load(own.PHOTOS, "torchvision:FashionMNIST", results.get_store(), str(folder), most=(80, 30))
+    one = int(drawn.train.ids[3])
+    assert f"train/{one}" in said(visit_page("explain", kept.name, open=str(one)))
+
+
+def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, monkeypatch):
+    asked = []
+
+    def fetch(_, where, progress=None):
+        asked.append(where)
+        test_torchvision_sets.fashion(folder)
+
+    monkeypatch.setattr(torchvision_sets.TorchvisionSet, "fetch", fetch)
+    at = choose(visit_page(PAGE), bring.SET)
+    assert "Fashion-MNIST (not here yet)" in at.selectbox(key="build_set").options
+    name_set(at, "FashionMNIST")
+    assert "It needs the data set Fashion-MNIST in" in said(at) and "31 MB, from Zalando" in said(at)
+    assert str(folder) not in said(at) and not asked and "None yet." in said(at)
+    press(at, "download_torchvision:FashionMNIST")
+    assert asked == [str(folder)] and "**10 classes**, **120** pictures" in said(at)
+
+
+def test_a_link_to_a_data_set_of_torchvision_offers_it(folder):
+    at = visit_page("explain", "torchvision:KMNIST")
+    assert title(at) == "KMNIST is not on this machine" and "download_torchvision:KMNIST" in keys(at)
+    assert "no data set “nothing” of torchvision" in said(visit_page("explain", "torchvision:nothing"))
+
+
+# ---------------------------------------------------------------------------------------- names in a zip
+
+
+def zip_of_names(encoding, kinds=("ネコ", "イヌ"), count=8):
+    """Pictures in folders of these names, which do not say their encoding."""
+    infos = []
+    for kind in kinds:
+        for at in range(count):
+            info = RawName(f"{kind}{at}".encode(encoding).decode("cp437"))
+            info.raw = f"{kind}/{at}.png".encode(encoding)
+            infos.append((info, picture(at)))
+    return packed_entries(infos).getvalue()
+
+
+def test_the_encoding_of_names_in_a_zip_is_shown_and_changed(uploaded):
+    uploaded["file"] = File(zip_of_names("cp932"), "pets.zip")
+    at = visit_page(PAGE)
+    (select,) = [one for one in at.selectbox if one.label == "Encoding of the names in the zip"]
+    assert select.options[0] == "Japanese (Shift-JIS): ネコ, イヌ"
+    assert at.dataframe[0].value["class"].tolist() == ["イヌ", "ネコ"]
+    select.set_value("gb18030")
+    settle(at)
+    wrong = [one.encode("cp932").decode("gb18030", "replace") for one in ("ネコ", "イヌ")]
+    assert at.dataframe[0].value["class"].tolist() == sorted(wrong)
+    (sent,) = picture_uploads.uploads(results.get_store(), owner())
+    assert sent.encoding == "gb18030", "what was unpacked under the other names is gone"
+    train(at)
+    (kept,) = built()
+    assert kept.fields["source"] == f"zip:{sent.key}"
+    assert visit_page("explain", kept.name).session_state is not None
+
+
+def test_names_chosen_back_are_unpacked_again(uploaded):
+    uploaded["file"] = File(zip_of_names("cp866", ("Кошки", "Собаки")), "pets.zip")
+    at = visit_page(PAGE)
+    for chosen, classes in (("cp1251", None), ("", ["Кошки", "Собаки"])):
+        (select,) = [one for one in at.selectbox if one.label == "Encoding of the names in the zip"]
+        settle(select.set_value(chosen) and at)
+        assert classes is None or at.dataframe[0].value["class"].tolist() == classes
+
+
+def test_a_zip_that_was_sent_before_tells_how_its_names_were_read(uploaded):
+    uploaded["file"] = File(zip_of_names("gb18030", ("小猫", "小狗")), "pets.zip")
+    at = visit_page(PAGE)
+    uploaded["file"] = None
+    settle(at)
+    assert "read as Chinese (GB18030, GBK): 小猫, 小狗. To read them otherwise, send the zip again." in said(
+        at
+    )
+    (sent,) = picture_uploads.uploads(results.get_store(), owner())
+    press(at, f"remove_{sent.key}")
+    assert "Sent before" not in said(at) and picture_uploads.uploads(results.get_store(), owner()) == ()
+
+
+def test_plain_names_are_not_asked_about(uploaded):
+    uploaded["file"] = File(packed(pets(6)).getvalue(), "pets.zip")
+    assert not [one for one in visit_page(PAGE).selectbox if "names" in one.label]

@@ -227,7 +227,7 @@ def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
     assert group.column == "city"
     assert f"**city = {group.value}**" in said(at)
     assert box(at, "side_study").value == name
-    assert "Your table: cus_tomers.csv" in box(at, "side_study").options
+    assert "Your table: cus_tomers.csv · ready" in box(at, "side_study").options
     explained = visit_page("explain", name)
     assert "training rows" in title(explained)
     assert "cus_tomers.csv" in said(explained)
@@ -280,6 +280,26 @@ def asked_table() -> bytes:
     labels = ("ja", "nein", "JA")
     lines = [f"{1 + at % 9},{100 + at};{at * at};{labels[at % 3]}" for at in range(60)]
     return "\n".join([*lines, "7,777;8;einmal"]).encode()
+
+
+def test_whether_none_is_a_label_is_asked_before_training(uploaded):
+    lines = ["age,age,severity"] + [
+        f"{at % 9},{100 + at * 7 % 40},{('mild', 'severe', 'None')[at % 3]}" for at in range(60)
+    ]
+    uploaded["file"] = File("\n".join(lines).encode())
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert "Another column called “age” is “age (2)” here." in said(at).replace("\\", "")
+    assert at.button(key="table_train").disabled
+    at.radio(key="table_none_file_severity").set_value(False)
+    settle(at)
+    at.checkbox(key="table_leave_out").check()
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None
+    settle(at)
+    study = open_study(find(address(at)["study"], results.get_store()), results.get_store())
+    assert study.data.class_names == ("mild", "severe")
+    assert study.data.feature_names[:2] == ("age", "age (2)")
 
 
 def test_what_fits_two_readings_is_asked_before_training(uploaded):

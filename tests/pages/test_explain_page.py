@@ -1,6 +1,7 @@
 """The Explain page, driven without a browser: what it says, what it refuses, and what it survives."""
 
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
-from influence_core.experiments import at_hand, explain, explanation, questions, what_if
+from influence_core.experiments import at_hand, explain, explanation, neighbours, questions, what_if
 from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
-from influence_core.words import nats, points, sign_rule
+from influence_core.words import having, having_rule, nats, sign_rule
 from pages._common import pictures
+from pages._parts.explain import panels
 from pages._shell import downloads, page
 from pages._shell.address import View
 from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
@@ -62,6 +64,12 @@ def at_mistake(answer, **query) -> AppTest:
     return visit(test=str(answer.test_id), **query)
 
 
+def compared(at) -> list[dict]:
+    """The pictures that lie side by side."""
+    found = [json.loads(one.proto.json) for one in at.get("bidi_component") if one.key == "compared"]
+    return found[0]["pictures"] if found else []
+
+
 def pair(answer) -> list[str]:
     return [str(answer.ids[at]) for at in answer.helpful(2)]
 
@@ -75,7 +83,7 @@ def test_the_first_visit_asks_about_the_most_confident_mistake(known):
     assert title(at) == f"Which training images made the model say {'71'[known.predicted[first]]}?"
     assert f"Test image {known.ids[first]}" in said(at)
     assert f"but it is **{'71'[known.labels[first]]}**" in said(at)
-    assert "What this page answers" in at.expander[0].label
+    assert "really trained again" in said(at)
     assert [card["id"] for card in cards(at)["tests"]] == [str(known.ids[i]) for i in known.misclassified()]
 
 
@@ -89,16 +97,17 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
         assert [card["id"] for card in shown[key]] == [str(answer.ids[i]) for i in strongest]
         for card, i in zip(shown[key], strongest, strict=True):
             words = " ".join([card["title"], *card["lines"]])
-            assert nats(answer.corrected.loss[i]) in words
-            assert f"labelled {study.data.class_names[answer.labels[i]]}" in words
+            assert having(answer.corrected.probability[i]) in words
+            assert f"label {study.data.class_names[answer.labels[i]]}" in words
             assert card["tone"] == tone
-    assert any("Speak for 1" in one.value for one in at.subheader)
-    assert any("Speak against 1" in one.value for one in at.subheader)
+    assert any("Speak for 1" in one.value for one in at.header)
+    assert any("Speak against 1" in one.value for one in at.header)
 
 
 def test_what_stands_under_every_result(answer):
     words = said(at_mistake(answer))
     for expected in (
+        having_rule("image", "1"),
         sign_rule(),
         "Unit: nats",
         "Cholesky, chosen because 784 parameters fit",
@@ -121,6 +130,33 @@ def test_the_charts_show_the_model_and_all_training_images(answer):
     assert set(answer.ids[answer.helpful(50)]) <= set(ids) <= set(answer.ids)
 
 
+@pytest.mark.parametrize(
+    ("chart", "drawn"),
+    [
+        ("", {"scatter"}),
+        ("distance", {"scatter"}),
+        ("best", {"scatter"}),
+        ("table", set()),
+        ("anatomy", {"anatomy"}),
+    ],
+)
+def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answer, chart, drawn):
+    at = at_mistake(answer, **({"chart": chart} if chart else {}))
+    assert set(charts(at)) - {"probabilities"} == drawn
+    assert len(at.dataframe) == (chart == "table")
+    if drawn == {"scatter"}:
+        upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
+        assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
+
+
+def test_a_view_that_this_answer_does_not_have_is_not_offered(answer, monkeypatch):
+    monkeypatch.setitem(
+        panels.PANELS, "anatomy", replace(panels.PANELS["anatomy"], supports=lambda *_: False)
+    )
+    at = at_mistake(answer, chart="anatomy")
+    assert "scatter" in charts(at) and "anatomy" not in charts(at)
+
+
 # --------------------------------------------------------------------------------- the label asked about
 
 
@@ -128,8 +164,8 @@ def test_asking_about_the_true_label_turns_title_headings_and_sides(answer):
     by_model, by_truth = at_mistake(answer), at_mistake(answer, ask="true")
     assert title(by_model) == "Which training images made the model say 1?"
     assert title(by_truth) == "Which training images speak for 7, when the model says 1?"
-    assert any("Speak for 7" in one.value for one in by_truth.subheader)
-    assert any("Speak against 7" in one.value for one in by_truth.subheader)
+    assert any("Speak for 7" in one.value for one in by_truth.header)
+    assert any("Speak against 7" in one.value for one in by_truth.header)
     strongest = [
         cards(one)[key][0]["id"] for one, key in ((by_model, "side_helpful"), (by_truth, "side_harmful"))
     ]
@@ -138,7 +174,7 @@ def test_asking_about_the_true_label_turns_title_headings_and_sides(answer):
 
 def test_the_toggle_changes_the_address(answer):
     at = at_mistake(answer)
-    at.radio(key="ask").set_value("true")
+    at.segmented_control(key="ask").set_value("true")
     settle(at)
     assert address(at)["ask"] == "true"
     assert "speak for 7" in title(at)
@@ -159,11 +195,11 @@ def test_small_effects_are_said_to_be_small_and_ranked_all_the_same(answer, monk
 
 def test_the_number_on_the_cards_is_named_and_every_number_stands_beside_an_opened_example(answer):
     words = said(at_mistake(answer, open=str(answer.ids[answer.helpful(1)[0]])))
-    assert "corrected forecast, one Newton step without it" in words
+    assert "Corrected forecast, one Newton step without it" in words
     best = answer.helpful(1)[0]
     for name in ("corrected", "influence"):
         effects = answer.numbers[name]
-        assert f"{nats(effects.loss[best])}, {points(effects.probability[best])}" in words
+        assert f"**{having(effects.probability[best])}** ({nats(effects.loss[best])} without it)" in words
 
 
 # -------------------------------------------------------------------------------------- the opened example
@@ -173,16 +209,55 @@ def test_an_opened_example_shows_its_numbers_and_its_pixels(study, answer):
     best = int(answer.helpful(1)[0])
     at = at_mistake(answer, open=str(answer.ids[best]))
     words = said(at)
-    assert (
-        f"Training image {answer.ids[best]}, labelled {study.data.class_names[answer.labels[best]]}" in words
-    )
-    assert nats(answer.shown[best]) in words
+    label = study.data.class_names[answer.labels[best]]
+    assert f"**Training image {answer.ids[best]}**, labelled {label}: " in words
+    assert f"[**{having(answer.effects.probability[best])}**] for 1" in words
     assert f"{answer.ranks()[best]:,} of 1,092" in words
     assert f"{answer.distance[best]:.2f}" in words
-    assert np.size(charts(at)["pixels"]["data"][0]["z"]) > 0
+    assert [one["title"] for one in compared(at)] == [
+        f"Test image {answer.test_id}",
+        f"Training image {answer.ids[best]}",
+    ]
     press(at, "close_example")
     assert "open" not in address(at)
-    assert "pixels" not in charts(at)
+    assert compared(at) == []
+
+
+def test_the_maps_of_the_pixels_lie_over_both_pictures_where_they_are_asked_for(answer):
+    best = str(answer.ids[answer.helpful(1)[0]])
+    assert [one["map"] for one in compared(at_mistake(answer, open=best))] == ["", ""]
+    at = at_mistake(answer, open=best, map="1")
+    assert all(one["map"].startswith("data:image/png") for one in compared(at))
+    assert "Slopes: true for small changes only" in said(at)
+    at.toggle(key="map").set_value(False)
+    settle(at)
+    assert "map" not in address(at)
+
+
+def test_the_ranking_is_walked_by_buttons(answer):
+    first, second = (str(answer.ids[np.flatnonzero(answer.ranks() == rank)[0]]) for rank in (1, 2))
+    at = at_mistake(answer, open=first)
+    assert at.button(key="open_before").disabled
+    press(at, "open_after")
+    assert address(at)["open"] == second
+    press(at, "open_before")
+    assert address(at)["open"] == first
+
+
+def test_more_like_it_with_their_labels(study, answer):
+    one = int(answer.ids[answer.helpful(1)[0]])
+    at = at_mistake(answer, open=str(one))
+    assert "alike_by_features" not in cards(at)
+    at.session_state["alike_folded"] = True
+    settle(at)
+    alike = cards(at)["alike_by_features"]
+    assert [card["id"] for card in alike] == [
+        str(i) for i in neighbours.run(study, one, len(alike)).by_features
+    ]
+    names = study.data.class_names
+    assert [card["title"] for card in alike] == [
+        f"label {names[answer.labels[answer.position(int(card['id']))]]}" for card in alike
+    ]
 
 
 def test_the_opened_example_can_be_chosen_and_put_back(answer):
@@ -216,6 +291,10 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
     words = f"Forecast without these 2 images together: **{nats(forecast)}**; each alone, added up: "
     assert words + nats(float(answer.scores[best].sum())) in said(at)
+    foreseen = what_if.forecast(study, answer, best.tolist(), what_if.Change())
+    assert f"Having these 2 images together: **{having(foreseen.probability)}** for 1, by forecast." in said(
+        at
+    )
     assert metrics(at) == {}
     press(at, "retrain")
     shown = metrics(at)
@@ -291,13 +370,17 @@ def test_a_long_preparation_happens_beside_the_first_answer(restart, monkeypatch
 @pytest.mark.parametrize(
     ("query", "order"),
     [
-        ({"show": "unsure"}, lambda known: known.least_confident()),
+        ({"show": "unsure", "page": "1"}, lambda known: known.least_confident()),
+        (
+            {"show": "all", "of": "0", "said": "1"},
+            lambda known: np.flatnonzero((known.labels == 0) & (known.predicted == 1)),
+        ),
         ({"show": "all"}, lambda known: np.arange(len(known.ids))),
         ({"show": "all", "of": "1"}, lambda known: np.flatnonzero(known.labels == 1)),
         ({"show": "all", "page": "3"}, lambda known: np.arange(len(known.ids))[44:]),
         ({"show": "wrong", "page": "99"}, lambda known: known.misclassified()),
     ],
-    ids=["least sure", "all", "all of a class", "last page", "page beyond the last"],
+    ids=["least sure", "a cell of the matrix", "all", "all of a class", "last page", "page beyond the last"],
 )
 def test_the_chooser_offers(known, query, order):
     ids = [str(one) for one in known.ids[order(known)]]
@@ -315,6 +398,40 @@ def test_a_model_without_mistakes_says_so_and_asks_about_its_least_confident_ans
     assert f"Test image {cards(doubtful)['tests'][0]['id']}" in said(at)
 
 
+def test_the_strip_shows_the_page_of_the_test_image(known):
+    last = known.least_confident()[-1]
+    at = visit(test=str(known.ids[last]), show="unsure")
+    assert cards(at)["tests"][-1]["id"] == str(known.ids[last])
+    assert at.button(key="test_after").disabled
+    press(at, "test_before")
+    assert address(at)["test"] == str(known.ids[known.least_confident()[-2]])
+
+
+def test_a_cell_of_the_confusion_matrix_is_a_way_in(known):
+    at = visit()
+    assert "confusion" not in charts(at)
+    at.session_state["confusion_folded"] = True
+    settle(at)
+    assert "confusion" in charts(at)
+    cells = charts(at)["confusion"]["data"][1]
+    assert [0, 1] in cells["customdata"]
+    for (true, said_), text in zip(cells["customdata"], cells["text"], strict=True):
+        assert int(text.replace(",", "")) == ((known.labels == true) & (known.predicted == said_)).sum()
+
+
+def test_the_loss_is_one_toggle_away_and_every_place_follows(answer):
+    best = int(answer.helpful(1)[0])
+    at = at_mistake(answer, open=str(answer.ids[best]))
+    assert f"({having(answer.effects.probability[best])})" in said(at)
+    at.toggle(key="unit").set_value(True)
+    settle(at)
+    assert address(at)["unit"] == "nats"
+    loss = nats(answer.effects.loss[best])
+    assert f"({loss})" in said(at) and f"[**{loss}**]" in said(at)
+    assert loss in cards(at)["side_helpful"][0]["lines"]
+    assert "nats" in json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
+
+
 def test_a_test_image_by_its_number(answer):
     at = visit()
     at.text_input(key="test_id").set_value(f" {answer.test_id} ")
@@ -327,7 +444,7 @@ def test_a_picture_of_ones_own_has_no_true_label(answer):
     picture = pictures.keep(0.9 * answer.x)
     at = visit(picture=picture)
     assert "Your picture: the model says **1**" in said(at)
-    assert len(at.radio(key="ask").options) == 1
+    assert len(at.segmented_control(key="ask").options) == 1
     assert "speak for 7" in title(visit(picture=picture, ask="0"))
 
 
@@ -367,6 +484,7 @@ BAD = {
     "retrain in words": ({"retrain": "yes"}, "retrain"),
     "page in words": ({"page": "two"}, "the page “two”"),
     "label filter in words": ({"of": "x"}, "the label “x”"),
+    "answer filter in words": ({"said": "x"}, "the label “x”"),
     "picture that never was": ({"picture": "0" * 64}, "picture is not on the server"),
     "picture that is no key": ({"picture": "../../etc"}, "picture is not on the server"),
     "very long": ({"test": "1" * 5_000}, "the test image “1111"),

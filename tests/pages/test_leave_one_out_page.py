@@ -10,6 +10,8 @@ import pytest
 import streamlit as st
 from numpy.testing import assert_allclose
 
+from influence_core.data.brought import uploads
+from influence_core.data.brought.tables import Choices
 from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, leave_one_out, lissa_estimate, questions
 from influence_core.exports import as_csv
@@ -17,6 +19,7 @@ from influence_core.figures.leave_one_out import PAPER_BLUE, Panel, forecast_and
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.studies import CATALOGUE
 from influence_core.words import nats, percent
+from pages._shell import results
 from tests.visits import charts, keys, metrics, press, said, settle, title, turn_to, visit, visit_page
 
 K = 10
@@ -155,6 +158,20 @@ def test_what_cannot_be_is_said_in_words(answer, query, words):
     at = at_mistake(answer, **query)
     assert words in said(at)
     assert "start_over" in keys(at)
+
+
+@pytest.mark.parametrize(("rows", "n"), [(28, 20), (10, 8), (4, 2)])
+def test_a_study_of_a_few_rows_leaves_out_as_many_as_it_has(rows, n):
+    lines = ["age,pay,bought"] + [f"{20 + at * 7 % 31},{at * at % 17},{at % 2}" for at in range(rows)]
+    table = uploads.keep(results.get_store(), "\n".join(lines).encode(), Choices("bought"), f"{rows}.csv")
+    study, test = f"table-{table.key}", str(uploads.load(results.get_store(), table.key).test.ids[0].item())
+    at = visit_page("leave_one_out", study, test=test)
+    assert (
+        f"Each of the {n} training rows with the largest forecasts is left out" in said(at) and not at.error
+    )
+    at = visit_page("leave_one_out", study, test=test, retrain="1")
+    assert f"Of the {n} most influential training rows" in said(at)
+    assert "Leave out between 2 and" in said(visit_page("leave_one_out", study, test=test, k="21"))
 
 
 def test_a_study_that_cannot_be_trained_so_often_is_told_and_others_offered(monkeypatch):

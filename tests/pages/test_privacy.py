@@ -5,7 +5,7 @@ import re
 import pytest
 import streamlit as st
 
-from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.experiments import review
@@ -56,7 +56,8 @@ def test_only_the_browser_that_made_them_is_shown_them(made):
     assert "None yet." in said(others)
     assert {f"remove_{one}" for one in made} <= keys(mine)
     assert not [one for one in keys(others) if one.startswith("remove_")]
-    assert {"Built here: Cats and dogs", "Your table: secret.csv"} <= set(offered(mine))
+    titles = {one.partition(" · ")[0] for one in offered(mine)}
+    assert {"Built here: Cats and dogs", "Your table: secret.csv"} <= titles
     assert not [one for one in offered(others) if "Cats and dogs" in one or "secret" in one]
     for said_before in ("until you remove it", "belongs to this browser", "whoever has the link"):
         assert said_before in said(others)
@@ -136,3 +137,20 @@ def test_the_cookie_is_written_nowhere(made):
     visits.settle(judge(visit_page("review", "diabetes", **MINE)))
     home = home_of(results.get_store()).folder
     assert not [path for path in home.rglob("*") if path.is_file() and BROWSER.encode() in path.read_bytes()]
+
+
+def test_a_picture_that_was_asked_about_is_its_browsers_to_remove():
+    key = asked.keep(results.get_store(), find_pixels(), owner())
+    assert "Your picture" in said(visit_page("explain", picture=key, browser=OTHER)), "by its link"
+    mine, others = visit_page("build"), visit_page("build", browser=OTHER)
+    assert "1 picture of your own" in said(mine) and "asked about on Explain" in said(mine)
+    assert "remove_asked" not in keys(others) and "None yet." in said(others)
+    press(mine, "remove_asked")
+    assert "None yet." in said(mine)
+    assert [path for path in home_of(results.get_store()).folder.rglob("*") if path.is_file()] == []
+    assert "not on the server" in visit_page("explain", picture=key).error[0].value
+
+
+def find_pixels():
+    """A seven of the study's own."""
+    return open_study(find("one-or-seven")).data.test.x[0].numpy()

@@ -24,10 +24,10 @@ from influence_core.store.digest import digest
 from influence_core.store.home import DEFAULT_HOME, HOME_VARIABLE, Home
 from influence_core.store.store import ENTRY, KEY
 
-RECIPES, UPLOADS, TABLES = "recipes", "uploads", "tables"
+RECIPES, UPLOADS, TABLES, ASKED = "recipes", "uploads", "tables", "asked"
 """Folders in it; the entries in itself are reviews."""
-CONTENT = "content"
-"""The file of a table in its folder."""
+CONTENT, PICTURE = "content", "picture.npy"
+"""The file of a table in its folder, and that of a picture somebody asked about."""
 MOVED = "moved-to-home.txt"
 """A file that says of a cache that nothing which people did is in it."""
 _OURS = re.compile("(own-)?[0-9a-f]{32,64}")
@@ -56,7 +56,7 @@ def home_of(store: Store) -> Home:
 def _home(folder: Path, cache_folder: Path, limit_bytes: int) -> Home:
     """Made once a program: leftovers are swept away, and what an earlier version left in the cache is moved over."""
     home = Home(folder, limit_bytes)
-    for kind in (RECIPES, UPLOADS, TABLES):
+    for kind in (RECIPES, UPLOADS, TABLES, ASKED):
         remove_abandoned(folder / kind, _OURS)
     if cache_folder.is_dir() and not (cache_folder / MOVED).exists():
         with suppress(OSError):  # a disk that refuses: the next start tries again
@@ -68,7 +68,7 @@ def _home(folder: Path, cache_folder: Path, limit_bytes: int) -> Home:
 
 
 def _move_over(cache_folder: Path, home: Home) -> None:
-    """Recipes, unpacked zips, reviews and tables of an earlier version; what is there already stays.
+    """Recipes, unpacked zips, reviews, tables and pictures of an earlier version; what is there already stays.
 
     Raises:
         OSError: The disk refuses; what was not moved stays where it is.
@@ -87,6 +87,24 @@ def _move_over(cache_folder: Path, home: Home) -> None:
             if entry is not None:
                 home.put(path.stem, entry.arrays, entry.meta)
                 path.unlink()
+        elif not about:
+            _move_picture(cache_folder, home, path)
+
+
+def _move_picture(cache_folder: Path, home: Home, path: Path) -> None:
+    """One that somebody asked about, under the name that its link has; whose it was nobody knows."""
+    entry = read_only(cache_folder, path.stem)
+    if entry is None or set(entry.arrays) != {"picture"}:
+        return
+    picture = entry.arrays["picture"]
+
+    def fill(folder: Path) -> dict[str, Any]:
+        np.save(folder / PICTURE, picture, allow_pickle=False)
+        return {"owner": "", "size": picture.nbytes}
+
+    with suppress(DataError):  # no room: it stays in the cache
+        kept.put(home.folder / ASKED, home, path.stem, fill)
+        path.unlink()
 
 
 def _move_table(cache_folder: Path, home: Home, path: Path, about: dict[str, Any]) -> None:

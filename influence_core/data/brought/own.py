@@ -1,4 +1,4 @@
-"""Data of somebody's own behind a study: photographs or texts, out of a folder on this machine or an uploaded zip.
+"""Data of somebody's own behind a study: photographs or texts, out of a folder, an uploaded zip or a set of torchvision.
 
 Which folders may be read is decided by the person who starts the app, never by a visitor: those inside the data folder,
 and those named by INFLUENCE_EXPLORER_FOLDERS.
@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from influence_core.data.brought import photo_folder, picture_uploads
+import numpy as np
+
+from influence_core.data.brought import photo_folder, picture_uploads, torchvision_sets
 from influence_core.data.brought.home import home_of
 from influence_core.data.brought.photo_folder import PhotoFolder
 from influence_core.data.brought.recipes import IN_ZIP
 from influence_core.data.examples import DataSet
+from influence_core.data.fetching import Download
 from influence_core.data.readers import picture_sets, text_folder
 from influence_core.data.readers.idx_files import holds_idx
 from influence_core.data.readers.text_folder import TextFolder
@@ -27,6 +30,8 @@ PHOTOS, TEXTS = "own-photos", "own-texts"
 """Names of the data, as a `StudySpec` has them."""
 IN_FOLDER = "folder:"
 """What a source begins with that is no upload; a path follows."""
+IN_TORCHVISION = "torchvision:"
+"""What a source begins with that is a data set of torchvision; its name follows."""
 FOLDERS_VARIABLE = "INFLUENCE_EXPLORER_FOLDERS"
 MAX_OFFERED = 200
 DEEPEST = 3
@@ -55,17 +60,19 @@ def load(
     seed: int = 0,
     progress: Progress | None = None,
     encoding: str = "",
+    most: tuple[int | None, int | None] = (None, None),
 ) -> DataSet:
     """The data set behind a study of somebody's own.
 
     Args:
         data: `PHOTOS` or `TEXTS`.
-        source: where they lie: `IN_FOLDER` and a path, or `IN_ZIP` and an upload's key.
+        source: where they lie: `IN_FOLDER` and a path, `IN_ZIP` and an upload's key, or `IN_TORCHVISION` and a name.
         store: whose home keeps uploads.
         folder: the data folder.
-        seed: of the split, where the folder has none of its own.
+        seed: of the split, where the folder has none of its own, and of the draw where not all are wanted.
         progress: told while reading.
         encoding: of texts that are not UTF-8; "": the most plausible.
+        most: how many photographs to train on and to test on are wanted; of each class its share.
 
     Raises:
         DataError: they are gone, may not be read, or make no data set.
@@ -74,9 +81,44 @@ def load(
         return text_folder.read_folder(readable_folder(source, store, folder), progress, seed, encoding)
     found = survey(source, store, folder, seed, progress)
     made = picture_sets.data_set(
-        PHOTOS, found.title, found.pictures, found.labels, found.is_train, found.class_names
+        PHOTOS,
+        found.title,
+        found.pictures,
+        found.labels,
+        found.is_train,
+        found.class_names,
+        chosen=_drawn(found, most, seed),
     )
     return replace(made, records=FileNames(found.files))
+
+
+def _drawn(found: PhotoFolder, most: tuple[int | None, int | None], seed: int) -> np.ndarray | None:
+    """Positions of so many photographs of each part, of each class its share, drawn with a seed; ``None``: all of them."""
+    if most == (None, None):
+        return None
+    parts = []
+    for is_train, count in zip((True, False), most, strict=True):
+        at = np.flatnonzero(found.is_train == is_train)
+        order, generator = np.empty(len(at)), np.random.default_rng(seed)
+        for label in np.unique(found.labels[at]):
+            same = np.flatnonzero(found.labels[at] == label)
+            order[same] = (generator.permutation(len(same)) + generator.random(len(same))) / len(same)
+        parts.append(np.sort(at[np.argsort(order)[:count]]))
+    return np.concatenate(parts)
+
+
+def download_of(source: str) -> Download | None:
+    """How the data of a source are fetched when a person asks for it; ``None`` for what is nobody's to fetch.
+
+    Args:
+        source: as in `load`.
+
+    Raises:
+        DataError: torchvision has no such data set here.
+    """
+    if not source.startswith(IN_TORCHVISION):
+        return None
+    return torchvision_sets.find(source.removeprefix(IN_TORCHVISION)).download
 
 
 def survey(
@@ -94,6 +136,8 @@ def survey(
     Raises:
         DataError: as in `load`.
     """
+    if source.startswith(IN_TORCHVISION):
+        return torchvision_sets.find(source.removeprefix(IN_TORCHVISION)).read(folder, progress)
     root = readable_folder(source, store, folder)
     if source.startswith(IN_ZIP):
         store = picture_uploads.beside(store, source.removeprefix(IN_ZIP))

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.examples import Pictures
+from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, why_left_out
 from influence_core.data.readers.greys import Greys, Span
 from influence_core.data.readers.idx_files import IdxSet, read_idx
-from influence_core.data.readers.image_folder import EXAMPLE, PictureFile, list_files
+from influence_core.data.readers.image_folder import EXAMPLE, list_files
 from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
 from influence_core.data.readers.picture_sets import THUMB, FilePictures, GreyPictures
@@ -32,8 +33,6 @@ from influence_core.store.digest import digest
 
 FORMAT = 2
 """Raised when pictures come to be read in another way."""
-TRAIN_SHARE = 0.8
-SEED = 0
 MIN_PICTURES = 10
 DARK_COLOUR = 63
 """Colours of 16 bits whose upper 8 are never more than this fill 14 bits at most; what they hold below is not read."""
@@ -111,12 +110,13 @@ def survey(
     read = _read_or_recall(root, listed, store, progress)
     for reason, at in read.refused:
         skipped.add(reason, listed[at].name)
-    used, kept = _trainable([listed[at] for at in read.used], skipped)
-    thumbs = read.thumbs[kept]
+    opened = [listed[at] for at in read.used]
+    kept = learnable(opened, range(len(opened)), "pictures", skipped)
+    used = [opened[at] for at in kept]
     class_names = tuple(sorted({one.label for one in used}))
     _require_enough(root, used, class_names, skipped)
     labels = np.array([class_names.index(one.label) for one in used], dtype=np.int64)
-    files = tuple(one.name for one in used)
+    files, thumbs = tuple(one.name for one in used), _moved_up(read.thumbs, kept)
     content = digest(
         "folder",
         [[os.fsencode(one.name), *read.facts[at]] for one, at in zip(used, kept, strict=True)],
@@ -129,7 +129,7 @@ def survey(
         labels=labels,
         files=tuple(shown(name) for name in files),
         thumbs=thumbs,
-        is_train=_split(used, labels, seed),
+        is_train=split(used, labels, seed),
         skipped=skipped.rows(),
         pictures=FilePictures(tuple(root / name for name in files), thumbs, content, read.greys),
         notes=(
@@ -143,7 +143,7 @@ def survey(
 def _of_idx(found: IdxSet, seed: int, skipped: SkipReport) -> PhotoFolder:
     """The same of a data set in idx files; classes are called by their numbers."""
     known, labels = np.unique(found.labels, return_inverse=True)
-    files = [PictureFile(one, "", part) for one, part in zip(found.names, found.parts, strict=True)]
+    files = [ClassedFile(one, "", part) for one, part in zip(found.names, found.parts, strict=True)]
     if len(known) < 2 or len(files) < MIN_PICTURES:
         raise DataError(
             f"The idx files hold {len(files):,} pictures of {len(known)} class{'es' * (len(known) != 1)}; at least "
@@ -156,13 +156,13 @@ def _of_idx(found: IdxSet, seed: int, skipped: SkipReport) -> PhotoFolder:
         labels=labels.astype(np.int64),
         files=tuple(found.names),
         thumbs=pictures.thumbs(range(len(files))),
-        is_train=_split(files, labels, seed),
+        is_train=split(files, labels, seed),
         skipped=skipped.rows(),
         pictures=pictures,
     )
 
 
-def _single(used: list[PictureFile], class_names: tuple[str, ...]) -> Iterator[str]:
+def _single(used: list[ClassedFile], class_names: tuple[str, ...]) -> Iterator[str]:
     """Said of classes that nothing is tested of."""
     tested = {one.label for one in used if one.part == TEST}
     alone = [
@@ -178,7 +178,7 @@ def _single(used: list[PictureFile], class_names: tuple[str, ...]) -> Iterator[s
         )
 
 
-def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progress: Progress | None) -> _Read:
+def _read_or_recall(root: Path, listed: list[ClassedFile], store: Store, progress: Progress | None) -> _Read:
     """What the files hold: from the store where none of them changed since."""
     key = digest(
         "pictures read", FORMAT, THUMB, [[os.fsencode(one.name), *_stamp(root, one)] for one in listed]
@@ -195,7 +195,7 @@ def _read_or_recall(root: Path, listed: list[PictureFile], store: Store, progres
     return read
 
 
-def _stamp(root: Path, one: PictureFile) -> tuple[int, int]:
+def _stamp(root: Path, one: ClassedFile) -> tuple[int, int]:
     """Size and date of a file."""
     try:
         status = (root / one.name).stat()
@@ -204,11 +204,8 @@ def _stamp(root: Path, one: PictureFile) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) -> _Read:
-    used: list[int] = []
-    facts: list[tuple[int, str]] = []
-    refused: list[tuple[str, int]] = []
-    thumbs: list[np.ndarray] = []
+def _read_all(root: Path, listed: list[ClassedFile], progress: Progress | None) -> _Read:
+    read = _Read([], np.empty((len(listed), THUMB, THUMB, 3), np.uint8), [], [])
     spans: dict[int, Span] = {}
     total = 0
     for at, one in enumerate(listed):
@@ -217,30 +214,29 @@ def _read_all(root: Path, listed: list[PictureFile], progress: Progress | None) 
             content = read_file(root / one.name)
             photo = look_at(content, THUMB)
         except PictureError as error:
-            refused.append((error.reason, at))
+            read.refused.append((error.reason, at))
             continue
         total += len(content)
         if total > MAX_FOLDER_BYTES:
             raise DataError(
                 f"The pictures in “{shown(root.name)}” have more than {MAX_FOLDER_BYTES // 10**9} GB together. Keep fewer."
             )
-        used.append(at)
-        facts.append((len(content), hashlib.sha256(content).hexdigest()))
-        thumbs.append(photo.pixels)
+        read.thumbs[len(read.used)] = photo.pixels
+        read.used.append(at)
+        read.facts.append((len(content), hashlib.sha256(content).hexdigest()))
         if photo.span is not None:
             spans[at] = photo.span
-    read = _Read(used, np.array(thumbs, np.uint8).reshape(-1, THUMB, THUMB, 3), facts, refused)
-    return _with_depth(read, root, listed, spans)
+    return _with_depth(replace(read, thumbs=read.thumbs[: len(read.used)]), root, listed, spans)
 
 
-def _with_depth(read: _Read, root: Path, listed: list[PictureFile], spans: dict[int, Span]) -> _Read:
+def _with_depth(read: _Read, root: Path, listed: list[ClassedFile], spans: dict[int, Span]) -> _Read:
     """Pictures deeper than 8 bits by one rule for all of them."""
     colours = {at: one for at, one in spans.items() if one.kind == "colour"}
     if colours and max(one.high for one in colours.values()) <= DARK_COLOUR:
         kept = [at for at, one in enumerate(read.used) if one not in colours]
         read = _Read(
             [read.used[at] for at in kept],
-            read.thumbs[kept],
+            _moved_up(read.thumbs, kept),
             [read.facts[at] for at in kept],
             sorted([*read.refused, *((DARK, at) for at in colours)], key=lambda pair: pair[1]),
         )
@@ -251,21 +247,18 @@ def _with_depth(read: _Read, root: Path, listed: list[PictureFile], spans: dict[
     return replace(read, greys=greys)
 
 
-def _trainable(files: list[PictureFile], skipped: SkipReport) -> tuple[list[PictureFile], list[int]]:
-    """Without the pictures of classes that there is nothing to learn from, and the positions of the others."""
-    known = {one.label for one in files if one.part in ("", TRAIN)}
-    kept = [at for at, one in enumerate(files) if one.label in known]
-    for one in files:
-        if one.label not in known:
-            skipped.add(f"pictures of a class without any in {TRAIN}", one.name)
-    return [files[at] for at in kept], kept
+def _moved_up(thumbs: np.ndarray, kept: list[int]) -> np.ndarray:
+    """The thumbnails at some positions, in their order and in the same memory: there may be many."""
+    for to, at in enumerate(kept):
+        if to != at:
+            thumbs[to] = thumbs[at]
+    return thumbs[: len(kept)]
 
 
 def _require_enough(
-    root: Path, files: list[PictureFile], class_names: tuple[str, ...], skipped: SkipReport
+    root: Path, files: list[ClassedFile], class_names: tuple[str, ...], skipped: SkipReport
 ) -> None:
-    why = "; ".join(f"{one.count:,} × {one.reason}" for one in skipped.rows()[:3])
-    left_out = f" (not used: {why})" if why else ""
+    left_out = why_left_out(skipped)
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
@@ -282,15 +275,3 @@ def _require_enough(
         raise DataError(
             f"There is a folder to train on (“{TRAIN}”), but no picture to test on{left_out}. Add some."
         )
-
-
-def _split(files: list[PictureFile], labels: np.ndarray, seed: int) -> np.ndarray:
-    """Whether each picture is trained on: by its folder, or 80 % of each class drawn with a seed, but one to test on."""
-    if files[0].part:
-        return np.array([one.part == TRAIN for one in files])
-    is_train = np.zeros(len(files), dtype=bool)
-    generator = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        at = generator.permutation(np.flatnonzero(labels == label))
-        is_train[at[: max(1, min(round(TRAIN_SHARE * len(at)), len(at) - 1))]] = True
-    return is_train

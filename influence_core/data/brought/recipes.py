@@ -121,8 +121,23 @@ def remove(store: Store, name: str, owner: str = "") -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(f"The study could not be removed: {reason(error)}.") from error
-    if source.startswith(IN_ZIP) and not any(one.fields.get("source") == source for one in _every(store)):
-        picture_uploads.remove(store, source.removeprefix(IN_ZIP), owner)
+    if source.startswith(IN_ZIP):
+        discard(store, source.removeprefix(IN_ZIP), owner)
+
+
+def discard(store: Store, key: str, owner: str) -> None:
+    """Remove an uploaded zip from which no study is built.
+
+    Args:
+        store: whose home keeps it.
+        key: the upload's.
+        owner: the browser that asks.
+
+    Raises:
+        DataError: it is somebody else's, or the disk refuses.
+    """
+    if not any(one.fields.get("source") == IN_ZIP + key for one in _every(store)):
+        picture_uploads.remove(store, key, owner)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -21,14 +21,13 @@ from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, numbers_in, survey
 from influence_core.data.readers.delimited import Table
-from influence_core.data.readers.labels import as_numbers, has_no_label, look_alike, merged
+from influence_core.data.readers.labels import MAX_CLASSES, read_labels
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAX_CLASSES = 50
 MAX_FEATURES = 2_000
 MAX_NUMBERS = 2**25
 """Features times rows that are kept: 268 MB."""
@@ -52,6 +51,7 @@ class Choices:
         kept: Columns that are features although they seem to name the rows.
         same_labels: Whether labels that differ only in capitals or spaces are one; None where nobody has said.
         without: Labels whose rows are left out.
+        none_is_label: Whether "none" and the like are labels rather than none; None where nobody has said.
     """
 
     label: str
@@ -65,6 +65,7 @@ class Choices:
     kept: tuple[str, ...] = ()
     same_labels: bool | None = None
     without: tuple[str, ...] = ()
+    none_is_label: bool | None = None
 
 
 def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple[DataSet, tuple[str, ...]]:
@@ -81,7 +82,10 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
     """
     _check_names(table, choices)
     columns, notices = _columns(table, choices)
-    labels, said = _labels(table, choices)
+    cells = table.frame[choices.label].to_numpy(dtype=object)
+    labels, said = read_labels(
+        cells, choices.label, choices.without, choices.same_labels, choices.none_is_label
+    )
     kept, rows_said = _complete_rows(table, choices, columns, labels)
     notices += said + rows_said
     frame, labels = table.frame[kept], labels[kept]
@@ -136,48 +140,6 @@ def _columns(table: Table, choices: Choices) -> tuple[dict[str, Column], list[st
     return {one.name: one for one in used if one.kind not in LEFT_OUT}, [*table.notices, *left_out]
 
 
-def label_counts(table: Table, name: str) -> dict[str, int]:
-    """How often each label occurs, those that are the same number together.
-
-    Args:
-        table: The file.
-        name: The label's column.
-    """
-    text = table.frame[name].to_numpy(dtype=object)
-    counts = Counter(text[~has_no_label(text)])
-    names, found = as_numbers(counts), Counter[str]()
-    for one, count in counts.items():
-        found[names[one]] += count
-    return dict(found)
-
-
-def _labels(table: Table, choices: Choices) -> tuple[np.ndarray, list[str]]:
-    """The label of each of n rows, (n,) of text, "" where there is none; and what was done to them.
-
-    Args:
-        table: The file.
-        choices: The label's column, and what was answered about labels.
-
-    Raises:
-        DataError: two labels may be one, and nobody has said.
-    """
-    text = table.frame[choices.label].to_numpy(dtype=object)
-    text = np.where(has_no_label(text), "", text)
-    counts = Counter(one for one in text if one)
-    names, notices = as_numbers(counts), []
-    if different := sorted({one for pair in names.items() if pair[0] != pair[1] for one in pair}):
-        notices.append(f"The same numbers, so the same labels: {name_some(different)}.")
-    alike = look_alike(one for one in counts if one not in choices.without)
-    if alike and choices.same_labels is None:
-        raise DataError(
-            f"Labels of {choices.label[:80]!r} differ only in capitals or spaces: {name_some(alike[0])}. Say whether they "
-            "are one label or several."
-        )
-    if alike and choices.same_labels:
-        names = merged({one: count for one, count in counts.items() if one not in choices.without})
-    return np.array([names.get(one, one) for one in text], dtype=object), notices
-
-
 def _complete_rows(
     table: Table, choices: Choices, columns: Mapping[str, Column], labels: np.ndarray
 ) -> tuple[np.ndarray, list[str]]:
@@ -221,8 +183,8 @@ def _classes(labels: np.ndarray, name: str) -> list[str]:
         )
     if len(counts) > MAX_CLASSES:
         raise DataError(
-            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MAX_CLASSES}. If it is an "
-            "amount, cut it into a few classes first."
+            f"Column {name[:80]!r} has {len(counts):,} different values; a label has 2 to {MAX_CLASSES}. Leave the rare ones "
+            "out, or, if it is an amount, cut it into a few classes first."
         )
     once = [one for one, count in counts.items() if count < 2]
     if once:

@@ -13,6 +13,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from influence_core.data.readers import encodings
 
@@ -26,21 +27,71 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 _TRAILING = re.compile(r"[ .]+$")
 
 
-def decoded(entries: Sequence[zipfile.ZipInfo]) -> tuple[list[str], str]:
-    """The names with slashes, in one form of Unicode; and the encoding of those that do not say theirs, or "".
+MAX_SHOWN, LONGEST_SHOWN = 3, 60
+"""Names that a reading shows, and letters of them."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names in an archive.
+
+    Attributes:
+        names: With slashes, in one form of Unicode.
+        encoding: How those were read that do not say it, a name of `encodings.ENCODINGS`; "" where none is in question.
+        readings: What some of these are in every encoding, the more plausible first: pairs of a name and a few words.
+    """
+
+    names: tuple[str, ...]
+    encoding: str = ""
+    readings: tuple[tuple[str, str], ...] = ()
+
+
+def decoded(entries: Sequence[zipfile.ZipInfo], encoding: str = "") -> Names:
+    """The names as people wrote them.
 
     Args:
         entries: Of one archive.
+        encoding: Of the names that do not say theirs; "": the most plausible.
+
+    Raises:
+        DataError: The encoding is not known.
     """
+    if encoding:
+        encodings.require_known(encoding)
     said = [_said(entry) for entry in entries]
     silent = [_raw(entry) for entry, name in zip(entries, said, strict=True) if name is None]
-    guess = next(iter(encodings.plausible(silent, encodings.FOR_NAMES)), "cp437")
-    names = [
-        _raw(entry).decode(guess, "replace") if name is None else name
+    plausible = encodings.plausible(silent, encodings.FOR_NAMES)
+    guess = next(iter(plausible), "cp437")
+    chosen = encoding or guess
+    names = tuple(
+        _tidy(_raw(entry).decode(chosen, "replace") if name is None else name)
         for entry, name in zip(entries, said, strict=True)
-    ]
-    told = guess if not all(one.isascii() for one in silent) else ""
-    return [unicodedata.normalize("NFC", name.replace("\\", "/")) for name in names], told
+    )
+    if all(one.isascii() for one in silent):
+        return Names(names)
+    order = dict.fromkeys((guess, *plausible, *encodings.FOR_NAMES))
+    return Names(names, chosen, tuple((one, _shown(silent, one)) for one in order))
+
+
+def _tidy(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
+def _shown(silent: Sequence[bytes], encoding: str) -> str:
+    """The first names of folders and files that are not plain, in an encoding."""
+    parts = (
+        part
+        for one in silent
+        if not one.isascii()
+        for part in _tidy(one.decode(encoding, "replace")).split("/")
+    )
+    found: dict[str, None] = {}
+    for part in parts:
+        if not part.isascii():
+            found[part] = None
+        if len(found) == MAX_SHOWN:
+            break
+    return ", ".join(found)[:LONGEST_SHOWN]
 
 
 def usable(part: str) -> str:

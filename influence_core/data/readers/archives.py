@@ -51,6 +51,7 @@ class Unpacked:
         size: Their bytes.
         skipped: What was not, and why.
         encoding: In which names were read that do not say it, a name of `encodings.ENCODINGS`; or "".
+        readings: What some of those names are in every encoding, as in `archive_names.Names`.
     """
 
     folder: Path
@@ -58,9 +59,12 @@ class Unpacked:
     size: int
     skipped: tuple[Skipped, ...]
     encoding: str = ""
+    readings: tuple[tuple[str, str], ...] = ()
 
 
-def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = None) -> Unpacked:
+def unpack(
+    archive: Path | BinaryIO, into: Path, progress: Progress | None = None, encoding: str = ""
+) -> Unpacked:
     """Unpack a zip into a new folder; one top folder that wraps everything is stepped into.
 
     Hidden files are ignored. Signs in names that some computers forbid become their look-alikes. Names that differ only
@@ -70,6 +74,7 @@ def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = Non
         archive: the zip.
         into: the folder to make; it appears whole or, whatever goes wrong, not at all.
         progress: told while unpacking.
+        encoding: of names that do not say theirs; "": the most plausible.
 
     Raises:
         DataError: no zip that can be read, too many files or bytes, no file that can be used, no room on the disk, or
@@ -77,19 +82,19 @@ def unpack(archive: Path | BinaryIO, into: Path, progress: Progress | None = Non
     """
     try:
         with whole_folder(into) as scratch:
-            run = _unpack_all(archive, scratch, progress)
+            run = _unpack_all(archive, scratch, progress, encoding)
     except OSError as error:
         raise _no_room(error) from error
     folder = _step_in(into, run.skipped)
-    return Unpacked(folder, run.files, run.size, run.skipped.rows(), run.encoding)
+    return Unpacked(folder, run.files, run.size, run.skipped.rows(), run.names.encoding, run.names.readings)
 
 
-def _unpack_all(archive: Path | BinaryIO, folder: Path, progress: Progress | None) -> _Run:
+def _unpack_all(archive: Path | BinaryIO, folder: Path, progress: Progress | None, encoding: str) -> _Run:
     with archive.open("rb") if isinstance(archive, Path) else nullcontext(archive) as file:
-        run = _Run(_open(file), folder)
-        entries = run.opened.infolist()
-        names, run.encoding = archive_names.decoded(entries)
-        for at, (entry, name) in enumerate(zip(entries, names, strict=True)):
+        opened = _open(file)
+        entries = opened.infolist()
+        run = _Run(opened, folder, archive_names.decoded(entries, encoding))
+        for at, (entry, name) in enumerate(zip(entries, run.names.names, strict=True)):
             report(progress, at / len(entries), f"{at:,} of {len(entries):,} files are unpacked")
             run.take(entry, name)
     if not run.files:
@@ -141,10 +146,10 @@ class _Run:
 
     opened: zipfile.ZipFile
     folder: Path
+    names: archive_names.Names
     skipped: SkipReport = field(default_factory=SkipReport)
     files: int = 0
     size: int = 0
-    encoding: str = ""
     unpacked: int = 0
     """Bytes, those thrown away too."""
     _spelling: dict[str, str] = field(default_factory=dict)
@@ -211,7 +216,7 @@ class _Run:
                 self.unpacked += len(chunk)
                 if self.unpacked > MAX_BYTES:
                     raise DataError(
-                        f"Unpacked, the files have more than {MAX_BYTES / 10**9:.3g} GB. Send fewer or smaller pictures."
+                        f"Unpacked, the files have more than {MAX_BYTES / 10**9:.3g} GB. Send fewer or smaller files."
                     )
                 yield chunk
 

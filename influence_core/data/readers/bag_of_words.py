@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Protocol, runtime_checkable
 
-import torch
-from torch import Tensor
+import numpy as np
+from scipy.sparse import csr_array
 
 from influence_core.errors import DataError
 
 Spans = Callable[[str], Iterator[tuple[int, int, str]]]
 """Where each word of a text begins and ends, and the word."""
 
+MAX_DIFFERENT = 10**6
+"""Words that are told apart; a hundred megabytes of a language have fewer, and noise has no end of them."""
 _PLAIN = re.compile(r"[A-Za-z]{2,}")
 _CODE = r"[A-Z]{1,5}-\d[\w-]*(?<=\w)"
 _SPACELESS = (
@@ -85,19 +88,32 @@ def vocabulary(
         spans: what a word is.
 
     Raises:
-        DataError: no word is left.
+        DataError: no word is left, or there are too many different ones to be counted.
     """
-    from sklearn.feature_extraction.text import CountVectorizer  # takes a second to import
-
-    counter = CountVectorizer(analyzer=partial(words, spans=spans), min_df=fewest, max_features=most)
-    try:
-        counter.fit(texts)
-    except ValueError as error:
+    texts_with, times = _tally(texts, spans)
+    known = sorted(word for word, count in texts_with.items() if count >= fewest)
+    if not known:
         raise DataError(
             f"No word stands in at least {fewest} of the {len(texts):,} texts that are trained on, so there is nothing "
             "to learn from. Give more texts, or longer ones."
-        ) from error
-    return tuple(str(word) for word in counter.get_feature_names_out())
+        )
+    often = np.array([times[word] for word in known])
+    return tuple(known[at] for at in sorted((-often).argsort()[:most]))
+
+
+def _tally(texts: Sequence[str], spans: Spans) -> tuple[Counter[str], Counter[str]]:
+    """In how many texts each word stands, and how often in all."""
+    texts_with, times = Counter[str](), Counter[str]()
+    for text in texts:
+        found = Counter(words(text, spans))
+        texts_with.update(found.keys())
+        times.update(found)
+        if len(times) > MAX_DIFFERENT:
+            raise DataError(
+                f"The texts hold more than {MAX_DIFFERENT:,} different words; at most so many can be counted. Are they texts "
+                "at all? Otherwise keep fewer."
+            )
+    return texts_with, times
 
 
 def count(text: str, column: Mapping[str, int], spans: Spans = spans) -> dict[int, int]:
@@ -114,8 +130,8 @@ def count(text: str, column: Mapping[str, int], spans: Spans = spans) -> dict[in
     return dict(Counter(column[word] for word in words(text, spans) if word in column))
 
 
-def table(texts: Sequence[str], known: Sequence[str]) -> Tensor:
-    """Texts as counts of known words.
+def table(texts: Sequence[str], known: Sequence[str]) -> csr_array:
+    """Texts as counts of known words; most are 0, and those take no memory.
 
     Args:
         texts: n texts.
@@ -125,11 +141,14 @@ def table(texts: Sequence[str], known: Sequence[str]) -> Tensor:
         (n, d) float64.
     """
     column = {word: at for at, word in enumerate(known)}
-    x = torch.zeros(len(texts), len(known), dtype=torch.float64)
-    for row, text in zip(x, texts, strict=True):
+    columns, values, ends = array("i"), array("d"), array("q", [0])
+    for text in texts:
         counts = count(text, column)
-        row[list(counts)] = torch.tensor(list(counts.values()), dtype=torch.float64)
-    return x
+        columns.extend(counts)
+        values.extend(counts.values())
+        ends.append(len(columns))
+    held = (np.asarray(values), np.asarray(columns), np.asarray(ends))
+    return csr_array(held, shape=(len(texts), len(known)))
 
 
 @cache

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from influence_core.data.readers.encodings import Decoded, decode, says_itself
-from influence_core.data.readers.layout import SEPARATORS, Layout, find_layout, rows_of
+from influence_core.data.readers.layout import MAX_COLUMNS, SEPARATORS, Layout, find_layout, rows_of
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_BYTES = 50 * 10**6
-MAX_COLUMNS = 1_000
+MAX_LINES = 10**6
+MAX_CELLS = 5 * 10**6
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 
 PREVIEWED, LONGEST_PREVIEW = 20_000, 60
@@ -101,6 +102,7 @@ def read(content: bytes, encoding: str = "", header: bool | None = None) -> Tabl
     decoded = _decode(content, encoding)
     others = () if says_itself(content) else decoded.others
     text = _tidy(decoded.text)
+    _check_lines(text.count("\n"))
     layout = find_layout(text)
     if header is None and layout.looks_like_data:
         raise HeaderQuestionError(layout.first)
@@ -133,6 +135,13 @@ def _check_size(size: int) -> None:
         )
     if size == 0:
         raise DataError("The file is empty. Choose a CSV file with a header row and at least a few rows.")
+
+
+def _check_lines(lines: int) -> None:
+    if lines > MAX_LINES:
+        raise DataError(
+            f"The file has {lines:,} lines; at most {MAX_LINES:,} can be read. Keep a part of its rows."
+        )
 
 
 def _decode(content: bytes, encoding: str) -> Decoded:
@@ -201,6 +210,10 @@ def _check_structure(text: str, layout: Layout, names: list[str]) -> _Shape:
     if odd and not (names and one_more == count):
         raise DataError(_irregular(odd, wanted, layout.separator, bool(names)))
     _check_width(most)
+    if count * most > MAX_CELLS:
+        raise DataError(
+            f"The table has {count:,} rows of {most:,} cells; at most {MAX_CELLS:,} cells can be read. Keep fewer rows."
+        )
     return _Shape(count, most, odd is not None)
 
 
@@ -243,7 +256,7 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
     found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
     found += [""] * (shape.cells - len(found))
     names = [name or f"column {at}" for at, name in enumerate(found, 1)]
-    _check_names(names)
+    names, said = _all_different(names)
     frame.columns = names
     frame.index = range(1, len(frame) + 1)
     empty = [name for name, own in zip(names, found, strict=True) if not own and (frame[name] == "").all()]
@@ -252,7 +265,7 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
         raise DataError(
             "Only one column holds anything. Choose a table with a label and at least one more column."
         )
-    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles]
+    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles] + said
     if empty:
         notices.append(f"Left out, because it has no name and holds nothing: {', '.join(empty)}.")
     unnamed = tuple(
@@ -261,7 +274,17 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
     return Table(frame[left], layout.separator, unnamed, tuple(notices))
 
 
-def _check_names(names: list[str]) -> None:
-    twice = [name for at, name in enumerate(names) if name in names[:at]]
-    if twice:
-        raise DataError(f"Two columns are called {twice[0][:80]!r}. Give every column a name of its own.")
+def _all_different(names: list[str]) -> tuple[list[str], list[str]]:
+    """The names, those that stand a second time with a number behind them, and a sentence for each of these."""
+    taken, found, said = set(names), list[str](), list[str]()
+    for at, name in enumerate(names):
+        number = names[:at].count(name) + 1
+        own = name if number == 1 else f"{name} ({number})"
+        while number > 1 and own in taken:
+            number += 1
+            own = f"{name} ({number})"
+        taken.add(own)
+        found.append(own)
+        if own != name:
+            said.append(f"Another column called “{name[:80]}” is “{own[:90]}” here.")
+    return found, said

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from influence_core.data.readers.classed import ClassedFile
 from influence_core.data.readers.inside import Inside
 from influence_core.data.readers.label_tables import Labels, label_files
 from influence_core.data.readers.skipped import SkipReport, shown
@@ -18,23 +19,8 @@ from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
 
 MAX_PICTURES = 20_000
-MAX_CLASSES = 100
+MAX_CLASSES = 300
 EXAMPLE = "for example cats/1.jpg and dogs/1.jpg"
-
-
-@dataclass(frozen=True)
-class PictureFile:
-    """A file that may hold a picture.
-
-    Attributes:
-        name: Inside the folder, with slashes.
-        label: Its class.
-        part: "train", "test", or "" where the split is to be drawn.
-    """
-
-    name: str
-    label: str
-    part: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +32,7 @@ class Listing:
         notes: Sentences about how it was read.
     """
 
-    files: list[PictureFile]
+    files: list[ClassedFile]
     notes: tuple[str, ...] = ()
 
 
@@ -121,13 +107,13 @@ def _by_folder(
         note = f"{_names(test)} and {_names(train)} have no class in common: the split is drawn of {_names(train)}."
         for one in files:
             if one.part == TEST:
-                skipped.add(f"pictures of a class without any in {_plain(train)}", one.name)
+                skipped.add("pictures of a class without any to train on", one.name)
         return Listing([replace(one, part="") for one in files if one.part == TRAIN], (note,))
     note = f"{_names(test)} are for testing, together." if len(test) > 1 else ""
     return Listing(files, (note,) if note else ())
 
 
-def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[PictureFile]:
+def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[ClassedFile]:
     """The files of a folder of the split."""
     steps = _steps(folder, inside.unwrapped(folder))
     for one in steps:
@@ -135,7 +121,7 @@ def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> lis
     return _classes(inside, steps[-1], part, skipped)
 
 
-def _classes(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[PictureFile]:
+def _classes(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[ClassedFile]:
     """The files of the folders in a folder, each a class."""
     names = inside.folders(folder)
     if len(names) > MAX_CLASSES:
@@ -148,11 +134,11 @@ def _classes(inside: Inside, folder: str, part: str, skipped: SkipReport) -> lis
         for one in inside.folders(within):
             skipped.add("folders inside a class's folder", _tail(one))
         inside.report(within, skipped, files=False)
-        found += [PictureFile(one, _last(name), part) for one in inside.files(within)]
+        found += [ClassedFile(one, _last(name), part) for one in inside.files(within)]
     return found
 
 
-def _same_labels(files: list[PictureFile]) -> list[PictureFile]:
+def _same_labels(files: list[ClassedFile]) -> list[ClassedFile]:
     """A class that is spelled otherwise in the folders to test on is that of the folders to train on."""
     known = {one.label for one in files if one.part == TRAIN}
     spelled = {_folded(one): one for one in sorted(known, reverse=True)}
@@ -175,7 +161,7 @@ def _labelled(inside: Inside, homes: list[str], labels: Labels, skipped: SkipRep
             "apart. Keep fewer, or call another column “label”."
         )
     files = [
-        PictureFile(name, label, (parts[name] or TRAIN) if is_split else "")
+        ClassedFile(name, label, (parts[name] or TRAIN) if is_split else "")
         for name, label in labels.of.items()
     ]
     return Listing(files, (labels.note,))

@@ -1,15 +1,28 @@
-"""The labels of a table: which cells hold none, which are one label written in two ways, and which might be."""
+"""The labels of a table: which cells hold none, which are one label written in two ways, and which might be either."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from influence_core.data.readers.columns import Column
+from influence_core.data.readers.delimited import Table
+from influence_core.data.readers.tables import name_some
+from influence_core.errors import DataError
+
+MAX_CLASSES = 50
+FREQUENT = 0.5
+"""A column of many texts is a label if its frequent ones hold this share of the rows."""
 NO_LABEL = frozenset({"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "n.a."})
 """Small letters of the cells that mean "no label"."""
+PERHAPS_NONE = frozenset(
+    {"none", "nil", "missing", "?", "-", "--", "–", "—", ".", "(none)", "<none>", "#null!", "not available"}
+)
+"""Small letters of the cells that may mean it, or be a label like any other."""
 _NUMBER = re.compile(r"([-+]?)(0|[1-9]\d*)(?:[.,](\d+))?", re.ASCII)
 
 
@@ -20,6 +33,115 @@ def has_no_label(cells: Iterable[str]) -> np.ndarray:
         cells: (n,) texts.
     """
     return np.array([one.lower() in NO_LABEL for one in cells], dtype=bool)
+
+
+def perhaps_none(texts: Iterable[str]) -> tuple[tuple[str, ...], bool | None]:
+    """Labels that may mean "no label", and whether they are labels; ``None``: somebody has to say.
+
+    Beside numbers they are none; beside a single other label they are one, or there would be nothing to tell apart.
+
+    >>> perhaps_none(["0", "1", "None"]), perhaps_none(["mild", "severe", "none"]), perhaps_none(["+", "-"])
+    ((('None',), False), (('none',), None), (('-',), True))
+
+    Args:
+        texts: The different labels.
+    """
+    texts = list(texts)
+    found = tuple(sorted(one for one in texts if one.lower() in PERHAPS_NONE))
+    others = [one for one in texts if one not in found]
+    if not found or len(others) < 2:
+        return found, True
+    return found, False if all(map(_NUMBER.fullmatch, others)) else None
+
+
+def read_labels(
+    cells: np.ndarray,
+    column: str,
+    without: tuple[str, ...] = (),
+    same: bool | None = None,
+    none_is_label: bool | None = None,
+) -> tuple[np.ndarray, list[str]]:
+    """The label of each of n rows, (n,) of text, "" where there is none; and what was done to them.
+
+    Args:
+        cells: (n,) texts.
+        column: Its name.
+        without: Labels whose rows are left out.
+        same: Whether labels that differ only in capitals or spaces are one; None where nobody has said.
+        none_is_label: Whether "none" and the like are labels; None where nobody has said.
+
+    Raises:
+        DataError: a question has no answer.
+    """
+    text = np.where(has_no_label(cells), "", cells)
+    doubtful, are_labels = perhaps_none(set(text) - {"", *without})
+    are_labels = are_labels if none_is_label is None else none_is_label
+    notices = []
+    if are_labels is None:
+        raise DataError(
+            f"{name_some(doubtful)} in {column[:80]!r} may be a label, or mean that there is none. Say which is meant."
+        )
+    if not are_labels:
+        text = np.where(np.isin(text, doubtful), "", text)
+        notices.append(f"No label: {name_some(doubtful)}.")
+    counts = Counter(str(one) for one in text if one)
+    names = as_numbers(counts)
+    if different := sorted({one for pair in names.items() if pair[0] != pair[1] for one in pair}):
+        notices.append(f"The same numbers, so the same labels: {name_some(different)}.")
+    alike = look_alike(one for one in counts if one not in without)
+    if alike and same is None:
+        raise DataError(
+            f"Labels of {column[:80]!r} differ only in capitals or spaces: {name_some(alike[0])}. Say whether they "
+            "are one label or several."
+        )
+    if alike and same:
+        names = merged({one: count for one, count in counts.items() if one not in without})
+    return np.array([names.get(one, one) for one in text], dtype=object), notices
+
+
+def label_counts(table: Table, name: str) -> dict[str, int]:
+    """How often each label occurs, those that are the same number together, without those that mean "no label" by kind.
+
+    Args:
+        table: The file.
+        name: The label's column.
+    """
+    text = table.frame[name].to_numpy(dtype=object)
+    counts = Counter(text[~has_no_label(text)])
+    doubtful, are_labels = perhaps_none(counts)
+    for one in doubtful if are_labels is False else ():
+        del counts[one]
+    names, found = as_numbers(counts), Counter[str]()
+    for one, count in counts.items():
+        found[names[one]] += count
+    return dict(found)
+
+
+def can_be_label(table: Table, column: Column) -> bool:
+    """Whether a column can be what is to be predicted: it has few labels, or few that most of its rows have.
+
+    Args:
+        table: The file.
+        column: One of its columns.
+    """
+    if column.levels <= MAX_CLASSES:
+        return column.levels >= 2
+    if column.kind not in ("category", "text"):
+        return False
+    counts = label_counts(table, column.name)
+    kept = [count for one, count in counts.items() if one not in rare_labels(counts)]
+    return len(kept) >= 2 and sum(kept) >= FREQUENT * len(table.frame)
+
+
+def rare_labels(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """Labels that occur once, and those beyond the most frequent that a model can tell apart.
+
+    Args:
+        counts: How often each label occurs.
+    """
+    often = sorted((one for one, count in counts.items() if count > 1), key=lambda one: -counts[one])
+    kept = frozenset(often[:MAX_CLASSES])
+    return tuple(one for one in counts if one not in kept)
 
 
 def as_numbers(texts: Iterable[str]) -> dict[str, str]:

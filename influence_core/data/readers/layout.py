@@ -7,8 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import StringIO
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -16,6 +15,9 @@ from influence_core.data.readers.numbers import read_amounts
 from influence_core.errors import DataError
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
+MAX_COLUMNS = 1_000
+LONGEST_LINE = 2 * 10**6
+"""Characters: a longer line would be millions of cells, which fill the memory before they are counted."""
 SAMPLED = 200
 """Rows by which the separator and the titles are told."""
 MAX_TITLES = 20
@@ -111,7 +113,7 @@ def _try(text: str, separator: str, before: int) -> tuple[tuple[float, ...], Lay
         tuple(" ".join(filter(None, row.cells)) for row in sample[:at]),
         width,
         tuple(header),
-        _looks_like_data(header, body),
+        width <= MAX_COLUMNS and _looks_like_data(header, body),  # a wider one is refused anyway
     )
     return (regular >= REGULAR, at == 0, separator != " ", len(header) == width, regular, width), layout
 
@@ -163,9 +165,7 @@ def rows_of(text: str, separator: str, skipped_lines: int = 0) -> Iterator[Row]:
     Raises:
         DataError: its quotation marks are not in order, or a cell is too long.
     """
-    lines = StringIO(text, newline="\n")
-    for _ in range(skipped_lines):
-        lines.readline()
+    lines = islice(_lines(text), skipped_lines, None)
     reader = csv.reader(chain(lines, ["\n", _END]), delimiter=separator, skipinitialspace=True, strict=True)
     before = skipped_lines
     try:
@@ -178,6 +178,25 @@ def rows_of(text: str, separator: str, skipped_lines: int = 0) -> Iterator[Row]:
     except csv.Error as error:
         raise DataError(_said(error, before + 1)) from error
     raise DataError(_left_open(before + 1))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Line by line, without a copy of the text.
+
+    Raises:
+        DataError: one is too long.
+    """
+    start = count = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        count += 1
+        if end - start > LONGEST_LINE:
+            raise DataError(
+                f"Line {count:,} has {end - start:,} characters; at most {LONGEST_LINE:,} can be read. Are the lines of the file "
+                "parted at all? Otherwise shorten its cells."
+            )
+        yield text[start:end]
+        start = end
 
 
 def _said(error: csv.Error, line: int) -> str:

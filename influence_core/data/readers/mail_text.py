@@ -11,9 +11,9 @@ import re
 from email import message_from_bytes
 from email.header import decode_header
 from email.message import Message
-from html.parser import HTMLParser
 
 from influence_core.data.readers import encodings
+from influence_core.data.readers.page_text import without_tags
 from influence_core.errors import DataError
 
 _FIELD = re.compile(rb"[!-9;-~]+:")
@@ -23,24 +23,6 @@ _HEAD = re.compile(
 )
 _PAGE = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
 _SUBJECT = re.compile(r"subject:[ \t]*", re.IGNORECASE)
-_UNSEEN = {"script", "style", "head", "title"}
-_BREAKS = {
-    "p",
-    "br",
-    "div",
-    "li",
-    "tr",
-    "td",
-    "th",
-    "h1",
-    "h2",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "table",
-    "blockquote",
-}
 LONGEST_HEAD = 100_000
 
 
@@ -87,15 +69,6 @@ def of_text(text: str) -> str:
     return text[begins.end() :] if begins else text
 
 
-def without_tags(page: str) -> str:
-    """What a browser would show of a page of HTML, near enough to count its words."""
-    seen = _Seen()
-    seen.feed(page)
-    seen.close()
-    lines = (" ".join(line.split()) for line in "".join(seen.pieces).split("\n"))
-    return "\n".join(line for line in lines if line)
-
-
 def _body(part: Message, usual: str) -> encodings.Decoded:
     payload = part.get_payload(decode=True)
     content = payload if isinstance(payload, bytes) else b""
@@ -126,30 +99,3 @@ def _subject(message: Message) -> str:
     except Exception:  # a damaged subject makes the standard library raise nearly anything
         text = str(message.get("subject", ""))
     return " ".join(text.split())
-
-
-class _Seen(HTMLParser):
-    """Collects what is seen of a page."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._unseen = ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _UNSEEN and not self._unseen:
-            self._unseen = tag
-        elif tag == "body":
-            self._unseen = ""
-        if tag in _BREAKS:
-            self.pieces.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._unseen:
-            self._unseen = ""
-        if tag in _BREAKS:
-            self.pieces.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.pieces.append(data)

@@ -137,6 +137,7 @@ def data_set(
     is_train: np.ndarray,
     class_names: tuple[str, ...],
     stand_in: str = "",
+    chosen: np.ndarray | None = None,
 ) -> DataSet:
     """A data set of pictures called 0..m-1, with thumbnails as features, or the brightness alone of pictures that are all grey.
 
@@ -148,11 +149,13 @@ def data_set(
         is_train: (m,) whether each is trained on; the others are for testing.
         class_names: what the labels mean.
         stand_in: what they stand in for, or "".
+        chosen: (k,) which pictures belong to it, in this order; all of them where none are named.
     """
-    thumbs = pictures.grey if isinstance(pictures, GreyPictures) else pictures.thumbs(range(len(labels)))
-    x = torch.from_numpy(thumbs.reshape(len(labels), -1)).float().div_(255)
-    y, ids = torch.from_numpy(np.asarray(labels, np.int64)), torch.arange(len(labels))
-    train, test = torch.from_numpy(is_train), torch.from_numpy(~is_train)
+    at = np.arange(len(labels)) if chosen is None else chosen
+    thumbs = pictures.grey[at] if isinstance(pictures, GreyPictures) else pictures.thumbs(at.tolist())
+    x = torch.from_numpy(thumbs.reshape(len(at), -1)).float().div_(255)
+    y, ids = torch.from_numpy(np.asarray(labels, np.int64)[at]), torch.from_numpy(at)
+    train, test = torch.from_numpy(is_train[at]), torch.from_numpy(~is_train[at])
     return DataSet(
         name=name,
         title=title,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
 MAX_BYTES_A_FILE = 10**6
-MAX_BYTES = 200 * 10**6
+MAX_BYTES = 100 * 10**6
+MAX_MEMORY = 150 * 10**6
+"""Bytes of all texts once they are letters: one wide letter makes a text four times as long."""
 _NO_TEXT = (b"%PDF", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")
 """What documents and archives begin with."""
 _SUBJECT = re.compile(rb"subject:", re.IGNORECASE)
@@ -61,16 +64,18 @@ def read_all(
     if encoding:
         encodings.require_known(encoding)
     contents = _contents(root, names, skipped, progress)
-    silent = [one for one in contents.values() if not (mail_text.is_mail(one) or encodings.says_itself(one))]
-    narrow = [one for one in silent if b"\0" not in one]  # one file that is no text does not speak for all
-    ranked = encodings.plausible(narrow or silent) if silent else ()
-    read, written = ReadTexts(), Counter[str]()
-    for at, content in contents.items():
+    ranked = _ranked(contents.values())
+    read, written, room = ReadTexts(), Counter[str](), MAX_MEMORY
+    for at in list(contents):
+        content = contents.pop(at)  # so that it is not held as bytes and as text
         try:
             found, is_mail = _decoded(content, encoding, next(iter(ranked), ""))
         except DataError:
             skipped.add("files that are no text (save them as plain text)", names[at])
             continue
+        room -= sys.getsizeof(found.text)
+        if room < 0:
+            raise _too_much(MAX_MEMORY)
         read.texts[at] = found.text
         read.subjects[at] = is_mail
         read.damaged += found.replaced > 0
@@ -80,6 +85,13 @@ def read_all(
     first = next(iter(read.encodings), "")
     read.others = tuple(one for one in ranked if one != first)
     return read
+
+
+def _ranked(contents: Collection[bytes]) -> tuple[str, ...]:
+    """The encodings of the files that do not say theirs, the most plausible first."""
+    silent = [one for one in contents if not (mail_text.is_mail(one) or encodings.says_itself(one))]
+    narrow = [one for one in silent if b"\0" not in one]  # one file that is no text does not speak for all
+    return encodings.plausible(narrow or silent) if silent else ()
 
 
 def _contents(
@@ -98,9 +110,7 @@ def _contents(
             continue
         total += len(content)
         if total > MAX_BYTES:
-            raise DataError(
-                f"The texts have more than {MAX_BYTES // 10**6} MB; so many can be read. Keep fewer."
-            )
+            raise _too_much(MAX_BYTES)
         if len(content) > MAX_BYTES_A_FILE:
             skipped.add(f"files of more than {MAX_BYTES_A_FILE // 10**6} MB", name)
         elif content.startswith(_NO_TEXT):
@@ -121,3 +131,7 @@ def _decoded(content: bytes, encoding: str, usual: str) -> tuple[encodings.Decod
     is_mail = _SUBJECT.match(content.lstrip(b"\xef\xbb\xbf")) is not None
     text = mail_text.of_text(found.text)
     return encodings.Decoded(text, found.encoding, found.others, found.replaced), is_mail
+
+
+def _too_much(limit: int) -> DataError:
+    return DataError(f"The texts have more than {limit // 10**6} MB; so many can be read. Keep fewer.")

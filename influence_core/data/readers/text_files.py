@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from influence_core.data.readers.classed import ClassedFile
 from influence_core.data.readers.skipped import SkipReport
 from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
@@ -24,21 +25,6 @@ BESIDE = "files outside the classes' folders"
 
 
 @dataclass(frozen=True)
-class TextFile:
-    """A file that may hold a text.
-
-    Attributes:
-        name: Inside the folder, with slashes.
-        label: Its class.
-        part: "train", "test", or "" where the split is to be drawn.
-    """
-
-    name: str
-    label: str
-    part: str = ""
-
-
-@dataclass(frozen=True)
 class _Placed:
     """A file, the folders above it that are still to be understood, and the part of the split it is in."""
 
@@ -47,7 +33,7 @@ class _Placed:
     part: str = ""
 
 
-def list_files(root: Path, skipped: SkipReport) -> list[TextFile]:
+def list_files(root: Path, skipped: SkipReport) -> list[ClassedFile]:
     """The files of the classes, in the order of their names; nothing outside the folder is followed.
 
     Args:
@@ -146,15 +132,15 @@ def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
     return files
 
 
-def _classified(files: list[_Placed], skipped: SkipReport) -> list[TextFile]:
+def _classified(files: list[_Placed], skipped: SkipReport) -> list[ClassedFile]:
     """Each file with its class: its first folder, or the second where the first ones are only numbered."""
     first = sorted({one.folders[0] for one in files})
     inner = [_inner(files, name) for name in first]
     numbered = len(first) > 1 and len({_without_digits(name) for name in first}) == 1
     if not (numbered and len(inner[0]) > 1 and all(one == inner[0] for one in inner)):
-        return [TextFile(one.name, one.folders[0], one.part) for one in files]
+        return [ClassedFile(one.name, one.folders[0], one.part) for one in files]
     deep = _kept(files, lambda one: len(one.folders) > 1, skipped)
-    return [TextFile(one.name, one.folders[1], one.part) for one in deep]
+    return [ClassedFile(one.name, one.folders[1], one.part) for one in deep]
 
 
 def _inner(files: list[_Placed], first: str) -> set[str]:
@@ -173,7 +159,7 @@ def _kept(files: list[_Placed], wanted: Callable[[_Placed], bool], skipped: Skip
     return [one for one in files if wanted(one)]
 
 
-def _require_classes(files: list[TextFile]) -> None:
+def _require_classes(files: list[ClassedFile]) -> None:
     names = sorted({one.label for one in files})
     if len(names) < 2:
         found = f"only one: “{names[0][:40]}”" if names else "none"

@@ -14,21 +14,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from scipy.sparse import csr_array
 
 from influence_core.data.examples import DataSet, Examples, Kind
 from influence_core.data.readers import bag_of_words, text_bytes
+from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, why_left_out
 from influence_core.data.readers.skipped import Skipped, SkipReport, shown
-from influence_core.data.readers.split_names import TEST, TRAIN
-from influence_core.data.readers.text_files import EXAMPLE, TextFile, list_files
+from influence_core.data.readers.split_names import TRAIN
+from influence_core.data.readers.text_files import EXAMPLE, list_files
 from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
 from influence_core.words import percent
 
 FOLDER = "texts"
 MIN_TEXTS = 5
-TRAIN_SHARE = 0.8
-SEED = 0
 MIN_FILES = 20
 MAX_WORDS = 10_000
 DISPLAYED = 20_000
@@ -74,7 +73,7 @@ class TextFolder:
         ids: (m,) their positions in the order of the files' names: shuffled, those to train on first.
         is_train: (m,) whether each is trained on; the others are for testing.
         words: The d words that are counted.
-        counts: (m, d) float64, how often each stands in each text.
+        counts: (m, d) float64, how often each stands in each text; sparse.
         records: The texts.
         kind: What one of them is called.
         skipped: What was not used, and why.
@@ -88,7 +87,7 @@ class TextFolder:
     ids: np.ndarray
     is_train: np.ndarray
     words: tuple[str, ...]
-    counts: Tensor
+    counts: csr_array
     records: Texts
     kind: Kind
     skipped: tuple[Skipped, ...]
@@ -99,7 +98,7 @@ class TextFolder:
     @property
     def wordless(self) -> float:
         """Share of the texts that hold none of the words that are counted."""
-        return float((self.counts.sum(1) == 0).double().mean())
+        return float((self.counts.sum(1) == 0).mean())
 
     @property
     def says(self) -> str:
@@ -159,12 +158,13 @@ def read_folder(
         DataError: as in `load`.
     """
     found = survey(root, progress, seed, encoding)
+    x = torch.from_numpy(found.counts.toarray())
     y, ids, train_on = torch.from_numpy(found.labels), torch.from_numpy(found.ids), int(found.is_train.sum())
     return DataSet(
         name="text-folder",
         title=f"{len(ids):,} texts of your own",
-        train=Examples(found.counts[:train_on], y[:train_on], ids[:train_on]),
-        test=Examples(found.counts[train_on:], y[train_on:], ids[train_on:]),
+        train=Examples(x[:train_on], y[:train_on], ids[:train_on]),
+        test=Examples(x[train_on:], y[train_on:], ids[train_on:]),
         class_names=found.class_names,
         image_shape=None,
         kind=found.kind,
@@ -191,13 +191,12 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
     files = list_files(root, skipped)
     read = text_bytes.read_all(root, [one.name for one in files], skipped, part(progress, 0.0, 0.6), encoding)
     texts = read.texts
-    kept = _trainable(
-        files, [at for at in sorted(texts) if _has_words(texts[at], files[at], skipped)], skipped
-    )
+    usable = [at for at in sorted(texts) if _has_words(texts[at], files[at], skipped)]
+    kept = learnable(files, usable, "texts", skipped)
     class_names = tuple(sorted({files[at].label for at in kept}))
     labels = np.array([class_names.index(files[at].label) for at in kept], dtype=np.int64)
     _require_enough([files[at] for at in kept], class_names, skipped)
-    is_train = _split([files[at] for at in kept], labels, seed)
+    is_train = split([files[at] for at in kept], labels, seed)
     shuffled = np.random.default_rng(seed).permutation(len(kept))
     order = shuffled[np.argsort(~is_train[shuffled], kind="stable")]
     ids, labels, is_train = np.array(kept)[order], labels[order], is_train[order]
@@ -226,25 +225,15 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
     )
 
 
-def _has_words(text: str, file: TextFile, skipped: SkipReport) -> bool:
+def _has_words(text: str, file: ClassedFile, skipped: SkipReport) -> bool:
     found = any(True for _ in bag_of_words.spans(text))
     if not found:
         skipped.add("texts without a word", file.name)
     return found
 
 
-def _trainable(files: list[TextFile], kept: list[int], skipped: SkipReport) -> list[int]:
-    """Without the texts of classes that there is nothing to learn from."""
-    known = {files[at].label for at in kept if files[at].part != TEST}
-    for at in kept:
-        if files[at].label not in known:
-            skipped.add("texts of a class without any to train on", files[at].name)
-    return [at for at in kept if files[at].label in known]
-
-
-def _require_enough(files: list[TextFile], class_names: tuple[str, ...], skipped: SkipReport) -> None:
-    why = "; ".join(f"{one.count:,} × {one.reason}" for one in skipped.rows()[:3])
-    left_out = f" (not used: {why})" if why else ""
+def _require_enough(files: list[ClassedFile], class_names: tuple[str, ...], skipped: SkipReport) -> None:
+    left_out = why_left_out(skipped)
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
@@ -264,15 +253,3 @@ def _require_enough(files: list[TextFile], class_names: tuple[str, ...], skipped
             f"The class “{shown(rare)[:40]}” has one text, but one is needed to train on and one to test on{left_out}. Add "
             "texts to it, or take its sub-folder out."
         )
-
-
-def _split(files: list[TextFile], labels: np.ndarray, seed: int) -> np.ndarray:
-    """Whether each is trained on: by its folder, or 80 % of each class drawn with a seed, and one at least on each side."""
-    if files[0].part:
-        return np.array([one.part == TRAIN for one in files])
-    is_train = np.zeros(len(files), dtype=bool)
-    generator = np.random.default_rng(seed)
-    for label in np.unique(labels):
-        at = generator.permutation(np.flatnonzero(labels == label))
-        is_train[at[: min(max(1, round(TRAIN_SHARE * len(at))), len(at) - 1)]] = True
-    return is_train

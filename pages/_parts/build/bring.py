@@ -1,10 +1,8 @@
-"""What is brought: a zip, a folder of photos or texts, or a table."""
+"""What is brought: a zip, a folder of photos or texts, a table, or a data set of torchvision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import streamlit as st
@@ -12,27 +10,26 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from influence_core.data.brought import own, picture_uploads
 from influence_core.data.brought.photo_folder import MIN_PICTURES
+from influence_core.data.brought.torchvision_sets import SETS
 from influence_core.data.readers.image_folder import MAX_PICTURES
 from influence_core.data.readers.skipped import Skipped
 from influence_core.data.readers.text_files import MAX_FILES
 from influence_core.data.readers.text_folder import MIN_FILES
-from influence_core.progress import Progress
-from influence_core.store.remember import key_of
 from pages._common import upload
-from pages._parts.build import look, model, texts, visit
+from pages._parts.build import look, model, texts, visit, zip_names
 from pages._shell import browser, downloads, results
 from pages._shell.address import View
 from pages._shell.escape import code, escape_markdown
-from pages._shell.jobs import await_job
 from pages._shell.places import with_place, without_places
 
-ZIP, FOLDER, TEXTS_ZIP, TEXTS, TABLE = "zip", "folder", "texts-zip", "texts", "table"
+ZIP, FOLDER, TEXTS_ZIP, TEXTS, TABLE, SET = "zip", "folder", "texts-zip", "texts", "table", "set"
 KINDS = {
     ZIP: "Photos in a zip",
     FOLDER: "Photos in a folder",
     TEXTS_ZIP: "Texts in a zip",
     TEXTS: "Texts in a folder",
     TABLE: "A table",
+    SET: "A data set of torchvision",
 }
 PHOTO_FOLDERS = (
     "one sub-folder for each class; or train and val (by any common name) with those in them; or pictures with a table beside "
@@ -69,18 +66,30 @@ class Brought:
 def show(view: View) -> None:
     """What is brought, what it holds, and what is trained on it."""
     kind = st.segmented_control(
-        "What do you bring?", list(KINDS), format_func=KINDS.__getitem__, key=visit.lasting("build_kind", ZIP)
+        "What do you bring?",
+        list(KINDS),
+        required=True,
+        format_func=KINDS.__getitem__,
+        key=visit.lasting("build_kind", ZIP),
     )
     if kind == TABLE:
         upload.show(view)
     elif kind in (TEXTS, TEXTS_ZIP):
         _show_texts(_choose_folder(TEXT_FOLDERS) if kind == TEXTS else _choose_zip(TEXT_ZIP), view)
+    elif kind == SET:
+        _show_photos(_choose_set(), view, is_set=True)
     elif kind is not None:
-        photos = _choose_zip(PHOTO_ZIP) if kind == ZIP else _choose_folder(PHOTO_FOLDERS)
-        if photos is not None:
-            found = look.load(photos.source)
-            look.show(found, photos.skipped)
-            model.choose(own.PHOTOS, photos.source, photos.title, len(found.class_names), view.device)
+        _show_photos(_choose_zip(PHOTO_ZIP) if kind == ZIP else _choose_folder(PHOTO_FOLDERS), view)
+
+
+def _show_photos(brought: Brought | None, view: View, is_set: bool = False) -> None:
+    """What was found in them, and what is trained on it; of a whole data set some may do."""
+    if brought is None:
+        return
+    found = look.load(brought.source)
+    look.show(found, brought.skipped)
+    there = (sum(found.to_train), sum(found.to_test)) if is_set else None
+    model.choose(own.PHOTOS, brought.source, brought.title, len(found.class_names), view.device, there=there)
 
 
 def _show_texts(brought: Brought | None, view: View) -> None:
@@ -94,7 +103,7 @@ def _show_texts(brought: Brought | None, view: View) -> None:
 
 def offer_networks() -> None:
     """Where photos are brought, the download of another network's weights."""
-    if st.session_state.get("build_kind") in (ZIP, FOLDER) and visit.building() is None:
+    if st.session_state.get("build_kind") in (ZIP, FOLDER, SET) and visit.building() is None:
         downloads.offer_weights(results.data_folder())
 
 
@@ -112,13 +121,13 @@ def _choose_zip(what: str) -> Brought | None:
         on_change=visit.forget_zip,
     )
     if file is not None:
-        key = key_of("unpack", _digest(file), browser.owner())
-        st.session_state["build_upload"] = await_job(key, "Unpacking your zip", _unpacking(file))
+        st.session_state["build_upload"] = zip_names.unpacked(file, _digest(file))
     sent: picture_uploads.Upload | None = st.session_state.get("build_upload")
     if sent is None:
         return None
     if file is None:
         st.caption(f"Sent before: {escape_markdown(sent.title)}")
+    zip_names.choose(sent, None if file is None else _digest(file))
     return Brought(own.IN_ZIP + sent.key, Path(sent.title).stem, sent.skipped)
 
 
@@ -132,9 +141,28 @@ def _digest(file: UploadedFile) -> str:
     return key
 
 
-def _unpacking(file: UploadedFile) -> Callable[[Progress], picture_uploads.Upload]:
-    content, title, store, owner = file.getvalue(), file.name, results.get_store(), browser.owner()
-    return lambda progress: picture_uploads.keep(store, BytesIO(content), title, progress, owner)
+def _choose_set() -> Brought | None:
+    """A data set of torchvision that lies in the data folder; one that does not is said, and fetched only when asked."""
+    folder = results.data_folder()
+    st.caption(
+        f"Read out of the app's data folder, {code(without_places(folder))}, as torchvision keeps it there. Nothing is "
+        "downloaded before you press a button that says what it is."
+    )
+    name = st.selectbox(
+        "Data set",
+        list(SETS),
+        index=None,
+        format_func=lambda name: SETS[name].title + (" (not here yet)" if SETS[name].missing(folder) else ""),
+        placeholder="Choose one",
+        key=visit.lasting("build_set", None),
+    )
+    if name is None:
+        return None
+    source, known = own.IN_TORCHVISION + name, SETS[name].download
+    if known.missing(folder):
+        downloads.offer_files(source, "It needs", known, folder)
+        return None
+    return Brought(source, known.name)
 
 
 def _choose_folder(what: str) -> Brought | None:

@@ -9,6 +9,7 @@ import streamlit as st
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
+from influence_core.studies.own import TESTED_ON, TRAINED_ON
 from influence_core.words import plain_title
 from pages._parts.build import visit
 from pages._shell import browser, results
@@ -19,9 +20,18 @@ PIXELS = ""
 DEFAULT_L2 = {own.PHOTOS: 0.001, own.TEXTS: 1e-4}
 LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
 LONGEST_TITLE = 60
+LEAST_DRAWN = 10
 
 
-def choose(data: str, source: str, title: str, classes: int, device: str, encoding: str = "") -> None:
+def choose(
+    data: str,
+    source: str,
+    title: str,
+    classes: int,
+    device: str,
+    encoding: str = "",
+    there: tuple[int, int] | None = None,
+) -> None:
     """What is trained, and the button that does it.
 
     Args:
@@ -31,6 +41,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str, encodi
         classes: How many there are.
         device: Where it is trained.
         encoding: Of texts that are not UTF-8, where one was chosen.
+        there: How many there are to train on and to test on, where some of them may do.
     """
     model = "logistic" if classes == 2 else "softmax"
     _propose(source, title)
@@ -48,6 +59,7 @@ def choose(data: str, source: str, title: str, classes: int, device: str, encodi
         seed = second.text_input(
             "Seed", key=visit.lasting("build_seed", "0"), help="Of the split into training and testing."
         )
+        drawn = _choose_how_many(source, there) if there else {}
         _explain(data, model, classes)
         if st.form_submit_button("Train", type="primary", key="build_train"):
             fields = {
@@ -58,12 +70,36 @@ def choose(data: str, source: str, title: str, classes: int, device: str, encodi
                 "seed": _seed(seed),
                 "source": source,
                 "backbone": backbone,
+                **drawn,
             } | ({"encoding": encoding} if encoding else {})
             get_jobs().forget(
                 results.study_key(recipes.name_of(fields, browser.owner()), device)
             )  # the pictures may be others now
             visit.begin(fields)
             st.rerun()
+
+
+def _choose_how_many(source: str, there: tuple[int, int]) -> dict[str, int]:
+    """How many are drawn of those to train on and of those to test on."""
+    found = {}
+    for column, name, what, usual, most in zip(
+        st.columns([1, 1]),
+        ("n_train", "n_test"),
+        ("train", "test"),
+        (TRAINED_ON, TESTED_ON),
+        there,
+        strict=True,
+    ):
+        found[name] = int(
+            column.number_input(
+                f"Pictures to {what} on, of {most:,}",
+                min_value=min(LEAST_DRAWN, most),
+                max_value=most,
+                key=visit.lasting(f"build_{name}_{source}", min(usual, most)),
+                help="Drawn with the seed, of each class its share.",
+            )
+        )
+    return found
 
 
 def _propose(source: str, title: str) -> None:

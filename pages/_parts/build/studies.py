@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.data.brought import own, picture_uploads, recipes, uploads
+from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.errors import DataError, InfluenceError
 from influence_core.studies import UPLOADED, Study, StudySpec, of_recipe
 from influence_core.words import percent
@@ -60,11 +60,12 @@ def show_list(view: View) -> None:
     built, tables = recipes.recipes(store, owner), uploads.tables(store, owner)
     used = {one.fields.get("source") for one in built}
     zips = [one for one in picture_uploads.uploads(store, owner) if own.IN_ZIP + one.key not in used]
-    st.subheader("Your studies")
+    st.header("Your studies")
     trouble = st.session_state.pop("build_trouble", "")
     if trouble:
         st.error(escape_markdown(trouble))
-    if not (built or tables or zips):
+    pictures = asked.of(store, owner)
+    if not (built or tables or zips or pictures):
         st.caption("None yet.")
         return
     st.caption(
@@ -82,6 +83,9 @@ def show_list(view: View) -> None:
         remove = partial(picture_uploads.remove, store, sent.key, owner)
         opened = _row(sent.key, sent.title, "an uploaded zip without a study yet", "", remove, view)
         opened.button("Use", key=f"use_{sent.key}", on_click=visit.take_up, args=(sent,), width="stretch")
+    if pictures:
+        words = f"{len(pictures):,} picture{'s' * (len(pictures) != 1)} of your own"
+        _row("asked", words, "asked about on Explain", "", partial(asked.remove, store, owner), view)
 
 
 def _row(
@@ -105,14 +109,17 @@ def _about(one: recipes.Recipe) -> str:
         spec = of_recipe(one)
     except DataError as error:
         return escape_markdown(str(error))
-    path = spec.source.removeprefix(own.IN_FOLDER)
-    where = (
-        "an uploaded zip"
-        if spec.source.startswith(own.IN_ZIP)
-        else f"the folder {code(without_places(path))}"
-    )
     sees = "words" if spec.data == own.TEXTS else spec.backbone or "pixels"
-    return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {where}"
+    return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {_where(spec.source)}"
+
+
+def _where(source: str) -> str:
+    """Where the data of a study lie, in words."""
+    if source.startswith(own.IN_ZIP):
+        return "an uploaded zip"
+    if source.startswith(own.IN_TORCHVISION):
+        return f"torchvision's {source.removeprefix(own.IN_TORCHVISION)}"
+    return f"the folder {code(without_places(source.removeprefix(own.IN_FOLDER)))}"
 
 
 def _remove(remove: Callable[[], None], study: str, view: View) -> None:

@@ -32,10 +32,11 @@ def forget_zip() -> None:
 
 
 def forget_zip_that_is_gone() -> None:
-    """The same, where it was removed."""
+    """The same, where it was removed: the form is empty then."""
     sent: Upload | None = st.session_state.get("build_upload")
     if sent is not None and not sent.folder.exists():
         forget_zip()
+        st.session_state["build_forms"] = st.session_state.get("build_forms", 0) + 1
 
 
 def take_up(sent: Upload) -> None:

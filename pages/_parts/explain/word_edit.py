@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -16,6 +16,7 @@ from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.studies import Study
 from influence_core.words import nats, percent, points
 from pages._common import retraining
+from pages._common.cards import name_of
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
@@ -34,10 +35,10 @@ def show(study: Study, params: ExplainParams, explanation: Explanation, train_id
     """The text with its words marked, their shares as bars, and one word changed."""
     found = word_edit.shares(study, explanation, train_id)
     asked = escape_markdown(explanation.label_name)
-    _marked_text(study, found)
+    _both_texts(study, explanation, found)
     st.caption(
-        f":blue[Blue words] make this {study.data.kind} speak for {asked}, :orange[orange words] against it. Together they "
-        "are its forecast, exactly."
+        f":blue[Blue words] speak for {asked}, :orange[orange words] against it: on the left without any training, on the right "
+        f"by having learnt from this {study.data.kind}. Together the latter are its influence, exactly."
     )
     st.plotly_chart(word_shares(found, chosen=params.word), key="word_shares")
     if found.words:
@@ -60,18 +61,34 @@ def show_asked(study: Study, explanation: Explanation) -> None:
         )
 
 
-def _marked_text(study: Study, found: WordShares) -> None:
+def _both_texts(study: Study, explanation: Explanation, found: WordShares) -> None:
+    """The test text beside the training text, each with the words that matter marked."""
+    own, opened = st.columns(2, gap="small")
+    if explanation.test_id is not None:
+        asked = word_edit.asked_words(study, explanation)
+        with own:
+            st.markdown(f"**{name_of(explanation).capitalize()}**")
+            changes = dict(zip(asked.words, asked.loss_change.tolist(), strict=True))
+            _marked_text(study, explanation.test_id, changes, "marked_own")
+    with opened:
+        st.markdown(f"**Training {explanation.kind} {found.train_id}**")
+        _marked_text(
+            study, found.train_id, dict(zip(found.words, found.shares.tolist(), strict=True)), "marked_text"
+        )
+
+
+def _marked_text(study: Study, example_id: int, share: Mapping[str, float], key: str) -> None:
     """The text, every letter escaped; the stronger a word, the fuller its colour."""
-    record, share = study.data.record(found.train_id), dict(zip(found.words, found.shares, strict=True))
+    record = study.data.record(example_id)
     largest = max(map(abs, share.values()), default=0.0) or 1.0
 
     def piece(text: str, word: str) -> str:
-        part = float(share.get(word, 0.0)) / largest
+        part = share.get(word, 0.0) / largest
         if abs(part) < FAINTEST:
             return html.escape(text)
         colour = (HELPFUL if part > 0 else HARMFUL).both
         opaque = round(255 * STRONGEST * abs(part))
-        title = f"{word}: {nats(float(share[word]))}"
+        title = f"{word}: {nats(share[word])}"
         return (
             f'<mark style="background:{colour}{opaque:02x};color:inherit;border-radius:3px;padding:0 2px" '
             f'title="{html.escape(title)}">{html.escape(text)}</mark>'
@@ -82,7 +99,7 @@ def _marked_text(study: Study, found: WordShares) -> None:
         for part in ("subject", "text")
     )
     head = f'<div style="font-weight:600;margin-bottom:.6em">{subject or "no subject"}</div>'
-    with st.container(height=260 if len(text) > LONG else "content", border=False, key="marked_text"):
+    with st.container(height=260 if len(text) > LONG else "content", border=False, key=key):
         st.html(
             f"{head if 'subject' in record else ''}"
             f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{text}</div>'

@@ -24,15 +24,23 @@ from pages._shell.escape import escape_markdown
 from pages._shell.own_params import LeaveOneOutParams
 from pages._shell.widgets import bound
 
+USUAL, FEWEST = 50, 2
+"""Examples that are left out unless the address says how many, or fewer where there are fewer; and the fewest."""
+
 
 def choose_count(
     params: LeaveOneOutParams, label: str, examples: str, steps: Iterable[int], most: int, **options: Any
 ) -> int:
     """How many of the ``examples`` are left out, at most so many; raises `DataError` for an impossible number."""
-    if not 2 <= params.k <= most:
-        raise DataError(f"Leave out between 2 and {most} {examples}, not {params.k}.")
-    offered = sorted({*(one for one in steps if one <= most), params.k})
-    return int(bound(st.select_slider, "k", params.k, label, offered, key="left_out_k", **options))
+    chosen = params.k or min(USUAL, most)
+    if not FEWEST <= chosen <= most:
+        raise DataError(f"Leave out between {FEWEST} and {most} {examples}, not {chosen}.")
+    offered = {*(one for one in steps if one <= most), min(USUAL, most), chosen}
+    if len(offered) == 1:
+        offered.add(FEWEST)
+    if len(offered) == 1:
+        return chosen
+    return int(bound(st.select_slider, "k", chosen, label, sorted(offered), key="left_out_k", **options))
 
 
 def correlation(r: float) -> str:

@@ -38,7 +38,7 @@ def show(study: Study, view: View, params: LeaveOneOutParams, explanation: Expla
     """Choose a way and how many; then forecast and truth."""
     way = _choose_way(params)
     label = "How many of the most influential are left out, each on its own"
-    most, also = network_leave_one_out.LIMIT, {"retrain": ""}
+    most, also = min(network_leave_one_out.LIMIT, len(explanation.ids)), {"retrain": ""}
     k = few.choose_count(params, label, "examples", STEPS, most, also=also)
     if params.retrain != "1":
         _offer(study, explanation, way, k)

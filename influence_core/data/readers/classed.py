@@ -1,0 +1,75 @@
+"""Files sorted into classes, whatever they hold: what each is, which can be used, and which of them are trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.split_names import TEST, TRAIN
+
+TRAIN_SHARE = 0.8
+SEED = 0
+"""Of the split, unless somebody names another."""
+
+
+@dataclass(frozen=True)
+class ClassedFile:
+    """A file of a class.
+
+    Attributes:
+        name: Inside the folder, with slashes.
+        label: Its class.
+        part: "train", "test", or "" where the split is to be drawn.
+    """
+
+    name: str
+    label: str
+    part: str = ""
+
+
+def learnable(
+    files: Sequence[ClassedFile], usable: Sequence[int], what: str, skipped: SkipReport
+) -> list[int]:
+    """Which of the usable files are of a class that there is something to learn from.
+
+    Args:
+        files: (m,) all of them.
+        usable: Positions of those that can be read.
+        what: They hold, in the plural.
+        skipped: Told of the others.
+    """
+    known = {files[at].label for at in usable if files[at].part != TEST}
+    for at in usable:
+        if files[at].label not in known:
+            skipped.add(f"{what} of a class without any to train on", files[at].name)
+    return [at for at in usable if files[at].label in known]
+
+
+def split(files: Sequence[ClassedFile], labels: np.ndarray, seed: int) -> np.ndarray:
+    """Whether each is trained on: by its folder, or 80 % of each class drawn with a seed, and one at least on each side.
+
+    Args:
+        files: (m,) all of them.
+        labels: (m,) their classes; the one file of a class that has no other is trained on.
+        seed: Of the draw.
+
+    Returns:
+        (m,) bool.
+    """
+    if files[0].part:
+        return np.array([one.part == TRAIN for one in files])
+    is_train = np.zeros(len(files), dtype=bool)
+    generator = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        at = generator.permutation(np.flatnonzero(labels == label))
+        is_train[at[: max(1, min(round(TRAIN_SHARE * len(at)), len(at) - 1))]] = True
+    return is_train
+
+
+def why_left_out(skipped: SkipReport) -> str:
+    """The most frequent reasons why files are not used, in brackets; "" where all are."""
+    why = "; ".join(f"{one.count:,} × {one.reason}" for one in skipped.rows()[:3])
+    return f" (not used: {why})" if why else ""

@@ -1,0 +1,91 @@
+"""The test example and an opened training example beside each other: pictures, words, or columns of a table."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from influence_core.experiments import features, pixels
+from influence_core.experiments.explain import Explanation
+from influence_core.figures.features import feature_bars
+from influence_core.studies import Study
+from influence_core.words import nats
+from pages._common.cards import large_source, name_of
+from pages._common.comparison import Compared, comparison, map_url
+from pages._shell import results
+from pages._shell.escape import escape_markdown
+from pages._shell.own_params import ExplainParams
+from pages._shell.widgets import bound
+
+PHOTO_CELL = 8
+"""Rows and columns of a photograph's pixels that are one in its map."""
+
+
+def pictures(study: Study, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
+    """Both pictures, and over them the maps of the pixels that matter where those are asked for."""
+    maps = _maps(study, explanation, train_id) if params.map else {}
+    train = study.data.train
+    x = train.x[train.position(train_id)].numpy()
+    name, kind = name_of(explanation), study.data.kind
+    file = study.data.record(train_id).get("file", "")
+    found = (
+        (
+            name,
+            large_source(study, explanation.x, explanation.test_id, explanation.photo),
+            "",
+            maps.get("test"),
+        ),
+        (f"training {kind} {train_id}", large_source(study, x, train_id, None), file, maps.get("train")),
+    )
+    cell = 1 if study.data.pictures is None else PHOTO_CELL
+    comparison(
+        [
+            Compared(
+                src, title, title.capitalize(), words, "" if one is None else map_url(one.loss_change, cell)
+            )
+            for title, src, words, one in found
+        ],
+        key="compared",
+        crisp=study.data.pictures is None,
+    )
+    bound(st.toggle, "map", params.map, "Which pixels matter")
+    if maps:
+        _explain_map(study, explanation, maps["train"].strongest)
+
+
+def _maps(study: Study, explanation: Explanation, train_id: int) -> dict[str, pixels.PixelMap]:
+    return {
+        "test": results.load("Asking the test picture's pixels", pixels.of_test, study, explanation),
+        "train": results.load("Asking every pixel", pixels.run, study, explanation, train_id),
+    }
+
+
+def _explain_map(study: Study, explanation: Explanation, strongest: float) -> None:
+    asked = escape_markdown(explanation.label_name)
+    more = "ink added" if study.data.pictures is None else "more light"
+    st.caption(
+        f":blue[Blue]: {more} there would speak for {asked} (its loss falls); :orange[orange]: against it. On the training "
+        f"{explanation.kind} after training again, by the paper's first order: one pixel from black to white moves the loss "
+        f"by up to {nats(strongest)}. On the test {explanation.kind} at once. Slopes: true for small changes only."
+    )
+
+
+def records(study: Study, explanation: Explanation, train_id: int) -> None:
+    """Both rows, column by column, and what a higher value would do."""
+    record = study.data.record(train_id)
+    mine = {} if explanation.test_id is None else study.data.record(explanation.test_id)
+    result = results.load("Asking every feature", features.run, study, explanation, train_id)
+    st.dataframe(
+        {
+            "column": list(record),
+            f"test {explanation.kind}": [mine.get(name, "") for name in record],
+            f"training {explanation.kind}": list(record.values()),
+        },
+        hide_index=True,
+        height=220,
+        width="stretch",
+    )
+    st.plotly_chart(feature_bars(result), key="features", alt="which of its columns matter")
+    st.caption(
+        f":blue[Blue]: a higher value of the training {explanation.kind} would speak for "
+        f"{escape_markdown(explanation.label_name)} (the loss falls); :orange[orange]: against it."
+    )

@@ -1,0 +1,20 @@
+"""A version of a study on the pages: by its address alone."""
+
+from influence_core.studies import find, open_study
+from tests.visits import said, visit, visit_page
+
+
+def test_a_version_is_explained_and_named_in_the_sidebar():
+    train = open_study(find("one-or-seven")).data.train
+    address = f"one-or-seven@r{train.ids[0]},l{train.ids[1]}={1 - int(train.y[1])}"
+    at = visit(address, test="5040")
+    assert not at.exception and not at.error
+    box = at.sidebar.selectbox(key="side_study")
+    assert box.value == address
+    assert any(option.startswith("2 changes: Digits 1 and 7") for option in box.options)
+    assert "1,091 training images" in said(at)
+
+
+def test_a_version_of_what_is_not_there_says_so():
+    at = visit_page("what_if", "one-or-seven@r999999")
+    assert "There is no example with id 999999" in said(at)
