@@ -14,7 +14,7 @@ from influence_core.retraining.leave_one_out import relabel_each, runner_up
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 
-__all__ = ["AllRelabelled", "effects", "recall", "run", "supports"]
+__all__ = ["AllRelabelled", "effects", "is_begun", "recall", "run", "supports"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,6 +46,11 @@ def run(study: Study, *, context: Context = ALONE) -> AllRelabelled:
 def recall(study: Study, *, context: Context) -> AllRelabelled | None:
     """The table if the store has it whole; nothing is trained."""
     return None if len(_MAKING.rows(study, context).missing()) else run(study, context=context)
+
+
+def is_begun(study: Study, *, context: Context) -> bool:
+    """Whether it is worth while to ``recall`` the table; nothing is read."""
+    return supports(study.spec) is None and _MAKING.is_begun(study, context)
 
 
 def _training(study: Study, context: Context) -> Training:

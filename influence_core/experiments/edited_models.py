@@ -17,6 +17,7 @@ from influence_core.progress import Progress
 from influence_core.retraining.side_by_side import GRADIENT_TOL, EditedModels
 from influence_core.store.mapped import MappedRows
 from influence_core.store.remember import key_of
+from influence_core.store.store import MATRIX
 from influence_core.studies import Study
 
 DTYPE = "float32"
@@ -70,8 +71,14 @@ class Making:
     def rows(self, study: Study, context: Context) -> MappedRows:
         """Where the store keeps the models."""
         o = linear_objective(study)
-        key = key_of(self.name, study, GRADIENT_TOL, DTYPE)
-        return MappedRows(context.store, key, (o.n, o.dim), DTYPE, self.axes)
+        return MappedRows(context.store, self._key(study), (o.n, o.dim), DTYPE, self.axes)
+
+    def is_begun(self, study: Study, context: Context) -> bool:
+        """Whether the store has some of the models; nothing is read."""
+        return context.store.path(self._key(study), MATRIX).exists()
+
+    def _key(self, study: Study) -> str:
+        return key_of(self.name, study, GRADIENT_TOL, DTYPE)
 
     def table(self, study: Study, context: Context) -> ModelTable:
         """The table, once the models are trained that are not in the store yet."""

@@ -61,6 +61,23 @@ class Forecasts:
         with np.errstate(divide="ignore"):
             return 1 / (1 - self.leverage)
 
+    def drawn(self, most: int, seed: int = 0) -> np.ndarray:
+        """Positions ``(<= most,)``, rising: all, or else those of most effect or largest miss, and as many at random.
+
+        Args:
+            most: Even.
+            seed: Of the fair sample of the others.
+        """
+        n, half = len(self.ids), most // 2
+        if n <= most:
+            return np.arange(n)
+        forecasts = (self.influence.loss, self.corrected.loss)
+        sizes = [np.abs(self.proven.loss), *(np.abs(one - self.proven.loss) for one in forecasts)]
+        first = strongest(np.max(sizes, axis=0), half)
+        others = np.setdiff1d(np.arange(n), first)
+        fair = np.random.default_rng(seed).choice(others, most - half, replace=False)
+        return np.sort(np.concatenate([first, fair]))
+
     def disagreements(self, k: int) -> np.ndarray:
         """Positions ``(<= k,)`` of the examples whose influence misses the true change of the loss most, worst first."""
         return strongest(self.influence.loss - self.proven.loss, k)

@@ -123,7 +123,7 @@ def coefficients(story: DomainMismatch, k: int = 20) -> go.Figure:
 
 
 def removals(found: Sequence[TakeOut]) -> go.Figure:
-    """For each training row taken out on its own: the forecast (open) and what training without it gave (filled)."""
+    """For each training row taken out on its own: its influence (open) and what training without it gave (filled)."""
     figure = go.Figure()
     for at, one in enumerate(found):
         colour = HELPFUL.both if one.actual > 0 else HARMFUL.both
@@ -139,7 +139,10 @@ def removals(found: Sequence[TakeOut]) -> go.Figure:
                     "color": colour,
                     "line": {"width": 2, "color": colour},
                 },
-                hovertext=[f"forecast {nats(one.forecast.alone)}", f"after real training {nats(one.actual)}"],
+                hovertext=[
+                    f"influence {nats(one.forecast.alone)}",
+                    f"after real training {nats(one.actual)}",
+                ],
                 hoverinfo="text",
                 showlegend=False,
             )

@@ -27,6 +27,7 @@ def every_forecast(
     numbered: Sequence[int] = (),
     opened: int | None = None,
     height: int = 420,
+    drawn: np.ndarray | None = None,
 ) -> go.Figure:
     """Every training example as a forecast upward over its true change; on the diagonal the forecast came true.
 
@@ -41,14 +42,16 @@ def every_forecast(
         numbered: Positions to number from 1, each with its way to the diagonal.
         opened: Training id to ring.
         height: In pixels.
+        drawn: Positions of the examples that are drawn; all of them where none are given. The axes are those of all.
     """
     truth = found.proven.loss
     forecast = found.influence.loss if by == "influence" else found.corrected.loss
     ends = ends_of(truth, found.influence.loss, found.corrected.loss)
     figure = go.Figure(diagonal(ends))
+    shown = np.arange(len(found.ids)) if drawn is None else drawn
     for members, symbol in ((~explanation.same, "circle-open"), (explanation.same, "circle")):
-        if members.any():
-            figure.add_trace(_points(found, explanation, forecast, np.flatnonzero(members), symbol))
+        if len(at := shown[members[shown]]):
+            figure.add_trace(_points(found, explanation, forecast, at, symbol))
     at = np.asarray(numbered, dtype=int)
     figure.add_trace(_misses(truth[at], forecast[at]))
     figure.add_trace(_numbers(truth[at], forecast[at], _sizes(found)[at]))
@@ -99,14 +102,15 @@ def _misses(truth: np.ndarray, forecast: np.ndarray) -> go.Scatter:
 
 
 def _numbers(truth: np.ndarray, forecast: np.ndarray, sizes: np.ndarray) -> go.Scatter:
-    """Beside the points, from 1."""
+    """Beside the points, from 1; of neighbours in height one to the left and one to the right, so that both can be read."""
+    left = np.argsort(np.argsort(forecast, kind="stable"), kind="stable") % 2 == 0
     return go.Scatter(
         x=truth,
         y=forecast,
         mode="markers+text",
         marker={"size": sizes, "opacity": 0},  # keeps the text off the point
         text=[f"<b>{one}</b>" for one in range(1, len(truth) + 1)],
-        textposition=["middle right" if one > 0 else "middle left" for one in truth],
+        textposition=["middle left" if one else "middle right" for one in left],
         cliponaxis=False,
         hoverinfo="skip",
         name="numbers",

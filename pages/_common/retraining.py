@@ -53,6 +53,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             f"{_worth(explanation, forecast, at, word)}Forecast without {word}: "
             f"**{nats(forecast.best)}**{alone(forecast, len(chosen))}"
         )
+        show_trust(explanation, forecast, len(chosen), Change())
         show_record(forecast, record)
         run, clear = st.columns([1.6, 5])
         begin_button("Take out and retrain", "retrain", run, width="stretch")
@@ -89,6 +90,21 @@ def alone(forecast: GroupForecast, count: int) -> str:
     if forecast.together is None:
         return ", each alone, added up"
     return f"; each alone, added up: {nats(forecast.alone)}"
+
+
+def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, change: Change) -> None:
+    """How far the forecast of a group, or of another change, may be believed: the verdict speaks of none."""
+    if count == 1 and change.kind == "remove":
+        return
+    if forecast.together is None:
+        how = "its members, each alone, added up; for large groups that can be far off"
+    else:
+        how = "one Newton step for all of it together"
+    what = "all of them together" if count > 1 else "another change"
+    st.caption(
+        f"The verdict above is about single {explanation.examples}, each taken out alone. This number is about {what}, and a "
+        f"forecast: {how}. Only training again proves it."
+    )
 
 
 def show_record(forecast: GroupForecast, record: TrackRecord | None) -> None:

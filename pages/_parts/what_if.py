@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from influence_core.errors import DataError
-from influence_core.experiments import what_if
+from influence_core.experiments import all_relabelled, what_if
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.what_if import calibration
@@ -15,7 +15,8 @@ from influence_core.trust import ORDERED
 from influence_core.words import nats, points, ratio
 from pages._common import retraining, scatter
 from pages._common.cards import scored_card, show_grid
-from pages._shell import results
+from pages._common.verdict import NAMES
+from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
@@ -100,8 +101,10 @@ def _change(study: Study, params: WhatIfParams) -> Change:
 def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     """The first cards of the group."""
     show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
-    if len(at) > SHOWN:
-        st.caption(f"The first {SHOWN} of {len(at):,}.")
+    first = f"The first {SHOWN} of {len(at):,}. " if len(at) > SHOWN else ""
+    st.caption(
+        f"{first}On each card: how the loss changes if that one alone is taken out ({NAMES[explanation.number]})."
+    )
 
 
 def show_forecast(
@@ -112,19 +115,40 @@ def show_forecast(
         st.header("Forecast and truth")
         done = change.words(escaped(study.data.class_names))
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
+        known = _known(study, explanation, at, change)
         forecast, record = retraining.foresee(study, explanation, at, change)
         chance = (
             "" if forecast.probability is None else f", the probability by {points(forecast.probability)}"
         )
         st.markdown(
-            f"Forecast with {len(at):,} {those} {done}: the loss of “{escape_markdown(explanation.label_name)}” changes by "
-            f"**{nats(forecast.best)}** (plus: it rises, the answer gets less likely){chance}"
+            f"{known}Forecast with {len(at):,} {those} {done}: the loss of "
+            f"“{escape_markdown(explanation.label_name)}” changes by **{nats(forecast.best)}** "
+            f"(plus: it rises, the answer gets less likely){chance}"
             f"{retraining.alone(forecast, len(at))}."
         )
+        if not known:
+            retraining.show_trust(explanation, forecast, len(at), change)
         retraining.show_record(forecast, record)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
+
+
+def _known(study: Study, explanation: Explanation, at: np.ndarray, change: Change) -> str:
+    """The truth, where it is one of the models that are at hand: one example taken out, or bearing its runner-up label."""
+    if len(at) > 1 or change.kind == "reweight":
+        return ""
+    if change.kind == "remove":
+        truth = explanation.proven
+    else:
+        table = proving.relabelled(study)
+        if table is None or not table.proven or table.labels[at[0]] != change.label:
+            return ""
+        truth = all_relabelled.effects(study, table, explanation.question)
+    if truth is None:
+        return ""
+    loss, probability = float(truth.loss[at[0]]), float(truth.probability[at[0]])
+    return f"**Proven**: the loss changes by **{nats(loss)}**, the probability by {points(probability)}. "
 
 
 def _truth(

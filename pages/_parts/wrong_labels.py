@@ -86,13 +86,14 @@ def _of_paper() -> str:
 def show_answer(study: Study, result: WrongLabels) -> None:
     """The page's question, answered in two sentences."""
     kind = study.data.kind
+    best, *others = _by_success(result)
     found = {one: float(result.mean_fixed(one)[HEADLINE]) for one in result.methods}
-    best, *others = sorted(found, key=found.__getitem__, reverse=True)
     right = float(result.accuracy[:, result.methods.index(best), HEADLINE].mean())
     rest = ", ".join(f"{METHODS[one]} {percent(found[one])}" for one in others)
     st.markdown(
         f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
-        f"(10 %) hold **{percent(found[best])}** of the flipped labels (by comparison: {rest}). Set right, they change the test "
+        f"({percent(float(result.budgets[HEADLINE]))}) hold **{percent(found[best])}** of the flipped labels "
+        f"(by comparison: {rest}). Set right, they change the test "
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )
@@ -103,23 +104,29 @@ def show_answer(study: Study, result: WrongLabels) -> None:
     )
 
 
+def _by_success(result: WrongLabels) -> list[str]:
+    """The rankings, that which finds the most flipped labels first."""
+    return sorted(result.methods, key=lambda one: float(result.mean_fixed(one)[HEADLINE]), reverse=True)
+
+
 def _named(result: WrongLabels) -> str:
     """Where the leave-one-out losses come from."""
     return "proven" if "proven" in result.methods else "corrected forecast"
 
 
 def show_trust(result: WrongLabels) -> None:
-    """The badge: whether the ranking finds clearly more than chance, measured over the repeats."""
-    found = result.fixed[:, result.methods.index(result.methods[0]), HEADLINE]
+    """The badge: whether the ranking that is recommended finds clearly more than chance, measured over the repeats."""
+    best = _by_success(result)[0]
+    found = result.fixed[:, result.methods.index(best), HEADLINE]
     margin = float(standard_error(found[:, None])[0])
     share, chance = float(found.mean()), float(result.budgets[HEADLINE])
-    clear = share - 2 * margin > chance
     words = (
-        f"Measured over {len(found)} repeats: {METHODS[result.methods[0]]} finds {percent(share)} of the flips (standard "
-        f"error {percent(margin)}) among the first {percent(chance)}; chance would find {percent(chance)}."
+        f"Measured {len(found)} times on labels flipped at random: the ranking by {METHODS[best]} finds {percent(share)} of them "
+        f"(standard error {percent(margin)}) among the first {percent(chance)}, where chance would find {percent(chance)}. "
+        "Labels that people got wrong may be harder to find."
     )
     with st.container(key="badge", gap=None):
-        verdict.show_judged(Verdict("green" if clear else "amber", words))
+        verdict.show_judged(Verdict("green" if share - 2 * margin > chance else "amber", words))
 
 
 def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:

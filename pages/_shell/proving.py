@@ -11,8 +11,9 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.engines import QUICK_LIMIT
-from influence_core.experiments import all_left_out, at_hand, corrected, hardest
+from influence_core.experiments import all_left_out, all_relabelled, at_hand, corrected, hardest
 from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
+from influence_core.experiments.all_relabelled import AllRelabelled
 from influence_core.experiments.corrected import UNDAMPED, Pulls
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.hardest import Hardest
@@ -106,6 +107,18 @@ def table(study: Study) -> AllLeftOut | None:
     return found if isinstance(found, AllLeftOut) else None
 
 
+def relabelled(study: Study) -> AllRelabelled | None:
+    """All models with one example relabelled, if the store has them and they are soon read; none is trained."""
+    if not all_relabelled.is_begun(study, context=results.context()):
+        return None
+
+    def work(progress: Progress) -> AllRelabelled | None:
+        return all_relabelled.recall(study, context=results.context(progress))
+
+    title = "Reading the relabelled models"
+    return _soon(background(all_relabelled.run.key(study), title, work, get_line()))
+
+
 def demand(study: Study) -> AllLeftOut:
     """All left-out models; where they are not there yet, the page waits for them."""
     found = table(study)
@@ -119,10 +132,17 @@ def demand(study: Study) -> AllLeftOut:
 def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
     """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
     asked = bool(st.session_state.get(_wish(study)))
-    if all_left_out.supports(study.spec) or table(study) is not None or not (asked or allowed(study)):
+    if all_left_out.supports(study.spec) or table(study) is not None:
         return
     if study.objective.dim <= QUICK_LIMIT and not _is_prepared(study):
-        return  # the answer itself waits for the same first
+        if (
+            preparing := _prepare(study)
+        ).state == "running":  # where it failed there is nothing better to come
+            with line:
+                job_status(preparing)
+        return
+    if not (asked or allowed(study)):
+        return
     measured = _measured(study)
     if measured.state != "done":
         with line:

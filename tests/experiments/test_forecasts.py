@@ -12,6 +12,7 @@ from influence_core.errors import UnsupportedError
 from influence_core.experiments import all_left_out, corrected, explain, forecasts, questions
 from influence_core.figures.forecasts import LARGEST, SMALLEST, every_forecast
 from influence_core.figures.palette import HARMFUL, HELPFUL
+from influence_core.retraining.side_by_side import GRADIENT_TOL
 from tests.problems import linear, linear_study, ready
 
 
@@ -41,6 +42,22 @@ def found(one_or_seven, answer, left_out, context):
     return forecasts.run(one_or_seven, answer, left_out=left_out, context=context)
 
 
+def test_of_many_examples_the_strongest_and_the_most_missed_are_drawn_and_a_fair_sample(found):
+    n, drawn = len(found.ids), found.drawn(200)
+    assert_array_equal(found.drawn(n), np.arange(n))
+    assert len(drawn) == 200 and (np.diff(drawn) > 0).all()
+    sizes = [np.abs(found.proven.loss)]
+    sizes += [np.abs(one.loss - found.proven.loss) for one in (found.influence, found.corrected)]
+    first = np.argsort(-np.max(sizes, axis=0))[:100]
+    assert np.isin(first, drawn).all()
+    assert np.isin(found.disagreements(6), drawn).all()
+    others = np.setdiff1d(drawn, first)
+    assert abs(others.mean() - n / 2) < 4 * n / np.sqrt(12 * len(others)), (
+        "from all parts of the training set"
+    )
+    assert_array_equal(found.drawn(200), drawn)
+
+
 def test_the_three_numbers_are_those_of_their_experiments(
     one_or_seven, question, answer, left_out, found, context
 ):
@@ -55,7 +72,7 @@ def test_the_three_numbers_are_those_of_their_experiments(
     assert found.influence_agreement == Agreement.of(answer.scores, truth.loss)
     assert found.corrected_agreement == Agreement.of(newton.loss, truth.loss)
     assert found.is_proven
-    assert 0 < found.remaining <= all_left_out.GRADIENT_TOL
+    assert 0 < found.remaining <= GRADIENT_TOL
 
 
 def test_to_second_order_an_example_of_one_output_counts_as_often_as_its_leverage_says(
@@ -145,6 +162,8 @@ def test_the_numbered_are_tied_to_the_diagonal_and_the_opened_is_ringed(found, a
     by_name = {trace.name: trace for trace in figure.data if trace.name}
     assert list(by_name["numbers"].text) == ["<b>1</b>", "<b>2</b>", "<b>3</b>"]
     assert_array_equal(by_name["numbers"].y, found.influence.loss[worst])
+    sides = np.array(by_name["numbers"].textposition)[np.argsort(found.influence.loss[worst])]
+    assert list(sides) == ["middle left", "middle right", "middle left"], "neighbours on two sides"
     ends = np.reshape(by_name["misses"].y, (3, 3))[:, :2]
     assert_array_equal(ends, np.stack([found.influence.loss[worst], found.proven.loss[worst]], 1))
     assert_array_equal(by_name["opened"].x, found.proven.loss[worst[1:2]])

@@ -11,7 +11,7 @@ import streamlit as st
 from influence_core.experiments import explain, forecasts, questions
 from influence_core.exports import as_csv
 from influence_core.words import nats, percent, signed
-from pages._parts.leave_one_out import all_or_few
+from pages._parts.leave_one_out import all_or_few, every
 from pages._parts.leave_one_out.every import CARDS
 from pages._shell import proving
 from tests.problems import ready
@@ -153,3 +153,13 @@ def test_a_network_offers_no_table():
     assert "leave_out" in keys(at)
     assert "prove_every" not in keys(at)
     assert not charts(at)
+
+
+def test_of_very_many_examples_some_are_drawn_and_it_is_said(answer, found, monkeypatch):
+    monkeypatch.setattr(every, "MAX_POINTS", 200)
+    hidden = int(np.setdiff1d(found.ids, found.ids[found.drawn(200)])[0])
+    at = press(at_mistake(answer, open=str(hidden)), "prove_every")
+    assert "**200 of 1,092 training images are drawn**: the 100 of largest effect or miss" in said(at)
+    for chart in charts(at).values():
+        ids = [row[0] for trace in chart["data"] for row in trace.get("customdata") or [] if len(row) == 2]
+        assert len(ids) == 201 and hidden in ids

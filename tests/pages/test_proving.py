@@ -84,6 +84,7 @@ def test_a_page_answers_while_better_numbers_are_made_and_reads_nothing_twice(mo
     monkeypatch.setattr(proving, "AT_ONCE", 0.05)
     at = visit(**ANSWER)
     assert "influence, the first-order forecast" in said(at)
+    assert "Preparing corrected forecasts: 0 %" in said(at)
     assert threads and all(one.startswith("job-worker") for one in threads)
     go_on.set()
     at = until(at, lambda at: "corrected forecast, one Newton step" in said(at))

@@ -10,12 +10,22 @@ import streamlit as st
 from influence_core.context import Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import at_hand, explain, questions, spot_check, verdict, what_if
+from influence_core.experiments import (
+    all_relabelled,
+    at_hand,
+    explain,
+    questions,
+    spot_check,
+    verdict,
+    what_if,
+)
 from influence_core.experiments.track_record import ENOUGH
 from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, ratio, sign_rule, three_digits
+from pages._common.verdict import NAMES
+from pages._shell import results
 from pages._shell.own_params import WhatIfParams
 from tests.visits import (
     address,
@@ -82,7 +92,11 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     )
     assert [card["id"] for card in cards(at)["group"]] == [str(one) for one in answer.ids[strongest[:12]]]
     assert {card["tone"] for card in cards(at)["group"]} == {"helpful"}
-    assert "The first 12 of 50." in said(at)
+    assert "The first 12 of 50. On each card: how the loss changes if that one alone is taken out" in said(at)
+    assert f"({NAMES['corrected']})" in said(at)
+    assert "This number is about all of them together, and a forecast: one Newton step for all of it" in said(
+        at
+    )
     assert sign_rule() in said(at)
     assert "plus: it rises" in said(at)
     assert verdict.run(study, answer).reason in said(at)
@@ -409,3 +423,19 @@ def test_the_menu_carries_the_question_and_the_ticks_from_page_to_page(answer):
     back = turn_to(at, "explain")
     assert address(back) == question
     assert title(back) == "Which training images speak for 7, when the model says 1?"
+
+
+def test_what_is_proven_of_one_example_is_said_beside_the_forecast(study, answer):
+    one = int(answer.helpful(1)[0])
+    query = {"panel": "for", "k": "1", "edit": "relabel"}
+    assert "**Proven**" not in said(at_mistake(answer, to=str(1 - answer.labels[one]), **query))
+    table = all_relabelled.run(study, context=Context(results.get_store()))
+    truth = all_relabelled.effects(study, table, answer.question)
+    at = at_mistake(answer, to=str(table.labels[one]), **query)
+    assert (
+        f"**Proven**: the loss changes by **{nats(float(truth.loss[one]))}**, the probability by "
+        f"{points(float(truth.probability[one]))}. Forecast with 1 training image labelled" in said(at)
+    )
+    assert "Only training again proves it" not in said(at)
+    two = at_mistake(answer, to=str(table.labels[one]), **(query | {"k": "2"}))
+    assert "**Proven**" not in said(two)

@@ -56,10 +56,11 @@ def test_nothing_is_flipped_unasked_and_then_the_question_is_answered(result):
     assert f"**{percent(result.unseen_accuracy)}** of them (leave-one-out accuracy, proven)" in words
     assert "when the model has never seen it: the model was trained again without each one (proven)" in words
     assert "32 of 332 training labels in each of 5 repeats" in words
-    exact = result.fixed[:, result.methods.index("exact"), 1]
-    clear = exact.mean() - 2 * exact.std(ddof=1) / np.sqrt(len(exact)) > result.budgets[1]
+    best = max(result.methods, key=lambda one: result.mean_fixed(one)[1])
+    judged = result.fixed[:, result.methods.index(best), 1]
+    clear = judged.mean() - 2 * judged.std(ddof=1) / np.sqrt(len(judged)) > result.budgets[1]
     assert (":green-badge" if clear else ":yellow-badge") in words
-    assert f"finds {percent(float(exact.mean()))} of the flips" in words
+    assert f"the ranking by {METHODS[best]} finds {percent(float(judged.mean()))} of them" in words
     assert sorted(charts(at)) == ["flips_found", "repaired_accuracy"]
     assert at.button(key="wrong_run").disabled
 

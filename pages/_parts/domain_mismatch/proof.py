@@ -42,9 +42,10 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
     st.plotly_chart(drawn.removals(found), key="removals")
     ended = all(one.converged for one in found)
     st.caption(
-        f"Open: the forecast; filled: after real training; loss change of “{escape_markdown(answer.label_name)}”. "
+        f"Open: the influence, the paper's first-order forecast; filled: after real training; loss "
+        f"change of “{escape_markdown(answer.label_name)}”. "
         + ("" if ended else "A training did NOT reach its end: do not rely on it. ")
-        + "Rows of a small group have much leverage, so the forecast is a little too small."
+        + "Rows of a small group have much leverage, which influence does not count: it is usually too small."
     )
     harmful = tuple(one for one in ids if answer.shown[answer.position(one)] < 0)
     if harmful:

@@ -26,7 +26,9 @@ from pages._shell.escape import escape_markdown
 
 CARDS = 6
 """So many of the strongest disagreements are shown."""
-CARD_WIDTH = 112
+CARD_WIDTH = 130
+MAX_POINTS = 6_000
+"""More are not drawn, or a browser would be busy with them for seconds."""
 
 
 def show(
@@ -73,26 +75,41 @@ def _success(agreement: Agreement) -> str:
 
 def _show_charts(view: View, explanation: Explanation, found: Forecasts) -> None:
     """Influence and corrected forecast against the truth, side by side on the same axes."""
-    worst = found.disagreements(CARDS).tolist()
+    worst, drawn = found.disagreements(CARDS).tolist(), found.drawn(MAX_POINTS)
+    if view.opened is not None:
+        drawn = np.union1d(drawn, [explanation.position(view.opened)])
     influence, corrected = st.columns(2, gap="medium")
     with influence:
         st.markdown("### Influence: the paper's first-order number")
-        figure = every_forecast(found, explanation, "influence", worst, view.opened)
+        figure = every_forecast(found, explanation, "influence", worst, view.opened, drawn=drawn)
         scatter.show_points(figure, "influence_truth", alt="influence against truth")
         _show_agreement(found.influence_agreement)
     with corrected:
         st.markdown("### Corrected: one Newton step without it")
-        figure = every_forecast(found, explanation, "corrected", worst, view.opened)
+        figure = every_forecast(found, explanation, "corrected", worst, view.opened, drawn=drawn)
         scatter.show_points(figure, "corrected_truth", alt="corrected forecast against truth")
         _show_agreement(found.corrected_agreement)
     asked = escape_markdown(explanation.label_name)
     st.caption(
+        f"{_selection(found, explanation)}"
         f"Each point is one left-out {explanation.kind}, the same in both charts; on the dashed line the forecast came true. "
         f"**Large: it carries much of its own curvature** (its leverage). :blue[Blue] truly helps (the loss rises without "
         f"it), :orange[orange] truly harms. Filled: labelled {asked}; open: another label. The numbers are those of the cards "
         "below, the thin lines their misses. Click a point to open it.  \nPearson: correlation of forecast and truth; Spearman: "
         "that of their ranks. Slope: forecast ÷ truth, below 1 where forecasts are too small. Worst miss: as a share of the "
         "largest true change."
+    )
+
+
+def _selection(found: Forecasts, explanation: Explanation) -> str:
+    """Which of many points are drawn; the numbers above count all."""
+    n = len(found.ids)
+    if n <= MAX_POINTS:
+        return ""
+    half = MAX_POINTS // 2
+    return (
+        f"**{MAX_POINTS:,} of {n:,} {explanation.examples} are drawn**: the {half:,} of largest effect or miss, and {half:,} of "
+        "the others at random. The four numbers above count all.  \n"
     )
 
 
