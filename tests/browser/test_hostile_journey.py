@@ -30,7 +30,7 @@ SIGNS = {
 }
 """What each would become, if it came alive, lacks the signs around it."""
 QUERIES = {"review": "&review=mine", "what_if": "&for=class", "leave_one_out": "&k=5", "explain": "&open=3"}
-ALIVE = "a[href*='evil'], img[src*='evil'], svg a, [onerror], iframe[src*='evil']"
+ALIVE = "a[href*='evil']:not([href^='#']), img[src*='evil'], svg a, [onerror], iframe[src*='evil']"
 TEXTS = """() => [
   document.body.innerText, ...Array.from(document.querySelectorAll("svg text"), one => one.textContent)
 ].join("\\n")"""
@@ -130,7 +130,7 @@ MOST_MEMORY = 600.0
 
 def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, tmp_path):
     with serving(app_script, tmp_path) as address, Pulse(address) as pulse:
-        mine = page(f"{address}/build")
+        mine, others = page(f"{address}/build"), page(f"{address}/?study=one-or-seven")
         idle = memory(address.rpartition(":")[2], "VmRSS")
         for name, (kind, key, words) in BOMBS.items():
             mine.goto(f"{address}/build")
@@ -142,8 +142,10 @@ def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, 
                     "buffer": getattr(hostile, kind)[key](),
                 }
             )
-            others = page(f"{address}/?study=one-or-seven")
-            assert wait_until(lambda others=others: others.locator("h1").count() == 1, seconds=60)
+            others.goto(
+                f"{address}/?study=one-or-seven", timeout=120_000
+            )  # this machine may be busy otherwise
+            assert wait_until(lambda: others.locator("h1").count() == 1, seconds=60)
             said = mine.get_by_text(words).or_(mine.get_by_role("button", name=words))
             assert wait_until(lambda said=said: said.count() > 0, seconds=120), name
             wait_idle(mine)

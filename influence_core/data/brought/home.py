@@ -26,8 +26,6 @@ from influence_core.store.store import ENTRY, KEY
 
 RECIPES, UPLOADS, TABLES = "recipes", "uploads", "tables"
 """Folders in it; the entries in itself are reviews."""
-READ = "read"
-"""In an upload's folder: what was read out of its pictures."""
 CONTENT = "content"
 """The file of a table in its folder."""
 MOVED = "moved-to-home.txt"
@@ -60,7 +58,7 @@ def _home(folder: Path, cache_folder: Path, limit_bytes: int) -> Home:
     home = Home(folder, limit_bytes)
     for kind in (RECIPES, UPLOADS, TABLES):
         remove_abandoned(folder / kind, _OURS)
-    for read in (folder / UPLOADS).glob(f"*/{READ}"):
+    for read in folder.glob(f"*/*/{kept.READ}"):
         remove_abandoned(read, _OURS)
     if cache_folder.is_dir() and not (cache_folder / MOVED).exists():
         with suppress(OSError):  # a disk that refuses: the next start tries again

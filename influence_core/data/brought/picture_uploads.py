@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from influence_core.data.brought import kept
-from influence_core.data.brought.home import READ, UPLOADS, home_of
+from influence_core.data.brought.home import UPLOADS, home_of
 from influence_core.data.readers.archives import unpack
 from influence_core.data.readers.skipped import Skipped
 from influence_core.errors import DataError
@@ -135,8 +135,8 @@ def remove(store: Store, key: str, owner: str) -> None:
 
 
 def beside(store: Store, key: str) -> Store:
-    """A store in the folder of a zip, for what is read out of its pictures: it goes when they go."""
-    return Store(home_of(store).folder / UPLOADS / key / READ, store.limit_bytes)
+    """A store in the folder of a zip, for what is computed of its files: it goes when they go."""
+    return kept.Beside(home_of(store).folder / UPLOADS / key, store.limit_bytes)
 
 
 def _known(one: kept.Kept) -> Upload:
