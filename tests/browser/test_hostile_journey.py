@@ -63,6 +63,7 @@ def assert_to_the_letter(text: str, page: str) -> int:
 
 def test_names_are_shown_to_the_letter_on_every_page_and_no_request_leaves(page):
     opened = page("/build", height=1500)
+    opened.set_default_timeout(120_000)
     upload(opened, table())
     train(opened)
     study = query(opened)["study"][0]
@@ -72,7 +73,7 @@ def test_names_are_shown_to_the_letter_on_every_page_and_no_request_leaves(page)
         opened.goto(
             f"{opened.url.split('/', 3)[0]}//{opened.url.split('/', 3)[2]}/{path}?study={study}{QUERIES.get(row.name, '')}"
         )
-        wait_idle(opened, seconds=120)
+        wait_idle(opened, seconds=300)
         alive = opened.locator(ALIVE).evaluate_all("found => found.map(one => one.outerHTML)")
         assert alive == [], row.name
         text = opened.evaluate(TEXTS).replace("\u2060", "")
@@ -131,10 +132,11 @@ MOST_MEMORY = 600.0
 def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, tmp_path):
     with serving(app_script, tmp_path) as address, Pulse(address) as pulse:
         mine, others = page(f"{address}/build"), page(f"{address}/?study=one-or-seven")
+        mine.set_default_timeout(120_000)
         idle = memory(address.rpartition(":")[2], "VmRSS")
         for name, (kind, key, words) in BOMBS.items():
             mine.goto(f"{address}/build")
-            wait_idle(mine)
+            wait_idle(mine, seconds=300)
             mine.locator("input[type=file]").first.set_input_files(
                 {
                     "name": f"{name}.zip",
@@ -147,8 +149,8 @@ def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, 
             )  # this machine may be busy otherwise
             assert wait_until(lambda: others.locator("h1").count() == 1, seconds=60)
             said = mine.get_by_text(words).or_(mine.get_by_role("button", name=words))
-            assert wait_until(lambda said=said: said.count() > 0, seconds=120), name
-            wait_idle(mine)
+            assert wait_until(lambda said=said: said.count() > 0, seconds=300), name
+            wait_idle(mine, seconds=300)
             assert str(tmp_path) not in mine.inner_text("body"), "no path of the server"
         most = memory(address.rpartition(":")[2], "VmHWM")
     assert most - idle <= MOST_MEMORY, f"{idle:.0f} MB before, {most:.0f} MB at most"
