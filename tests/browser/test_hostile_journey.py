@@ -29,7 +29,7 @@ SIGNS = {
     "Zqtag": "<img src=http://evil.example/Zqtag>",
 }
 """What each would become, if it came alive, lacks the signs around it."""
-QUERIES = {"review": "&review=mine", "what_if": "&for=class", "leave_one_out": "&k=5", "explain": "&open=3"}
+QUERIES = {"review": "&review=mine", "what_if": "&for=class", "leave_one_out": "&k=5", "explain": ""}
 ALIVE = "a[href*='evil']:not([href^='#']), img[src*='evil'], svg a, [onerror], iframe[src*='evil']"
 TEXTS = """() => [
   document.body.innerText, ...Array.from(document.querySelectorAll("svg text"), one => one.textContent)
@@ -81,7 +81,7 @@ def test_names_are_shown_to_the_letter_on_every_page_and_no_request_leaves(page)
         shown[row.name] = assert_to_the_letter(text, row.name)
         if row.name in QUERIES:
             shot(opened, f"hostile-{row.name}")
-    assert all(shown[one] for one in QUERIES), shown
+    assert not [one for one in QUERIES if not shown[one]], shown
 
 
 def memory(port: str, name: str) -> float:
