@@ -10,8 +10,9 @@ from torch import Tensor
 
 from influence_core import data, devices
 from influence_core.data import DataSet, Examples
+from influence_core.data.brought import TABLE, picture_uploads, uploads
 from influence_core.data.brought import own as brought
-from influence_core.data.brought import uploads
+from influence_core.data.brought.recipes import IN_ZIP
 from influence_core.data.examples import Pictures
 from influence_core.data.fetching import Download
 from influence_core.data.packaged import ASSETS
@@ -82,6 +83,7 @@ def open_study(
         return _open_version(spec, store, folder, device, progress, afresh)
     report(progress, 0.0, "reading the data")
     examples = _select(_load(spec, store, folder, part(progress, 0.0, 0.1)), spec)
+    store = _near(spec, store)
     if spec.backbone:
         examples = _with_features(spec, examples, store, folder, device, part(progress, 0.1, 0.9))
         progress = part(progress, 0.9, 1.0)
@@ -180,6 +182,15 @@ def _deep_features(
     found = backbones.extract(backbone.to(chosen), pictures, ids, progress)
     store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})
     return found
+
+
+def _near(spec: StudySpec, store: Store) -> Store:
+    """Where numbers made of somebody's own data are kept: beside the data, so that they go when those are removed."""
+    if store is NO_STORE:
+        return store
+    if spec.source.startswith(IN_ZIP):
+        return picture_uploads.beside(store, spec.source.removeprefix(IN_ZIP))
+    return uploads.beside(store, spec.source) if spec.data == TABLE else store
 
 
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:

@@ -1,7 +1,8 @@
 """The first click after the server was started again under an open page.
 
 The browser then sends what it shows to a session that knows no widget yet, so nobody hears of the click. What was sent is
-put aside until the page stands, and then sent in once more.
+put aside until the page stands, and then sent in once more. Streamlit has no public way to what was sent (1.67); where its
+private one is gone, the first click is lost again and nothing else.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ def put_aside() -> None:
     run = get_script_run_ctx()
     if run is None or "entered" in st.session_state:
         return
-    sent = run.session_state._state._new_widget_state
-    if sent.states:
+    sent = getattr(getattr(run.session_state, "_state", None), "_new_widget_state", None)
+    if sent is not None and sent.states:
         st.session_state["put_aside"] = (monotonic(), list(sent.as_widget_states()))
         sent.clear()
 

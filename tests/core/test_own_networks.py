@@ -8,18 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 from torch import nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
 from influence_core import studies
+from influence_core.context import Context
 from influence_core.data import CATALOGUE, DataRow
 from influence_core.data.readers.picture_sets import SheetPictures, data_set
 from influence_core.data.torchvision_import import import_torchvision
 from influence_core.errors import DataError, InfluenceError
+from influence_core.experiments import explain, questions
 from influence_core.models import backbones
 from influence_core.models.backbones import Backbone, frozen
-from influence_core.store import Store
+from influence_core.store import NO_STORE, Store
 
 SIDE = 16
 MEAN, SCALE = torch.full((3,), 127.0), torch.full((3,), 64.0)
@@ -90,7 +93,7 @@ def photos(monkeypatch):
 
 
 def test_nine_edits_without_a_change_of_weights_are_nine_other_answers(photos, tmp_path, monkeypatch):
-    store, seen, keys = Store(tmp_path), {}, set()
+    store, seen, keys, answers = Store(tmp_path), {}, set(), {}
     for name, network in EDITS.items():
         monkeypatch.setitem(backbones.OWN, "mine", lambda network=network: mine(network))
         kept, fresh = (
@@ -101,7 +104,19 @@ def test_nine_edits_without_a_change_of_weights_are_nine_other_answers(photos, t
         assert torch.equal(studies.open_study(photos, store).data.train.x, fresh)
         seen[name] = kept
         keys.add(backbones.build("mine").content)
+        answers[name] = [
+            explain.run(one, questions.ask(one, test_id=30), context=context).scores
+            for one, context in (
+                (studies.open_study(photos, store), Context(store)),
+                (studies.open_study(photos), Context(NO_STORE)),
+            )
+        ]
     assert len(seen) == len(keys) == 10
+    weights = [network.state_dict() for network in EDITS.values()]
+    assert all(torch.equal(one[name], other[name]) for one in weights for other in weights for name in one)
+    for name, (kept, fresh) in answers.items():
+        assert_allclose(kept, fresh, rtol=1e-9, atol=1e-12, err_msg=name)
+        assert [one for one, (x, _) in answers.items() if np.abs(x - kept).max() < 1e-9] == [name]
     for name, other in seen.items():
         assert [one for one, x in seen.items() if _same(x, other)] == [name]
 

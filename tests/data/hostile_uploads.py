@@ -141,13 +141,12 @@ ZIPS: dict[str, Maker] = {
     "the same name in other letters": of_names("cats/K.png", "cats/\u212a.png", "Cats/k.png", "cats/ﬁ.png", "cats/fi.png"),
     "a file that is a folder": of_names("cats/x", "cats/x/y.png", "dogs", "dogs/x.png", "birds/", "birds"),
     "10,000 entries": lambda: packed({f"c{at % 3}/{at}.png": b"x" for at in range(10_000)}).getvalue(),
-    "10,000 folders": lambda: packed({f"{at}/1.png": b"x" for at in range(10_000)}).getvalue(),
+    "2,000 folders": lambda: packed({f"{at}/1.png": b"x" for at in range(2_000)}).getvalue(),
     "65,536 empty entries": lambda: packed({f"cats/{at}": b"" for at in range(65_536)}, zipfile.ZIP_STORED).getvalue(),
     "many duplicates of one picture": lambda: packed(
-        {f"{'cats' if at % 2 else 'dogs'}/{at}.png": picture(0) for at in range(2_000)}
+        {f"{'cats' if at % 2 else 'dogs'}/{at}.png": picture(0) for at in range(300)}
     ).getvalue(),
-    "bomb in one file": lambda: zeros([10**9]),
-    "bomb of many files": lambda: zeros([49 * 10**6] * 50),
+    "bomb in one file": lambda: zeros([2 * 10**8]),
     "bomb of overlapping entries": lambda: overlapping(20_000, 10**6),
     "bomb in bombs": lambda: packed({"cats/1.zip": zeros([10**8]), "dogs/1.zip": zeros([10**8])}).getvalue(),
     "zips in zips": quine,
@@ -344,8 +343,8 @@ TABLES: dict[str, Maker] = {
     "only quotation marks": lambda: b'"' * MOST,
     "only separators": lambda: b"," * MOST,
     "only line ends": lambda: b"\n" * MOST,
-    "a million cells": lambda: b",".join(b"c%d" % at for at in range(20)) + b"\n" + b"".join(b"%d," % at * 19 + b"%d\n" % (at % 2) for at in range(50_000)),
-    "a million cells that differ": lambda: b",".join(b"c%d" % at for at in range(20)) + b"\n" + b"".join(b"%d.5," % at * 19 + b"%d\n" % (at % 2) for at in range(50_000)),
+    "200,000 cells": lambda: b",".join(b"c%d" % at for at in range(20)) + b"\n" + b"".join(b"%d," % at * 19 + b"%d\n" % (at % 2) for at in range(10_000)),
+    "200,000 cells that differ": lambda: b",".join(b"c%d" % at for at in range(20)) + b"\n" + b"".join(b"%d.5," % at * 19 + b"%d\n" % (at % 2) for at in range(10_000)),
     "12 million rows": lambda: b"a,b\n" + b"1,0\n1,1\n" * (MOST // 8),
     "300,000 different rows": lambda: b"a,b,c\n" + b"".join(b"%d,%d.5,%d\n" % (at, at, at % 2) for at in range(300_000)),
     "a million blank lines": lambda: NAMED + b"\n" * (10**6 - 200) + ROWS,
@@ -503,7 +502,7 @@ SETS: dict[str, Maker] = {
     "idx of empty pictures": lambda: idx_zip(idx(8, 3, (12, 0, 28), b""), idx(8, 1, (12,), TWELVE)),
     "idx of another type": lambda: idx_zip(idx(14, 3, (12, 28, 28), bytes(12 * 784 * 8)), idx(8, 1, (12,), TWELVE)),
     "idx of five dimensions": lambda: idx_zip(idx(8, 255, (12,) * 255, b""), idx(8, 1, (12,), TWELVE)),
-    "idx with a bomb": lambda: idx_zip(idx(8, 3, (12, 28, 28), bytes(10**9)), idx(8, 1, (12,), TWELVE), lambda one: gzip.compress(one, 1)),
+    "idx with a bomb": lambda: idx_zip(idx(8, 3, (12, 28, 28), bytes(3 * 10**8)), idx(8, 1, (12,), TWELVE), lambda one: gzip.compress(one, 1)),
     "idx to the limit": lambda: idx_zip(idx(8, 3, (250_000, 28, 28), bytes(196 * 10**6)), idx(8, 1, (250_000,), bytes(range(250)) * 1_000), lambda one: gzip.compress(one, 1)),
     "idx of damaged gzip": lambda: idx_zip(idx(8, 3, (12, 28, 28), bytes(12 * 784)), idx(8, 1, (12,), TWELVE), lambda one: gzip.compress(one)[:-9]),
     "labels of files outside": lambda: labelled("file,label\n" + "".join(f"../../../etc/passwd,a\n/etc/hosts,b\n..\\{at}.png,c\n" for at in range(6))),
@@ -511,26 +510,26 @@ SETS: dict[str, Maker] = {
     "labels that are paths": lambda: labelled("file,label\n" + "".join(f"{at}.png,../{'ab'[at % 2]}\n" for at in range(12))),
     "labels in an endless cell": lambda: labelled("file,label\n0.png,\"" + "x" * 10**6),
     "a label of 100,000 letters": lambda: labelled("file,label\n" + "".join(f"{at}.png,{'ab'[at % 2] * 100_000}\n" for at in range(12))),
-    "20,000 tiny pictures": lambda: packed({f"c{at % 2}/{at}.png": png(8, 8) for at in range(20_000)}).getvalue(),
+    "2,000 tiny pictures": lambda: packed({f"c{at % 2}/{at}.png": png(8, 8) for at in range(2_000)}).getvalue(),
 }  # fmt: skip
 TEXTS: dict[str, Maker] = {
     "99 MB of texts in wide letters": lambda: texts(99, lambda at: "猫🐈 ".encode() + b"ab cd " * 166_000),
     "99 MB of one word": lambda: texts(99, lambda at: b"w" * 999_000),
-    "texts in wide letters to the limit": lambda: texts(36, lambda at: "猫🐈 ".encode() + b"abcdefgh%d ijklmn " % at * 58_000),
-    "60 MB of words that all differ": lambda: texts(60, lambda at: b" ".join(b"w%dx%d" % (at, one) for one in range(10**5))),
+    "texts in wide letters to the limit": lambda: texts(24, lambda at: "猫🐈 ".encode() + b"abcdefgh%d ijklmn " % at * 50_000),
+    "words that all differ": lambda: texts(30, lambda at: b" ".join(b"w%dx%d" % (at, one) for one in range(50_000))),
     "mails in mails": lambda: texts(24, _nested_mail),
-    "a mail of 10,000 parts": lambda: texts(24, lambda at: b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\nContent-Type: text/plain\n\nhello there\n" * 10_000 + b"--b--\n"),
-    "a mail in an unknown letter set": lambda: texts(24, lambda at: b"Subject: =?evil?B?////?=\nContent-Type: text/plain; charset=\"../../etc\"\nContent-Transfer-Encoding: base64\n\n" + b"/" * 10_000),
-    "HTML without end": lambda: texts(24, lambda at: b"Subject: x\nContent-Type: text/html\n\n" + b"<" * 300_000 + b"<a " * 100_000),
+    "a mail of 2,000 parts": lambda: texts(24, lambda at: b"Subject: x\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\nContent-Type: text/plain\n\nhello there\n" * 2_000 + b"--b--\n"),
+    "a mail in an unknown letter set": lambda: texts(24, lambda at: b"Subject: =?evil?B?////?=\nContent-Type: text/plain; charset=\"../../etc\"\nContent-Transfer-Encoding: base64\n\n" + b"/" * 1_000),
+    "HTML without end": lambda: texts(24, lambda at: b"Subject: x\nContent-Type: text/html\n\n" + b"<" * 30_000 + b"<a " * 10_000),
     "texts of NUL bytes": lambda: texts(24, lambda at: bytes(10_000)),
     "noise": lambda: texts(24, lambda at: np.random.default_rng(at).bytes(10_000)),
-    "one letter marked a million times": lambda: texts(24, lambda at: b"e" + "\u0301".encode() * 400_000),
+    "one letter marked 40,000 times": lambda: texts(24, lambda at: b"e" + "\u0301".encode() * 40_000),
 }  # fmt: skip
 
 
 def _nested_mail(at: int) -> bytes:
     content = b"Subject: x\n\nhello\n"
-    for level in range(300):
+    for level in range(100):
         content = b"Subject: x\nContent-Type: multipart/mixed; boundary=b%d\n\n--b%d\nContent-Type: message/rfc822\n\n%b\n--b%d--\n" % (
             level, level, content, level,
         )  # fmt: skip

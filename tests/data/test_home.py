@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from influence_core import studies
-from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
+from influence_core.data.brought import asked, home, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import MOVED, home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.errors import DataError
@@ -168,3 +168,15 @@ def test_a_picture_without_room_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(DataError, match="keeps at most"):
         asked.keep(store, np.zeros(784), "anna")
     assert asked.of(store, "anna") == () and list(home_of(store).folder.rglob("*.npy")) == []
+
+
+def test_what_was_half_read_out_of_an_upload_is_swept_away_when_the_next_program_starts(store):
+    sent = picture_uploads.keep(store, packed(pets()), "pets.zip", owner="anna")
+    own.survey(own.IN_ZIP + sent.key, store, None)
+    read = picture_uploads.beside(store, sent.key).folder
+    (whole,) = read.iterdir()
+    left = read / f"{whole.stem}-x1y2.tmp"
+    left.write_bytes(b"half")
+    home._home.cache_clear()
+    home_of(store)
+    assert list(read.iterdir()) == [whole]

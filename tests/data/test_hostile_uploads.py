@@ -7,7 +7,6 @@ the upload's folder, and no message may name a path of the server.
 import json
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,7 +30,6 @@ from tests.data import hostile_uploads as hostile
 
 MOST_MEMORY = 500.0
 """Megabytes above what the process had before."""
-MOST_SECONDS = 60.0
 OWNER = "a" * 32
 
 
@@ -125,14 +123,14 @@ def pushed(work: Callable[[bytes, Store], str], content: bytes, folder: Path) ->
         os.chdir(folder)
         said = {"kind": "died", "words": ""}
         Path("/proc/self/clear_refs").write_text("5")
-        before, start = memory("VmRSS"), time.monotonic()
+        before = memory("VmRSS")
         try:
             said = {"kind": "result", "words": work(content, Store(folder / "store"))}
         except InfluenceError as error:
             said = {"kind": "sentence", "words": str(error)}
         except BaseException:
             said = {"kind": "traceback", "words": traceback.format_exc()[-3_000:]}
-        said |= {"megabytes": memory("VmHWM") - before, "seconds": time.monotonic() - start}
+        said |= {"megabytes": memory("VmHWM") - before}
         with os.fdopen(told, "w") as out:
             json.dump(said, out)
         os._exit(0)
@@ -140,11 +138,7 @@ def pushed(work: Callable[[bytes, Store], str], content: bytes, folder: Path) ->
     with os.fdopen(heard) as lines:
         text = lines.read()
     os.waitpid(child, 0)
-    return (
-        json.loads(text)
-        if text
-        else {"kind": "died", "words": "the process ended", "megabytes": 0.0, "seconds": 0.0}
-    )
+    return json.loads(text) if text else {"kind": "died", "words": "the process ended", "megabytes": 0.0}
 
 
 def test_every_kind_is_tried():
@@ -162,7 +156,7 @@ def test_a_hostile_upload_is_a_sentence_or_a_result(name, tmp_path, record_prope
     said = pushed(work, make(), server)
     record_property("megabytes", said["megabytes"])
     assert said["kind"] in ("sentence", "result"), said["words"]
-    assert said["megabytes"] <= MOST_MEMORY and said["seconds"] <= MOST_SECONDS, said
+    assert said["megabytes"] <= MOST_MEMORY, said
     for place in (tmp_path, Path.cwd(), Path.home(), Path(sys.prefix)):
         assert str(place) not in said["words"], "no message names a path of the server"
     assert (tmp_path / "secret.txt").read_text() == "untouched"

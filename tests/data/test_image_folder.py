@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from influence_core.data.brought import photo_folder
 from influence_core.data.brought.photo_folder import survey
-from influence_core.data.readers import image_folder
+from influence_core.data.readers import image_folder, photographs
 from influence_core.data.readers.photographs import read_photo
 from influence_core.errors import Cancelled, DataError
 from influence_core.store import Store
@@ -292,3 +293,19 @@ def test_real_photographs(shared_data, tmp_path):
     assert (len(found.files), found.skipped) == (30, ())
     hashes = {hashlib.sha256(found.thumbs[id].tobytes()).hexdigest() for id in range(30)}
     assert len(hashes) == 30
+
+
+def test_thumbnails_are_held_once(tmp_path, monkeypatch):
+    """There may be 20,000 of them, which is 245 MB."""
+    monkeypatch.setattr(photographs, "MAX_BYTES", 10**5)  # so much room is made to read a file
+    count, content = 1_000, picture(0, size=(9, 9))
+    for at in range(count):
+        path = tmp_path / "pets" / ("cats" if at % 2 else "dogs") / f"{at}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if at else b"no picture")  # so that those that are left have to move up
+    tracemalloc.start()
+    found = survey(tmp_path / "pets")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.thumbs.nbytes == (count - 1) * 64 * 64 * 3
+    assert most < 1.5 * found.thumbs.nbytes

@@ -6,6 +6,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
@@ -15,10 +16,12 @@ from influence_core.data.brought import own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.errors import Cancelled, DataError
+from influence_core.models import backbones
 from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
 from tests.data.test_archives import packed, packed_raw, pets
 from tests.data.test_image_folder import fill, skipped
+from tests.data.test_tables import as_csv, rows
 
 FIELDS = {
     "title": "Cats and dogs",
@@ -243,3 +246,22 @@ def test_what_was_brought_is_found_where_results_are_not_kept(tmp_path, monkeypa
     study = studies.open_study(spec, folder=str(tmp_path), device="cpu")
     assert study.data.name == own.PHOTOS
     assert Store().get(study.key) is None, "what was trained is not kept"
+
+
+@pytest.mark.parametrize("kind", ["photos", "table"])
+def test_what_was_computed_of_an_upload_goes_with_it(store, kind):
+    """Features and parameters lie beside the data, never in the cache, and nothing is kept of what was removed meanwhile."""
+    if kind == "photos":
+        sent = picture_uploads.keep(store, packed(pets()), "pets.zip", owner="anna")
+        fields = FIELDS | {"source": own.IN_ZIP + sent.key, "backbone": backbones.PACKAGED}
+        spec, remove = studies.StudySpec(name=recipes.name_of(fields), **fields), picture_uploads.remove
+        near = picture_uploads.beside(store, sent.key)
+    else:
+        sent = uploads.keep(store, as_csv(rows()), Choices("bought"), "a.csv", "anna")
+        spec, remove, near = studies.of_table(sent), uploads.remove, uploads.beside(store, sent.key)
+    assert not studies.open_study(spec, store).from_store and studies.open_study(spec, store).from_store
+    kept = list(store.folder.rglob("*.npz"))
+    assert kept and all(path.is_relative_to(near.folder) for path in kept)
+    remove(store, sent.key, "anna")
+    assert not near.put("0" * 32, {"x": np.zeros(3)}, {})
+    assert [path for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".txt"] == []

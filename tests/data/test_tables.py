@@ -416,7 +416,7 @@ def test_a_removed_table_says_so_and_one_that_is_only_not_computed_stays(store):
     kept = uploads.keep(store, as_csv(rows()), LABEL, "a.csv")
     spec = find(f"table-{kept.key}", store)
     open_study(spec, store)
-    store.clear()
+    uploads.beside(store, kept.key).clear()
     assert not open_study(spec, store).from_store
     uploads.remove(store, kept.key, "")
     for lost in (lambda: find(spec.name, store), lambda: open_study(spec, store)):

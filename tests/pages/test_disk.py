@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from influence_core.data.brought import uploads
+from influence_core.data.brought import recipes, uploads
 from influence_core.data.brought.tables import Choices
 from influence_core.errors import DataError
 from influence_core.store import Store
-from pages._shell import results
+from pages._parts.build import bring, model
+from pages._shell import downloads, results
 from tests.data.test_home import TABLE
-from tests.visits import keys, press, said, title, visit_page
+from tests.data.test_image_folder import fill
+from tests.visits import keys, owner, press, said, settle, title, visit_page
 
 DISKS = {
     "full": (errno.ENOSPC, "the disk is full"),
@@ -71,6 +73,39 @@ def test_a_cache_that_vanishes_takes_nothing_along(server):
     explained = visit_page("explain", "one-or-seven")
     assert title(explained) and "could not be" in said(explained)
     assert not keep(at).error and "Suspect 4 of 332" in said(at)
+
+
+@pytest.mark.parametrize("disk", DISKS)
+def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(server, monkeypatch, disk):
+    number, words = DISKS[disk]
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(server / "data"))
+    path = fill(server / "data" / "pets", {"cats": 12, "dogs": 12})
+    at = visit_page("build")
+    at.button_group(key="build_kind").set_value(bring.FOLDER)
+    settle(at).selectbox(key="build_folder_0").set_value(str(path))
+    settle(at).selectbox(key="build_backbone").set_value(model.PIXELS)
+    with monkeypatch.context() as now:
+        refuse(now, number)
+        press(at, "build_train")
+        assert f"could not be kept on the server's disk: {words}" in said(at).replace("\\", "")
+        assert not recipes.recipes(results.get_store(), owner())
+    assert "is trained on 20 images" in said(visit_page("build")), "it goes on where it was"
+    assert len(recipes.recipes(results.get_store(), owner())) == 1
+
+
+def test_a_home_that_vanishes_takes_no_verdict_along(server):
+    at = keep(keep(visit_page("review", "diabetes", review="mine")))
+    shutil.rmtree(server / "home")
+    assert not keep(at).error and "Suspect 4 of 332" in said(at)
+    assert "Suspect 4 of 332" in said(visit_page("review", "diabetes", review="mine")), "they are kept again"
+    shutil.rmtree(server / "home")
+    (server / "home").write_text("in the way")
+    keep(at)
+    assert "cannot be read" in said(at) or "could not be kept" in said(at)
+    explained = visit_page("explain", "one-or-seven")
+    assert title(explained) and not explained.error
+    built = visit_page("build")
+    assert "None yet." in said(built) and not built.error
 
 
 def test_a_clock_that_was_set_back_forgets_results_and_nothing_else(server, monkeypatch):

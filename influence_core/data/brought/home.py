@@ -58,6 +58,8 @@ def _home(folder: Path, cache_folder: Path, limit_bytes: int) -> Home:
     home = Home(folder, limit_bytes)
     for kind in (RECIPES, UPLOADS, TABLES, ASKED):
         remove_abandoned(folder / kind, _OURS)
+    for read in folder.glob(f"*/*/{kept.READ}"):
+        remove_abandoned(read, _OURS)
     if cache_folder.is_dir() and not (cache_folder / MOVED).exists():
         with suppress(OSError):  # a disk that refuses: the next start tries again
             _move_over(cache_folder, home)

@@ -7,18 +7,23 @@ name: so it cannot be guessed either, and whoever is given it may open it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from influence_core.errors import DataError
+from influence_core.store import Store
 from influence_core.store.atomic import remove_folder, whole_file, whole_folder
 from influence_core.store.home import Home
 from influence_core.store.store import KEY, LIMIT_VARIABLE, reason
 
 ABOUT = "about.json"
+READ = "read"
+"""In the folder of something that was sent: what was computed of it."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,22 @@ class Kept:
     about: dict[str, Any]
     folder: Path
     time: int
+
+
+class Beside(Store):
+    """A store in the folder of something that was sent: what was computed of it goes when it goes.
+
+    Args:
+        folder: Of what was sent.
+        limit_bytes: What all entries may take.
+    """
+
+    def __init__(self, folder: Path, limit_bytes: int) -> None:
+        super().__init__(folder / READ, limit_bytes)
+
+    def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
+        """As of any store, but nothing is kept of what was removed meanwhile."""
+        return (self.folder.parent / ABOUT).exists() and super().put(key, arrays, meta)
 
 
 def put(folder: Path, home: Home, key: str, fill: Callable[[Path], dict[str, Any]]) -> None:

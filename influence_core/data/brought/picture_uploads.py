@@ -149,8 +149,8 @@ def remove(store: Store, key: str, owner: str) -> None:
 
 
 def beside(store: Store, key: str) -> Store:
-    """A store in the folder of a zip, for what is read out of its files: it goes when they go."""
-    return Store(home_of(store).folder / UPLOADS / key / "read", store.limit_bytes)
+    """A store in the folder of a zip, for what is computed of its files: it goes when they go."""
+    return kept.Beside(home_of(store).folder / UPLOADS / key, store.limit_bytes)
 
 
 def _known(one: kept.Kept) -> Upload:

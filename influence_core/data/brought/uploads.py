@@ -114,6 +114,11 @@ def remove(store: Store, key: str, owner: str) -> None:
     kept.remove(home_of(store).folder / TABLES, key, owner)
 
 
+def beside(store: Store, key: str) -> Store:
+    """A store in the folder of a table, for what is computed of it: it goes when the table goes."""
+    return kept.Beside(home_of(store).folder / TABLES / key, store.limit_bytes)
+
+
 def load(store: Store, key: str) -> DataSet:
     """The data set of a kept table.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 50 * 10**6
 MAX_LINES = 10**6
-MAX_CELLS = 5 * 10**6
+MAX_CELLS = 4 * 10**6
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 _QUOTED = re.compile(r"'[^']*'")
 _RULE = re.compile(r":?[-=]{2,}:?")

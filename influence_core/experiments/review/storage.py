@@ -105,7 +105,9 @@ def save(store: Store, study: Study, review: Review) -> Review:
     return review
 
 
-def amend(store: Store, study: Study, session: str, change: Change, owner: str = "") -> Review:
+def amend(
+    store: Store, study: Study, session: str, change: Change, owner: str = "", shown: Review | None = None
+) -> Review:
     """Change the kept session, one visitor at a time.
 
     Args:
@@ -114,13 +116,14 @@ def amend(store: Store, study: Study, session: str, change: Change, owner: str =
         session: Its name.
         change: Given the latest review, the next one.
         owner: Whose it is.
+        shown: What its owner saw last; where the disk has lost the session, it goes on from there.
 
     Raises:
         DataError: If there is no such session, or the change does not fit.
         StoreError: If it could not be kept.
     """
     with _LOCK:
-        review = recall(store, study, session, owner)
+        review = recall(store, study, session, owner) or shown
         if review is None:
             raise DataError(f"There is no session “{session}” of this study (any more). Begin it again.")
         return save(store, study, change(review))

@@ -101,7 +101,7 @@ def _offer_old(study: Study, name: str, whose: str) -> None:
 def amend(study: Study, shown: Review, change: review.Change) -> None:
     """Change the kept review; where that fails, the page says so."""
     try:
-        review.amend(results.get_store(), study, shown.session, change, shown.owner)
+        review.amend(results.get_store(), study, shown.session, change, shown.owner, shown)
     except InfluenceError as error:
         st.session_state["review_trouble"] = str(error)
 
