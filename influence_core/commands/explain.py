@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     spec = studies.find(options.study)
     with work(options) as context:
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
-        question = _question(study, options.test, options.label)
+        question = find_question(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)
         known = None
         if all_left_out.supports(spec) is None:
@@ -75,7 +75,12 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _question(study: Study, test: str, label: str | None) -> Question:
+def find_question(study: Study, test: str, label: str | None) -> Question:
+    """A test example by its id, or the surest mistake, and a label by its name or the model's own answer.
+
+    Raises:
+        DataError: If there is none.
+    """
     question = questions.ask(study, test_id(study, test))
     if label is None:
         return question

@@ -75,7 +75,7 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
         UnsupportedError: If the model is not linear.
     """
     o = linear_objective(study)
-    pulled = _held_pulls(study, context.part(0.0, 0.7))
+    pulled = held_pulls(study, context.part(0.0, 0.7))
     c, x = o.loss.outputs, study.inputs(question.x)
     jacobian = x.new_zeros(len(x), c, c)
     jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
@@ -115,8 +115,8 @@ _PULLS: WeakKeyDictionary[Study, Tensor] = WeakKeyDictionary()
 """Of the studies that were asked about, as long as they are open: all that a question needs of their training examples."""
 
 
-def _held_pulls(study: Study, context: Context) -> Tensor:
-    """The pulls, made once an open study: they would take longer than the rest of a question does."""
+def held_pulls(study: Study, context: Context) -> Tensor:
+    """The pulls ``(n, c)``, made once an open study: they would take longer than the rest of a question does."""
     held = _PULLS.get(study)
     if held is None:
         held = _PULLS[study] = pulls(study, leverages(study, context=context))

@@ -18,7 +18,7 @@ from influence_core.studies import Study
 
 @dataclass(frozen=True)
 class GroupForecast:
-    """The predicted change of a test loss if some training examples are edited; plus: it rises.
+    """The predicted change of a test loss, or of any quantity in its own unit, if some training examples are edited.
 
     Attributes:
         alone: First order, nats: each edited alone, added up; for a removal the sum of ``D``.

@@ -31,6 +31,11 @@ class Group:
     value: str
 
     @property
+    def name_in_address(self) -> str:
+        """As an address and the command line name it."""
+        return f"{self.column}={self.value}"
+
+    @property
     def name(self) -> str:
         """The group in words."""
         return f"{self.column} = {self.value or EMPTY}"

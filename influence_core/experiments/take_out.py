@@ -112,7 +112,7 @@ def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Con
     Raises:
         DataError: If no example of some class would be left.
     """
-    _check_classes(explanation, edit.apply(study.objective))
+    check_classes(study, edit)
     forecast = group_forecast.run(study, explanation, edit, context=context.part(0.0, 0.2))
     x, label = explanation.asked(study)
     inverse, rest = ready_factor(study, explanation.settings, context), context.part(0.2, 1.0)
@@ -129,9 +129,7 @@ def _retrained(
 ) -> Truth:
     started = time.perf_counter()
     o, theta = study.objective, study.theta
-    target = _target(o, float(edit.gradient_change(o, theta).norm()))
-    edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
-    models = _retrain(study, edits, inverse, target, context)
+    target, models = train_again(study, edit, inverse, context)
     losses = [float(o.losses(one, x, label)) for one in (theta, *models.theta)]
     control = losses[2] - losses[0] if len(losses) > 2 else 0.0
     before = theta if len(losses) == 2 else models.theta[1]
@@ -145,6 +143,26 @@ def _retrained(
         converged=bool(models.converged.all()),
         seconds=time.perf_counter() - started,
     )
+
+
+def train_again(
+    study: Study, edit: Edit, inverse: Inverse | None, context: Context
+) -> tuple[float, Retrained]:
+    """The model after an edit, and behind it the control without one where the study's own training leaves so much open.
+
+    Args:
+        study: The trained model.
+        edit: What is changed.
+        inverse: An exact factor, if one is prepared.
+        context: Told how far it is.
+
+    Returns:
+        The gradient norm that is asked for, and the models.
+    """
+    o, theta = study.objective, study.theta
+    target = _target(o, float(edit.gradient_change(o, theta).norm()))
+    edits = [edit] if study.gradient_norm <= target else [edit, Edit(edit.positions)]
+    return target, _retrain(study, edits, inverse, target, context)
 
 
 def _target(objective: Objective, brought: float) -> float:
@@ -167,11 +185,12 @@ def _retrain(
     return retrain_damped(o, theta, edits, inverse, damping, target, context.progress)
 
 
-def _check_classes(explanation: Explanation, edited: Objective) -> None:
-    left = edited.y[edited.weights > 0].cpu().numpy()
-    gone = sorted(set(explanation.labels.tolist()) - set(left.tolist()))
+def check_classes(study: Study, edit: Edit) -> None:
+    """Raise ``DataError`` where an edit leaves no training example of some class."""
+    edited, names = edit.apply(study.objective), study.data.class_names
+    left = edited.y[edited.weights > 0].tolist()
+    gone = sorted(set(study.data.train.y.tolist()) - set(left))
     if gone:
-        name = explanation.class_names[gone[0]]
         raise DataError(
-            f"This would leave no training {explanation.kind} labelled {name}; keep at least one."
+            f"This would leave no training {study.data.kind} labelled {names[gone[0]]}; keep at least one."
         )

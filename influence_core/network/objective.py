@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -139,6 +139,10 @@ class NetworkObjective(Objective):
         """One forward-mode pass, ``(b, c)``."""
         with torch.no_grad():
             return torch.cat([self._push(theta, x[rows], v) for rows in self._rows(len(x))])
+
+    def output_pull(self, theta: Tensor, x: Tensor, u: Tensor) -> Tensor:
+        """One pass forward and one back, ``(p,)``."""
+        return replace(self, x=x).pulled_back(theta, lambda f, rows: (u[rows] * f).sum())[1]
 
     def training_products(self, theta: Tensor) -> LinearMap:
         """Residuals are computed once; each product of few columns is then one forward-mode pass a column."""

@@ -75,6 +75,10 @@ class Objective(ABC):
         """``J_i v (b, c)`` for ``v (p,)``: how the outputs move with the parameters; ``grad l_i . v = r_i . J_i v``."""
 
     @abstractmethod
+    def output_pull(self, theta: Tensor, x: Tensor, u: Tensor) -> Tensor:
+        """``sum_j J_j' u_j``, ``(p,)``, for ``u (b, c)``: the gradient of any function of the outputs whose slopes are ``u``."""
+
+    @abstractmethod
     def training_products(self, theta: Tensor) -> LinearMap:
         """Linearised ``v -> gradients of all training examples @ v``, ``(n,)`` or ``(n, k)``."""
 

@@ -82,6 +82,10 @@ class LinearObjective(Objective):
         """``x V``, ``(b, c)``."""
         return x @ v.view(-1, self.loss.outputs)
 
+    def output_pull(self, theta: Tensor, x: Tensor, u: Tensor) -> Tensor:
+        """``X' U``, ``(p,)``."""
+        return (u.T @ x).T.reshape(-1)
+
     def weighted_products(self, x: Tensor, residuals: Tensor, v: Tensor) -> Tensor:
         """``sum_c residuals_ic (x_i . V_c)`` for any residuals ``(b, c)``: ``(b,)`` or ``(b, k)``."""
         c = self.loss.outputs

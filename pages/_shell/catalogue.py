@@ -77,6 +77,14 @@ EXPLAIN = PageRow(
     "Understand",
     own_params.ExplainParams,
 )
+ASK = PageRow(
+    "ask",
+    "Any question",
+    "What made it so, for many test examples, or another quantity than one answer?",
+    "",
+    "Understand",
+    own_params.AskParams,
+)
 TWO_MODELS = PageRow(
     "two_models",
     "Two models, two reasons",
@@ -177,6 +185,7 @@ GUIDE = PageRow("guide", "How to read it", "How do I read an influence?", "", "L
 
 PAGES: tuple[PageRow, ...] = (
     EXPLAIN,
+    ASK,
     TWO_MODELS,
     LEAVE_ONE_OUT,
     SMOOTH_HINGE,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import poison, review, smooth_hinge, what_if
+from influence_core.experiments import causes, poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -30,13 +30,22 @@ def _retrain(*after: str) -> bool:
     return param(False, flag("retrain"), after=(*ANSWER, "out", *after))
 
 
+def _cause(*after: str) -> int:
+    """The group that is taken out, counted from 1; 0 for none."""
+    places = range(max(causes.SIZES) + 1)
+    return param(
+        0, one_of_numbers(places, "There is no group number “{}”; choose one of {known}."), after=after
+    )
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word"); the unit of an effect: percentage points of having the example, or
     nats of loss when it is taken out; whether the maps of what matters lie over the pictures; the label that the answer
-    is to become, for what flips it."""
+    is to become, for what flips it; the group that is taken out."""
 
+    cause: int = _cause(*ANSWER)
     retrain: bool = _retrain()
     unit: str = param(
         "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
@@ -45,6 +54,17 @@ class ExplainParams(Params):
     to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
+
+
+@dataclass(frozen=True)
+class AskParams(Params):
+    """Of *Any question*: the test examples and the quantity, as `test_sets` and `targets` name them, the group that is
+    taken out, and whether to train again without the chosen ones. What there is the study knows: the page reads them."""
+
+    over: str = param("errors")
+    quantity: str = param("loss")
+    cause: int = _cause(*ANSWER, "over", "quantity")
+    retrain: bool = _retrain("over", "quantity")
 
 
 _POISON_PARTS = ("one", "together", "share", "guard")

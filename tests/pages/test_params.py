@@ -14,7 +14,16 @@ from pages._shell.params import Params, as_text, between, flag, number, one_of, 
 
 LONG = "9" * 5_000
 TEXTS = {
-    "explain": {"word": "free=win", "panel": "word", "retrain": "1", "unit": "nats", "map": "1", "to": "3"},
+    "explain": {
+        "word": "free=win",
+        "panel": "word",
+        "retrain": "1",
+        "unit": "nats",
+        "map": "1",
+        "to": "3",
+        "cause": "2",
+    },
+    "ask": {"over": "cell=7,1", "quantity": "margin=7,1", "cause": "3", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
     "what_if": {
         "panel": "class",

@@ -1,0 +1,157 @@
+"""Any question: sets and quantities in the address, the widgets that change them, groups and their truth."""
+
+import json
+
+import pytest
+
+from tests.visits import address, cards, charts, keys, press, said, settle, title, visit, visit_page
+
+
+def control(at, key):
+    return next(one for one in at.get("button_group") if one.key == key)
+
+
+def test_all_mistakes_are_asked_about_first():
+    at = visit_page("ask")
+    assert title(at) == "What drives the mean loss of the 9 test images that the model gets wrong?"
+    assert "It is **1.67 nats**. Of 1,092 training images, image " in said(at)
+    assert "lowers it most (:blue[**" in said(at)
+    assert "The model is right on 0 of the 9 test images (0.0 %)." in said(at)
+    assert {"side_helpful", "side_harmful"} <= set(cards(at))
+    assert all(card["lines"][0].startswith("−") for card in cards(at)["side_helpful"])
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"over": "cell=7,1"}, "What drives the mean loss of the 8 test images of 7 taken for 1?"),
+        (
+            {"over": "cell=7,1", "quantity": "margin=7,1"},
+            "What drives the mean log odds of 7 rather than 1 over the 8 test images of 7 taken for 1?",
+        ),
+        ({"over": "class=1", "quantity": "gap=class=7"}, "less the 517 test images of 7?"),
+        (
+            {"over": "all", "quantity": "recall=7"},
+            "What drives the recall of 7, smoothed: the mean probability",
+        ),
+        ({"over": "ids=5040", "quantity": "probability=7"}, "the probability of 7 over test image 5040?"),
+    ],
+)
+def test_sets_and_quantities_stand_in_the_address(query, words):
+    at = visit_page("ask", **query)
+    assert words in title(at)
+    assert not at.error
+
+
+def test_a_smoothed_recall_says_so():
+    assert "so this is the recall smoothed" in said(visit_page("ask", over="all", quantity="recall=7"))
+
+
+def test_a_group_of_a_table_and_its_gap():
+    at = visit_page("ask", "diabetes", over="group=sex=2", quantity="gap=group=sex=1")
+    assert "with sex = 2, less the" in title(at)
+    assert {one.label for one in at.selectbox} >= {"Column", "Its value", "Less the mean loss of"}
+
+
+def test_widgets_lead_from_set_to_set():
+    at = visit_page("ask")
+    control(at, "over_kind").set_value("cell")
+    settle(at)
+    assert address(at)["over"] == "cell=7,1"
+    control(at, "quantity_kind").set_value("margin")
+    settle(at)
+    assert address(at)["quantity"] == "margin=7,1"
+    assert "rather than" in title(at)
+    control(at, "over_kind").set_value("class")
+    settle(at)
+    assert address(at)["over"] == "class=7"
+    control(at, "quantity_kind").set_value("recall")
+    settle(at)
+    assert address(at) | {"quantity": "recall=7", "over": "all"} == address(at)
+    control(at, "over_kind").set_value("ids")
+    settle(at)
+    at.text_input(key="over_ids").set_value("5040, 5041")
+    settle(at)
+    assert address(at)["over"] == "ids=5040, 5041"
+    assert "2 test images chosen by hand" in title(at)
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"over": "mistakes"}, "There is no set of test examples “mistakes”"),
+        ({"over": "class=<b>"}, "There is no label"),
+        ({"quantity": "margin=7"}, "takes 2 labels"),
+        ({"cause": "9"}, "There is no group number “9”"),
+    ],
+)
+def test_what_there_is_not_is_said_with_a_way_out(query, words):
+    at = visit_page("ask", **query)
+    assert words in at.error[0].value
+    assert "start_over" in keys(at)
+
+
+def test_chosen_examples_are_taken_out_and_an_open_one_is_shown():
+    at = visit_page("ask", out="2,16", open="2", retrain="1")
+    assert not at.error, at.error[0].value
+    assert "Training image 2, labelled" in said(at)
+    assert "Having it: **" in said(at)
+    assert "Forecast of having these 2 images: **" in said(at)
+    assert "Without them, after real training: 1.67 nats →" in said(at)
+    press(at, "put_back")
+    assert "Tick images above" in said(at)
+
+
+def test_the_test_examples_are_shown():
+    at = visit_page("ask", over="cell=7,1")
+    assert len(cards(at)["asked_about"]) == 8
+    assert all(card["title"] == "says 1" for card in cards(at)["asked_about"])
+
+
+# ---------------------------------------------------------------------------------------------------- groups
+
+
+def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
+    at = visit(test="5040")
+    assert "38 of 1,092 training images carry 50.3 % of all effects" in said(at)
+    assert "they fall into 4 groups" in said(at)
+    assert "adjusted Rand index 1.00" in said(at)
+    drawn = charts(at)["cause_bars"]["data"]
+    assert len(drawn[0]["hovertext"]) == 4
+    assert drawn[1]["x"] == []
+    press(at, "cause_out_0")
+    assert address(at)["cause"] == "1"
+    assert "**Without them, after real training: 95.1 % → 97.6 %** (+2.57 pp). It still says **1**." in said(
+        at
+    )
+    assert charts(at)["cause_bars"]["data"][1]["x"] != []
+    name = at.text_input(key=next(one.key for one in at.text_input if one.key.startswith("cause_name_0")))
+    assert name.value == "7, looks like 1"
+    name.set_value("crossed <b>sevens</b>")
+    settle(at)
+    assert "crossed &lt;b&gt;sevens" in json.dumps(charts(at)["cause_bars"])
+    name = at.text_input(key=name.key)
+    assert name.value == "crossed <b>sevens</b>"
+
+
+def test_explain_leads_to_more_questions():
+    at = visit(test="5040")
+    links = [one.proto for one in at.get("page_link")]
+    asked = {one.query_string for one in links if one.page.endswith("ask")}
+    assert any("over=cell%3D7%2C1" in one for one in asked)
+    assert any("quantity=margin%3D1%2C7" in one for one in asked)
+
+
+def test_groups_behind_all_mistakes_are_taken_out():
+    at = visit_page("ask", cause="2")
+    assert "of 9 answers change." in said(at)
+    assert "Without them, after real training: 1.67 nats →" in said(at)
+
+
+def test_unstable_groups_say_so(monkeypatch):
+    from influence_core.experiments import causes
+
+    monkeypatch.setattr(causes, "_rand", lambda *_: 0.41)
+    at = visit_page("ask", over="class=1")
+    assert "These groups are unstable" in said(at)
+    assert "adjusted Rand index 0.41" in said(at)
