@@ -76,10 +76,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def find_question(study: Study, test: str, label: str | None) -> Question:
-    """A test example by its id, or the surest mistake, and a label by its name or the model's own answer.
+    """The question that a command line names.
+
+    Args:
+        study: Who is asked.
+        test: The id of a test example, or "misclassified".
+        label: The name of the label asked about; the model's own answer where none is given.
 
     Raises:
-        DataError: If there is none.
+        DataError: If there is no such test example or label.
     """
     question = questions.ask(study, test_id(study, test))
     if label is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import causes, poison, review, smooth_hinge, what_if
+from influence_core.experiments import causes, foils, poison, review, smooth_hinge, what_if
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -38,12 +38,20 @@ def _cause(*after: str) -> int:
     )
 
 
+ADDED = ("1", "5", "20")
+"""How many of the best candidates are added together."""
+
+
 @dataclass(frozen=True)
 class ExplainParams(Params):
     """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word"); the unit of an effect: percentage points of having the example, or
     nats of loss when it is taken out; whether the maps of what matters lie over the pictures; the label that the answer
-    is to become, for what flips it; the group that is taken out."""
+    is to become, for what flips it; the group that is taken out.
+
+    Then where what is missing is looked for ("" for the test examples, "own", or the name of a study), and how many of the
+    best are added; and the ranking that is shown beside the influence's ("" for the relative one).
+    """
 
     cause: int = _cause(*ANSWER)
     retrain: bool = _retrain()
@@ -54,6 +62,15 @@ class ExplainParams(Params):
     to: str = param("", lambda text: str(whole("label")(text)) if text else "", after=QUESTION)
     word: str = param("", after=QUESTION)
     panel: str = param("", after=(*QUESTION, "word"))
+    pool: str = param("", after=("study",))
+    add: str = param(
+        "",
+        one_of(("", *ADDED), f"The address asks for add=“{{}}”, but it is {', '.join(ADDED)} or not there."),
+        after=(*QUESTION, "pool"),
+    )
+    foil: str = param(
+        "", one_of(("", *foils.TITLES), "There is no ranking “{}”; choose one of {known}."), after=()
+    )
 
 
 @dataclass(frozen=True)

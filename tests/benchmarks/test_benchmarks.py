@@ -26,6 +26,7 @@ from influence_core.training import minimise
 from influence_core.trust import Verdict
 from tests import references, toy_mails
 from tests.benchmarks import (
+    additions,
     all_left_out,
     forecasts,
     groups,
@@ -414,3 +415,18 @@ def test_the_recorded_counts_of_thirty_are_those_of_the_probabilities(name, turn
     for one in run["together"]:
         assert len(one["test_ids"]) == 30
         assert sum(p < 0.5 for p in one["after"]) - sum(p < 0.5 for p in one["before"]) == one["turned"]
+
+
+# ---------------------------------------------------------------------------------------------- additions
+
+
+def test_additions_are_added_one_by_one_and_together(monkeypatch, one_or_seven):
+    monkeypatch.setattr(additions, "EACH", 6)
+    monkeypatch.setattr(additions, "DRAWS", 2)
+    found = {one.name: one for one in additions.measure(one_or_seven, 1)}
+    assert not any(one.short for one in found.values())
+    assert found["draws of five that lower the loss as much"].value == 0
+    assert (
+        found["corrected: worst miss / largest truth"].value
+        < found["influence: worst miss / largest truth"].value
+    )

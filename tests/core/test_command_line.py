@@ -14,7 +14,7 @@ from influence_core import engines, reproduce, studies
 from influence_core.__main__ import main
 from influence_core.commands import reproduce as reproduce_command
 from influence_core.errors import DataError
-from influence_core.experiments import anatomy, at_hand, explain, questions, verdict
+from influence_core.experiments import additions, anatomy, at_hand, explain, questions, verdict
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
 from influence_core.words import sign_rule
@@ -369,3 +369,40 @@ def test_flip_by_relabelling_takes_a_chosen_label(capsys):
     assert _json(capsys, *again)["train_ids"] == found["train_ids"]
     assert main(["flip", "--study", "one-or-seven", "--test", "5040", "--to", found["said"]]) == 2
     assert "already" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------------ missing
+
+
+def test_missing_ranks_adds_and_writes_what_the_library_says(capsys, tmp_path):
+    told = _json(
+        capsys, "missing", "--study", "one-or-seven", "--test", "5040", "--top", "3", "--prove",
+        "--csv", str(tmp_path / "list.csv"),
+    )  # fmt: skip
+    study = studies.open_study(studies.find("one-or-seven"))
+    question = questions.ask_truth(study, 5040)
+    pool = additions.held_out(study, question)
+    found = additions.run(study, question, pool)
+    best = found.order()[:3]
+    assert [row["id"] for row in told["best"]] == found.ids[best].tolist() == told["added"]["ids"]
+    assert [row["corrected_loss_change_nats"] for row in told["best"]] == pytest.approx(found.loss[best])
+    truth = additions.prove(study, question, pool, best.tolist())
+    assert told["added"]["actual"] == pytest.approx(truth.actual, rel=1e-4)
+    rows = list(csv.DictReader((tmp_path / "list.csv").open(encoding="utf-8")))
+    assert [int(row["id"]) for row in rows] == found.ids[found.order()].tolist()
+    text = _run(capsys, "missing", "--study", "one-or-seven", "--test", "5040", "--top", "2", "--prove")
+    assert "What is missing for test image 5040 to be" in text and "With these 2 the loss changes by" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--study", "digits-network"], "linear models"),
+        (["--top", "0"], "--top"),
+        (["--study", "one-or-seven", "--from", "diabetes"], "same things"),
+    ],
+    ids=str,
+)
+def test_missing_refuses_in_words(capsys, arguments, words):
+    assert main(["missing", *arguments]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,43 @@
+"""A map of all examples in the plane."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments import plane
+from influence_core.experiments.explain import Explanation
+from influence_core.figures.plane import POINTS, TESTS, drawn
+from influence_core.figures.plane import plane as draw
+from influence_core.studies import Study
+from influence_core.words import percent
+from pages._common.scatter import show_points
+from pages._common.verdict import SHORT
+from pages._shell import results
+from pages._shell.address import MAX_CHOSEN, View
+from pages._shell.own_params import ExplainParams
+from pages._shell.widgets import bound
+
+
+def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
+    """The map, where it was asked for."""
+    bound(st.toggle, "plane", params.plane, f"A map of all {explanation.kind}s", key="plane_on")
+    if not params.plane:
+        return
+    found = results.load("Drawing the map", plane.run, study)
+    here = plane.place(study, found, explanation.question.x)
+    figure = draw(found, explanation, here, study.data.test.y.numpy(), view.opened, view.chosen)
+    show_points(figure, "plane", several=True, alt="all examples along two principal directions")
+    shown, tests = len(drawn(explanation)), min(TESTS, len(found.test))
+    few = (
+        f" Drawn are {shown:,} of {len(explanation.ids):,} training {explanation.kind}s (the strongest, and a fixed sample of "
+        f"the others, {POINTS:,} at most) and {tests:,} of {len(found.test):,} test {explanation.kind}s."
+    )
+    shares = percent(float(np.sum(found.share)))
+    st.caption(
+        f"The two directions in which the training {explanation.kind}s differ most, in what the model sees (PCA): {shares} of "
+        "all their variance, so what lies together here may be far apart. Discs are training examples, coloured by label; "
+        f"the larger, the more they do to this answer ({SHORT[explanation.number]}); rim :blue[blue] for, :orange[orange] "
+        f"against. Crosses are test examples, the star is the one asked about.{few} Click a disc to open it; lasso or box "
+        f"select to choose several for retraining (at most {MAX_CHOSEN} in all)."
+    )

@@ -1,0 +1,14 @@
+"""The map on the Explain page."""
+
+from tests.visits import address, charts, said, settle, visit
+
+
+def test_the_map_is_drawn_when_it_is_asked_for():
+    at = visit("one-or-seven", test="5040")
+    assert "plane" not in charts(at)
+    at.toggle(key="plane_on").set_value(True)
+    at = settle(at)
+    assert address(at)["plane"] == "1"
+    assert "plane" in charts(at)
+    assert "Drawn are 1,092 of 1,092 training images" in said(at)
+    assert "lasso or box select" in said(at)
