@@ -14,6 +14,10 @@ LUCK = 0.05
 """Answers that guessing would give as well with more than this probability show nothing learnt."""
 
 
+SURE = 0.99
+"""An answer that is surer hardly moves, whichever single training example goes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """A model on the whole test set.
@@ -72,6 +76,17 @@ class Predictions:
         """Positions of the wrong answers, the most confident mistake first."""
         wrong = np.flatnonzero(self.wrong)
         return wrong[np.argsort(-self.confidence[wrong], kind="stable")]
+
+    def first(self) -> int:
+        """The position to begin with: the most confident mistake that one training example may still move."""
+        wrong = self.misclassified()
+        movable = wrong[self.confidence[wrong] <= SURE]
+        return int(next(iter([*movable, *wrong, *self.least_confident()])))
+
+    def first_right(self) -> int:
+        """The position of the right answer that turns most easily: the least sure one."""
+        right = np.flatnonzero(~self.wrong)
+        return int(right[self.confidence[right].argmin()]) if len(right) else self.first()
 
     def no_signal(self, class_names: Sequence[str]) -> str:
         """That the model may have learnt nothing, in a sentence; "" where it is better than guessing.

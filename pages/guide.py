@@ -13,7 +13,7 @@ enter()
 read_address(GUIDE.params)  # it shows nothing of the question, but whoever goes on from here takes it along
 st.title("How do I read an influence?")
 st.markdown(SUMMARY)
-st.subheader("From a question to a number")
+st.header("From a question to a number")
 st.graphviz_chart(DIAGRAM, width="stretch")
 for column, words in zip(st.columns(2, gap="large"), (PLUS, MINUS), strict=True):
     with column, st.container(border=True, height="stretch"):
@@ -25,7 +25,7 @@ for heading, words in (
     ("Words", WORDS),
     ("When not to believe it", LIMITS),
 ):
-    st.subheader(heading)
+    st.header(heading)
     st.markdown(words)
 tour.show()
 with st.expander("The formulas"):

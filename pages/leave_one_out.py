@@ -10,9 +10,9 @@ from pages._shell.page import heading, open_page
 with open_page(LEAVE_ONE_OUT) as (view, params):
     is_network = view.spec.is_network
     (network if is_network else strongest).check(params)
+    heading("Do the forecasts come true?", LEAVE_ONE_OUT)
     answer = question.load(view)
     study, explanation = answer.study, answer.explanation
-    heading("Do the forecasts come true?", LEAVE_ONE_OUT)
     verdict = st.container()
     question.bar(view, answer)
     if is_network:

@@ -3,16 +3,18 @@
 import streamlit as st
 
 from pages._common import footer, question
-from pages._parts.poison import attack, candidates, panels, share
+from pages._parts.poison import attack, candidates, panels, share, start
 from pages._shell.catalogue import POISON
-from pages._shell.page import open_page
+from pages._shell.page import heading, open_page
 
 with open_page(POISON) as (view, params):
+    heading("Can one picture poison the answer?", POISON)
+    view = start.right_answer(view)
     asked = question.load(view)
     study, explanation = asked.study, asked.explanation
-    st.title("Can one picture poison the answer?")
     answer = st.container()
     question.bar(view, asked)
+    start.offer_right(asked)
     panel = panels.choose(params)
     if panel == "guard":
         candidates.show_guard(study)

@@ -6,12 +6,12 @@ from pages._common import verdict
 from pages._parts.review import progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
-from pages._shell.page import open_page
+from pages._shell.page import heading, open_page
 
 with open_page(REVIEW) as (view, params):
+    heading("Is this label right?", REVIEW)
     view.check()
     study = results.load_study(view)
-    st.title("Is this label right?")
     if not params.review:
         session.begin(study, params)
         st.stop()

@@ -7,8 +7,8 @@ from pages._shell.catalogue import SMOOTH_HINGE
 from pages._shell.page import heading, open_page
 
 with open_page(SMOOTH_HINGE) as (view, params):
-    study, result = smooth_hinge.load(view)
     heading("What if the loss has a kink?", SMOOTH_HINGE)
+    study, result = smooth_hinge.load(view)
     smooth_hinge.show_answer(result, params.t)
     smooth_hinge.show_trust(result, params.t)
     smooth_hinge.show_test(study, view, result)

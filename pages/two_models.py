@@ -1,20 +1,18 @@
 """Two models, two reasons?"""
 
-import streamlit as st
-
 from pages._common import footer, question
 from pages._parts.two_models import comparison, reasons
 from pages._shell.catalogue import TWO_MODELS
-from pages._shell.page import open_page
+from pages._shell.page import heading, open_page
 
 with open_page(TWO_MODELS, any_study=True) as (view, _):
+    heading("Two models, two reasons?", TWO_MODELS)
     reason = TWO_MODELS.supports(view.spec)
     if reason is None:
         view, kernel = comparison.choose_test(view)
         asked = question.load(view)
         study, explanation = asked.study, asked.explanation
         result = comparison.load(study, kernel, explanation)
-        st.title("Two models, two reasons?")
         comparison.show_answer(result)
         question.bar(view, asked)
         comparison.show_reasons(study, view, result)
@@ -22,7 +20,6 @@ with open_page(TWO_MODELS, any_study=True) as (view, _):
         reasons.show(study, view, explanation)
         comparison.show_origin(kernel, result)
     else:
-        st.title("Two models, two reasons?")
         reasons.offer(reason)
         asked = question.load(view)
         study, explanation = asked.study, asked.explanation

@@ -8,9 +8,9 @@ from pages._shell.catalogue import WRONG_LABELS
 from pages._shell.page import heading, open_page
 
 with open_page(WRONG_LABELS) as (view, params):
+    heading("Which labels are wrong?", WRONG_LABELS)
     view.check()
     study, settings = results.load_study(view), wrong_labels.settings(params)
-    heading("Which labels are wrong?", WRONG_LABELS)
     answer = st.container()
     result = wrong_labels.stored(study, settings)
     wrong_labels.choose(params, begun=result is not None or params.retrain)

@@ -12,8 +12,7 @@ from typing import Any
 from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
 from influence_core.context import Context
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.reproduce import FIGURES, Check, Reproduction
-from influence_core.words import signed, three_digits
+from influence_core.reproduce import FIGURES, Reproduction
 
 ALL = "all"
 
@@ -61,7 +60,7 @@ def _reproduced(name: str, options: argparse.Namespace, context: Context) -> Rep
 
 def _report_short(found: Reproduction, options: argparse.Namespace) -> int:
     for check in found.short:
-        words = f"falls short: {check.name}: {_shown(check)}, required {check.requirement}"
+        words = f"falls short: {check.name}: {check.shown}, required {check.requirement}"
         print(words, file=sys.stderr if options.json else sys.stdout)  # JSON stays alone on its stream
     return len(found.short)
 
@@ -81,25 +80,9 @@ def _print_reproduction(found: Reproduction) -> None:
     print(", ".join(f"{name} {value}" for name, value in found.setting.items() if name != "stand_in"))
     print(found.setting["stand_in"] or "Real data, not a stand-in.")
     rows = [
-        [check.name, _shown(check), check.requirement, check.paper, _verdict(check)] for check in found.checks
+        [check.name, check.shown, check.requirement, check.paper, check.verdict] for check in found.checks
     ]
     print_table(["", "here", "required", "paper", ""], rows)
-
-
-def _shown(check: Check) -> str:
-    if isinstance(check.value, tuple):
-        return " to ".join(map(signed, check.value))
-    if isinstance(check.value, int):
-        return f"{check.value:,}"
-    return (
-        f"{check.value:.5f}" if 0.99 < check.value < 1 else three_digits(check.value)
-    )  # how far from 1 is what matters
-
-
-def _verdict(check: Check) -> str:
-    if not check.passed:
-        return "falls short"
-    return "ok" if check.requirement else ""
 
 
 def _write_figures(folder: Path, found: Reproduction) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from influence_core.data import brought
 from influence_core.data.examples import DataSet
@@ -23,6 +24,7 @@ class DataRow:
         load: Reads it: from the user's data folder, or from what ships with the app.
         about: What it is and whether it ships, in one sentence for the screen.
         download: Where it can be had, where that is a download.
+        place: Its folder in the data folder, where only a person can put it there.
         is_table: Whether its examples are rows of a table, whose columns tell groups apart.
     """
 
@@ -31,6 +33,7 @@ class DataRow:
     about: str
     download: Download | None = None
     is_table: bool = False
+    place: str = ""
 
 
 CATALOGUE: dict[str, DataRow] = {
@@ -95,6 +98,7 @@ CATALOGUE: dict[str, DataRow] = {
             "text-folder",
             text_folder.load,
             "Texts of your own, in one sub-folder for each class; they do not ship with the app.",
+            place=text_folder.FOLDER,
         ),
     )
 }
@@ -125,6 +129,21 @@ def about(name: str) -> str:
     """
     row = CATALOGUE.get(name)
     return row.about if row else brought.ABOUT.get(name, "")
+
+
+def at_hand(name: str, folder: str) -> bool:
+    """Whether a data set can be read: it ships, it is what a visitor brought, or its files are in the data folder.
+
+    Args:
+        name: of the catalogue, or of what visitors bring.
+        folder: the data folder.
+    """
+    row = CATALOGUE.get(name)
+    if row is None:
+        return True
+    if row.download is not None:
+        return not row.download.missing(folder)
+    return not row.place or (Path(folder) / row.place).is_dir()
 
 
 def is_table(name: str) -> bool:

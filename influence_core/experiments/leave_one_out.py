@@ -77,7 +77,7 @@ def supports(spec: StudySpec) -> str | None:
         return None
     return (
         "Leaving many examples out one by one takes a linear model with a smooth loss. Choose such a study, or take out "
-        "single examples on the page “Explain a prediction”."
+        "single examples on the page “Explain”."
     )
 
 

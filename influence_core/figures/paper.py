@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import plotly.graph_objects as go
+import plotly.io
 
 from influence_core.experiments.network_retraining import WAYS
 from influence_core.figures import anatomy, domain_mismatch, poison, smooth_hinge, two_models, wrong_labels
@@ -98,3 +99,13 @@ DRAWINGS: dict[str, Callable[[Reproduction], Drawings]] = {
     "labels": _draw_labels,
 }
 """The pictures of every reproducible figure, by file name."""
+
+
+def as_texts(found: Reproduction) -> dict[str, str]:
+    """The drawings of a figure as JSON by file name, to be kept."""
+    return {name: str(one.to_json()) for name, one in DRAWINGS[found.name](found).items()}
+
+
+def from_texts(texts: Mapping[str, str]) -> Drawings:
+    """The drawings that were kept."""
+    return {name: plotly.io.from_json(text) for name, text in texts.items()}

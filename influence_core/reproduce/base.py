@@ -11,7 +11,7 @@ from influence_core.context import ALONE, Context
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.two_models import RBF_STUDIES
 from influence_core.reproduce.checks import Check
-from influence_core.studies import CATALOGUE, MACHINES, Study, open_study
+from influence_core.studies import CATALOGUE, MACHINES, Study, StudySpec, open_study
 
 Setting = dict[str, Any]
 Found = tuple[Setting, Sequence[Check], Any]
@@ -37,6 +37,12 @@ class Reproduction:
     result: Any
 
     @property
+    def headline(self) -> Check:
+        """The first figure that is required and that the paper has too; the first that it has where none is required."""
+        of_paper = [check for check in self.checks if check.paper]
+        return next((check for check in of_paper if check.requirement), of_paper[0])
+
+    @property
     def short(self) -> tuple[Check, ...]:
         """The figures that fall short."""
         return tuple(check for check in self.checks if not check.passed)
@@ -49,6 +55,8 @@ class Figure:
     Attributes:
         name: The alias on the command line.
         title: What it shows.
+        claim: What the paper says of it, with its number where there is one.
+        seconds: The work on the stand-in, about, on two cores.
         paper: The studies it needs on the paper's data; ``()`` where it is made of the stand-in in any case.
         stand_in: The same on data that ship with the app.
         opened: How far all the work is once each of them is open.
@@ -57,10 +65,22 @@ class Figure:
 
     name: str
     title: str
+    claim: str
+    seconds: float
     paper: Sequence[str]
     stand_in: Sequence[str]
     opened: Sequence[float]
     compute: Callable[..., Found]
+
+    @property
+    def content(self) -> tuple[str, Sequence[str], Sequence[str]]:
+        """What makes it another figure."""
+        return self.name, self.paper, self.stand_in
+
+    def specs(self, original: bool) -> tuple[StudySpec, ...]:
+        """Its studies, on the paper's data or on the stand-in; ``()`` where the paper's cannot be had."""
+        known = CATALOGUE | RBF_STUDIES | {one.name: one for one in MACHINES.values()}
+        return tuple(known[name] for name in (self.paper if original else self.stand_in))
 
     def __call__(
         self, folder: str | None = None, device: str = "auto", context: Context = ALONE
@@ -77,11 +97,10 @@ class Figure:
         """
         if not self.paper:
             folder = None
-        specs = CATALOGUE | RBF_STUDIES | {one.name: one for one in MACHINES.values()}
         parts = [context.part(*ends) for ends in pairwise((0.0, *self.opened))]
         opened = [
-            open_study(specs[name], part.store, folder, device, part.progress)
-            for name, part in zip(self.paper if folder else self.stand_in, parts, strict=True)
+            open_study(spec, part.store, folder, device, part.progress)
+            for spec, part in zip(self.specs(original=bool(folder)), parts, strict=True)
         ]
         return self.of(*opened, context=context.part(self.opened[-1], 1.0))
 
@@ -91,10 +110,16 @@ class Figure:
 
 
 def figure(
-    name: str, title: str, paper: Sequence[str], stand_in: Sequence[str], opened: Sequence[float]
+    name: str,
+    title: str,
+    claim: str,
+    seconds: float,
+    paper: Sequence[str],
+    stand_in: Sequence[str],
+    opened: Sequence[float],
 ) -> Callable[[Callable[..., Found]], Figure]:
     """Make a ``Figure`` of the function that computes it."""
-    return lambda compute: Figure(name, title, paper, stand_in, opened, compute)
+    return lambda compute: Figure(name, title, claim, seconds, paper, stand_in, opened, compute)
 
 
 def setting(study: Study, question: Setting, solver: str, tolerance: str, damping: float = 0.0) -> Setting:

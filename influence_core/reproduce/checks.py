@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from influence_core.studies import Study
 from influence_core.trust import Provenance
+from influence_core.words import signed, three_digits
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,22 @@ class Check:
     requirement: str = ""
     passed: bool = True
     paper: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The value in words; of what is nearly 1, how far from it is what matters."""
+        if isinstance(self.value, tuple):
+            return " to ".join(map(signed, self.value))
+        if isinstance(self.value, int):
+            return f"{self.value:,}"
+        return f"{self.value:.5f}" if 0.99 < self.value < 1 else three_digits(self.value)
+
+    @property
+    def verdict(self) -> str:
+        """Whether it is as required; nothing where nothing is."""
+        if not self.passed:
+            return "falls short"
+        return "ok" if self.requirement else ""
 
 
 def required(name: str, value: float, words: str, passed: bool, asked: bool = True, paper: str = "") -> Check:

@@ -17,7 +17,15 @@ IDENTITY = 1e-10
 """Relative error up to which two products of a few thousand float64 numbers are the same."""
 
 
-@figure("fig1", "Figure 1: the components of influence", ["mnist-one-or-seven"], ["one-or-seven"], [0.7])
+@figure(
+    "fig1",
+    "Figure 1: the components of influence",
+    "Without the curvature every image of the same label would seem to help, as if only the label counted. In truth some harm.",
+    5,
+    ["mnist-one-or-seven"],
+    ["one-or-seven"],
+    [0.7],
+)
 def run(study: Study, *, context: Context) -> Found:
     """Digits 1 against 7, for one test image of a seven."""
     test = study.data.test

@@ -46,7 +46,15 @@ class Figure2:
     ours: Estimate
 
 
-@figure("fig2", "Figure 2: forecasts against leave-one-out retraining", ["mnist"], ["digits"], [0.1])
+@figure(
+    "fig2",
+    "Figure 2: forecasts against leave-one-out retraining",
+    "The forecasts of the 500 most influential images lie on the diagonal, those of the stochastic solver (LiSSA) near it.",
+    60,
+    ["mnist"],
+    ["digits"],
+    [0.1],
+)
 def run(study: Study, *, context: Context) -> Found:
     """Ten digits, for one test image that the model gets wrong: the most influential training images left out."""
     original = not study.data.stand_in

@@ -35,6 +35,8 @@ SAMPLE = 60
 @figure(
     "fig4",
     "Figure 4: two models, two reasons",
+    "A kernel on pixels counts near images, deep features do not: images of both classes help, far ones too.",
+    120,
     paper=[PAPERS, f"{PAPERS}-rbf"],
     stand_in=["dog-or-frog", "dog-or-frog-rbf"],
     opened=[0.6, 0.9],

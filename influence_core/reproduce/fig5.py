@@ -57,6 +57,8 @@ class Figure5:
 @figure(
     "fig5",
     "Figure 5: training pictures that poison an answer",
+    "Changed by less than a step of brightness, one training image turns 57 % of the answers, two turn 77 %, ten nearly all.",
+    1800,
     paper=["springer-or-tench"],
     stand_in=["dog-or-frog"],
     opened=[0.1],

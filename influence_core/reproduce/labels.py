@@ -26,7 +26,15 @@ PUBLISHED = {
 """Read off the paper's figure for each budget: share of the flips found, and accuracy after repair."""
 
 
-@figure("labels", "Figure 6: wrong labels", ["text-folder"], ["mails"], [0.05])
+@figure(
+    "labels",
+    "Figure 6: wrong labels",
+    "Looking where self-influence points finds wrong labels sooner than the loss does: 62 % of them among 10 % of the e-mails.",
+    240,
+    ["text-folder"],
+    ["mails"],
+    [0.05],
+)
 def run(study: Study, *, context: Context) -> Found:
     """A tenth of the training labels flipped, five times.
 

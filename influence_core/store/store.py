@@ -95,6 +95,14 @@ class Store:
             os.utime(path)  # used just now, so it is forgotten last
         return entry
 
+    def has(self, key: str) -> bool:
+        """Whether there is an entry under `key`; it is not read.
+
+        Raises:
+            StoreError: `key` is not a hex digest.
+        """
+        return self.path(key).is_file()
+
     def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
         """Keep arrays and JSON values under `key`; on reading, tuples come back as lists.
 

@@ -224,12 +224,15 @@ def _deep_features(
     device: str,
     progress: Progress | None,
 ) -> Tensor:
-    """A backbone's, computed once for the same pictures and weights."""
+    """A backbone's: those that ship with the app, or computed once for the same pictures and weights."""
     backbone = backbones.build(spec.backbone, folder)
     key = digest("features", FORMAT, backbone.content, pictures.digest, torch.tensor(ids))
     kept = store.get(key)
     if kept is not None:
         return torch.as_tensor(kept.arrays["features"])
+    ready = backbones.shipped(backbone, pictures, ids)
+    if ready is not None:
+        return ready
     chosen, _ = devices.choose(device, backbone.width, is_network=True)
     found = backbones.extract(backbone.to(chosen), pictures, ids, progress)
     store.put(key, {"features": found.numpy()}, {"backbone": spec.backbone})

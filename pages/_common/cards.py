@@ -152,7 +152,7 @@ def opened_title(study: Study, train_id: int) -> None:
     """The head of an opened training example, with the way to close it."""
     title, close = st.columns([3, 1], vertical_alignment="center")
     label = study.data.class_names[int(study.data.train.y[study.data.train.position(train_id)])]
-    title.markdown(f"##### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
+    title.markdown(f"### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
 
 

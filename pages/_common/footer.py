@@ -9,19 +9,20 @@ from influence_core.experiments.explain import Explanation
 from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
 from influence_core.words import seconds, sign_rule
-from pages._common.verdict import NAMES
+from pages._common.verdict import NAMES, SHORT
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import job_status
 
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
-    """Warnings, then sign rule, unit, solver, residual and the rest; then what is being prepared."""
+    """Warnings, then one line: sign, unit, solver, residual, with the rest behind it; then what is being prepared."""
     facts = explanation.provenance
     for concern in facts.concerns():
         st.warning(concern)
     read = "read from the store" if explanation.from_store else "computed since the app was started"
-    with show_origin(
+    details = show_origin(
+        f"{_sign(explanation)} {facts.solver}, residual {facts.residual:.1e}.",
         f"**Numbers.** {_numbers(explanation)}  \n"
         f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
         f"**Solver of the influence.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true "
@@ -30,9 +31,9 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         f"l2 = {facts.l2}, seed {study.spec.seed}; {facts.trained_to}; convergence check "
         f"{facts.convergence_check:.1e} (0 at an exact optimum).  \n"
         f"**Time.** {seconds(facts.seconds)} on {facts.device}, {facts.dtype}; {read}. Training took {seconds(study.seconds)}"
-        f"{' (read from the store)' if study.from_store else ''}."
-    ):
-        _preparation(study, view)
+        f"{' (read from the store)' if study.from_store else ''}.",
+    )
+    _preparation(study, view, details)
     notices = st.session_state.setdefault("store_notices", [])
     notices.extend(results.get_store().notices())
     for notice in notices[-3:]:
@@ -49,21 +50,27 @@ def _numbers(explanation: Explanation) -> str:
     return name
 
 
+def _sign(explanation: Explanation) -> str:
+    name = SHORT[explanation.number].capitalize()
+    return f"{name}, nats: plus speaks for the label, minus against."
+
+
 def show_origin(
-    words: str, key: str = "provenance", title: str = "Where these numbers come from"
+    line: str, words: str, key: str = "provenance", title: str = "Where these numbers come from"
 ) -> DeltaGenerator:
-    """A box that says where numbers come from; more may be put into it."""
-    box = st.container(border=True, key=key)
-    box.markdown(f"**{title}**")
-    box.caption(words)
-    return box
+    """One line that says what numbers are, and behind it where they come from; more may be put there."""
+    with st.container(horizontal=True, vertical_alignment="center", key=key):
+        st.caption(line, width="content")
+        details = st.popover(title, type="tertiary")
+    details.caption(words)
+    return details
 
 
-def _preparation(study: Study, view: View) -> None:
+def _preparation(study: Study, view: View, details: DeltaGenerator) -> None:
     job = results.prepare_in_background(study, view.settings)
     if job is None:
         return
     if job.state == "done":
-        st.caption("**Exact solver: prepared.** New test examples answer at once.")
+        details.caption("**Exact solver: prepared.** New test examples answer at once.")
     else:
         job_status(job)

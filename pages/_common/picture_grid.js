@@ -62,8 +62,9 @@ function fill(card, picture) {
   if (card.shown === shown) return;
   card.shown = shown;
   card.node.className = ["card", picture.tone, picture.crisp ? "crisp" : ""].join(" ");
-  card.pick.setAttribute("aria-label", picture.alt);
-  card.pick.setAttribute("aria-description", [picture.title, ...picture.lines].join(", "));
+  // The name holds what is to be seen, word for word, so that who sees it can also call it.
+  const seen = [picture.snippet, picture.title, ...picture.lines].filter(Boolean).join(" ");
+  card.pick.setAttribute("aria-label", picture.alt + ", " + seen);
   card.image.hidden = !picture.src;
   card.snippet.hidden = !picture.snippet;
   card.snippet.textContent = picture.snippet;

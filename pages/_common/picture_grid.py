@@ -43,7 +43,7 @@ class Picture:
     Args:
         id: What the callbacks receive; unique within one grid.
         src: The picture as a data URL, see `data_url`.
-        alt: What a screen reader says instead of the picture; also the button's name.
+        alt: What a screen reader says instead of the picture; the button's name begins with it.
         title: Bold text under the picture.
         lines: Small grey lines; the first takes the colour of the tone.
         tone: "helpful" (blue), "harmful" (orange) or "" (none).

@@ -48,12 +48,12 @@ def load_explanation(study: Study, view: View, question: Question) -> Explanatio
 
 
 def _find(study: Study, view: View, known: Predictions) -> Question:
-    """The question a view asks; where it names no test image, the most confident mistake is taken."""
+    """The question a view asks; where it names no test image, a confident mistake is taken."""
     if view.picture:
         question = _about_picture(study, pictures.recall(view.picture))
     else:
-        first = known.misclassified() if len(known.misclassified()) else known.least_confident()
-        question = questions.ask(study, int(known.ids[first[0]]) if view.test_id is None else view.test_id)
+        asked = int(known.ids[known.first()]) if view.test_id is None else view.test_id
+        question = questions.ask(study, asked)
     if view.ask == "model":
         return question
     label = question.true_label if view.ask == "true" else int(view.ask)
@@ -77,7 +77,7 @@ def bar(view: View, answer: Answer) -> None:
                     study, explanation.x, explanation.test_id, name_of(explanation), 84, explanation.photo
                 )
             else:
-                st.markdown("#### ✉️" if study.data.worded else "#### 🧾")
+                st.markdown("✉️" if study.data.worded else "🧾")
         with words:
             st.markdown(_sentence(explanation))
             verdict.show(study, view, explanation)

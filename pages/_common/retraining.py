@@ -29,7 +29,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
     """Choose, forecast, retrain where that was asked for, compare."""
     chosen = view.chosen
     with st.container(border=True, key="retraining"):
-        st.subheader("Take it out and train again")
+        st.header("Take it out and train again")
         if not chosen:
             st.caption(
                 f"Tick {explanation.examples} above, or lasso some in the chart: then the forecast is checked by real training."

@@ -10,10 +10,10 @@ SUMMARY = (
     "or an e-mail."
 )
 
-PLUS = """#### :blue[Plus: speaks for the label]
+PLUS = """### :blue[Plus: speaks for the label]
 Without this training example the loss would **rise** and the label's probability fall. The example *helps*.
 """
-MINUS = """#### :orange[Minus: speaks against the label]
+MINUS = """### :orange[Minus: speaks against the label]
 Without it the loss would **fall** and the label's probability rise. The example *harms*: perhaps it is mislabelled, perhaps it only looks alike.
 """
 

@@ -136,7 +136,7 @@ def show_agreement(result: SmoothHinge, temperature: float) -> None:
 
 def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> None:
     """Forecast against truth, with the hinge itself and smoothed."""
-    st.subheader("Forecast and truth, image by image")
+    st.header("Forecast and truth, image by image")
     label = study.data.class_names[result.label]
     for column, t in zip(st.columns(2, gap="large"), (0.0, temperature), strict=True):
         column.plotly_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}")
@@ -178,6 +178,8 @@ def show_origin(study: Study, result: SmoothHinge) -> None:
     if not result.proved:
         st.warning("Not every left-out model was trained to its optimum: do not rely on the truth above.")
     footer.show_origin(
+        "Hinge units: plus speaks for the label, minus against. "
+        f"Dense factor, largest residual {result.residual:.1e}.",
         f"**Sign and unit.** {sign_rule(study.data.kind)} Unit: hinge units (margins), not nats. Leaving an image out "
         "takes its weight away; the others keep 1/n, and the penalty stays.  \n"
         f"**Model.** {study.spec.title}: n = {result.n:,} images, p = {result.p:,} parameters, l2 = {result.l2:g}; "
@@ -187,6 +189,6 @@ def show_origin(study: Study, result: SmoothHinge) -> None:
         "and an image on the kink takes the slope that the optimum gives it.  \n"
         f"**Truth.** Trained again with the hinge without each image: smallest subgradient over all images at most "
         f"{result.gradient_norms.max():.1e} (asked for {result.target:.1e}).  \n"
-        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}."
+        f"**Time.** {seconds(result.seconds)} on {study.theta.device.type}.",
     )
     st.caption("Koh & Liang 2017, section 4.3 and Figure 3.")

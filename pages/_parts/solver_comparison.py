@@ -160,7 +160,7 @@ def show_convergence(result: SolverComparison) -> None:
     """Residual over products, where any solver takes some."""
     if not any(one.products for one in result.attempts):
         return
-    st.subheader("How soon they get there")
+    st.header("How soon they get there")
     st.plotly_chart(convergence(result), key="convergence", alt="relative residual against products")
     st.caption(
         "Each product goes over all training examples once; those of preparing are not counted. Conjugate gradient "
@@ -174,7 +174,7 @@ def show_agreement(study: Study, result: SolverComparison) -> None:
     shown = [one for one in result.attempts if not one.exact and result.agreement(one)]
     if not shown:
         return
-    st.subheader("What the approximations make of it")
+    st.header("What the approximations make of it")
     for start in range(0, len(shown), PANELS_A_LINE):
         columns = st.columns(PANELS_A_LINE, gap="medium")
         for column, one in zip(columns, shown[start : start + PANELS_A_LINE], strict=False):
@@ -204,7 +204,7 @@ def _panel(result: SolverComparison, attempt: Attempt) -> None:
 def show_eigenvalues(view: View, study: Study) -> None:
     """Both ends of the spectrum, with the damping and the scale that they suggest."""
     with st.container(border=True, key="eigenvalues"):
-        st.subheader("How much damping, and which scale for LiSSA?")
+        st.header("How much damping, and which scale for LiSSA?")
         title = "Measuring the extreme eigenvalues"
         found = results.load(title, eigenvalues.run, study, view.settings)
         ends = found.ends

@@ -13,14 +13,14 @@ TOUR = """
 8. **Take the score apart** (*Anatomy of the score*): without the curvature, little more than the label would seem to count.
 9. **Send the address** to a colleague: it holds the whole view. The ranking downloads as CSV, each chart as a picture (its camera button), the main one also as HTML.
 
-From there: *Forecast and truth* leaves out up to 500 examples one by one. *Two models* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
-takes a table of your own (CSV). *Review the suspects* shows one suspect at a time, with keys.
+From there: *Forecast and truth* leaves out up to 500 examples one by one. *Compare* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
+takes a table of your own (CSV). *Review* shows one suspect at a time, with keys.
 """
 
 OWN = """
-Pictures, texts and tables of your own become studies on the page *Build your own study*, which says what it skipped and why. A zip is unpacked into a folder of its own beside
+Pictures, texts and tables of your own become studies on the page *Build*, which says what it skipped and why. A zip is unpacked into a folder of its own beside
 the kept results, as large as those may get, and the oldest is forgotten first. Of the server's own disk only the data folder can be read, and the folders that whoever starts the
-app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth` or `.safetensors`; *Build your own study* downloads them when you ask it to. A network of your own comes
+app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth` or `.safetensors`; *Build* downloads them when you ask it to. A network of your own comes
 as a Python file that whoever starts the app names; nothing that runs code is ever accepted through the browser.
 """
 

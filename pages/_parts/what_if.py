@@ -109,7 +109,7 @@ def show_forecast(
 ) -> None:
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
-        st.subheader("Forecast and truth")
+        st.header("Forecast and truth")
         done = change.words(escaped(study.data.class_names))
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         forecast, record = retraining.foresee(study, explanation, at, change)

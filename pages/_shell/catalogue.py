@@ -71,7 +71,7 @@ def _supports_leaving_out(spec: StudySpec) -> str | None:
 
 EXPLAIN = PageRow(
     "explain",
-    "Explain a prediction",
+    "Explain",
     "Which training examples made the model say that?",
     "2.1, Figure 1",
     "Understand",
@@ -87,7 +87,7 @@ ASK = PageRow(
 )
 TWO_MODELS = PageRow(
     "two_models",
-    "Two models, two reasons",
+    "Compare",
     "Do two models say the same for the same reason?",
     "5.1, Figure 4",
     "Understand",
@@ -127,7 +127,7 @@ SMOOTH_HINGE = PageRow(
     "A loss with a kink",
     "What if the loss has no curvature?",
     "Figure 3",
-    "Check",
+    "The paper",
     own_params.SmoothHingeParams,
     smooth_hinge.supports,
     ("one-or-seven", "mnist-one-or-seven"),
@@ -146,7 +146,7 @@ DOMAIN_MISMATCH = PageRow(
 )
 SOLVER_COMPARISON = PageRow(
     "solver_comparison",
-    "Solvers side by side",
+    "Solvers",
     "Which solver can I trust here?",
     "section 3",
     "Check",
@@ -157,7 +157,7 @@ WRONG_LABELS = PageRow(
     "Wrong labels",
     "Does influence find wrong labels sooner?",
     "5.4, Figure 6",
-    "Repair",
+    "The paper",
     own_params.WrongLabelsParams,
     wrong_labels.supports,
     ("mails", "one-or-seven", "diabetes"),
@@ -165,7 +165,7 @@ WRONG_LABELS = PageRow(
 )
 REVIEW = PageRow(
     "review",
-    "Review the suspects",
+    "Review",
     "Which labels are wrong here?",
     "5.4",
     "Repair",
@@ -173,9 +173,17 @@ REVIEW = PageRow(
     review.supports,
     ("mails", "one-or-seven", "diabetes"),
 )
+PAPER = PageRow(
+    "paper",
+    "The figures",
+    "What did the paper find, and does it come out here?",
+    "all figures",
+    "The paper",
+    own_params.PaperParams,
+)
 BUILD = PageRow(
     "build",
-    "Build your own study",
+    "Build",
     "How do I ask this about my own pictures, texts or tables?",
     "",
     "Your data",
@@ -188,13 +196,14 @@ PAGES: tuple[PageRow, ...] = (
     ASK,
     TWO_MODELS,
     LEAVE_ONE_OUT,
-    SMOOTH_HINGE,
     SOLVER_COMPARISON,
+    REVIEW,
     WHAT_IF,
     DOMAIN_MISMATCH,
-    WRONG_LABELS,
-    REVIEW,
     POISON,
+    PAPER,
+    SMOOTH_HINGE,
+    WRONG_LABELS,
     BUILD,
     GUIDE,
 )

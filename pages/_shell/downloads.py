@@ -20,7 +20,7 @@ def offer(data: str, folder: str) -> None:
     known = row.download if row else None
     if known is None or not known.missing(folder):
         return
-    st.title(f"{known.name} is not on this machine")
+    st.header(f"{known.name} is not on this machine")
     st.markdown(
         f"This study needs {known.what} in `{without_places(folder)}/{known.where}`. You can put the files there, start the "
         f"app with the setting `{DATA_VARIABLE}` naming another folder, or download them now ({known.source}). Downloads are the "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from influence_core import solvers
 from influence_core.errors import DataError
 from influence_core.experiments import causes, foils, poison, review, smooth_hinge, what_if
+from influence_core.reproduce import FIGURES
 from pages._shell.params import (
     ANSWER,
     QUESTION,
@@ -44,7 +45,7 @@ ADDED = ("1", "5", "20")
 
 @dataclass(frozen=True)
 class ExplainParams(Params):
-    """Of *Explain a prediction*: whether to train again; a word of the open text that is edited, and whether to
+    """Of *Explain*: whether to train again; a word of the open text that is edited, and whether to
     train again without it (the panel "word"); the unit of an effect: percentage points of having the example, or
     nats of loss when it is taken out; whether the maps of what matters lie over the pictures; the label that the answer
     is to become, for what flips it; the group that is taken out.
@@ -99,6 +100,20 @@ class PoisonParams(Params):
     poisons: int = param(1, count("number of poisoned pictures", poison.MAX_POISONED))
     k: int = param(50, whole("number of examples", least=1), after=())
     retrain: bool = _retrain("panel", "box", "poisons", "k")
+
+
+_FIGURES = ("", *FIGURES)
+
+
+@dataclass(frozen=True)
+class PaperParams(Params):
+    """Of *The figures*: the one that is open, whether to compute it, and on whose data."""
+
+    figure: str = param("", one_of(_FIGURES, "There is no figure “{}”; choose one of {known}."), after=())
+    data: str = param(
+        "", one_of(("", "paper"), "The address asks for data=“{}”, but it is paper or not there."), after=()
+    )
+    retrain: bool = param(False, flag("retrain"), after=("figure", "data"))
 
 
 @dataclass(frozen=True)
@@ -173,7 +188,7 @@ def _solvers(text: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class SolverComparisonParams(Params):
-    """Of *Solvers side by side*: the solvers compared; none for the page's choice."""
+    """Of *Solvers*: the solvers compared; none for the page's choice."""
 
     with_: tuple[str, ...] = param((), _solvers)
 
@@ -209,7 +224,7 @@ def _secret(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReviewParams(Params):
-    """Of *Review the suspects*: the review's name, the secret of one that is shared, the score that ranks, and how many
+    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, and how many
     labels to flip to practise."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {

@@ -16,6 +16,8 @@ from pages._shell.escape import show_error
 
 _RAW_DOWNLOAD = "[data-testid=stElementToolbarButton]:has(button[aria-label^='Download as CSV'])"
 """The framework's own download of a table leaves formulas in it; the page's buttons do not (`influence_core.exports`)."""
+_DARK_LABEL = "[data-testid=stBaseButton-primary] {color: #14171b}"
+"""The framework writes white on the bright blue of the dark theme, which is hard to read."""
 
 
 @contextmanager
@@ -27,7 +29,8 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
         any_study: Whether to run the page even where the study cannot answer its question; it calls `require_study`.
     """
     enter()
-    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}}</style>")
+    dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
+    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {dark}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
     with _errors_shown():
@@ -50,9 +53,10 @@ def require_study(view: View, row: PageRow) -> None:
 def offer_studies(row: PageRow) -> None:
     """The studies that can answer a page's question, each a button."""
     fitting = [name for name, spec in studies.CATALOGUE.items() if row.supports(spec) is None]
-    for name in row.offered or fitting:
-        title = f"Use “{studies.CATALOGUE[name].title}”"
-        st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
+    with st.container(horizontal=True):
+        for name in row.offered or fitting:
+            title = f"Use “{sidebar.study_title(name)}”"
+            st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
 
 
 def heading(question: str, row: PageRow) -> None:
@@ -72,6 +76,21 @@ def menu() -> dict[str, list]:
     return groups
 
 
+def show_menu() -> None:
+    """The menu at the head of the sidebar: a caption a group, a link a page.
+
+    Streamlit's own folds after ten pages, and a list of groups in it is none to a screen reader.
+    """
+    groups: dict[str, list[PageRow]] = {}
+    for row in PAGES:
+        groups.setdefault(row.group, []).append(row)
+    with st.sidebar, st.container(key="menu", gap=None):
+        for group, rows in groups.items():
+            st.caption(group)
+            for row in rows:
+                st.page_link(row.script, label=row.title)
+
+
 def enter() -> None:
     """Run the page through `app.py`.
 
@@ -81,7 +100,7 @@ def enter() -> None:
     if not st.session_state.get("entered"):
         restart.put_aside()
         st.session_state["entered"] = True
-        st.navigation(menu())
+        st.navigation(menu(), position="hidden")
         st.rerun()
 
 

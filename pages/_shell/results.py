@@ -14,7 +14,7 @@ from influence_core.predictions import Predictions
 from influence_core.progress import Progress, report
 from influence_core.store import Store
 from influence_core.store.remember import Remembered, key_of
-from influence_core.studies import Study, StudySpec, open_study
+from influence_core.studies import Study, StudySpec, open_study, readiness
 from pages._shell import downloads
 from pages._shell.address import View
 from pages._shell.jobs import Job, JobManager, await_end, await_job, background
@@ -105,7 +105,9 @@ def load_spec(spec: StudySpec, device: str) -> Study:
     """A trained study, whether the catalogue has it or a page brings its own."""
 
     def work(progress: Progress) -> Study:
-        return open_study(spec, get_store(), data_folder(), device, progress)
+        study = open_study(spec, get_store(), data_folder(), device, progress)
+        readiness.note(spec, get_store())
+        return study
 
     downloads.offer(spec.data, data_folder())
     return await_job(study_key(spec.name, device), f"Training “{spec.title}”", work)

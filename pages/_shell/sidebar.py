@@ -11,8 +11,10 @@ import streamlit as st
 from influence_core import data, devices, solvers, studies
 from influence_core.data.brought import recipes, uploads
 from influence_core.errors import InfluenceError
+from influence_core.studies import readiness
 from pages._shell import browser, results
 from pages._shell.address import View
+from pages._shell.places import data_folder
 from pages._shell.widgets import bound, choice
 
 _CURVATURES = {"auto": "automatic", "hessian": "Hessian (exact)", "gauss-newton": "Gauss-Newton"}
@@ -27,7 +29,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = _told_apart({name: _study_title(name) for name in _studies(view)})
+        studies_ = _told_apart({name: study_title(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
@@ -78,13 +80,14 @@ def _told_apart(titles: dict[str, str]) -> dict[str, str]:
     return told
 
 
-def _study_title(name: str) -> str:
-    known = studies.CATALOGUE.get(name)
-    if known is not None:
-        return known.title
+def study_title(name: str) -> str:
+    """Its title, and whether it is ready."""
     with suppress(InfluenceError):
+        spec = studies.find(name, results.get_store())
         kind = "Your table" if name.startswith(studies.UPLOADED) else "Built here"
-        return f"{kind}: {studies.find(name, results.get_store()).title}"
+        title = spec.title if name in studies.CATALOGUE else f"{kind}: {spec.title}"
+        mark = readiness.mark(spec, results.get_store(), data_folder())
+        return f"{title} · {mark}" if mark else title
     return "A study that is gone"
 
 

@@ -16,7 +16,7 @@ def test_from_the_menu_to_forecast_truth_and_spot_check(page):
 
     click(
         opened,
-        opened.get_by_test_id("stSidebarNav").get_by_role("link", name="What if"),
+        opened.locator(".st-key-menu").get_by_role("link", name="What if"),
         lambda: title(opened).startswith("What if"),
     )
     settle(opened, lambda: query(opened) == asked)

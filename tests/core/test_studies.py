@@ -14,7 +14,7 @@ from influence_core.data.sets import mnist
 from influence_core.errors import Cancelled, DataError
 from influence_core.models import all_convolutional, backbones
 from influence_core.store import Store
-from influence_core.studies import CATALOGUE, FAMILIES, StudySpec, find, open_study, sizes
+from influence_core.studies import CATALOGUE, FAMILIES, StudySpec, find, open_study, readiness, sizes
 from influence_core.training import AdamSchedule
 from tests import references
 
@@ -301,3 +301,38 @@ def test_a_study_module_that_fails_is_said(tmp_path, code, words):
         file.write_text(code)
     with pytest.raises(DataError, match=f"could not be run: {words}"):
         studies.load_module(str(file))
+
+
+# ------------------------------------------------------------------------------------------ ready or not
+
+
+def test_a_study_is_marked_ready_with_its_time_or_as_needing_data(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(readiness, "FIRST_TIME", {"small": 300.0, "mnist": 60.0, "quick": readiness.QUICK})
+    folder = str(tmp_path)
+    assert readiness.mark(SMALL, store, folder) == "about 5 min"
+    readiness.note(SMALL, store)
+    assert readiness.mark(SMALL, store, folder) == "ready"
+    assert readiness.mark(replace(SMALL, l2=0.7), store, folder) == "about 5 min", "another study"
+    assert readiness.mark(replace(SMALL, name="quick"), store, folder) == "ready"
+    assert readiness.mark(replace(SMALL, name="mine"), store, folder) == "", "nobody knows"
+    assert readiness.mark(CATALOGUE["mnist"], store, folder) == "needs data"
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in mnist.FILES:
+        (raw / name).touch()
+    assert readiness.mark(CATALOGUE["mnist"], store, folder) == "about 60 s"
+    assert readiness.mark(CATALOGUE["text-folder"], store, folder) == "needs data"
+    (tmp_path / "texts").mkdir()
+    assert readiness.mark(CATALOGUE["text-folder"], store, folder) != "needs data"
+
+
+def test_every_study_that_ships_says_how_long_it_takes():
+    ships = {spec.name for spec in CATALOGUE.values() if data.at_hand(spec.data, "nowhere")}
+    assert ships <= set(readiness.FIRST_TIME) <= set(CATALOGUE)
+
+
+def test_marks_read_and_compute_nothing(store, monkeypatch):
+    monkeypatch.setattr(data.catalogue, "load", None)
+    monkeypatch.setattr(Store, "get", None)
+    for spec in CATALOGUE.values():
+        readiness.mark(spec, store, "nowhere")

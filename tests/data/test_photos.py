@@ -14,6 +14,8 @@ from influence_core.data.readers import picture_sets
 from influence_core.data.sets import imagenette, photos
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import explain, pixels, questions
+from influence_core.models import backbones
+from influence_core.models.backbones import packaged_features
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from tests.toy_photos import SIDE, toy_photo_study
@@ -109,6 +111,41 @@ def test_the_real_springers_and_tench(shared_data):
     found = imagenette.load(str(shared_data / "imagenette2-320"))
     assert (len(found.train), len(found.test)) == (1800, 600)
     assert_array_equal(np.bincount(found.train.y), [900, 900])
+
+
+def test_the_packaged_photos_open_without_a_look_at_them(monkeypatch):
+    """Their features ship: the network looks at four of them only, and says of others what the file says."""
+    network = backbones.build(backbones.PACKAGED)
+    looked = []
+    whole = packaged_features.extract
+    monkeypatch.setattr(packaged_features, "extract", lambda *args: looked.append(args[2]) or whole(*args))
+    study = open_study(find("dog-or-frog"))
+    assert [len(ids) for ids in looked] == [backbones.BATCH]
+    some = [7, 1234, 2399]
+    fresh = backbones.extract(network, study.data.pictures, some)
+    kept = backbones.shipped(network, study.data.pictures, some)
+    assert_allclose(kept, fresh, rtol=0, atol=1e-4 * float(fresh.max()))
+    assert_array_equal(study.data.test.x[-1].numpy(), kept[-1].double().numpy())
+
+
+@pytest.mark.parametrize("fault", ["another network", "other pictures", "missing", "damaged"])
+def test_features_that_do_not_fit_are_not_taken(packaged, tmp_path, monkeypatch, fault):
+    network, pictures = backbones.build(backbones.PACKAGED), packaged.pictures
+    file = tmp_path / "photos-features.npz"
+    if fault == "another network":
+        network = backbones.build(backbones.PACKAGED, random_seed=0)
+    elif fault == "other pictures":
+        pictures = picture_sets.SheetPictures(255 - pictures.pictures)
+    else:
+        if fault == "damaged":
+            file.write_bytes(packaged_features.FEATURES.read_bytes()[:100_000])
+        monkeypatch.setattr(packaged_features, "FEATURES", file)
+    assert backbones.shipped(network, pictures, range(6)) is None
+
+
+def test_packed_features_come_back_bit_for_bit():
+    x = torch.randn(7, 5, generator=torch.Generator().manual_seed(0)).relu()
+    assert_array_equal(packaged_features.unpacked(packaged_features.packed(x), (7, 5)).numpy(), x.numpy())
 
 
 def test_features_are_computed_once(tmp_path, monkeypatch):

@@ -35,6 +35,27 @@ def test_the_least_confident_answer_comes_first():
     assert_array_equal(SOME.least_confident(), [3, 1, 4, 0, 2])
 
 
+def test_one_begins_with_a_mistake_that_a_single_example_may_move():
+    assert SOME.first() == 2
+    sure = Predictions(SOME.ids, SOME.labels, SOME.probabilities.copy())
+    sure.probabilities[2] = [0.002, 0.996, 0.002]
+    assert sure.misclassified()[0] == 2
+    assert sure.first() == 1
+    only = Predictions(sure.ids[2:3], sure.labels[2:3], sure.probabilities[2:3])
+    assert only.first() == 0, "a sure mistake is better than none"
+
+
+def test_without_mistakes_one_begins_with_the_least_sure_answer():
+    assert Predictions(SOME.ids, SOME.predicted, SOME.probabilities).first() == 3
+
+
+def test_the_right_answer_that_turns_most_easily():
+    assert_array_equal(SOME.wrong, [False, True, True, False, True])
+    assert SOME.first_right() == 3
+    wrong = Predictions(SOME.ids[1:3], SOME.labels[1:3], SOME.probabilities[1:3])
+    assert wrong.first_right() == wrong.first()
+
+
 def test_without_mistakes_there_are_none():
     right = Predictions(SOME.ids, SOME.predicted, SOME.probabilities)
     assert len(right.misclassified()) == 0

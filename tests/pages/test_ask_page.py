@@ -112,7 +112,7 @@ def test_the_test_examples_are_shown():
 
 
 def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
-    at = visit(test="5040")
+    at = visit(test="5040", chart="groups")
     assert "38 of 1,092 training images carry 50.3 % of all effects" in said(at)
     assert "they fall into 4 groups" in said(at)
     assert "adjusted Rand index 1.00" in said(at)
@@ -135,7 +135,7 @@ def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
 
 
 def test_explain_leads_to_more_questions():
-    at = visit(test="5040")
+    at = visit(test="5040", chart="groups")
     links = [one.proto for one in at.get("page_link")]
     asked = {one.query_string for one in links if one.page.endswith("ask")}
     assert any("over=cell%3D7%2C1" in one for one in asked)

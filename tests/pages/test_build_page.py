@@ -107,7 +107,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     )
     assert "**Pets of mine** is trained on 10 images" in said(at)
     side = at.selectbox(key="side_study")
-    assert side.value == kept.name and "Built here: Pets of mine" in side.options
+    assert side.value == kept.name and "Built here: Pets of mine · ready" in side.options
     uploaded["file"] = None
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
@@ -367,7 +367,7 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
     monkeypatch.setattr(backbones, "download", fail)
     at = press(visit_page(PAGE), "download_weights")
     assert any("no network" in one.value for one in at.error)
-    assert any("Your studies" in one.value for one in at.subheader)
+    assert any("Your studies" in one.value for one in at.header)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
     assert not press(at, "job_start_again").error
 

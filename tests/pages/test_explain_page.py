@@ -100,8 +100,8 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
             assert having(answer.corrected.probability[i]) in words
             assert f"label {study.data.class_names[answer.labels[i]]}" in words
             assert card["tone"] == tone
-    assert any("Speak for 1" in one.value for one in at.subheader)
-    assert any("Speak against 1" in one.value for one in at.subheader)
+    assert any("Speak for 1" in one.value for one in at.header)
+    assert any("Speak against 1" in one.value for one in at.header)
 
 
 def test_what_stands_under_every_result(answer):
@@ -164,8 +164,8 @@ def test_asking_about_the_true_label_turns_title_headings_and_sides(answer):
     by_model, by_truth = at_mistake(answer), at_mistake(answer, ask="true")
     assert title(by_model) == "Which training images made the model say 1?"
     assert title(by_truth) == "Which training images speak for 7, when the model says 1?"
-    assert any("Speak for 7" in one.value for one in by_truth.subheader)
-    assert any("Speak against 7" in one.value for one in by_truth.subheader)
+    assert any("Speak for 7" in one.value for one in by_truth.header)
+    assert any("Speak against 7" in one.value for one in by_truth.header)
     strongest = [
         cards(one)[key][0]["id"] for one, key in ((by_model, "side_helpful"), (by_truth, "side_harmful"))
     ]

@@ -28,7 +28,7 @@ def unasked(monkeypatch):
 
 
 def test_it_is_looked_for_when_asked_and_shown_with_its_proof(one_or_seven):
-    at = visit(STUDY, test=TEST)
+    at = visit(STUDY, test=TEST, chart="flip")
     assert "Without **" not in said(at)
     press(at, "flip_begin_out")
     until(at, lambda at: "flip_cards_out" in cards(at) and "flip_curve" in charts(at))
@@ -47,7 +47,7 @@ def test_it_is_looked_for_when_asked_and_shown_with_its_proof(one_or_seven):
 
 
 def test_relabelling_stands_beside_it():
-    at = visit(STUDY, test=TEST)
+    at = visit(STUDY, test=TEST, chart="flip")
     press(at, "flip_begin_relabel")
     until(at, lambda at: "flip_cards_relabel" in cards(at))
     assert "With another label on **" in said(at)
@@ -55,13 +55,13 @@ def test_relabelling_stands_beside_it():
 
 
 def test_the_search_begins_by_itself_and_nobody_waits(unasked):
-    at = visit(STUDY, test=TEST)
+    at = visit(STUDY, test=TEST, chart="flip")
     assert "flip_begin_out" not in keys(at)
     until(at, lambda at: "Without **" in said(at))
 
 
 def test_a_question_that_another_overtakes_is_left(unasked, one_or_seven):
-    at = visit(STUDY, test=TEST)
+    at = visit(STUDY, test=TEST, chart="flip")
     begun = set(at.session_state["flip_searches"][1])
     at.query_params["test"] = str(
         next(one for one in one_or_seven.data.test.ids.tolist() if str(one) != TEST)

@@ -28,6 +28,7 @@ TEXTS = {
     },
     "ask": {"over": "cell=7,1", "quantity": "margin=7,1", "cause": "3", "retrain": "1"},
     "poison": {"panel": "together", "box": "4", "poisons": "2", "k": "30", "retrain": "1"},
+    "paper": {"figure": "fig3", "data": "paper", "retrain": "1"},
     "what_if": {
         "panel": "class",
         "k": "100",

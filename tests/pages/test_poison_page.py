@@ -51,6 +51,25 @@ def test_candidates_first_and_nothing_is_changed_unasked(server, asked):
     assert "poison_steps" not in charts(at) and not at.error
 
 
+def test_it_begins_with_the_right_answer_that_turns_most_easily(server):
+    at = visit_page("poison", NAME)
+    known = server.predictions
+    first = known.first_right()
+    assert not known.wrong[first]
+    assert f"Test image {known.ids[first]}" in said(at)
+    assert "poison_right" not in keys(at)
+
+
+def test_from_a_wrong_answer_there_is_a_way_to_a_right_one(server):
+    known = server.predictions
+    wrong = known.ids[known.misclassified()[0]]
+    at = visit(test=str(wrong))
+    assert "wrong without any poison" in said(at)
+    press(at, "poison_right")
+    assert address(at)["test"] == str(known.ids[known.first_right()])
+    assert "wrong without any poison" not in said(at)
+
+
 def test_poisoned_and_trained_again(server, asked):
     at = press(visit(), "poison_run")
     assert address(at)["retrain"] == "1"
@@ -67,6 +86,8 @@ def test_poisoned_and_trained_again(server, asked):
     words = said(at)
     assert "byte for byte" in words and f"{result.gradient_norms.max():.1e}" in words
     assert "Not here: the answer is still" in words and not at.warning
+    (headline,) = [one.value for one in at.markdown if "Not here" in one.value]
+    assert "The effect vanishes once it is saved as an 8-bit PNG" in headline
     assert {one.key for one in at.get("download_button")} >= {"download_picture", "download_csv"}
 
 
@@ -77,6 +98,8 @@ def test_a_larger_box_and_more_pictures_from_the_address(server, asked):
     assert metrics(at)["After real retraining"] == percent(float(result.after[0]))
     assert ("Yes: the answer is no longer" in said(at)) == bool(result.turned[0])
     assert "it outlives saving as PNG" in said(at)
+    assert "The effect stays when they are saved as an 8-bit PNG" in said(at)
+    assert "vanishes" not in said(at)
     assert len(at.selectbox(key="poison_shown").options) == 10
 
 

@@ -189,3 +189,9 @@ def test_the_csv_is_the_table(result):
     assert len(rows) == 30
     assert rows[0]["ranked_by"] == "self-influence (exact)"
     assert_allclose(float(rows[1]["share_of_flips_found"]), result.mean_fixed("exact")[1])
+
+
+def test_before_anything_is_flipped_the_papers_curves_are_there():
+    at = visit_page("wrong_labels", "one-or-seven", flip="30")
+    assert "| self-influence | 62.0 % | 79.0 % | 86.0 % |" in said(at)
+    assert "| chance | 10.0 % | 20.0 % | 30.0 % |" in said(at)

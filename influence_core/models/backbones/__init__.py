@@ -3,6 +3,7 @@
 from influence_core.models.backbones.backbone import PACKAGED, Backbone, frozen
 from influence_core.models.backbones.catalogue import OWN, build, names
 from influence_core.models.backbones.extraction import BATCH, extract, features_of
+from influence_core.models.backbones.packaged_features import shipped
 from influence_core.models.backbones.weight_files import SUFFIXES, load_into
 from influence_core.models.backbones.weights import WEIGHTS_FOLDER, download, download_size, weights_path
 
@@ -21,5 +22,6 @@ __all__ = [
     "frozen",
     "load_into",
     "names",
+    "shipped",
     "weights_path",
 ]

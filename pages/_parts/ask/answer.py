@@ -188,10 +188,11 @@ def origin(asked: Asked) -> None:
         else " They can be proven: train again without each example."
     )
     show_origin(
+        f"{NAMES[effects.number].capitalize()}; {effects.solver}, residual {effects.residual:.1e}.",
         f"**Numbers.** {NAMES[effects.number].capitalize()}.{proof}{outlook}  \n"
         f"**One right-hand side.** The slope of this number in the model's parameters, one solve, one product with all "
         f"training {study.data.kind}s: {effects.solver}, true relative residual {effects.residual:.1e}, "
-        f"{seconds(effects.seconds)}."
+        f"{seconds(effects.seconds)}.",
     )
     for notice in results.get_store().notices()[-3:]:
         st.info(notice)

@@ -60,7 +60,7 @@ def show_list(view: View) -> None:
     built, tables = recipes.recipes(store, owner), uploads.tables(store, owner)
     used = {one.fields.get("source") for one in built}
     zips = [one for one in picture_uploads.uploads(store, owner) if own.IN_ZIP + one.key not in used]
-    st.subheader("Your studies")
+    st.header("Your studies")
     trouble = st.session_state.pop("build_trouble", "")
     if trouble:
         st.error(escape_markdown(trouble))

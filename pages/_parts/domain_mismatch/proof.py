@@ -23,7 +23,7 @@ def show(params: DomainMismatchParams, case: Case) -> None:
     if not ids:
         return
     with st.container(border=True, key="proof"):
-        st.subheader("Is it so? Take the rows out and train again")
+        st.header("Is it so? Take the rows out and train again")
         (_show_removals if params.retrain else _offer)(case, ids)
 
 

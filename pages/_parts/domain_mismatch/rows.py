@@ -24,13 +24,13 @@ def show_errors(case: Case) -> None:
     """Errors and training rows of the group, and of the column's other groups."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Rows of the group")
+        st.header("Rows of the group")
         st.dataframe(_counts(case), hide_index=True, width="stretch")
         if case.whole is not None:
             st.plotly_chart(drawn.before_and_after(case.story), key="before_after")
             st.caption("Open: trained with the missing rows; filled: without them.")
     with right:
-        st.subheader("Errors of every group")
+        st.header("Errors of every group")
         st.plotly_chart(drawn.group_errors(case.groups, case.group), key="group_errors")
 
 
@@ -55,7 +55,7 @@ def show(case: Case) -> None:
 
 
 def _strongest(case: Case) -> None:
-    st.subheader("The training rows that matter most")
+    st.header("The training rows that matter most")
     st.plotly_chart(drawn.strongest_rows(case.story), key="strongest_rows")
     st.caption(
         f"Full: of the group; pale: others. :orange[Minus]: without it the loss of "
@@ -65,7 +65,7 @@ def _strongest(case: Case) -> None:
 
 def _of_the_group(case: Case) -> None:
     answer, story = case.explanation, case.story
-    st.subheader("The group's training rows")
+    st.header("The group's training rows")
     if not story.in_group.any():
         st.caption("There is none.")
         return
@@ -92,11 +92,11 @@ def show_reasons(view: View, case: Case) -> None:
     """What the coefficients say, and what in one training row makes it matter."""
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Would the coefficients have told?")
+        st.header("Would the coefficients have told?")
         st.plotly_chart(drawn.coefficients(case.story), key="coefficients")
         st.caption(f"Full: {_full(case.story)}. {_coefficient_rank(case.story)}")
     with right:
-        st.subheader("What in a row makes it matter?")
+        st.header("What in a row makes it matter?")
         _features(case, _choose_row(view, case))
 
 

@@ -35,7 +35,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     with st.container(key="sides", gap="xsmall"):
         for column, (tone, title, at, colour) in zip(st.columns(2, gap="small"), sides, strict=True):
             with column:
-                st.subheader(f":{colour}[{title}]")
+                st.header(f":{colour}[{title}]")
                 if not len(at):
                     st.caption(f"No training {explanation.kind} is on this side.")
                 show_grid(

@@ -23,21 +23,13 @@ SHOWN = 6
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """One ranking's first examples, and how often each ranking names the same ones."""
-    if foils.supports(study.spec):
-        return
-    folded = st.expander(
-        "The same outliers for every question? Other rankings", on_change="rerun", key="foils"
-    )
-    if not folded.open and not params.foil:
-        return
-    with folded:
-        found = results.load("Ranking in other ways", foils.run, study, explanation)
-        titles = {"": "Relative to self-influence"} | {
-            name: TITLES[name].capitalize() for name in found.names if name != "relative"
-        }
-        name = choice("foil", params.foil, "Rank by", titles) or "relative"
-        _ranking(study, explanation, found, name)
-        _often(results.load("Asking many questions", foils.often, study), explanation, name)
+    found = results.load("Ranking in other ways", foils.run, study, explanation)
+    titles = {"": "Relative to self-influence"} | {
+        name: TITLES[name].capitalize() for name in found.names if name != "relative"
+    }
+    name = choice("foil", params.foil, "Rank by", titles) or "relative"
+    _ranking(study, explanation, found, name)
+    _often(results.load("Asking many questions", foils.often, study), explanation, name)
 
 
 def _ranking(study: Study, explanation: Explanation, found: Foils, name: str) -> None:

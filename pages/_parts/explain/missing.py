@@ -34,24 +34,16 @@ SHOWN = 6
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The best candidates, the list to download, and the best of them added and the model trained again."""
-    if additions.supports(study.spec):
-        return
-    folded = st.expander(
-        "What is missing? Examples that would make this answer better", on_change="rerun", key="missing"
-    )
-    if not folded.open and not params.add:
-        return
-    with folded:
-        question = _question(study, explanation)
-        titles = {"": f"Test {explanation.kind}s that were not asked about"}
-        if study.spec.whole:
-            titles[study.spec.whole] = f"What “{studies.find(study.spec.whole).title}” has besides"
-        if study.data.pictured:
-            titles["own"] = "Pictures of your own, not labelled yet"
-        source = choice("pool", params.pool, "Choose from", titles, widget=st.radio)
-        found = _candidates(study, view, question, source)
-        if found is not None:
-            _ranking(study, params, question, *found)
+    question = _question(study, explanation)
+    titles = {"": f"Test {explanation.kind}s that were not asked about"}
+    if study.spec.whole:
+        titles[study.spec.whole] = f"What “{studies.find(study.spec.whole).title}” has besides"
+    if study.data.pictured:
+        titles["own"] = "Pictures of your own, not labelled yet"
+    source = choice("pool", params.pool, "Choose from", titles, widget=st.radio)
+    found = _candidates(study, view, question, source)
+    if found is not None:
+        _ranking(study, params, question, *found)
 
 
 Faces = Callable[[int, str, tuple[str, ...], str], Picture]

@@ -16,14 +16,10 @@ from pages._common.verdict import SHORT
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
 from pages._shell.own_params import ExplainParams
-from pages._shell.widgets import bound
 
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
-    """The map, where it was asked for."""
-    bound(st.toggle, "plane", params.plane, f"A map of all {explanation.kind}s", key="plane_on")
-    if not params.plane:
-        return
+    """The map."""
     found = results.load("Drawing the map", plane.run, study)
     here = plane.place(study, found, explanation.question.x)
     figure = draw(found, explanation, here, study.data.test.y.numpy(), view.opened, view.chosen)

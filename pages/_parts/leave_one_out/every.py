@@ -76,12 +76,12 @@ def _show_charts(view: View, explanation: Explanation, found: Forecasts) -> None
     worst = found.disagreements(CARDS).tolist()
     influence, corrected = st.columns(2, gap="medium")
     with influence:
-        st.markdown("##### Influence: the paper's first-order number")
+        st.markdown("### Influence: the paper's first-order number")
         figure = every_forecast(found, explanation, "influence", worst, view.opened)
         scatter.show_points(figure, "influence_truth", alt="influence against truth")
         _show_agreement(found.influence_agreement)
     with corrected:
-        st.markdown("##### Corrected: one Newton step without it")
+        st.markdown("### Corrected: one Newton step without it")
         figure = every_forecast(found, explanation, "corrected", worst, view.opened)
         scatter.show_points(figure, "corrected_truth", alt="corrected forecast against truth")
         _show_agreement(found.corrected_agreement)
@@ -151,7 +151,7 @@ def _times(found: Forecasts, at: int) -> str:
 def _show_disagreements(study: Study, view: View, explanation: Explanation, found: Forecasts) -> None:
     """The examples whose influence misses the truth most, each with its leverage."""
     close = found.influence_agreement.worst <= CLOSE
-    st.subheader("Where first order misses most" if close else "Where first order fails")
+    st.header("Where first order misses most" if close else "Where first order fails")
     half, high = (percent(float(np.quantile(found.leverage, one))) for one in (0.5, 0.99))
     st.markdown(
         "An example of high **leverage** holds the model in place by itself. Influence assumes that this hold stays when the "

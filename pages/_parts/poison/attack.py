@@ -31,28 +31,41 @@ def show(
     title = "Saving the pictures and training again"
     saved = results.load(title, poison.after_saving, study, asking.questions, result)
     with answer:
-        _headline(study, result)
+        _headline(study, result, saved)
     _numbers(result, saved)
     pictures.show(study, result)
     st.plotly_chart(steps(result, study.data.class_names), key="poison_steps")
     _origin(study, result, saved)
 
 
-def _headline(study: Study, result: Poisoned) -> None:
+def _headline(study: Study, result: Poisoned, saved: AfterSaving) -> None:
     name = escape_markdown(study.data.class_names[int(result.asked[0])])
     what = "one training image" if len(result.ids) == 1 else f"{len(result.ids)} training images"
     size = f"at most {result.largest_change:.3g} of 255 brightness steps"
     if len(result.turned) > 1:
         st.markdown(
             f"**{int(result.turned.sum())} of {len(result.turned)} test images turned** away from {name} when {what} changed by "
-            f"{size} (the paper: 16 of 30, with one)."
+            f"{size} (the paper: 16 of 30, with one). {_after_png(result, saved)}"
         )
     elif result.turned[0]:
-        st.markdown(f"**Yes: the answer is no longer {name}** once {what} changed by {size}.")
+        st.markdown(
+            f"**Yes: the answer is no longer {name}** once {what} changed by {size}. {_after_png(result, saved)}"
+        )
     else:
         st.markdown(
-            f"**Not here: the answer is still {name}**, though {what} changed by {size}. Try more images or a larger change."
+            f"**Not here: the answer is still {name}**, though {what} changed by {size}. Try more images or a larger change. "
+            f"{_after_png(result, saved)}"
         )
+
+
+def _after_png(result: Poisoned, saved: AfterSaving) -> str:
+    """Whether the effect outlives the usual way to keep pictures."""
+    them = "it is" if len(result.ids) == 1 else "they are"
+    if saved.gone:
+        return (
+            f"**The effect vanishes once {them} saved as an 8-bit PNG**, which rounds so small a change away."
+        )
+    return f"The effect stays when {them} saved as an 8-bit PNG."
 
 
 def _numbers(result: Poisoned, saved: AfterSaving) -> None:

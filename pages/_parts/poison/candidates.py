@@ -29,7 +29,7 @@ def choose(study: Study, view: View, params: PoisonParams, asking: Asking) -> li
     if len(view.chosen) > MAX_POISONED:
         raise DataError(f"At most {MAX_POISONED} pictures are changed at once, not {len(view.chosen)}.")
     known = _load(study, asking)
-    st.subheader("Through which training images?")
+    st.header("Through which training images?")
     st.caption(
         f"The training images whose smallest change moves {_moved(study, asking)} most: the "
         f"{len(known.ids)} of largest gradient in feature space, ranked by that of their pixels, ‖I_pert‖. They are changed from "
@@ -64,7 +64,7 @@ def _moved(study: Study, asking: Asking) -> str:
 def show_guard(study: Study) -> None:
     """The most dangerous ones, their share of the danger, and the whole ranking."""
     found = results.load("Asking every training image", poison.guard, study)
-    st.subheader("Images to guard")
+    st.header("Images to guard")
     st.caption(
         f"Training images by ‖I_pert‖ in feature space, the mean over {found.tests:,} test images, nats per unit of feature. "
         "Small changes of the first ones move answers most: keep their originals under lock, check them first, and give the "

@@ -21,7 +21,7 @@ SIZES = (1, 2, 10)
 
 def show(study: Study, params: PoisonParams) -> None:
     """The attack on many test images one by one."""
-    st.subheader("How often does it work?")
+    st.header("How often does it work?")
     st.caption(
         "Each test image with a right answer is attacked alone: through the best training image, then the second, then the best "
         "two and ten, until its answer turns. Outcomes are kept: a run that was stopped goes on where it was."

@@ -153,6 +153,7 @@ def show_origin(study: Study, now: Review) -> None:
         f" {now.flipped:,} labels were flipped at the start, to practise on." if now.flips is not None else ""
     )
     footer.show_origin(
+        f"Ranked by {METHODS[now.method]}; accuracy on {len(study.data.test):,} test {study.data.kind}s.",
         f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
         "nats, if it were not there; the leave-one-out loss is that loss itself, when the model has never seen the example. "
         "Labels that nothing else supports have most. No test example is used."
@@ -161,5 +162,5 @@ def show_origin(study: Study, now: Review) -> None:
         "among them are not looked for.  \n"
         "**Kept.** Every verdict is written to the disk of the machine that runs this app at once, under the name "
         f"“{escape_markdown(now.session)}”, and stays there. It belongs to this browser: under the same name, others have "
-        "reviews of their own."
+        "reviews of their own.",
     )

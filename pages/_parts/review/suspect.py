@@ -53,7 +53,7 @@ def show(study: Study, now: Review) -> None:
         return
     names, kind = escaped(study.data.class_names), study.data.kind
     with st.container(border=True, key="suspect"):
-        st.markdown(f"##### Training {kind} {one.train_id}, labelled {names[one.label]}")
+        st.markdown(f"### Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
     _buttons(study, now, one)
     if now.up_to_date:  # else there is no model of these labels yet

@@ -77,7 +77,7 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
         st.columns(2, gap="large"), both, ("deep", "kernel"), result.accuracies, strict=True
     ):
         with column:
-            st.subheader(one.model)
+            st.header(one.model)
             st.markdown(f"{says(one)} Test accuracy {percent(share)}.")
             if one.flat:
                 st.info(f"Beyond its margin the hinge is 0: no single training {one.kind} matters.")
@@ -120,6 +120,8 @@ def show_origin(kernel: Study, result: TwoModels) -> None:
         else ""
     )
     footer.show_origin(
+        "The kernel's numbers are in hinge units: plus speaks for the label, minus against. "
+        f"Cholesky, residual {result.residual:.1e}.",
         f"**Sign and unit.** {sign_rule(result.kernel.kind)} Unit: hinge units (margins), not nats.  \n"
         f"**Model.** Support vector machine with the Gaussian kernel exp(−γ‖x − x′‖²) on pixels of −1 to 1, γ = 0.05 / "
         f"1,800, distances as at the paper's 299 × 299; features are the rows of the kernel's Cholesky factor.{jitter} "

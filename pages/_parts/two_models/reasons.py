@@ -31,7 +31,7 @@ def offer(reason: str) -> None:
 
 def show(study: Study, view: View, explanation: Explanation) -> None:
     """The explanation that is pinned beside the one that is open, or how to pin one."""
-    st.subheader("Any two explanations side by side")
+    st.header("Any two explanations side by side")
     here, kind = f"{view.study}:{explanation.test_id}", study.data.kind
     if explanation.test_id is None and not view.beside:
         st.markdown(f"A test {kind} of the study can be pinned here; a picture of your own cannot.")

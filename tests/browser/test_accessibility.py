@@ -1,0 +1,81 @@
+"""Every page for everybody: axe finds no serious violation, light or dark, and the keyboard alone is enough."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from pages._shell.catalogue import PAGES
+from tests.browser.helpers import wait_idle, wait_until
+from tests.browser.test_explain_journey import query, settle
+
+pytestmark = pytest.mark.browser
+
+SERIOUS = ("serious", "critical")
+ASKED = ("heading-order", "label-content-name-mismatch")
+"""Less than serious to axe, or left out unless asked for."""
+STUDIES = {"poison": "dog-or-frog", "domain_mismatch": "diabetes-thinned"}
+"""Where the small study of the others has no answer."""
+MOST_TABS = 400
+_FOCUSED = """
+(wanted) => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  return at === wanted;
+}
+"""
+
+
+def violations(opened) -> list[str]:
+    """What axe finds, with the element and what is wrong with it."""
+    options = {"resultTypes": ["violations"], "rules": {name: {"enabled": True} for name in ASKED}}
+    return [
+        f"{one['id']} ({one['impact']}): {node['html'][:200]} {' '.join(node['failureSummary'].split())[:300]}"
+        for one in Axe().run(opened, options=options).response["violations"]
+        if one["impact"] in SERIOUS or one["id"] in ASKED
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
+def test_no_page_has_a_serious_violation(page, row, theme):
+    path = "/" if row is PAGES[0] else f"/{row.name}"
+    opened = page(f"{path}?study={STUDIES.get(row.name, 'one-or-seven')}", color_scheme=theme)
+    wait_idle(opened, seconds=600)
+    assert violations(opened) == []
+
+
+def tab_to(opened, wanted) -> None:
+    """Press Tab until the focus is there, as somebody without a mouse would."""
+    for _ in range(MOST_TABS):
+        if wanted.evaluate(_FOCUSED):
+            return
+        opened.keyboard.press("Tab")
+    raise AssertionError(f"{wanted} cannot be reached with the Tab key")
+
+
+@pytest.mark.timeout(600)
+def test_the_keyboard_alone_is_enough(page):
+    """Choose a test image, open a training image, go on to the next, tick it, take it out and train again."""
+    opened = page("/?study=one-or-seven")
+    tab_to(opened, opened.locator(".st-key-tests").get_by_role("button").nth(2))
+    opened.keyboard.press("Enter")
+    settle(opened, lambda: "test" in query(opened))
+
+    cards = opened.locator(".st-key-side_helpful").get_by_role("button")
+    tab_to(opened, cards.first)
+    opened.keyboard.press("Enter")
+    settle(opened, lambda: "open" in query(opened))
+    first = query(opened)["open"]
+    tab_to(opened, cards.nth(1))
+    opened.keyboard.press("Enter")
+    settle(opened, lambda: query(opened).get("open") not in (None, first))
+    wait_idle(opened)
+
+    tab_to(opened, opened.locator(".st-key-side_helpful").get_by_role("checkbox").nth(1))
+    opened.keyboard.press("Space")
+    settle(opened, lambda: query(opened).get("out") == query(opened)["open"])
+    tab_to(opened, opened.get_by_role("button", name="Take out and retrain"))
+    opened.keyboard.press("Enter")
+    assert wait_until(lambda: "retrain" in query(opened), seconds=30)
+    settle(opened, lambda: opened.locator(".st-key-before_after").count() == 1)
