@@ -10,7 +10,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.agreement import Agreement
+from influence_core.context import Context
 from influence_core.data import load
+from influence_core.engines import Engines
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
@@ -28,6 +30,7 @@ from tests import references, toy_mails
 from tests.benchmarks import (
     additions,
     all_left_out,
+    flips,
     forecasts,
     groups,
     leave_one_out,
@@ -314,6 +317,29 @@ def test_groups_that_are_forecast_no_better_fall_short(monkeypatch, capsys, one_
     assert groups.main(arguments) == 0
     assert groups.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
+
+
+def test_the_flips_case_measures_what_it_says(one_or_seven):
+    rows = list(flips.measure(one_or_seven, 1, 1, Context(engines=Engines(1))))
+    assert [one.mistake for one in rows] == [True, False]
+    assert all(one.found.minimal and one.needless == 0 for one in rows)
+    assert [flips.short("one-or-seven", one) for one in rows] == [[], []]
+    assert flips.short("digits", replace(rows[0], computing=6.0)) == ["6.0 s"]
+    larger = replace(rows[0], one_shot=rows[0].found.size - 1, needless=2)
+    assert len(flips.short("one-or-seven", larger)) == 2
+    lines = list(flips.table("one-or-seven", rows))
+    assert [line.count("|") for line in lines] == [14, 14] == [flips.HEAD.split("\n")[0].count("|")] * 2
+    assert f"| {rows[0].found.size}, {rows[0].found.size} |" in lines[0]
+
+
+def test_flips_that_fall_short_are_named(monkeypatch, capsys, one_or_seven):
+    (row,) = list(flips.measure(one_or_seven, 1, 0, Context(engines=Engines(1))))[:1]
+    monkeypatch.setattr(flips, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(flips, "measure", lambda *_: [replace(row, needless=1)])
+    arguments = ["--study", "mails", "--threads", "1"]
+    assert flips.main(arguments) == 0
+    assert flips.main([*arguments, "--check"]) == 1
+    assert "1 members can be put back" in capsys.readouterr().err
 
 
 def test_the_verdicts_case_measures_what_it_says(one_or_seven):
