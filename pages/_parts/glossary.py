@@ -41,6 +41,10 @@ WORDS = """
 | corrected forecast | one Newton step on the training loss without the example, and the test loss where that leads; used until the change is proven |
 | influence, D | the paper's first-order number: the predicted change of the test loss, in nats, on removal of a training example; it misses examples that weigh much |
 | leverage | how much of its own fit a training example carries; the influence does not see it, the corrected forecast does |
+| group that explains | training examples that act on an answer alike: their effects go through the same parts of the model; grouped by k-means, named by you, taken out together |
+| adjusted Rand index | how much two groupings agree: 1 is the same, 0 is chance; here between two seeds, and under 0.8 the groups are called unstable |
+| log odds | of one label rather than another: the logarithm of the ratio of their probabilities; 0 is undecided |
+| recall, smoothed | the mean probability that the model gives a class where it is true; the share of right answers moves in jumps, which nothing can be forecast of |
 | self-influence | the same with the example itself as the test example: how much its own loss would rise without it; large for odd and mislabelled images |
 | curvature, H | how strongly the training loss resists a move of the parameters; without it little more than the label would seem to count |
 | Gauss-Newton | a curvature that is never negative; used for networks, equal to H for linear models |
