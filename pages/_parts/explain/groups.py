@@ -16,12 +16,19 @@ from pages._shell.own_params import ExplainParams
 
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
+    """The panel, folded until somebody wants it: it takes seconds, and what stands below it would wait."""
+    title = "Groups that explain: the same answer in a few reasons"
+    folded = st.expander(title, expanded=bool(params.cause), key="groups", on_change="rerun")
+    if folded.open:
+        with folded:
+            panel(study, view, params, explanation)
+
+
+def panel(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """Three to seven groups, each with its forecast and its truth on request."""
-    with st.container(border=True, key="groups"):
-        st.subheader("Groups that explain")
-        target = targets.of_question(study, explanation.question)
-        groups.show(Asked(study, target, any_question.of_explanation(explanation)), params.cause)
-        _ask_more(study, view, explanation)
+    target = targets.of_question(study, explanation.question)
+    groups.show(Asked(study, target, any_question.of_explanation(explanation)), params.cause)
+    _ask_more(study, view, explanation)
 
 
 def _ask_more(study: Study, view: View, explanation: Explanation) -> None:
