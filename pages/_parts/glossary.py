@@ -42,6 +42,10 @@ WORDS = """
 | influence, D | the paper's first-order number: the predicted change of the test loss, in nats, on removal of a training example; it misses examples that weigh much |
 | missing | an example that, added with the weight of all others, would lower the loss of the label; the mirror image of taking one out, and proven the same way |
 | leverage | how much of its own fit a training example carries; the influence does not see it, the corrected forecast does |
+| group that explains | training examples that act on an answer alike: their effects go through the same parts of the model; grouped by k-means, named by you, taken out together |
+| adjusted Rand index | how much two groupings agree: 1 is the same, 0 is chance; here between two seeds, and under 0.8 the groups are called unstable |
+| log odds | of one label rather than another: the logarithm of the ratio of their probabilities; 0 is undecided |
+| recall, smoothed | the mean probability that the model gives a class where it is true; the share of right answers moves in jumps, which nothing can be forecast of |
 | self-influence | the same with the example itself as the test example: how much its own loss would rise without it; large for odd and mislabelled images |
 | like nothing learnt | its nearest training example is farther than that of 99 % of the held-out examples; the model answers all the same, because it must |
 | relative influence | the influence divided by the root of the self-influence (RelatIF): which examples speak for this answer, of all that they can do; odd ones no longer come first everywhere |

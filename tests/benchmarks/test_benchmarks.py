@@ -34,6 +34,7 @@ from tests.benchmarks import (
     forecasts,
     groups,
     leave_one_out,
+    questions,
     records,
     scores,
     verdicts,
@@ -41,7 +42,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.scores import Figure, Problem
 from tests.experiments.test_wrong_labels import made_up
-from tests.problems import network_study, normal, ready
+from tests.problems import linear, linear_study, network_study, normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -456,3 +457,22 @@ def test_additions_are_added_one_by_one_and_together(monkeypatch, one_or_seven):
         found["corrected: worst miss / largest truth"].value
         < found["influence: worst miss / largest truth"].value
     )
+
+
+def test_any_question_is_measured_by_slope_time_and_groups(monkeypatch):
+    monkeypatch.setattr(questions, "MISTAKES", 1)
+    study = linear_study(linear("softmax", tests=24))
+    found = {one.name: one for one in questions.measure(study, rounds=1)}
+    slopes = [one for name, one in found.items() if name.endswith("slope")]
+    assert len(slopes) == len(questions.asked(study)) == 5
+    assert_allclose([one.value for one in slopes], 1, atol=0.01)
+    assert all(one.limit == questions.TIMES for name, one in found.items() if name.endswith("time / single"))
+    assert found["groups of 2 questions: lowest adjusted Rand"].value <= 1
+
+
+def test_a_slope_that_is_off_falls_short(monkeypatch, capsys):
+    monkeypatch.setattr(
+        questions, "measure", lambda _: iter([Figure("toy", "all: |slope - 1|", 0.2, questions.SLOPE)])
+    )
+    assert questions.main(["--check", "--study", "one-or-seven", "--threads", "1"]) == 1
+    assert "falls short" in capsys.readouterr().out

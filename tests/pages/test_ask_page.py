@@ -112,6 +112,7 @@ def test_the_test_examples_are_shown():
 
 
 def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
+    assert "cause_bars" not in charts(visit(test="5040")), "what takes seconds waits until it is wanted"
     at = visit(test="5040", chart="groups")
     assert "38 of 1,092 training images carry 50.3 % of all effects" in said(at)
     assert "they fall into 4 groups" in said(at)
@@ -155,3 +156,8 @@ def test_unstable_groups_say_so(monkeypatch):
     at = visit_page("ask", over="class=1")
     assert "These groups are unstable" in said(at)
     assert "adjusted Rand index 0.41" in said(at)
+
+
+def test_a_link_to_a_group_that_is_taken_out_unfolds_it():
+    at = visit(test="5040", cause="2")
+    assert "**Without them, after real training: 95.1 % →" in said(at)
