@@ -19,6 +19,8 @@ POINTS = 2_000
 STRONGEST = 300
 TESTS = 500
 """... and so many test examples, a fixed sample."""
+RIMMED = 60
+"""So many of the strongest show by their rim which side they are on; more rims would hide the labels."""
 SMALLEST, LARGEST = 5.0, 26.0
 """Diameters of an effect of nothing and of the largest, in pixels; the area between grows with the effect."""
 LABELS = (
@@ -49,20 +51,15 @@ def plane(
     """
     figure = go.Figure()
     tests = _sample(len(result.test), TESTS)
-    at = drawn(explanation)
     for label, name in enumerate(explanation.class_names):
-        named = escape_html(name)
         few = tests[test_labels[tests] == label]
-        if len(few):
-            figure.add_trace(_crosses(result.test[few], label, named))
-        mine = at[explanation.labels[at] == label]
-        if len(mine):
-            figure.add_trace(_discs(result.train[mine], explanation, mine, label, named))
+        figure.add_trace(_crosses(result.test[few], label, escape_html(name)))
+    figure.add_trace(_discs(result, explanation))
     positions = [explanation.position(one) for one in chosen]
     figure.add_trace(_marks(result.train[positions], "square-open", 18, "chosen for retraining"))
     open_ = [] if opened is None else [explanation.position(opened)]
     figure.add_trace(_marks(result.train[open_], "circle-open", 30, "opened"))
-    figure.add_trace(_marks(here[None], "star", 18, f"the test {explanation.kind} asked about"))
+    figure.add_trace(_marks(here[None], "star", 22, f"the test {explanation.kind} asked about"))
     for axis, share in zip((figure.update_xaxes, figure.update_yaxes), result.share, strict=True):
         title = f"Principal direction that shows {100 * share:.0f} % of the variance"
         axis(title=title, zeroline=False, showgrid=False, showticklabels=False)
@@ -73,10 +70,10 @@ def plane(
 
 
 def drawn(explanation: Explanation) -> np.ndarray:
-    """Positions of the training examples that are drawn: the strongest, and a fixed sample of the rest; faint ones first."""
+    """Positions of the training examples that are drawn: the strongest, the first first, and a fixed sample of the rest."""
     order = strongest(explanation.shown, len(explanation.shown))
     rest = order[STRONGEST:]
-    return np.concatenate([rest[_sample(len(rest), POINTS - STRONGEST)], order[:STRONGEST][::-1]])
+    return np.concatenate([order[:STRONGEST], rest[_sample(len(rest), POINTS - STRONGEST)]])
 
 
 def _sample(n: int, most: int) -> np.ndarray:
@@ -88,47 +85,51 @@ def _colour(label: int) -> str:
     return LABELS[label] if label < len(LABELS) else GREY.both
 
 
-def _discs(at: np.ndarray, explanation: Explanation, mine: np.ndarray, label: int, name: str) -> go.Scattergl:
-    effects = explanation.shown[mine]
-    largest = max(float(np.abs(explanation.shown).max()), np.finfo(float).tiny)
+def _discs(result: Plane, explanation: Explanation) -> go.Scattergl:
+    """One trace of all that are drawn, so that a lasso names the strongest first, and faint ones lie above large ones."""
+    at = drawn(explanation)
+    effects, places = explanation.shown[at], result.train[at]
+    names = [escape_html(name) for name in explanation.class_names]
+    largest = max(float(np.abs(effects).max()), np.finfo(float).tiny)
     size = np.sqrt(SMALLEST**2 + (LARGEST**2 - SMALLEST**2) * np.abs(effects) / largest)
     return go.Scattergl(
-        x=at[:, 0].astype(np.float32),
-        y=at[:, 1].astype(np.float32),
+        x=places[:, 0].astype(np.float32),
+        y=places[:, 1].astype(np.float32),
         mode="markers",
-        name=name,
-        legendgroup=name,
-        customdata=explanation.ids[mine][:, None].tolist(),
+        showlegend=False,
+        customdata=explanation.ids[at][:, None].tolist(),
         hovertext=[
-            f"training {explanation.kind} {one}, labelled {name}<br>{nats(float(effect))}"
-            for one, effect in zip(explanation.ids[mine], effects, strict=True)
+            f"training {explanation.kind} {one}, labelled {names[label]}<br>{nats(float(effect))}"
+            for one, label, effect in zip(explanation.ids[at], explanation.labels[at], effects, strict=True)
         ],
         hoverinfo="text",
         marker={
             "size": size.round(1),
-            "color": _colour(label),
+            "color": [_colour(int(label)) for label in explanation.labels[at]],
             "opacity": 0.75,
-            "line": {"width": 1.6, "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects]},
+            "line": {
+                "width": np.where(np.arange(len(at)) < RIMMED, 2.0, 0.0),
+                "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects],
+            },
         },
         unselected={"marker": {"opacity": 0.5}},
     )
 
 
 def _crosses(at: np.ndarray, label: int, name: str) -> go.Scattergl:
+    """The test examples of one label; they name its colour in the legend."""
     return go.Scattergl(
         x=at[:, 0].astype(np.float32),
         y=at[:, 1].astype(np.float32),
         mode="markers",
-        name=f"{name}, test",
-        legendgroup=name,
-        showlegend=False,
+        name=name,
         hoverinfo="skip",
-        marker={"size": 5, "symbol": "x-thin-open", "color": _colour(label), "opacity": 0.5},
+        marker={"size": 6, "symbol": "x-thin-open", "color": _colour(label), "opacity": 0.6},
     )
 
 
-def _marks(at: np.ndarray, symbol: str, size: int, name: str) -> go.Scatter:
-    return go.Scatter(
+def _marks(at: np.ndarray, symbol: str, size: int, name: str) -> go.Scattergl:
+    return go.Scattergl(
         x=at[:, 0],
         y=at[:, 1],
         mode="markers",

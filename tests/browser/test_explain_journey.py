@@ -110,6 +110,21 @@ def test_a_lasso_is_a_choice_and_a_row_opens(page):
     assert opened.locator(".st-key-chosen button").count() >= 1
 
 
+def test_a_lasso_on_the_map_is_a_choice_too(page):
+    opened = page("/?study=one-or-seven&chart=map")
+    chart = opened.locator(".st-key-plane .js-plotly-plot")
+    chart.scroll_into_view_if_needed()
+    opened.locator(".st-key-plane").hover()
+    opened.locator('.st-key-plane [data-title="Box Select"]').click()
+    box = chart.bounding_box()
+    opened.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.3)
+    opened.mouse.down()
+    opened.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.7, steps=12)
+    opened.mouse.up()
+    settle(opened, lambda: "out" in query(opened))
+    assert opened.locator(".st-key-chosen button").count() >= 1
+
+
 def test_an_uploaded_picture_is_asked_about(page):
     opened = page("/?study=one-or-seven")
     drawn = Image.new("L", (60, 60), 255)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from influence_core.experiments import explain, plane, questions
 from influence_core.figures import plane as figure
 from influence_core.figures.palette import HARMFUL, HELPFUL
-from tests.experiments.test_figures import MANY, MOST_BYTES, explanation
+from tests.experiments.test_figures import MANY, MOST_BYTES, NAMES, explanation
 from tests.problems import linear, linear_study
 
 PlaneResult = plane.Plane
@@ -58,20 +58,32 @@ def test_colour_is_label_size_is_effect_and_the_rim_is_its_sign():
     drawn = figure.plane(
         result, answer, np.array([1.0, 2.0]), np.arange(900) % 3, opened=5_003, chosen=[5_000]
     )
-    discs = [trace for trace in drawn.data if trace.customdata is not None]
-    assert len({trace.marker.color for trace in discs}) == 3
-    assert not {trace.marker.color for trace in discs} & {HELPFUL.both, HARMFUL.both}
-    sizes, seen = [], []
-    for trace in discs:
-        at = [answer.position(one[0]) for one in trace.customdata]
-        assert (answer.labels[at] == answer.labels[at[0]]).all()
-        assert_allclose(np.c_[trace.x, trace.y], result.train[at], rtol=1e-6)
-        signs = [HELPFUL.both if one > 0 else HARMFUL.both for one in answer.shown[at]]
-        assert list(trace.marker.line.color) == signs
-        sizes += list(trace.marker.size)
-        seen += at
-    order = np.argsort(np.abs(answer.shown[seen]))
-    assert (np.diff(np.array(sizes)[order]) >= 0).all() and max(sizes) == figure.LARGEST
+    (discs,) = (trace for trace in drawn.data if trace.customdata is not None)
+    at = [answer.position(one[0]) for one in discs.customdata]
+    colours = np.array(discs.marker.color)
+    assert not set(colours) & {HELPFUL.both, HARMFUL.both}
+    for label in range(3):
+        crosses = next(trace for trace in drawn.data if trace.name == NAMES[label])
+        assert set(colours[answer.labels[at] == label]) == {crosses.marker.color}
+    assert_allclose(np.c_[discs.x, discs.y], result.train[at], rtol=1e-6)
+    effects = answer.shown[at]
+    assert list(discs.marker.line.color) == [HELPFUL.both if one > 0 else HARMFUL.both for one in effects]
+    top = set(np.argsort(-np.abs(answer.shown))[: figure.RIMMED].tolist())
+    assert [one > 0 for one in discs.marker.line.width] == [one in top for one in at]
+    assert (np.diff(np.array(discs.marker.size)[np.argsort(np.abs(effects))]) >= 0).all()
+    assert max(discs.marker.size) == figure.LARGEST
+
+
+def test_a_lasso_names_the_strongest_first():
+    answer = explanation(500)
+    drawn = figure.plane(made_up(500), answer, np.zeros(2), np.arange(900) % 3)
+    (discs,) = (trace for trace in drawn.data if trace.customdata is not None)
+    first = [one[0] for one in discs.customdata[:50]]
+    assert first == answer.ids[np.argsort(-np.abs(answer.shown), kind="stable")[:50]].tolist()
+
+
+def test_a_star_marks_the_test_example():
+    drawn = figure.plane(made_up(500), explanation(500), np.array([1.0, 2.0]), np.arange(900) % 3)
     star = next(trace for trace in drawn.data if trace.marker.symbol == "star")
     assert (star.x[0], star.y[0]) == (1.0, 2.0)
 
@@ -86,8 +98,10 @@ def test_more_labels_than_colours_are_grey(study):
     names = tuple(map(str, range(12)))
     answer = replace(explanation(60), class_names=names, labels=np.arange(60) % 12)
     drawn = figure.plane(made_up(60), answer, np.zeros(2), np.arange(900) % 12)
-    discs = [trace for trace in drawn.data if trace.customdata is not None]
-    assert [trace.marker.color for trace in discs].count(figure.GREY.both) == 2
+    (discs,) = (trace for trace in drawn.data if trace.customdata is not None)
+    grey = np.array(discs.marker.color) == figure.GREY.both
+    at = [answer.position(one[0]) for one in discs.customdata]
+    assert (grey == (answer.labels[at] >= 10)).all()
 
 
 def test_an_answer_of_a_study_is_drawn(study):

@@ -33,7 +33,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     st.caption(
         f"The two directions in which the training {explanation.kind}s differ most, in what the model sees (PCA): {shares} of "
         "all their variance, so what lies together here may be far apart. Discs are training examples, coloured by label; "
-        f"the larger, the more they do to this answer ({SHORT[explanation.number]}); rim :blue[blue] for, :orange[orange] "
-        f"against. Crosses are test examples, the star is the one asked about.{few} Click a disc to open it; lasso or box "
-        f"select to choose several for retraining (at most {MAX_CHOSEN} in all)."
+        f"the larger, the more they do to this answer ({SHORT[explanation.number]}); the strongest have a rim, :blue[blue] "
+        f"for, :orange[orange] against. Crosses are test examples, the star is the one asked about.{few} Click a disc to open "
+        f"it; lasso or box select to choose several for retraining (at most {MAX_CHOSEN} in all, the strongest first)."
     )
