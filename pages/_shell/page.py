@@ -76,7 +76,7 @@ def menu() -> dict[str, list]:
     return groups
 
 
-def show_menu() -> None:
+def _show_menu() -> None:
     """The menu at the head of the sidebar: a caption a group, a link a page.
 
     Streamlit's own folds after ten pages, and a list of groups in it is none to a screen reader.
@@ -92,7 +92,7 @@ def show_menu() -> None:
 
 
 def enter() -> None:
-    """Run the page through `app.py`.
+    """Run the page through `app.py`, and show the menu.
 
     The first run of a server may come straight to a file of the `pages/` folder, before `app.py` has named the pages.
     Naming them ends that, and the page runs again as it should.
@@ -102,6 +102,7 @@ def enter() -> None:
         st.session_state["entered"] = True
         st.navigation(menu(), position="hidden")
         st.rerun()
+    _show_menu()
 
 
 def load_own_studies() -> None:
