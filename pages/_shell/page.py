@@ -56,7 +56,12 @@ def offer_studies(row: PageRow) -> None:
     with st.container(horizontal=True):
         for name in row.offered or fitting:
             title = f"Use “{sidebar.study_title(name)}”"
-            st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
+            mark = sidebar.study_mark(name)
+            st.button(
+                f"{title} ({mark})" if mark else title,
+                key=f"use_{name}",
+                on_click=lambda name=name: go_to(study=name),
+            )
 
 
 def heading(question: str, row: PageRow) -> None:

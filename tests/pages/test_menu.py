@@ -33,7 +33,7 @@ def test_the_menu_is_in_groups_by_what_a_visitor_wants(opened):
 
 def test_studies_are_marked(opened):
     (box,) = [one for one in opened.selectbox if one.key == "side_study"]
-    marks = dict(one.rpartition(" · ")[::2] for one in box.options)
+    marks = {title: mark for mark, _, title in (one.partition(" · ") for one in box.options)}
     assert marks["Digits 1 and 7, logistic regression"] == "ready"
     assert marks["Photos of dogs and frogs, deep features"] == "ready"
     assert marks["Full MNIST, softmax regression"] == "needs data"
@@ -61,7 +61,7 @@ def test_a_page_that_a_study_cannot_serve_says_so_under_its_title_and_offers_oth
     reason = row.supports(CATALOGUE[study])
     assert any(one.value.startswith(reason) for one in at.info)
     offered = [one for one in at.button if (one.key or "").startswith("use_")]
-    assert offered and all(" · " in one.label for one in offered)
+    assert offered and all(one.label.endswith(("(ready)", "(needs data)")) for one in offered)
     for one in offered:
         assert row.supports(CATALOGUE[one.key.removeprefix("use_")]) is None
 
