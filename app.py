@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the
 import torch  # noqa: E402  (imported before any worker thread starts)
 
 from pages._shell import restart
-from pages._shell.page import load_own_studies, menu, show_menu
+from pages._shell.page import load_own_studies, menu
 
 # Half the cores for one computation: two at a time must not fight over all of them, which slows both a hundredfold.
 torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
@@ -18,7 +18,6 @@ restart.put_aside()
 st.session_state["entered"] = True
 load_own_studies()
 page = st.navigation(menu(), position="hidden")
-show_menu()
 st.session_state["page_now"] = page.url_path
 st.session_state["waiting"] = False
 try:

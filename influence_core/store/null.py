@@ -26,6 +26,10 @@ class NullStore(Store):
         """None, whatever the key."""
         return None
 
+    def has(self, key: str) -> bool:
+        """False, whatever the key."""
+        return False
+
     def put(self, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bool:
         """False, without a notice: that it is not kept was asked for."""
         return False

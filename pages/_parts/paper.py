@@ -58,7 +58,7 @@ def show(view: View, params: PaperParams, figure: Figure, found: Reproduced | No
     original = _original(params, figure)
     opened = params.figure == figure.name
     with st.container(border=True, key=f"row_{figure.name}"):
-        words, act = st.columns([5, 1.8], vertical_alignment="center", gap="medium")
+        words, act = st.columns([5, 2.2], vertical_alignment="center", gap="medium")
         with words:
             st.markdown(f"**{figure.title}**  \n{figure.claim}")
             if found is not None:

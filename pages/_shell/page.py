@@ -56,7 +56,12 @@ def offer_studies(row: PageRow) -> None:
     with st.container(horizontal=True):
         for name in row.offered or fitting:
             title = f"Use “{sidebar.study_title(name)}”"
-            st.button(title, key=f"use_{name}", on_click=lambda name=name: go_to(study=name))
+            mark = sidebar.study_mark(name)
+            st.button(
+                f"{title} ({mark})" if mark else title,
+                key=f"use_{name}",
+                on_click=lambda name=name: go_to(study=name),
+            )
 
 
 def heading(question: str, row: PageRow) -> None:
@@ -76,7 +81,7 @@ def menu() -> dict[str, list]:
     return groups
 
 
-def show_menu() -> None:
+def _show_menu() -> None:
     """The menu at the head of the sidebar: a caption a group, a link a page.
 
     Streamlit's own folds after ten pages, and a list of groups in it is none to a screen reader.
@@ -92,7 +97,7 @@ def show_menu() -> None:
 
 
 def enter() -> None:
-    """Run the page through `app.py`.
+    """Run the page through `app.py`, and show the menu.
 
     The first run of a server may come straight to a file of the `pages/` folder, before `app.py` has named the pages.
     Naming them ends that, and the page runs again as it should.
@@ -102,6 +107,7 @@ def enter() -> None:
         st.session_state["entered"] = True
         st.navigation(menu(), position="hidden")
         st.rerun()
+    _show_menu()
 
 
 def load_own_studies() -> None:

@@ -29,7 +29,7 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = _told_apart({name: study_title(name) for name in _studies(view)})
+        studies_ = _told_apart({name: _marked(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
         with st.expander("How it is computed", expanded=view.settings_changed):
@@ -81,14 +81,27 @@ def _told_apart(titles: dict[str, str]) -> dict[str, str]:
 
 
 def study_title(name: str) -> str:
-    """Its title, and whether it is ready."""
+    """Its title; those of visitors say so."""
+    known = studies.CATALOGUE.get(name)
+    if known is not None:
+        return known.title
+    with suppress(InfluenceError):
+        kind = "Your table" if name.startswith(studies.UPLOADED) else "Built here"
+        return f"{kind}: {studies.find(name, results.get_store()).title}"
+    return "A study that is gone"
+
+
+def study_mark(name: str) -> str:
+    """Whether it is ready; "" where nobody knows."""
     with suppress(InfluenceError):
         spec = studies.find(name, results.get_store())
-        kind = "Your table" if name.startswith(studies.UPLOADED) else "Built here"
-        title = spec.title if name in studies.CATALOGUE else f"{kind}: {spec.title}"
-        mark = readiness.mark(spec, results.get_store(), data_folder())
-        return f"{title} · {mark}" if mark else title
-    return "A study that is gone"
+        return readiness.mark(spec, results.get_store(), data_folder())
+    return ""
+
+
+def _marked(name: str) -> str:
+    """The mark first: the list is narrow, and cuts long titles off."""
+    return " · ".join(filter(None, (study_mark(name), study_title(name))))
 
 
 def _about(view: View) -> str:

@@ -107,7 +107,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     )
     assert "**Pets of mine** is trained on 10 images" in said(at)
     side = at.selectbox(key="side_study")
-    assert side.value == kept.name and "Built here: Pets of mine · ready" in side.options
+    assert side.value == kept.name and "ready · Built here: Pets of mine" in side.options
     uploaded["file"] = None
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)

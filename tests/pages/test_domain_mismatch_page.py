@@ -227,7 +227,7 @@ def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
     assert group.column == "city"
     assert f"**city = {group.value}**" in said(at)
     assert box(at, "side_study").value == name
-    assert "Your table: cus_tomers.csv · ready" in box(at, "side_study").options
+    assert "ready · Your table: cus_tomers.csv" in box(at, "side_study").options
     explained = visit_page("explain", name)
     assert "training rows" in title(explained)
     assert "cus_tomers.csv" in said(explained)

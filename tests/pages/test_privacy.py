@@ -56,7 +56,7 @@ def test_only_the_browser_that_made_them_is_shown_them(made):
     assert "None yet." in said(others)
     assert {f"remove_{one}" for one in made} <= keys(mine)
     assert not [one for one in keys(others) if one.startswith("remove_")]
-    titles = {one.partition(" · ")[0] for one in offered(mine)}
+    titles = {one.rpartition(" · ")[2] for one in offered(mine)}
     assert {"Built here: Cats and dogs", "Your table: secret.csv"} <= titles
     assert not [one for one in offered(others) if "Cats and dogs" in one or "secret" in one]
     for said_before in ("until you remove it", "belongs to this browser", "whoever has the link"):
