@@ -158,6 +158,6 @@ def test_unstable_groups_say_so(monkeypatch):
     assert "adjusted Rand index 0.41" in said(at)
 
 
-def test_a_link_to_a_group_that_is_taken_out_unfolds_it():
-    at = visit(test="5040", cause="2")
+def test_a_link_to_a_group_that_is_taken_out_opens_it():
+    at = visit(test="5040", chart="groups", cause="2")
     assert "**Without them, after real training: 95.1 % →" in said(at)
