@@ -13,7 +13,7 @@ from influence_core import studies
 from influence_core.commands.explain import MISCLASSIFIED, find_question
 from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
 from influence_core.errors import DataError, require
-from influence_core.experiments import additions, questions
+from influence_core.experiments import additions, pools, questions
 from influence_core.experiments.additions import Added, Additions
 from influence_core.exports import as_csv
 from influence_core.studies import Study
@@ -51,10 +51,10 @@ def run(options: argparse.Namespace) -> int:
         if options.label is None and question.true_label is not None:
             question = questions.with_label(study, question, question.true_label)
         if options.pool is None:
-            pool = additions.held_out(study, question)
+            pool = pools.held_out(study, question)
         else:
             other = studies.find(options.pool)
-            pool = additions.of_study(
+            pool = pools.of_study(
                 study, studies.open_study(other, context.store, options.data, options.device)
             )
         found = additions.run(study, question, pool, context=context)

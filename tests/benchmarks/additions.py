@@ -19,8 +19,9 @@ import torch
 from influence_core.agreement import Agreement
 from influence_core.context import Context
 from influence_core.engines import Engines
-from influence_core.experiments import additions, corrected, questions
-from influence_core.experiments.additions import Added, Pool
+from influence_core.experiments import additions, corrected, pools, questions
+from influence_core.experiments.additions import Added
+from influence_core.experiments.pools import Pool
 from influence_core.experiments.questions import Question
 from influence_core.store import NO_STORE
 from influence_core.studies import Study, find, open_study
@@ -67,7 +68,7 @@ def measure(study: Study, count: int = QUESTIONS) -> Iterator[Figure]:
 
 
 def _drawn(study: Study, question: Question, seed: int) -> Pool:
-    everything = additions.held_out(study, question)
+    everything = pools.held_out(study, question)
     at = np.random.default_rng(100 + seed).permutation(len(everything.x))[:POOL]
     labels = everything.y
     assert labels is not None

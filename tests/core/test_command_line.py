@@ -14,7 +14,7 @@ from influence_core import engines, reproduce, studies
 from influence_core.__main__ import main
 from influence_core.commands import reproduce as reproduce_command
 from influence_core.errors import DataError
-from influence_core.experiments import additions, anatomy, at_hand, explain, questions, verdict
+from influence_core.experiments import additions, anatomy, at_hand, explain, pools, questions, verdict
 from influence_core.reproduce import Check, Reproduction, fig1
 from influence_core.store import Store
 from influence_core.words import sign_rule
@@ -381,7 +381,7 @@ def test_missing_ranks_adds_and_writes_what_the_library_says(capsys, tmp_path):
     )  # fmt: skip
     study = studies.open_study(studies.find("one-or-seven"))
     question = questions.ask_truth(study, 5040)
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     found = additions.run(study, question, pool)
     best = found.order()[:3]
     assert [row["id"] for row in told["best"]] == found.ids[best].tolist() == told["added"]["ids"]

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from influence_core import studies
 from influence_core.context import Context
 from influence_core.errors import DataError, UnsupportedError
-from influence_core.experiments import additions, questions
-from influence_core.experiments.additions import Pool
+from influence_core.experiments import additions, pools, questions
+from influence_core.experiments.pools import Pool
 from tests import references
 from tests.problems import linear, linear_study, network_study, ready
 
@@ -38,7 +38,7 @@ def with_candidate(toy, one: int):
 
 @pytest.mark.parametrize("prepared", [True, False], ids=["factor", "conjugate gradient"])
 def test_forecasts_are_the_first_order_and_a_dense_newton_step(toy, study, question, prepared):
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     context = ready(study) if prepared else Context()
     found = additions.run(study, question, pool, context=context)
     assert 901 not in found.ids and len(found.ids) == 39
@@ -59,7 +59,7 @@ def test_forecasts_are_the_first_order_and_a_dense_newton_step(toy, study, quest
 
 
 def test_the_truth_is_a_cold_fit_with_the_example_added(toy, study, question):
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     for one in (0, 17):
         position = int((pool.ids == 900 + one).nonzero()[0, 0])
         found = additions.prove(study, question, pool, [position])
@@ -76,7 +76,7 @@ def test_the_truth_is_a_cold_fit_with_the_example_added(toy, study, question):
 
 
 def test_the_best_five_together_beat_five_drawn_by_chance(study, question):
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     order = additions.run(study, question, pool).order()
     best = additions.prove(study, question, pool, order[:5].tolist())
     drawn = np.random.default_rng(0).choice(len(order), 5, replace=False)
@@ -86,7 +86,7 @@ def test_the_best_five_together_beat_five_drawn_by_chance(study, question):
 
 def test_what_has_no_newton_step_stands_behind_what_has(study, question, monkeypatch):
     monkeypatch.setattr(additions, "SHARPENED", 7)
-    found = additions.run(study, question, additions.held_out(study, question))
+    found = additions.run(study, question, pools.held_out(study, question))
     order = found.order()
     assert np.isfinite(found.loss[order[:7]]).all() and np.isnan(found.loss[order[7:]]).all()
     assert (np.diff(found.loss[order[:7]]) >= 0).all() and (np.diff(found.influence[order[7:]]) >= 0).all()
@@ -97,7 +97,7 @@ def test_what_has_no_newton_step_stands_behind_what_has(study, question, monkeyp
 
 
 def test_the_expected_effect_is_nothing_and_so_the_size_ranks(toy, study, question):
-    pool = additions.unlabelled(study, list(study.data.test.x[5:15]))
+    pool = pools.unlabelled(study, list(study.data.test.x[5:15]))
     found = additions.run(study, question, pool)
     assert not found.labelled and (found.labels == -1).all()
     p = study.probabilities(pool.x)
@@ -115,7 +115,7 @@ def test_the_expected_effect_is_nothing_and_so_the_size_ranks(toy, study, questi
     with pytest.raises(DataError, match="label them"):
         additions.prove(study, question, pool, [0])
     with pytest.raises(DataError, match="at least one"):
-        additions.unlabelled(study, [])
+        pools.unlabelled(study, [])
 
 
 # ----------------------------------------------------------------------------------------------- other studies
@@ -123,19 +123,19 @@ def test_the_expected_effect_is_nothing_and_so_the_size_ranks(toy, study, questi
 
 def test_another_studys_examples_are_those_not_learnt_yet_under_their_names():
     thinned, whole = (studies.open_study(studies.find(name)) for name in ("diabetes-thinned", "diabetes"))
-    pool = additions.of_study(thinned, whole)
+    pool = pools.of_study(thinned, whole)
     assert set(pool.ids.tolist()) == set(whole.data.train.ids.tolist()) - set(thinned.data.train.ids.tolist())
     names = [thinned.data.class_names[label] for label in pool.y.tolist()]
     by_id = dict(zip(whole.data.train.ids.tolist(), whole.data.train.y.tolist(), strict=True))
     assert names == [whole.data.class_names[by_id[one]] for one in pool.ids.tolist()]
     with pytest.raises(DataError, match="not learnt from"):
-        additions.of_study(whole, whole)
+        pools.of_study(whole, whole)
     with pytest.raises(DataError, match="same things"):
-        additions.of_study(thinned, linear_study(linear()))
+        pools.of_study(thinned, linear_study(linear()))
 
 
 def test_what_cannot_be_asked_is_refused(study, question):
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     for wrong in ([], list(range(additions.MAX_ADDED + 1))):
         with pytest.raises(DataError, match="Choose 1 to"):
             additions.prove(study, question, pool, wrong)
@@ -143,4 +143,4 @@ def test_what_cannot_be_asked_is_refused(study, question):
     network = network_study()
     asked = questions.ask(network, 100)
     with pytest.raises(UnsupportedError):
-        additions.run(network, asked, additions.held_out(network, asked))
+        additions.run(network, asked, pools.held_out(network, asked))

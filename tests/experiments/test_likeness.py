@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from influence_core import studies
 from influence_core.context import Context
+from influence_core.data import load
 from influence_core.data.readers.pictures import read_digit
 from influence_core.experiments import likeness, questions
 from influence_core.experiments.likeness import RARE, _ranked
@@ -42,9 +43,9 @@ def as_read(image: Image.Image) -> torch.Tensor:
 
 
 def photos(count: int) -> list[torch.Tensor]:
-    study = studies.open_study(studies.find("dog-or-frog"))
-    ids = study.data.test.ids.tolist()[:count]
-    return [as_read(Image.fromarray(study.data.pictures.read(one, 160))) for one in ids]
+    found = load("photos")
+    ids = found.test.ids.tolist()[:count]
+    return [as_read(Image.fromarray(found.pictures.read(one, 160))) for one in ids]
 
 
 def noise(seed: int) -> torch.Tensor:

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from influence_core.experiments import additions, questions
+from influence_core.experiments import additions, pools, questions
 from influence_core.words import nats
 from pages._parts.explain import missing
 from tests.drawings import drawn
@@ -15,7 +15,7 @@ from tests.visits import cards, keys, press, said, visit
 def test_the_best_are_added_and_proven(one_or_seven):
     at = visit("one-or-seven", test="5040", chart="missing", add="5")
     question = questions.ask_truth(one_or_seven, 5040)
-    pool = additions.held_out(one_or_seven, question)
+    pool = pools.held_out(one_or_seven, question)
     found = additions.run(one_or_seven, question, pool)
     order = found.order()
     assert [int(one["id"]) for one in cards(at)["missing_best"]] == found.ids[order[:6]].tolist()
@@ -38,7 +38,7 @@ def test_a_thinned_study_is_offered_what_it_lacks():
 def test_a_drawing_of_ones_own_is_read_as_an_upload_is(one_or_seven):
     x, source = missing._read(one_or_seven, drawn(7, 20))
     found = additions.run(
-        one_or_seven, questions.ask(one_or_seven, 5040), additions.unlabelled(one_or_seven, [x])
+        one_or_seven, questions.ask(one_or_seven, 5040), pools.unlabelled(one_or_seven, [x])
     )
     assert source.startswith("data:image/png") and found.influence[0] > 0
     (row,) = csv.DictReader(io.StringIO(missing.as_csv(additions.table(one_or_seven, found))))

@@ -13,9 +13,10 @@ from influence_core.data import Examples
 from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
 from influence_core.errors import DataError
-from influence_core.experiments import additions, questions
-from influence_core.experiments.additions import Additions, Pool
+from influence_core.experiments import additions, pools, questions
+from influence_core.experiments.additions import Additions
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.pools import Pool
 from influence_core.experiments.questions import Question
 from influence_core.exports import as_csv
 from influence_core.studies import Study
@@ -56,9 +57,9 @@ def _candidates(study: Study, view: View, question: Question, source: str) -> tu
         return _own(study)
     if source:
         other = results.load_spec(studies.find(source), view.device)
-        pool = additions.of_study(study, other)
+        pool = pools.of_study(study, other)
         return pool, _faces(other, other.data.train, pool)
-    pool = additions.held_out(study, question)
+    pool = pools.held_out(study, question)
     return pool, _faces(study, study.data.test, pool)
 
 
@@ -141,7 +142,7 @@ def _own(study: Study) -> tuple[Pool, Faces] | None:
         title = f"your picture {at + 1}"
         return Picture(str(at), read[at][1], title, title, lines, tone, crisp)
 
-    return additions.unlabelled(study, [x for x, _ in read]), card
+    return pools.unlabelled(study, [x for x, _ in read]), card
 
 
 def _read(study: Study, content: bytes) -> tuple[Any, str]:
