@@ -13,12 +13,12 @@ with open_page(EXPLAIN) as (view, params):
         flip.headline(study, view, explanation)
     with dock:
         answer.show(study, view, explanation)
-        likeness.warning(study, view, explanation)
         opened.show(study, view, params, explanation)
+        likeness.warning(study, view, explanation)
     with beside:
         evidence.show(study, view, params, explanation)
-        sure.show(study, view, explanation)
         chooser.show(study, view, found.known, explanation)
         panels.show(study, view, params, explanation)
+        sure.show(study, view, explanation)
         retraining.show(study, view, explanation, params.retrain)
     footer.show(study, view, explanation)

@@ -53,6 +53,11 @@ class Target:
     test_ids: tuple[int, ...] = ()
 
     @property
+    def content(self) -> tuple[object, ...]:
+        """What makes it another question of the same study: test examples are known by their ids."""
+        return self.kind, self.labels, self.y, self.weights, self.test_ids or self.x
+
+    @property
     def good(self) -> int:
         """1 where more of it is better, -1 where less is."""
         return -1 if self.kind in ("loss", "gap") else 1

@@ -32,7 +32,7 @@ HAVING: dict[Number, str] = {
 Unit = Literal["pp", "nats"]
 A_CLASS = 21
 """Height of a bar."""
-BEHIND = 1.5
+BEHIND = 1.75
 """The axis ends so far behind a certain answer: its number stands there."""
 
 

@@ -42,6 +42,10 @@ WORDS = """
 | influence, D | the paper's first-order number: the predicted change of the test loss, in nats, on removal of a training example; it misses examples that weigh much |
 | missing | an example that, added with the weight of all others, would lower the loss of the label; the mirror image of taking one out, and proven the same way |
 | leverage | how much of its own fit a training example carries; the influence does not see it, the corrected forecast does |
+| group that explains | training examples that act on an answer alike: their effects go through the same parts of the model; grouped by k-means, named by you, taken out together |
+| adjusted Rand index | how much two groupings agree: 1 is the same, 0 is chance; here between two seeds, and under 0.8 the groups are called unstable |
+| log odds | of one label rather than another: the logarithm of the ratio of their probabilities; 0 is undecided |
+| recall, smoothed | the mean probability that the model gives a class where it is true; the share of right answers moves in jumps, which nothing can be forecast of |
 | self-influence | the same with the example itself as the test example: how much its own loss would rise without it; large for odd and mislabelled images |
 | like nothing learnt | its nearest training example is farther than that of 99 % of the held-out examples; the model answers all the same, because it must |
 | relative influence | the influence divided by the root of the self-influence (RelatIF): which examples speak for this answer, of all that they can do; odd ones no longer come first everywhere |
@@ -55,6 +59,8 @@ WORDS = """
 | gradient norm | how far training is from its optimum: 0 is finished |
 | convergence check | a sum over all training examples that is 0 when training is finished; the cheapest alarm there is |
 | map | all examples along the two directions in which the training examples differ most (principal components of what the model sees); what lies together there may be far apart |
+| flip set | training examples without which, or with another label on which, the model says something else after training again; no smaller set was found, and none of its members can be put back alone. A smaller one may exist: nobody can try them all |
+| margin | by how much the label that the model says is ahead of another, before that is turned into probabilities (log-odds, nats); a flip set takes it below 0 |
 | pixel map | how the test loss would change if a pixel of the *training* image were changed and the model trained again |
 """
 
@@ -76,6 +82,7 @@ LIMITS = f"""
 - **A group is not the sum of its members.** They stand in for one another, so each alone, added up, they usually come out too small, though in the right order. For a linear model the forecast of a group is one Newton step without all of them together, which knows that; for a network it is the sum.
 - **Networks.** Their loss has many valleys. The number describes a short retraining from the present weights, not training anew, and it can be far off for single test examples. Check the ones that matter.
 - **Unfinished training.** If the gradient is not small, finishing the training would move the loss more than any one example. The page warns you.
+- **What flips an answer.** The flip and its set are proven by training, for linear models. That no member can be put back is shown by training for the least needed ones, and forecast for the others, which are clearer than those forecasts came out wrong. That there is no smaller set is *not* claimed. For networks the set is a forecast, and one retraining says whether it came out right.
 - **Approximate solvers** ({", ".join(one.name for one in solvers.CATALOGUE.values() if not one.exact)}) order the examples well but may be off in size.
 - **Heavy examples.** Where a training example carries much of its own fit, the influence misses most of its effect: on the shipped dogs and frogs 85 % of the largest true change is missed in the median, on the digits 10 %. The corrected forecast misses 17 % and 1 %. Proven numbers miss nothing.
 """

@@ -10,7 +10,9 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.agreement import Agreement
+from influence_core.context import Context
 from influence_core.data import load
+from influence_core.engines import Engines
 from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
@@ -28,9 +30,11 @@ from tests import references, toy_mails
 from tests.benchmarks import (
     additions,
     all_left_out,
+    flips,
     forecasts,
     groups,
     leave_one_out,
+    questions,
     records,
     scores,
     verdicts,
@@ -38,7 +42,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.scores import Figure, Problem
 from tests.experiments.test_wrong_labels import made_up
-from tests.problems import network_study, normal, ready
+from tests.problems import linear, linear_study, network_study, normal, ready
 
 
 @pytest.fixture(autouse=True)
@@ -316,6 +320,29 @@ def test_groups_that_are_forecast_no_better_fall_short(monkeypatch, capsys, one_
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
 
 
+def test_the_flips_case_measures_what_it_says(one_or_seven):
+    rows = list(flips.measure(one_or_seven, 1, 1, Context(engines=Engines(1))))
+    assert [one.mistake for one in rows] == [True, False]
+    assert all(one.found.minimal and one.needless == 0 for one in rows)
+    assert [flips.short("one-or-seven", one) for one in rows] == [[], []]
+    assert flips.short("digits", replace(rows[0], computing=6.0)) == ["6.0 s"]
+    larger = replace(rows[0], one_shot=rows[0].found.size - 1, needless=2)
+    assert len(flips.short("one-or-seven", larger)) == 2
+    lines = list(flips.table("one-or-seven", rows))
+    assert [line.count("|") for line in lines] == [14, 14] == [flips.HEAD.split("\n")[0].count("|")] * 2
+    assert f"| {rows[0].found.size}, {rows[0].found.size} |" in lines[0]
+
+
+def test_flips_that_fall_short_are_named(monkeypatch, capsys, one_or_seven):
+    (row,) = list(flips.measure(one_or_seven, 1, 0, Context(engines=Engines(1))))[:1]
+    monkeypatch.setattr(flips, "open_study", lambda *_: one_or_seven)
+    monkeypatch.setattr(flips, "measure", lambda *_: [replace(row, needless=1)])
+    arguments = ["--study", "mails", "--threads", "1"]
+    assert flips.main(arguments) == 0
+    assert flips.main([*arguments, "--check"]) == 1
+    assert "1 members can be put back" in capsys.readouterr().err
+
+
 def test_the_verdicts_case_measures_what_it_says(one_or_seven):
     figures = {one.name: one for one in verdicts.measure(one_or_seven, 8)}
     assert [one.limit for one in figures.values() if one.limit is not None] == [0.1, 0.01, 0.01, 0.01, 0.0]
@@ -430,3 +457,22 @@ def test_additions_are_added_one_by_one_and_together(monkeypatch, one_or_seven):
         found["corrected: worst miss / largest truth"].value
         < found["influence: worst miss / largest truth"].value
     )
+
+
+def test_any_question_is_measured_by_slope_time_and_groups(monkeypatch):
+    monkeypatch.setattr(questions, "MISTAKES", 1)
+    study = linear_study(linear("softmax", tests=24))
+    found = {one.name: one for one in questions.measure(study, rounds=1)}
+    slopes = [one for name, one in found.items() if name.endswith("slope")]
+    assert len(slopes) == len(questions.asked(study)) == 5
+    assert_allclose([one.value for one in slopes], 1, atol=0.01)
+    assert all(one.limit == questions.TIMES for name, one in found.items() if name.endswith("time / single"))
+    assert found["groups of 2 questions: lowest adjusted Rand"].value <= 1
+
+
+def test_a_slope_that_is_off_falls_short(monkeypatch, capsys):
+    monkeypatch.setattr(
+        questions, "measure", lambda _: iter([Figure("toy", "all: |slope - 1|", 0.2, questions.SLOPE)])
+    )
+    assert questions.main(["--check", "--study", "one-or-seven", "--threads", "1"]) == 1
+    assert "falls short" in capsys.readouterr().out

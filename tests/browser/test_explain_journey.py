@@ -111,7 +111,7 @@ def test_a_lasso_is_a_choice_and_a_row_opens(page):
 
 
 def test_a_lasso_on_the_map_is_a_choice_too(page):
-    opened = page("/?study=one-or-seven&plane=1")
+    opened = page("/?study=one-or-seven&chart=map")
     chart = opened.locator(".st-key-plane .js-plotly-plot")
     chart.scroll_into_view_if_needed()
     opened.locator(".st-key-plane").hover()

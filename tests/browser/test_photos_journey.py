@@ -23,8 +23,14 @@ def test_photographs_from_the_menu_to_the_pixels(page, theme):
     cards = opened.locator(".st-key-tests button")
     click(opened, cards.last, lambda: "test" in query(opened))
     click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
-    settle(opened, lambda: chart(opened, "pixels").count() == 1)
-    assert opened.locator(".st-key-opacity").get_by_role("slider").count() == 1
+    inspector = opened.locator(".st-key-compared")
+    settle(opened, lambda: inspector.locator(".frame").count() == 2)
+    click(opened, opened.locator(".st-key-map label").first, lambda: query(opened).get("map") == ["1"])
+    settle(opened, lambda: inspector.locator("img[src^='data:image/png']").count() == 2)
+    assert inspector.get_by_label("Map").is_visible()
+    inspector.get_by_role("button", name="Overlay").click()
+    assert inspector.get_by_label("Second").is_visible()
+    inspector.get_by_role("button", name="Side by side").click()
     shot(opened, f"{theme}-photos")
 
 

@@ -201,6 +201,14 @@ def test_a_whole_class_is_not_taken_out(study):
         target_edits.retrain(study, target, Edit.removal((study.data.train.y == 0).nonzero()[:, 0]))
 
 
+def test_another_question_has_another_key(study):
+    asked = [targets.ask(study, *one) for one in ASKED]
+    asked += [targets.ask(study, "class=b", "gap=class=a"), targets.ask(study, "ids=902", "margin=a,b")]
+    own = [questions.Question(study.data.test.x[at], 0) for at in (0, 1)]
+    asked += [targets.of_question(study, one) for one in own]
+    assert len({any_question.run.key(study, one) for one in asked}) == len(asked)
+
+
 # --------------------------------------------------------------------------------------- sets and their names
 
 

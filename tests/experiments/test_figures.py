@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core.engines import SolverSettings
@@ -13,8 +14,10 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.flip_curve import FlipCurve
 from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.take_out import TakeOut
+from influence_core.experiments.targets import Target
 from influence_core.experiments.what_if import Calibration
 from influence_core.figures.anatomy import GREEN, RED, anatomy
+from influence_core.figures.causes import cause_bars
 from influence_core.figures.confusion import confusion
 from influence_core.figures.explain import SAMPLE, TOP, influence_against_distance, probabilities
 from influence_core.figures.flip import flip_curve
@@ -85,6 +88,11 @@ def giving_way():
     return FlipCurve(np.array([0, 5, 10]), np.array([2.0, 0.7, -0.1]), np.full(3, 1e-4), probabilities)
 
 
+def asked() -> Target:
+    x, y = torch.zeros(2, 3), torch.tensor([0, 1])
+    return Target("loss", (), x, y, torch.full((2,), 0.5), "the mean loss of two")
+
+
 FIGURES = {
     "probabilities": lambda: probabilities(SOME),
     "influence against distance": lambda: influence_against_distance(SOME, 5_003, [5_000, 5_006]),
@@ -92,6 +100,7 @@ FIGURES = {
     "anatomy as in the paper": lambda: anatomy(pieces(2_000), paper=True),
     "confusion": lambda: confusion(np.eye(3, dtype=int), NAMES),
     "before and after": lambda: before_and_after(taken_out(), NAMES, 1),
+    "causes": lambda: cause_bars(asked(), ("<b>one", "two"), np.array([0.02, -0.3]), (None, -0.28)),
     "calibration": lambda: calibration(groups()),
     "flip curve": lambda: flip_curve(giving_way(), NAMES, 1, 2),
     "calibration of nothing": lambda: calibration(groups((0.0, 0.0), (0.0, 0.0))),
@@ -133,6 +142,17 @@ def test_every_point_carries_its_training_id_in_a_list(name):
         assert len(trace.customdata) == len(trace.x)
         for one in trace.customdata:
             assert type(one) in (list, tuple) and len(one) == 1 and type(one[0]) is int
+
+
+# --------------------------------------------------------------------------------------------------- causes
+
+
+def test_a_group_that_lowers_a_loss_is_blue_and_its_truth_a_diamond():
+    bar, truth = FIGURES["causes"]().data
+    assert list(bar.marker.color) == [HARMFUL.both, HELPFUL.both]
+    assert list(truth.y) == [1]
+    assert_allclose(truth.x, [-0.28])
+    assert bar.hovertext[0] == "&lt;b&gt;one: +0.0200 nats"
 
 
 # -------------------------------------------------------------------------------------------- probabilities

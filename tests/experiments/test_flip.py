@@ -7,7 +7,7 @@ import torch
 from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import flip, flip_curve
+from influence_core.experiments import flip, flip_curve, flip_sizes
 from influence_core.experiments.flip_set import table
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
@@ -159,7 +159,6 @@ def test_an_answer_that_nothing_flips_is_said_to_stand():
 def test_the_experiment_tells_ids_and_what_is_proven(tmp_path):
     toy = linear("softmax", n=90)
     study = linear_study(toy)
-    study.spec.__dict__["model"] = "softmax"
     context = Context(Store(tmp_path), engines=Engines(1))
     x = study.data.test.x[0]
     found = flip.run(study, x, context=context)
@@ -183,6 +182,21 @@ def test_the_experiment_tells_ids_and_what_is_proven(tmp_path):
         np.testing.assert_allclose(probabilities, np.exp(f) / np.exp(f).sum(), atol=2e-3)
     rows = table(found, toy.y[found.ids - 500], study.data.class_names)
     assert rows["training_id"].tolist() == found.ids.tolist() and "new_label" not in rows
+
+
+def test_answers_are_sorted_by_how_few_they_hang_on(tmp_path):
+    study = linear_study(linear("logistic", n=90))
+    context = Context(Store(tmp_path), engines=Engines(1))
+    ids = study.data.test.ids.tolist()
+    found = flip_sizes.run(study, ids, context=context)
+    assert sorted(found.test_ids.tolist()) == ids and found.n == 90
+    assert (np.diff(found.sizes[found.found]) >= 0).all() and found.found[: found.found.sum()].all()
+    for one, size in zip(found.test_ids, found.sizes, strict=True):
+        alone = flip.run(study, study.data.test.x[study.data.test.position(int(one))], context=context)
+        assert alone.from_store and alone.size == size
+    rows = flip_sizes.table(found, study.data.class_names)
+    assert rows["test_id"].tolist() == found.test_ids.tolist()
+    assert rows["would_say"][0] == study.data.class_names[found.says[0]]
 
 
 def test_a_network_gets_a_forecast_and_one_retraining():

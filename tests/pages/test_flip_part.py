@@ -58,3 +58,5 @@ def test_a_question_that_another_overtakes_is_left(unasked, one_or_seven):
     assert begun and later and not begun & later
     assert not begun & set(at.session_state["_watched_jobs"])
     until(at, lambda at: "Without **" in said(at))
+    for job in at.session_state["_watched_jobs"].values():  # none may still be at work when the tests end
+        job.wait(PATIENCE)

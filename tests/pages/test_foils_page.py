@@ -5,7 +5,7 @@ from tests.visits import cards, charts, said, visit
 
 
 def test_a_ranking_is_shown_beside_how_often_each_names_the_same(one_or_seven):
-    at = visit("one-or-seven", test="5040", foil="cosine", chart="foils")
+    at = visit("one-or-seven", test="5040", chart="foils", foil="cosine")
     found = foils.run(one_or_seven, explain.run(one_or_seven, questions.ask(one_or_seven, 5040)))
     ids = one_or_seven.data.train.ids.numpy()[found.top("cosine", 6)]
     assert [int(one["id"]) for one in cards(at)["foil_cards"]] == ids.tolist()

@@ -13,7 +13,7 @@ from tests.visits import cards, keys, press, said, visit
 
 
 def test_the_best_are_added_and_proven(one_or_seven):
-    at = visit("one-or-seven", test="5040", add="5", chart="missing")
+    at = visit("one-or-seven", test="5040", chart="missing", add="5")
     question = questions.ask_truth(one_or_seven, 5040)
     pool = pools.held_out(one_or_seven, question)
     found = additions.run(one_or_seven, question, pool)
@@ -30,7 +30,7 @@ def test_nothing_is_computed_while_it_is_folded():
 
 
 def test_a_thinned_study_is_offered_what_it_lacks():
-    at = visit("diabetes-thinned", pool="diabetes", add="1", chart="missing")
+    at = visit("diabetes-thinned", pool="diabetes", chart="missing", add="1")
     assert "What “Diabetes patients, logistic regression” has besides" in at.radio(key="pool").options
     assert "training rows of “Diabetes patients, logistic regression”" in said(at)
 

@@ -57,7 +57,7 @@ def _rule(params: ExplainParams, explanation: Explanation) -> None:
     words.caption(f"{rule(explanation, params.unit)} Click to open, tick to take out.")
     with unit:
         write = {True: UNIT, False: ""}.__getitem__
-        bound(st.toggle, "unit", params.unit == UNIT, "loss, nats", write=write)
+        bound(st.toggle, "unit", params.unit == UNIT, "nats", write=write)
 
 
 def _card(study: Study, explanation: Explanation, at: int, tone: str, unit: str) -> Picture:

@@ -64,7 +64,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
 
 def _choose_label(study: Study, params: ExplainParams, explanation: Explanation) -> int | None:
     """The label it is to say; ``None`` for any other."""
-    names = escaped(study.data.class_names)
+    names = study.data.class_names
     titles = {"": "anything else"}
     titles |= {str(at): name for at, name in enumerate(names) if at != explanation.predicted_label}
     chosen = choice("to", params.to, "For it to say", titles, widget=st.selectbox)

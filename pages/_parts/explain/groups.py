@@ -17,11 +17,9 @@ from pages._shell.own_params import ExplainParams
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """Three to seven groups, each with its forecast and its truth on request."""
-    with st.container(border=True, key="groups"):
-        st.header("Groups that explain")
-        target = targets.of_question(study, explanation.question)
-        groups.show(Asked(study, target, any_question.of_explanation(explanation)), params.cause)
-        _ask_more(study, view, explanation)
+    target = targets.of_question(study, explanation.question)
+    groups.show(Asked(study, target, any_question.of_explanation(explanation)), params.cause)
+    _ask_more(study, view, explanation)
 
 
 def _ask_more(study: Study, view: View, explanation: Explanation) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from influence_core.experiments import additions
 from influence_core.experiments import foils as other_rankings
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study, StudySpec
+from influence_core.studies import Study
 from pages._common import table
 from pages._parts.explain import charts, flip, foils, groups, missing, plane
 from pages._shell.address import View
@@ -35,22 +35,23 @@ class Panel:
     supports: Callable[[Study, Explanation], bool] = lambda study, explanation: True
 
 
-def _can(supports: Callable[[StudySpec], str | None]) -> Callable[[Study, Explanation], bool]:
-    """Whether a study can be asked what an experiment asks."""
-    return lambda study, explanation: supports(study.spec) is None
-
-
 PANELS: dict[str, Panel] = {
     "groups": Panel("Groups", groups.show),
+    "flip": Panel("What flips it", flip.show),
     "distance": Panel("Influence against distance", charts.distance),
     "map": Panel("Map", plane.show),
     "table": Panel("Table", table.panel),
+    "missing": Panel(
+        "What is missing", missing.show, lambda study, _: additions.supports(study.spec) is None
+    ),
+    "foils": Panel(
+        "Other rankings", foils.show, lambda study, _: other_rankings.supports(study.spec) is None
+    ),
     "anatomy": Panel("Anatomy", charts.anatomy),
-    "flip": Panel("What flips it", flip.show),
-    "foils": Panel("Other rankings", foils.show, _can(other_rankings.supports)),
-    "missing": Panel("What is missing?", missing.show, _can(additions.supports)),
 }
 """In the order of the control, by what the address's ``chart`` calls them."""
+OPENING = "distance"
+"""Open where the address names none that there is."""
 ALSO = {"best": "distance"}
 """Other words of ``chart``, and the panel that each of them opens."""
 
@@ -61,5 +62,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     titles = {name: panel.title for name, panel in offered.items()}
     with st.container(key="panels"):
         label = f"All {explanation.examples}"
-        shown = choice("chart", ALSO.get(view.chart, view.chart), label, titles, label_visibility="collapsed")
+        asked = ALSO.get(view.chart, view.chart)
+        known = asked if asked in offered else OPENING
+        shown = choice("chart", known, label, titles, label_visibility="collapsed")
         offered[shown].show(study, view, params, explanation)
