@@ -4,7 +4,7 @@ import pytest
 
 from influence_core.experiments import flip
 from pages._parts.explain.flip import PICTURES
-from tests.visits import address, cards, charts, keys, press, said, settle, until, visit
+from tests.visits import PATIENCE, address, cards, charts, keys, press, said, settle, until, visit
 
 STUDY, TEST = "one-or-seven", "5040"
 
