@@ -10,7 +10,7 @@ from influence_core.experiments import all_left_out, corrected, hardest
 from influence_core.experiments.all_left_out import Estimate
 from influence_core.store import Store
 from pages._shell import proving, results
-from tests.visits import keys, press, said, settle, visit
+from tests.visits import keys, press, said, settle, visit_page
 
 ANSWER = {"test": "5040"}
 
@@ -25,6 +25,11 @@ def server(tmp_path, monkeypatch):
 
 
 PROVEN = ":green-badge[:material/verified: Proven]"
+
+
+def visit(**query):
+    """A page whose cards name their number."""
+    return visit_page("what_if", **query)
 
 
 def until(at, seen):
