@@ -57,7 +57,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
     assert wait_until(lambda: title(opened) != by_model)
     assert "speak for" in title(opened)
     shot(opened, f"{theme}-4-true-label")
-    click(opened, opened.get_by_text("the model's answer:"), lambda: "ask" not in query(opened))
+    click(opened, opened.get_by_text("its answer:"), lambda: "ask" not in query(opened))
     assert wait_until(lambda: title(opened) == by_model), before
 
     strongest = opened.locator(".st-key-side_harmful button").first.get_attribute("aria-label").split(",")[0]
