@@ -117,6 +117,12 @@ def cards(at: AppTest) -> dict[str, list[dict]]:
     return {one.key: json.loads(one.proto.json)["pictures"] for one in at.get("bidi_component")}
 
 
+def compared(at: AppTest) -> list[dict]:
+    """The pictures that lie side by side."""
+    found = [json.loads(one.proto.json) for one in at.get("bidi_component") if one.key == "compared"]
+    return found[0]["pictures"] if found else []
+
+
 def address(at: AppTest) -> dict[str, str]:
     """The query parameters."""
     return {name: value[0] if isinstance(value, list) else value for name, value in at.query_params.items()}

@@ -145,9 +145,9 @@ def run(study: Study, question: Question, pool: Pool, *, context: Context = ALON
         size = np.sqrt((sure * every.square().cpu().numpy()).sum(1))
         return Additions(pool.ids.numpy(), np.full(len(x), -1), size, blank, blank.copy(), sure.max(1))
     y = pool.y.to(o.y)
-    first = -o.gradient_products(study.theta, x, y, s) / o.n
+    first = -o.gradient_products(study.theta, x, y, s) * o.unit
     at = first.argsort(stable=True)[:SHARPENED]
-    added = LinearObjective(x[at], y[at], o.loss, o.l2, o.weights.new_full((len(at),), -1 / o.n))
+    added = LinearObjective(x[at], y[at], o.loss, o.l2, o.weights.new_full((len(at),), -o.unit))
     blocks = leverage_blocks(added, inverse, None, context.part(0.6, 1.0).progress)
     moves = o.weighted_products(x[at], left_out_pulls(added, study.theta, blocks), solved)
     effects, loss, probability = effects_of(study, question, moves.cpu().numpy()), blank, blank.copy()
@@ -211,8 +211,9 @@ def grow(study: Study, pool: Pool, positions: Sequence[int]) -> tuple[LinearObje
         x=torch.cat([o.x, x]),
         y=torch.cat([o.y, y]),
         weights=torch.cat([o.weights, o.weights.new_zeros(len(at))]),
+        whole=o.unit,
     )
-    return grown, Edit(torch.arange(o.n, grown.n), weight=grown.n / o.n)
+    return grown, Edit(torch.arange(o.n, grown.n), weight=1.0)
 
 
 def table(study: Study, found: Additions) -> dict[str, Any]:
@@ -238,7 +239,7 @@ def table(study: Study, found: Additions) -> dict[str, Any]:
 def _first_order(o: LinearObjective, theta: Tensor, x: Tensor, s: Tensor, label: int) -> Tensor:
     """``-s . grad l / n (m,)`` if every candidate bore one label."""
     y = torch.full((len(x),), label, dtype=o.y.dtype, device=o.y.device)
-    return -o.gradient_products(theta, x, y, s) / o.n
+    return -o.gradient_products(theta, x, y, s) * o.unit
 
 
 def _jacobian(o: LinearObjective, x: Tensor) -> Tensor:

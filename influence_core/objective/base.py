@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import torch
@@ -40,6 +40,7 @@ class Objective(ABC):
         loss: The loss of the outputs.
         l2: The trained penalty: ``()`` or ``(p,)``.
         weights: ``(n,)``; ``1/n`` each where none are given.
+        whole: The weight of a whole example where that is not ``1/n``: of a training set that lacks some; else 0.
     """
 
     x: Tensor
@@ -47,11 +48,17 @@ class Objective(ABC):
     loss: Loss
     l2: Tensor
     weights: Tensor
+    whole: float = field(default=0.0, kw_only=True)
 
     @property
     def n(self) -> int:
         """Number of training examples, left-out ones included."""
         return len(self.x)
+
+    @property
+    def unit(self) -> float:
+        """The weight of a whole example: ``1/n`` unless said otherwise."""
+        return self.whole or 1 / self.n
 
     @property
     @abstractmethod
@@ -125,11 +132,11 @@ class Objective(ABC):
         return replace(self, x=self.x[indices], y=self.y[indices], weights=self.weights[indices] * scale)
 
     def reweighted(self, indices: Sequence[int] | Tensor, weight: float) -> Self:
-        """The objective with ``w_i`` times ``weight`` for the examples ``indices``; raise ``DataError`` if it is negative."""
+        """The objective with ``w_i = weight * unit`` for the examples ``indices``; raise ``DataError`` if it is negative."""
         if not weight >= 0:
             raise DataError(f"A weight must be at least 0 (0 takes the examples out), but is {weight}.")
         weights = self.weights.clone()
-        weights[self.positions(indices)] *= weight
+        weights[self.positions(indices)] = weight * self.unit
         return replace(self, weights=weights)
 
     def without(self, indices: Sequence[int] | Tensor) -> Self:

@@ -16,13 +16,13 @@ AnObjective = TypeVar("AnObjective", bound=Objective)
 
 @dataclass(frozen=True, eq=False)
 class Edit:
-    """The examples at ``positions (m,)`` become ``(x, y)`` with ``weight`` times their own; ``None`` leaves a part as it is.
+    """The examples at ``positions (m,)`` become ``(x, y)`` with ``weight`` units each; ``None`` leaves a part as it is.
 
     Attributes:
         positions: ``(m,)`` training positions, each once.
         x: ``(m, d)`` new inputs.
         y: ``(m,)`` new labels.
-        weight: In multiples of their present one, ``1/n`` unless said otherwise: 0 takes the examples out.
+        weight: 0 takes the examples out, 1 is a whole example's, ``objective.unit``: ``1/n`` unless said otherwise.
 
     Raises:
         ShapeError: If there is no position, one comes twice, or ``x`` or ``y`` has another number of rows.
@@ -83,7 +83,9 @@ class Edit:
     def weights(self, objective: Objective) -> tuple[Tensor, Tensor]:
         """Weights ``(m,)`` of the examples before and after the edit."""
         before = objective.weights[objective.positions(self.positions)]
-        return before, before if self.weight is None else before * self.weight
+        return before, before if self.weight is None else torch.full_like(
+            before, self.weight * objective.unit
+        )
 
     def gradient_change(self, objective: Objective, theta: Tensor) -> Tensor:
         """``grad R_edited - grad R`` at ``theta``, ``(p,)``: exact, because only the edited examples differ."""

@@ -126,7 +126,7 @@ class Following:
         """What puts one edited example back."""
         at = torch.tensor([position])
         if self.labels is None:
-            return Edit(at, weight=float(self.unedited.weights[position]) * self.unedited.n)
+            return Edit(at, weight=float(self.unedited.weights[position]) / self.unedited.unit)
         return Edit.relabel(at, self.unedited.y[at.to(self.unedited.y.device)].cpu())
 
     def pulls(self, refinements: int = 0) -> Tensor:

@@ -101,7 +101,8 @@ def _open_version(
     before = open_study(spec.unchanged, store, folder, device, part(progress, 0.0, 0.5), afresh)
     examples, multiples = changes.apply(before.data, spec.changes)
     built, _ = FAMILIES[spec.model].build(examples, spec.l2, spec.seed, device)
-    objective = replace(built, weights=multiples.to(built.weights) / before.objective.n)
+    unit = before.objective.unit
+    objective = replace(built, weights=multiples.to(built.weights) * unit, whole=unit)
 
     def train() -> Trained:
         share = part(progress, 0.5, 1.0)

@@ -19,7 +19,7 @@ from tests.data.test_archives import ATTACKS, RawName, packed, packed_entries, p
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
-from tests.visits import address, keys, owner, press, said, settle, title, turn_to, visit_page
+from tests.visits import address, compared, keys, owner, press, said, settle, title, turn_to, visit_page
 
 PAGE = "build"
 
@@ -112,7 +112,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
     opened = visit_page("explain", kept.name, open="0")
-    assert "cats/0.png" in said(opened)
+    assert "cats/0.png" in str(compared(opened))
     press(turn_to(explained, PAGE), f"remove_{kept.name}")
     assert built() == ()
     assert "None yet." in said(explained) and "study" not in address(explained)
@@ -144,7 +144,7 @@ def test_idx_files_in_a_zip_are_trained_on_and_explained_by_their_pixels(uploade
     at.selectbox(key="build_backbone").set_value("")
     train(at)
     (kept,) = built()
-    assert "train-images-idx3-ubyte/7" in said(visit_page("explain", kept.name, open="7"))
+    assert "train-images-idx3-ubyte/7" in str(compared(visit_page("explain", kept.name, open="7")))
 
 
 def test_how_pictures_were_read_is_said_to_the_letter(uploaded):
@@ -445,7 +445,7 @@ def test_a_data_set_of_torchvision_is_read_out_of_the_data_folder(folder, monkey
     assert "from torchvision's FashionMNIST" in said(at)
     drawn = own.load(own.PHOTOS, "torchvision:FashionMNIST", results.get_store(), str(folder), most=(80, 30))
     one = int(drawn.train.ids[3])
-    assert f"train/{one}" in said(visit_page("explain", kept.name, open=str(one)))
+    assert f"train/{one}" in str(compared(visit_page("explain", kept.name, open=str(one))))
 
 
 def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, monkeypatch):
@@ -467,7 +467,7 @@ def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, mon
 
 def test_a_link_to_a_data_set_of_torchvision_offers_it(folder):
     at = visit_page("explain", "torchvision:KMNIST")
-    assert title(at) == "KMNIST is not on this machine" and "download_torchvision:KMNIST" in keys(at)
+    assert at.header[0].value == "KMNIST is not on this machine" and "download_torchvision:KMNIST" in keys(at)
     assert "no data set “nothing” of torchvision" in said(visit_page("explain", "torchvision:nothing"))
 
 

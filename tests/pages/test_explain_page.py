@@ -21,7 +21,7 @@ from pages._common import pictures
 from pages._parts.explain import panels
 from pages._shell import downloads, page
 from pages._shell.address import View
-from tests.visits import address, cards, charts, keys, metrics, press, said, settle, title, visit
+from tests.visits import address, cards, charts, compared, keys, metrics, press, said, settle, title, visit
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,12 +62,6 @@ def answer(study, known):
 
 def at_mistake(answer, **query) -> AppTest:
     return visit(test=str(answer.test_id), **query)
-
-
-def compared(at) -> list[dict]:
-    """The pictures that lie side by side."""
-    found = [json.loads(one.proto.json) for one in at.get("bidi_component") if one.key == "compared"]
-    return found[0]["pictures"] if found else []
 
 
 def pair(answer) -> list[str]:

@@ -50,7 +50,7 @@ SLOW = ("domain_mismatch", "wrong_labels", "solver_comparison", "smooth_hinge", 
 EVERY_PAGE = [*QUERIES, *(row.name for row in catalogue.PAGES if row.name not in QUERIES)]
 
 
-SILENT = ("two_models", "smooth_hinge", "solver_comparison", "poison", "build", "guide")
+SILENT = ("paper", "two_models", "smooth_hinge", "solver_comparison", "poison", "build", "guide")
 """They name nothing of a table."""
 
 
