@@ -380,6 +380,7 @@ def test_a_wrong_number_and_a_contradicted_claim_are_counted(monkeypatch, one_or
     assert float(without.risk_gradient(refit).norm()) < 1e-9
 
 
+@pytest.mark.slow
 def test_a_network_whose_answer_is_believed_falls_short(monkeypatch):
     study = network_study()
     found = list(verdicts.measure_network(study, 2))

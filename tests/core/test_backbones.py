@@ -62,7 +62,11 @@ def test_gradients_reach_the_pixels(packaged):
 
 @pytest.mark.parametrize(
     ("name", "side", "width"),
-    [("inception_v3", 299, 2048), ("resnet18", 224, 512), ("mobilenet_v3_small", 224, 1024)],
+    [
+        pytest.param("inception_v3", 299, 2048, marks=pytest.mark.slow),
+        ("resnet18", 224, 512),
+        ("mobilenet_v3_small", 224, 1024),
+    ],
 )
 def test_torchvision_classifiers_run_with_random_weights(name, side, width):
     backbone = backbones.build(name, random_seed=0)
@@ -75,12 +79,13 @@ def test_torchvision_classifiers_run_with_random_weights(name, side, width):
     assert_close(again, found[:1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_1", "vit_b_16"])
+@pytest.mark.parametrize("name", ["squeezenet1_1", pytest.param("vit_b_16", marks=pytest.mark.slow)])
 def test_maps_are_averaged_and_a_transformer_gets_its_own_side(name):
     backbone = backbones.build(name, random_seed=0)
     assert (backbone.side, backbone.width) == (224, {"squeezenet1_1": 512, "vit_b_16": 768}[name])
 
 
+@pytest.mark.slow
 def test_inceptions_weights_see_brightness_from_minus_one_to_one(tmp_path):
     """As they were trained: torchvision turns its usual scale into that one inside the network."""
     models = import_torchvision().models
@@ -105,7 +110,9 @@ def test_every_classifier_of_torchvision_says_where_its_weights_are_and_how_larg
         assert 1 < backbones.download_size(name) < 3_000
 
 
-@pytest.mark.parametrize("name", ["inception_v3", "resnet18", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("inception_v3", marks=pytest.mark.slow), "resnet18", "mobilenet_v3_small"]
+)
 def test_the_whole_way_from_a_folder_to_an_explanation(name, tmp_path):
     """Random weights in a file, features, a head, and what each picture did to an answer, held against a dense solve."""
     folder = fill(tmp_path / "pets", {"cats": 9, "dogs": 8})

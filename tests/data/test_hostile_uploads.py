@@ -17,10 +17,10 @@ import pytest
 import torch
 
 from influence_core.data.brought import own, picture_uploads, uploads
-from influence_core.data.brought.tables import MAX_CLASSES, Choices, label_counts
+from influence_core.data.brought.tables import MAX_CLASSES, Choices
 from influence_core.data.readers.columns import LEFT_OUT, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, read
-from influence_core.data.readers.labels import look_alike
+from influence_core.data.readers.labels import label_counts, look_alike
 from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
 from influence_core.errors import DataError, InfluenceError

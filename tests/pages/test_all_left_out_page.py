@@ -148,6 +148,7 @@ def test_where_all_are_too_dear_a_few_are_suggested(answer, monkeypatch):
     assert not charts(at)
 
 
+@pytest.mark.slow
 def test_a_network_offers_no_table():
     at = visit_page("leave_one_out", study="digits-network", k="5", retrain="all")
     assert "leave_out" in keys(at)

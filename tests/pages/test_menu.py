@@ -8,7 +8,7 @@ from pages._shell.catalogue import PAGES
 from tests.visits import said, title, visit, visit_page
 
 GROUPS = {
-    "Understand": ["Explain", "Compare"],
+    "Understand": ["Explain", "Any question", "Compare"],
     "Check": ["Forecast and truth", "Solvers"],
     "Repair": ["Review", "What if", "Failing on a group"],
     "Risks": ["Poisoned pictures"],

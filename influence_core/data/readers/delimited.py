@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from influence_core.data.readers.encodings import Decoded, decode, says_itself
 from influence_core.data.readers.layout import MAX_COLUMNS, SEPARATORS, Layout, find_layout, rows_of
+from influence_core.data.readers.other_files import refuse_others
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ MAX_CELLS = 4 * 10**6
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 _QUOTED = re.compile(r"'[^']*'")
 _RULE = re.compile(r":?[-=]{2,}:?")
-_OTHERS = {
-    b"[{": "JSON",
-    b'{"': "JSON",
-    b"<table": "a web page",
-    b"<html": "a web page",
-    b"<!doc": "a web page",
-    b"<?xml": "XML",
-}
-"""How files begin that are no separated values, and what they are."""
 PREVIEWED, LONGEST_PREVIEW = 20_000, 60
 """Bytes that are read for a preview, and its characters."""
 
@@ -157,11 +149,7 @@ def _check_lines(lines: int) -> None:
 
 def _decode(content: bytes, encoding: str) -> Decoded:
     """The file as text."""
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise DataError("This is a workbook or an archive, not a CSV file. Save the sheet as “CSV UTF-8”.")
-    start = b"".join(content[:LONGEST_PREVIEW].removeprefix(b"\xef\xbb\xbf").lower().split())
-    if other := next((what for sign, what in _OTHERS.items() if start.startswith(sign)), ""):
-        raise DataError(f"This is {other}, not a CSV file. Save the table as “CSV UTF-8”.")
+    refuse_others(content)
     filled_up = content.rstrip(b"\x1a\0")
     return decode(
         content if b"\0" in filled_up else filled_up, encoding
