@@ -46,7 +46,6 @@ QUERIES = {
     "review": {"review": "mine"},
 }
 """Opened so that as much as can be is shown; the other pages as they come."""
-SLOW = ("domain_mismatch", "wrong_labels", "solver_comparison", "smooth_hinge", "poison", "leave_one_out#all")
 EVERY_PAGE = [*QUERIES, *(row.name for row in catalogue.PAGES if row.name not in QUERIES)]
 
 
