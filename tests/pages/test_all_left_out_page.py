@@ -15,7 +15,7 @@ from pages._parts.leave_one_out import all_or_few, every
 from pages._parts.leave_one_out.every import CARDS
 from pages._shell import proving
 from tests.problems import ready
-from tests.visits import address, cards, charts, keys, press, said, settle, title, visit_page
+from tests.visits import address, cards, charts, keys, press, said, settle, title, until, visit_page
 
 
 @pytest.fixture(autouse=True)
@@ -136,7 +136,7 @@ def test_what_is_made_beside_the_page_is_shown_by_itself(answer, monkeypatch):
         time.sleep(0.1)
         at = settle(at)
     assert set(charts(at)) == {"influence_truth", "corrected_truth"}
-    assert ":green-badge[:material/verified: Proven]" in said(at)
+    until(at, lambda at: ":green-badge[:material/verified: Proven]" in said(at))
 
 
 def test_where_all_are_too_dear_a_few_are_suggested(answer, monkeypatch):
