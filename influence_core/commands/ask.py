@@ -131,7 +131,7 @@ def table(study: Study, found: TargetEffects) -> dict[str, Any]:
 
 def _question_json(study: Study, target: Target, found: TargetEffects) -> dict[str, Any]:
     return {
-        "study": study.spec.name,
+        "study": study.spec.address,
         "asked": target.words,
         "quantity": target.kind,
         "value": found.before,

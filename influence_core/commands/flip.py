@@ -60,7 +60,7 @@ def _wanted(study: Study, name: str | None) -> int | None:
 def _as_json(study: Study, chosen: int, found: FlipSet) -> dict[str, Any]:
     names = study.data.class_names
     return {
-        "study": study.spec.name,
+        "study": study.spec.address,
         "data": study.data.title,
         "test_id": chosen,
         "said": names[found.said],

@@ -91,7 +91,7 @@ def _as_json(
             key: one.tolist() if isinstance(one, np.ndarray) else one for key, one in asdict(added).items()
         }
     return {
-        "study": study.spec.name,
+        "study": study.spec.address,
         "test_id": test,
         "label": name,
         "pool": pool,

@@ -73,9 +73,9 @@ class Interval:
 
     @property
     def first_sure(self) -> bool:
-        """Whether the first stays ahead of the second whatever both come out as."""
+        """Whether the first stays ahead of all others whatever they come out as."""
         sizes = np.sort(np.abs(np.stack([self.low, self.high])), axis=0)
-        return self.signs_sure and len(self.positions) > 1 and bool(sizes[0, 0] > sizes[1, 1])
+        return self.signs_sure and len(self.positions) > 1 and bool(sizes[0, 0] > sizes[1, 1:].max())
 
 
 @dataclass(frozen=True)

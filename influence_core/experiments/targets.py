@@ -178,8 +178,12 @@ def ask(study: Study, over: str, quantity: str = "loss") -> Target:
 
 
 def _gap(study: Study, one: TestSet, other: TestSet) -> Target:
-    test = study.data.test.take([*one.positions.tolist(), *other.positions.tolist()])
-    weights = torch.cat([_mean(len(one.positions)), -_mean(len(other.positions))])
+    at, back = np.unique(np.concatenate([one.positions, other.positions]), return_inverse=True)
+    means = torch.cat([_mean(len(one.positions)), -_mean(len(other.positions))])
+    weights = torch.zeros(len(at), dtype=means.dtype).index_add(
+        0, torch.as_tensor(back), means
+    )  # sets may overlap
+    test = study.data.test.take(at.tolist())
     words = f"the gap in mean loss: {one.words}, less {other.words}"
     return Target("gap", (), test.x, test.y, weights, words, tuple(test.ids.tolist()))
 

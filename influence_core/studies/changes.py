@@ -66,13 +66,17 @@ class Change:
             )
         if (self.weight is not None) != (self.kind == "reweight"):
             raise DataError(f"A weight belongs to “reweight” alone, and to that always: {self.kind}.")
+        if self.example < 0:
+            raise DataError(f"There is no example {self.example}: they are counted from 0.")
         if self.weight is not None and not (math.isfinite(self.weight) and 0 <= self.weight <= HEAVIEST):
             raise DataError(f"A weight must be between 0 and {HEAVIEST:g}, but is {self.weight:g}.")
+        if self.weight is not None:
+            object.__setattr__(self, "weight", round(self.weight, 9))  # as many digits as its address has
 
     def __str__(self) -> str:
         """As it stands in an address and on the command line; ``parse`` reads it."""
         letter = next(one for one, kind in _LETTERS.items() if kind == self.kind)
-        value = self.label if self.weight is None else f"{self.weight:.9g}"
+        value = self.label if self.weight is None else f"{self.weight:.9f}".rstrip("0").rstrip(".")
         return f"{letter}{self.example}" + ("" if value is None else f"={value}")
 
 
@@ -134,7 +138,7 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
         if one.label is not None and one.label >= classes:
             raise DataError(f"There is no label number {one.label}; they are 0 to {classes - 1}.")
         if one.kind == "add":
-            added.append((test.position(one.example), one.label))
+            added.append((test.position(one.example), int(one.label or 0)))
             continue
         at = train.position(one.example)
         if one.kind == "remove":
@@ -143,21 +147,22 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
             y[at] = one.label
         elif one.weight is not None:
             multiples[at] = one.weight
-    changed = Examples(train.x, y, train.ids).take(kept.nonzero()[:, 0]) if kept.any() else None
-    if changed is None or len(changed.y.unique()) < len(train.y.unique()):
+    rows = torch.tensor([at for at, _ in added], dtype=torch.long)
+    grown = (
+        Examples(
+            torch.cat([train.x[kept], test.x[rows]]),
+            torch.cat([y[kept], torch.tensor([label for _, label in added], dtype=y.dtype)]),
+            torch.cat([train.ids[kept], test.ids[rows]]),
+        )
+        if kept.any() or added
+        else None
+    )
+    weights = torch.cat([multiples[kept], torch.ones(len(rows), dtype=torch.float64)])
+    if grown is None or not set(train.y.tolist()) <= set(grown.y[weights > 0].tolist()):
         raise DataError("A class would be left without training examples; keep at least one of each.")
-    multiples = multiples[kept]
-    if not added:
-        return replace(examples, train=changed), multiples
-    rows, labels = (torch.tensor(column) for column in zip(*added, strict=True))
     left = torch.ones(len(test), dtype=torch.bool)
     left[rows] = False
     if not left.any():
         raise DataError("No test example would be left; add fewer of them.")
-    grown = Examples(
-        torch.cat([changed.x, test.x[rows]]),
-        torch.cat([changed.y, labels]),
-        torch.cat([changed.ids, test.ids[rows]]),
-    )
-    weights = torch.cat([multiples, torch.ones(len(rows), dtype=torch.float64)])
-    return replace(examples, train=grown, test=test.take(left.nonzero()[:, 0])), weights
+    kept_test = test if not added else test.take(left.nonzero()[:, 0])
+    return replace(examples, train=grown, test=kept_test), weights

@@ -108,7 +108,7 @@ def _open_version(
         share = part(progress, 0.5, 1.0)
         return minimise(objective, before.theta, spec.gradient_norm, max_steps=LONGEST_FINISH, progress=share)
 
-    return _trained(spec, examples, objective, train, store, folder, afresh)
+    return _trained(spec, examples, objective, train, _near(spec, store), folder, afresh)
 
 
 def _trained(

@@ -179,6 +179,27 @@ def test_a_change_checks_itself(change):
         Change(example=7, **change)
 
 
+def test_a_weight_has_as_many_digits_as_its_address():
+    for weight in (1e-5, 0.00012345678912, 1 / 3, 10.0, 0.0):
+        made = Change("reweight", 5, weight=weight)
+        assert parse(str(made)) == (made,)
+    with pytest.raises(DataError, match="counted from 0"):
+        Change("remove", -3)
+
+
+def test_every_class_must_keep_an_example_that_weighs_something(base):
+    names, y = base.data.train.ids.tolist(), base.data.train.y.tolist()
+    of_class = [name for name, label in zip(names, y, strict=True) if label == 1]
+    emptied = [Change("remove", one) for one in of_class]
+    with pytest.raises(DataError, match="A class would be left"):
+        apply(base.data, [*emptied[1:], Change("relabel", of_class[0], label=2)])
+    with pytest.raises(DataError, match="A class would be left"):
+        apply(base.data, [*emptied[1:], Change("reweight", of_class[0], weight=0.0)])
+    added = Change("add", int(base.data.test.ids[0]), label=1)
+    data, weights = apply(base.data, [*emptied, added])
+    assert int((data.train.y == 1).sum()) == 1 and len(weights) == len(names) - len(of_class) + 1
+
+
 def test_the_last_change_of_an_example_counts():
     made = parse("r5,l3=1,r3,k5,w9=0.5,l3=2")
     assert settled(made) == parse("l3=2,w9=0.5")

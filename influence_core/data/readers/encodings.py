@@ -27,6 +27,7 @@ SURE = 2.0
 """More than any plausibility."""
 MOST_CONTROLS = 0.05
 """Of a text's characters may be control characters; none may be NUL."""
+_DIGITS = re.compile(rb"[0-9.]+")
 _BETWEEN_WORDS = re.compile(rb"[\s,;\"]+")
 """Bytes that are no part of a character, but in these:"""
 _OF_TWO = ("utf-16", "iso2022")
@@ -215,8 +216,9 @@ def _sample(pieces: Sequence[bytes]) -> list[bytes]:
 
 
 def _words(pieces: Sequence[bytes]) -> list[bytes]:
-    """Each word once: a label that stands in every row says no more than one."""
-    return list(dict.fromkeys(word for one in pieces for word in _BETWEEN_WORDS.split(one)))
+    """Each word once, whatever its digits: a label or a unit that stands in every row says no more than one."""
+    words = (word for one in pieces for word in _BETWEEN_WORDS.split(one))
+    return list({_DIGITS.sub(b"0", word): word for word in words}.values())
 
 
 def _first(pieces: Iterable[bytes]) -> list[bytes]:

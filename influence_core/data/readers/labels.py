@@ -129,7 +129,8 @@ def can_be_label(table: Table, column: Column) -> bool:
     if column.kind not in ("category", "text"):
         return False
     counts = label_counts(table, column.name)
-    kept = [count for one, count in counts.items() if one not in rare_labels(counts)]
+    rare = frozenset(rare_labels(counts))
+    kept = [count for one, count in counts.items() if one not in rare]
     return len(kept) >= 2 and sum(kept) >= FREQUENT * len(table.frame)
 
 

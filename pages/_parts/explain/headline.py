@@ -11,7 +11,7 @@ from influence_core.words import three_digits
 from pages._common.cards import name_of, says
 from pages._common.number import effect
 from pages._shell.address import View
-from pages._shell.escape import escape_markdown, escaped
+from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 
 
@@ -70,7 +70,7 @@ def _notices(study: Study) -> None:
     for notice in study.data.notices:
         st.caption(escape_markdown(notice))
     if study.data.worded:
-        doubts = (*study.data.warnings, study.predictions.no_signal(escaped(study.data.class_names)))
+        doubts = (*study.data.warnings, study.predictions.no_signal(study.data.class_names))
         for doubt in doubts:
             if doubt:
                 st.warning(escape_markdown(doubt))
