@@ -139,3 +139,13 @@ def test_a_label_in_every_row_says_no_more_than_one():
 
 def test_latin_9_can_be_chosen():
     assert encodings.decode("5 €".encode("iso8859_15"), "iso8859_15").text == "5 €"
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["Zürich;{n}’234.50;Genève", "Köln;€{n}2,50;groß"],
+    ids=["an apostrophe in amounts", "a currency before them"],
+)
+def test_signs_beside_ever_other_digits_do_not_outvote_the_letters(row):
+    text = "Ort;Umsatz;Art\n" + "\n".join(row.format(n=n) for n in range(1, 40))
+    assert encodings.decode(text.encode("cp1252"), "").text == text

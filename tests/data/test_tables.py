@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 import tracemalloc
 
 import numpy as np
@@ -12,8 +13,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from influence_core.data.brought import tables, uploads
 from influence_core.data.brought.tables import Choices, data_set, split
-from influence_core.data.readers import delimited
-from influence_core.data.readers.columns import survey
+from influence_core.data.readers import delimited, labels
+from influence_core.data.readers.columns import Column, survey
 from influence_core.data.readers.delimited import read, read_file
 from influence_core.data.readers.tables import CONSTANT, EMPTY, thin
 from influence_core.errors import DataError
@@ -438,3 +439,13 @@ def test_a_home_without_room_says_so(tmp_path):
     store = Store(tmp_path, limit_bytes=3_000)
     with pytest.raises(DataError, match="at most 0 MB of uploads"):
         uploads.keep(store, as_csv(rows(400)), LABEL, "a.csv")
+
+
+def test_a_column_of_ever_other_texts_is_soon_told_from_a_label():
+    counts = {f"review number {at}": 1 for at in range(40_000)}
+    before = time.process_time()
+    assert len(labels.rare_labels(counts)) == 40_000
+    lines = "\n".join(f"{at},review number {at},{'ab'[at % 2]}" for at in range(20_000))
+    table = read(f"x,review,y\n{lines}\n".encode())
+    assert not labels.can_be_label(table, Column("review", "text", 20_000, (), ()))
+    assert time.process_time() - before < 10, "once a label, and not once a pair of labels"

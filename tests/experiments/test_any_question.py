@@ -32,6 +32,7 @@ ASKED = [
     ("all", "margin=b,a"),
     ("all", "recall=a"),
     ("class=a", "gap=class=b"),
+    ("class=a", "gap=all"),
     ("ids=901", "margin=a,b"),
 ]
 
