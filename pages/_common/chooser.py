@@ -84,11 +84,12 @@ def _filter(
     )
     offered = titles.get(view.show, titles["wrong"])
     with st.popover(f":material/filter_list: {offered}{escape_markdown(kept)}"):
-        choice("show", view.show, f"Choose a test {study.data.kind}", titles)
-        choice("of", view.of, "True label", names, widget=st.selectbox)
-        choice("said", view.said, "The model says", names, widget=st.selectbox)
+        # keys of their own for each value: boxes in a closed popover would say later what they said when it was last open
+        choice("show", view.show, f"Choose a test {study.data.kind}", titles, key=f"show_{view.show}")
+        choice("of", view.of, "True label", names, widget=st.selectbox, key=f"of_{view.of}")
+        choice("said", view.said, "The model says", names, widget=st.selectbox, key=f"said_{view.said}")
         shown = "" if explanation.test_id is None else str(explanation.test_id)
-        bound(st.text_input, "test", shown, "Its number", key="test_id", write=str.strip)
+        bound(st.text_input, "test", shown, "Its number", key=f"test_id_{shown}", write=str.strip)
         if pages > 1:
             st.caption("Page of the strip")
             key = f"chooser_page_{page}"

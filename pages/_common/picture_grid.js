@@ -52,7 +52,7 @@ function words(card, picture) {
   for (const [tag, className, text] of texts) {
     if (!text) continue;
     const node = element(tag, className);
-    node.textContent = text;
+    node.textContent = " " + text; // the space parts the words for who hears them, and is not seen
     card.pick.append(node);
   }
 }

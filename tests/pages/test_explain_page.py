@@ -428,7 +428,8 @@ def test_the_loss_is_one_toggle_away_and_every_place_follows(answer):
 
 def test_a_test_image_by_its_number(answer):
     at = visit()
-    at.text_input(key="test_id").set_value(f" {answer.test_id} ")
+    (box,) = [one for one in at.text_input if one.label == "Its number"]
+    box.set_value(f" {answer.test_id} ")
     settle(at)
     assert address(at)["test"] == str(answer.test_id)
     assert f"Test image {answer.test_id}" in said(at)
