@@ -52,7 +52,7 @@ def _numbers(explanation: Explanation) -> str:
 
 def _sign(explanation: Explanation) -> str:
     name = SHORT[explanation.number].capitalize()
-    return f"{name}, pp of having it, nats without it: plus speaks for the label, minus against."
+    return f"{name}, nats: plus speaks for the label, minus against."
 
 
 def show_origin(

@@ -260,9 +260,8 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
             frame.apply(lambda column: column.str[1:-1].str.strip()),
             [one[1:-1] for one in header],
         )
-    ruled = layout.separator in "| " and all(map(_RULE.fullmatch, filter(None, frame.iloc[0])))
-    if header and ruled:
-        frame = frame.iloc[1:]  # a line of dashes under the header, as in a printed table
+    if header and all(map(_RULE.fullmatch, filter(None, frame.iloc[0]))):
+        frame = frame.iloc[1:]  # a line of dashes under the header
     found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
     found += [""] * (shape.cells - len(found))
     names = [name or f"column {at}" for at, name in enumerate(found, 1)]
