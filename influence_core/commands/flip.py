@@ -110,5 +110,6 @@ def _proof(found: FlipSet) -> str:
         )
     trained = f"Trained again to a gradient norm of {three_digits(found.gradient_norm)}"
     sure = "which makes the answer certain" if found.proven else "which is NOT enough to be certain"
-    needed = " No smaller set was found; none of them can be put back." if found.minimal else ""
+    tried = f"{len(found.restored):,} least needed tried with training, the others by forecast"
+    needed = f" No smaller set was found; none of them can be put back ({tried})." if found.minimal else ""
     return f"{trained}, {sure}.{needed} {found.rounds} rounds, {found.unpruned:,} before putting back."
