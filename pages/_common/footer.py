@@ -22,6 +22,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
         st.warning(concern)
     read = "read from the store" if explanation.from_store else "computed since the app was started"
     details = show_origin(
+        study.data.stand_in,
         f"{_sign(explanation)} {facts.solver}, residual {facts.residual:.1e}.",
         f"**Numbers.** {_numbers(explanation)}  \n"
         f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
@@ -56,9 +57,16 @@ def _sign(explanation: Explanation) -> str:
 
 
 def show_origin(
-    line: str, words: str, key: str = "provenance", title: str = "Where these numbers come from"
+    stand_in: str,
+    line: str,
+    words: str,
+    key: str = "provenance",
+    title: str = "Where these numbers come from",
 ) -> DeltaGenerator:
-    """One line that says what numbers are, and behind it where they come from; more may be put there."""
+    """What the data stand in for, if anything; one line that says what numbers are; behind it, in the container that is
+    returned, where they come from."""
+    if stand_in:
+        st.caption(stand_in)
     with st.container(horizontal=True, vertical_alignment="center", key=key):
         st.caption(line, width="content")
         details = st.popover(title, type="tertiary")

@@ -166,7 +166,8 @@ def _show_figure(figure: Figure, found: Reproduced) -> None:
         if name not in ("data", "stand_in")
     )
     footer.show_origin(
+        setting["stand_in"],
         f"{setting['data']}; {setting['solver']}, {setting['tolerance']}.",
-        f"**Data.** {setting['data']}. {setting['stand_in']}  \n**Setting.** {facts}.  \n**Time.** {seconds(found.seconds)}.",
+        f"**Data.** {setting['data']}.  \n**Setting.** {facts}.  \n**Time.** {seconds(found.seconds)}.",
         key=f"origin_{figure.name}",
     )

@@ -178,12 +178,13 @@ def show_origin(study: Study, result: SmoothHinge) -> None:
     if not result.proved:
         st.warning("Not every left-out model was trained to its optimum: do not rely on the truth above.")
     footer.show_origin(
+        study.data.stand_in,
         "Hinge units: plus speaks for the label, minus against. "
         f"Dense factor, largest residual {result.residual:.1e}.",
         f"**Sign and unit.** {sign_rule(study.data.kind)} Unit: hinge units (margins), not nats. Leaving an image out "
         "takes its weight away; the others keep 1/n, and the penalty stays.  \n"
         f"**Model.** {study.spec.title}: n = {result.n:,} images, p = {result.p:,} parameters, l2 = {result.l2:g}; "
-        f"trained with the hinge to a subgradient norm of {study.gradient_norm:.1e}. {study.data.stand_in}  \n"
+        f"trained with the hinge to a subgradient norm of {study.gradient_norm:.1e}.  \n"
         f"**Forecast.** At that optimum, test gradient, training gradients and Hessian with SmoothHinge(t); dense "
         f"factor, largest true relative residual {result.residual:.1e}. With t = 0 the Hessian is the penalty alone, "
         "and an image on the kink takes the slope that the optimum gives it.  \n"

@@ -177,10 +177,10 @@ def show_origin(study: Study, result: WrongLabels) -> None:
     """Data, model, ranking and proof."""
     scores = "; ".join(METHODS[one] for one in result.methods)
     footer.show_origin(
+        study.data.stand_in,
         f"Shares of the flipped labels, mean of {result.settings.repeats} repeats; {result.n:,} {study.data.kind}s.",
         f"**Flips.** {result.flipped:,} of {result.n:,} training labels in each of {result.settings.repeats} repeats (the "
-        f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels. "
-        f"{study.data.stand_in}  \n"
+        f"paper: 40), seed {result.settings.seed}; {result.n_test:,} test {study.data.kind}s keep their labels.  \n"
         f"**Rankings.** {scores}. Self-influence is D of an example on itself, by a dense factor of the exact curvature.  \n"
         f"**Model.** {study.spec.title}: p = {result.p:,} parameters, l2 = {study.spec.l2:g}; trained again after every "
         f"repair to a gradient norm of at most {three_digits(result.gradient_norm)}.  \n"

@@ -75,8 +75,6 @@ def headline(asked: Asked) -> None:
         f"{_right(asked)}"
     )
     st.caption(MEANINGS[target.kind])
-    if study.data.stand_in:
-        st.caption(study.data.stand_in)
     with st.container(key="badge", gap=None):
         st.caption(f"The numbers are each {study.data.kind}'s {NAMES[effects.number]}.")
         proving.show(study, st.container(key="proving"), st.container(horizontal=True))
@@ -188,6 +186,7 @@ def origin(asked: Asked) -> None:
         else " They can be proven: train again without each example."
     )
     show_origin(
+        study.data.stand_in,
         f"{NAMES[effects.number].capitalize()}; {effects.solver}, residual {effects.residual:.1e}.",
         f"**Numbers.** {NAMES[effects.number].capitalize()}.{proof}{outlook}  \n"
         f"**One right-hand side.** The slope of this number in the model's parameters, one solve, one product with all "

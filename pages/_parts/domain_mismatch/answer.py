@@ -24,8 +24,6 @@ ANY_TEST = MappingProxyType({"test": ""})
 def show(case: Case) -> None:
     """The page's answer: how the group fares, and whether its own rows make it so."""
     st.markdown("  \n".join(_fares(case) + [_makes_it_so(case)]))
-    if case.study.data.stand_in:
-        st.caption(case.study.data.stand_in)
 
 
 def _fares(case: Case) -> list[str]:

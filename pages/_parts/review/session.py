@@ -153,6 +153,7 @@ def show_origin(study: Study, now: Review) -> None:
         f" {now.flipped:,} labels were flipped at the start, to practise on." if now.flips is not None else ""
     )
     footer.show_origin(
+        study.data.stand_in,
         f"Ranked by {METHODS[now.method]}; accuracy on {len(study.data.test):,} test {study.data.kind}s.",
         f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
         "nats, if it were not there; the leave-one-out loss is that loss itself, when the model has never seen the example. "

@@ -120,13 +120,14 @@ def show_origin(kernel: Study, result: TwoModels) -> None:
         else ""
     )
     footer.show_origin(
+        "",
         "The kernel's numbers are in hinge units: plus speaks for the label, minus against. "
         f"Cholesky, residual {result.residual:.1e}.",
         f"**Sign and unit.** {sign_rule(result.kernel.kind)} Unit: hinge units (margins), not nats.  \n"
         f"**Model.** Support vector machine with the Gaussian kernel exp(−γ‖x − x′‖²) on pixels of −1 to 1, γ = 0.05 / "
         f"1,800, distances as at the paper's 299 × 299; features are the rows of the kernel's Cholesky factor.{jitter} "
         f"n = {o.n:,} training images, p = {o.dim:,} parameters, l2 = {kernel.spec.l2:g}; trained with the hinge to a "
-        f"subgradient norm of {result.gradient_norm:.1e}. {kernel.data.stand_in}  \n"
+        f"subgradient norm of {result.gradient_norm:.1e}.  \n"
         f"**Forecast.** At the hinge's optimum with SmoothHinge({two_models.TEMPERATURE:g}) in gradients and Hessian; "
         f"Cholesky, true relative residual {result.residual:.1e}.  \n"
         f"**Time.** {seconds(result.seconds)} on {kernel.theta.device.type}. Koh & Liang 2017, section 5.1 and Figure 4.",
