@@ -80,8 +80,10 @@ def strongest(values: np.ndarray, k: int) -> np.ndarray:
 
 def highest(values: np.ndarray, k: int) -> np.ndarray:
     """Positions ``(<= k,)`` of the values ``(n,)`` above 0 that are highest, the highest first."""
-    order = np.argsort(-values, kind="stable")[:k]
-    return order[values[order] > 0]
+    above = np.flatnonzero(values > 0)
+    if len(above) > k > 0:
+        above = above[values[above] >= np.partition(values[above], -k)[-k]]
+    return above[np.argsort(-values[above], kind="stable")][:k]
 
 
 def lowest(values: np.ndarray, k: int) -> np.ndarray:

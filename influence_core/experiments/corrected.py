@@ -7,6 +7,7 @@ probability are evaluated at the outputs that this gives. What it needs of each 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -62,16 +63,36 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     Raises:
         UnsupportedError: If the model is not linear.
     """
+    way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
+    return forecaster(study, way, context=context)(question)
+
+
+def forecaster(
+    study: Study, way: SolverSettings = UNDAMPED, *, context: Context = ALONE
+) -> Callable[[Question], Effects]:
+    """``run`` for many questions, once what they share is prepared; nothing of the answers is kept.
+
+    Args:
+        study: A linear model with a smooth loss.
+        way: How the curvature is inverted, undamped.
+        context: As for ``run``.
+
+    Raises:
+        UnsupportedError: If the model is not linear.
+    """
     o = linear_objective(study)
     pulled = pulls(study, context=context.part(0.0, 0.7)).values
-    c, x = o.loss.outputs, study.inputs(question.x)
-    jacobian = x.new_zeros(len(x), c, c)
-    jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
     rest = context.part(0.7, 1.0)
-    way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
-    solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
-    return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
+
+    def forecast(question: Question) -> Effects:
+        c, x = o.loss.outputs, study.inputs(question.x)
+        jacobian = x.new_zeros(len(x), c, c)
+        jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
+        solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
+        return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
+
+    return forecast
 
 
 @remember("leverages and optimum")

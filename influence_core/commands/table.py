@@ -1,0 +1,79 @@
+"""``table``: the effect of every training example on every test answer, in parts on the disk."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from influence_core import solvers, studies
+from influence_core.commands.terminal import add_common, add_work, print_json, work
+from influence_core.engines import CURVATURES, SolverSettings
+from influence_core.errors import require
+from influence_core.experiments import whole_table
+from influence_core.experiments.explanation import Number
+from influence_core.experiments.whole_table import Asked, Form
+from influence_core.store.parts import DESCRIPTION
+from influence_core.words import about, storage
+
+TOP = 100
+
+
+def add(commands: Any) -> None:
+    """Declare it."""
+    parser = commands.add_parser(
+        "table", help="every training example's effect on every test answer, on disk"
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
+    parser.add_argument(
+        "--out", required=True, metavar="FOLDER", help="where it is kept; a stopped one goes on"
+    )
+    parser.add_argument(
+        "--kind", default="influence", choices=get_args(Number), help="which number (influence)"
+    )
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument("--top", type=int, default=TOP, help=f"strongest on each side, as Parquet ({TOP})")
+    kept.add_argument("--full", action="store_true", help="all numbers, as NumPy files to be mapped")
+    parser.add_argument("--ask", default="model", choices=get_args(Asked), help="about which label (model)")
+    parser.add_argument("--estimate", action="store_true", help="make one part, and say what all would take")
+    parser.add_argument("--solver", default="auto", help=f"auto, {', '.join(solvers.CATALOGUE)}")
+    parser.add_argument("--damping", type=float, help="added to the curvature; the study's own by default")
+    parser.add_argument("--curvature", default="auto", help=", ".join(CURVATURES))
+    add_common(parser)
+    add_work(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make it, or say what it would take."""
+    form = Form(options.kind, 0 if options.full else options.top, options.ask)
+    settings = SolverSettings(options.solver, options.damping, options.curvature)
+    spec, folder = studies.find(options.study), Path(options.out)
+    with work(options) as context:
+        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
+        require(whole_table.supports(study, form))
+        told = whole_table.estimate(study, folder, form, settings, context=context)
+        if not options.estimate:
+            whole_table.run(study, folder, form, settings, context=context)
+    facts = {
+        "study": spec.address,
+        "folder": options.out,
+        "test_examples": len(study.data.test),
+        "training_examples": study.objective.n,
+        "number": form.number,
+        "seconds_left": told.seconds if options.estimate else 0.0,
+        "memory_bytes": told.memory,
+        "disk_bytes": told.disk,
+    }
+    if options.json:
+        print_json(facts)
+        return 0
+    print(
+        f"{facts['test_examples']:,} test answers x {facts['training_examples']:,} training {study.data.kind}s, "
+        f"{form.number}, in nats; {storage(told.disk)} on disk; what it is stands in {DESCRIPTION}."
+    )
+    if study.data.stand_in:
+        print(study.data.stand_in)
+    if options.estimate:
+        print(f"What is missing would take {about(told.seconds)} and hold {storage(told.memory)} at a time.")
+    return 0
