@@ -21,7 +21,7 @@ from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.exports import as_csv
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
-from influence_core.words import percent, points, signed
+from influence_core.words import percent, points, signed, tenths
 
 SHOWN = 20
 """Answers of each list that are printed; ``--json`` and ``--csv`` have all."""
@@ -161,7 +161,7 @@ def _print(
     low, high = total.interval
     print(
         f"Test accuracy: {percent(total.before)} before, {percent(total.after)} after; changed by "
-        f"{points(total.after - total.before)} (95 % interval {points(low)} to {points(high)}"
+        f"{tenths(total.after - total.before)} (95 % interval {tenths(low)} to {tenths(high)}"
         f"{'' if total.is_clear else ': too few answers changed to tell better from worse'})."
     )
     if forecast is not None and forecast.predictions is not None:

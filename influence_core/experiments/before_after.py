@@ -131,12 +131,12 @@ class BeforeAfter:
         """On which test examples this was measured, in a sentence."""
         count = f"{len(self.ids):,} test {self.kind}{'s' * (len(self.ids) != 1)}"
         left = [
-            f"{number:,} that {'was' if number == 1 else 'were'} {why}"
+            f"{number:,} that {'is' if number == 1 else 'are'} {why}"
             for number, why in ((self.asked, "asked about"), (self.added, "added to the training set"))
             if number
         ]
-        without = f", without the {' and the '.join(left)}" if left else ""
-        return f"Measured on {count}{without}: none of them chose a change or was learnt from."
+        without = f": all but the {' and the '.join(left)}" if left else ": all of them"
+        return f"Measured on {count}{without}."
 
     def tally(self, name: str, rows: np.ndarray) -> Tally:
         """The test examples among ``rows (t,)`` counted."""

@@ -32,12 +32,14 @@ class VersionForecast:
         labels: ``(t,)`` their true labels.
         probabilities: ``(t, classes)`` after the step; ``None`` for a model that is not linear with a smooth loss, and where
             the step could not be solved for.
+        answer: ``(classes,)`` of the question's own test example, there; ``None`` as for ``probabilities``.
     """
 
     asked: GroupForecast
     ids: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray | None = None
+    answer: np.ndarray | None = None
 
     @property
     def predictions(self) -> Predictions | None:
@@ -78,8 +80,9 @@ def run(
     x, _ = explanation.asked(study)
     effects = effects_of(study, explanation.question, o.outputs(step, x).cpu().numpy())
     asked = GroupForecast(alone, float(effects.loss[0]), float(effects.probability[0]))
-    probabilities = o.probabilities(study.theta + step, study.inputs(test.x)).cpu().numpy()
-    return VersionForecast(asked, ids, labels, probabilities)
+    there, inputs = study.theta + step, torch.cat([study.inputs(test.x), x])
+    probabilities = o.probabilities(there, inputs).cpu().numpy()
+    return VersionForecast(asked, ids, labels, probabilities[:-1], probabilities[-1])
 
 
 def difference(study: Study, made: Sequence[Change]) -> Difference:

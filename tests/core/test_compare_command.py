@@ -31,7 +31,7 @@ def test_before_and_after_in_words_and_in_json_agree(address, capsys, tmp_path, 
     assert len(list(csv.DictReader(file.open()))) == len(told["answers"])
     assert sum(one["total"] for one in told["groups"]) == total["total"]
     assert len(told["changes"]) == 42
-    assert "asked about and the 1 that was added" in told["part"]
+    assert "asked about and the 1 that is added" in told["part"]
     assert main(["compare", *asked]) == 0
     words = capsys.readouterr().out
     assert "What got better and what broke with 42 changes" in words

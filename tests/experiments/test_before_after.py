@@ -67,7 +67,7 @@ def test_it_agrees_with_a_direct_comparison_of_all_predictions(base, version):
     )
     assert total.right_after - total.right_before == len(better) - len(broke)
     assert (result.asked, result.added) == (1, 1)
-    assert "without the 1 that was asked about and the 1 that was added to the training set" in result.part
+    assert "all but the 1 that is asked about and the 1 that is added to the training set" in result.part
 
 
 def test_classes_add_up_to_all(base, version):
