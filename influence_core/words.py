@@ -103,6 +103,16 @@ def points(change: float) -> str:
     return f"{signed(100 * change)} pp"
 
 
+def tenths(change: float) -> str:
+    """A change of a share in percentage points with its sign and one digit, as shares of some hundred answers are known.
+
+    >>> tenths(0.00412), tenths(-0.02), tenths(0.0001)
+    ('+0.4 pp', '−2.0 pp', '0.0 pp')
+    """
+    text = f"{100 * change:+.1f}".replace("-", "\u2212")
+    return f"{text[1:] if text[1:] == '0.0' else text} pp"
+
+
 def having(change: float) -> str:
     """The effect on a probability of having an example, from its ``change`` when the example is taken out.
 

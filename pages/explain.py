@@ -1,6 +1,6 @@
 """Which training images made the model say that?"""
 
-from pages._common import chooser, footer, question, retraining
+from pages._common import chooser, footer, question, retraining, take_home
 from pages._parts.explain import answer, evidence, flip, likeness, opened, panels, screen, sure
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.page import open_page
@@ -21,4 +21,5 @@ with open_page(EXPLAIN) as (view, params):
         panels.show(study, view, params, explanation)
         sure.show(study, view, explanation)
         retraining.show(study, view, explanation, params.retrain)
+    take_home.button(view, study, explanation)
     footer.show(study, view, explanation)

@@ -25,6 +25,11 @@ NUMBERS: tuple[Number, ...] = ("proven", "corrected", "influence")
 """What may be known of an effect, the best first: trained again without the example; one Newton step without it; the
 paper's first-order number."""
 COLUMN_WORDS: dict[Number, str] = {"proven": "proven", "corrected": "corrected", "influence": "predicted"}
+NUMBER_WORDS: dict[Number, str] = {
+    "proven": "true change, after training again without it",
+    "corrected": "corrected forecast, one Newton step without it",
+    "influence": "influence, the first-order forecast of the paper",
+}
 SMALL = 0.05
 """An example whose effect is at most this share of the answer's own loss is said to do little alone."""
 

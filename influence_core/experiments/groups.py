@@ -157,6 +157,17 @@ def members(study: Study, group: Group, like: Study | None = None) -> tuple[np.n
     return train == group.value, test == group.value
 
 
+def tested_values(study: Study, column: str) -> tuple[list[str], np.ndarray]:
+    """The groups that a column tells apart, in order, and the one of each test row, ``(t,)``.
+
+    Raises:
+        UnsupportedError: If the study's data are no table.
+        DataError: If there is no such column, or it has too many different texts.
+    """
+    names, _, test = _parts(study, column)
+    return names, test
+
+
 @remember("mistakes in a group", stored=False)
 def mistakes(study: Study, group: Group, whole: Study | None = None) -> np.ndarray:
     """Ids ``(m,)`` of the group's test rows that the model gets wrong, the surest answer first.

@@ -6,10 +6,12 @@ one, the others hold the model; without all of them, nothing does. The curvature
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from influence_core.objective import LinearObjective
+from influence_core.objective import LinearObjective, Objective
 from influence_core.operators import Hessian
 from influence_core.progress import Progress
 from influence_core.retraining.edits import Edit
@@ -62,20 +64,81 @@ def edited_step(
     >>> edited_step(o, torch.zeros(1), Edit.removal([0]), Cholesky().prepare(Hessian(o, torch.zeros(1))))
     tensor([-0.5000])
     """
-    rows = len(edit.positions) * (1 if edit.x is None else 2)
-    columns = rows * objective.loss.outputs
-    if inverse is not None and columns <= min(objective.dim, PASSES * objective.n / objective.dim):
-        return _by_rows(objective, theta, edit, inverse, progress)
-    solver = Cholesky() if objective.dim <= DENSE_LIMIT else ConjugateGradient()
-    edited = solver.prepare(Hessian(edit.apply(objective), theta))
-    return -edited.solve(edit.gradient_change(objective, theta), progress).require()
+    apart = _difference(objective, edit)
+    if inverse is not None and _is_small(objective, apart):
+        return _by_rows(objective, theta, apart, inverse, progress)
+    return _whole(edit.apply(objective), theta, edit.gradient_change(objective, theta), progress)
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """What sets one risk apart from another, example by example: ``sum_j after_j l(x_j, new_j) - before_j l(x_j, old_j)``.
+
+    Attributes:
+        x: ``(m, d)`` inputs.
+        old: ``(m,)`` labels that go.
+        before: ``(m,)`` weights that go; 0 for an example that was not there.
+        new: ``(m,)`` labels that come.
+        after: ``(m,)`` weights that come; 0 for one that is taken out.
+    """
+
+    x: Tensor
+    old: Tensor
+    before: Tensor
+    new: Tensor
+    after: Tensor
+
+    def gradient(self, objective: Objective, theta: Tensor) -> Tensor:
+        """Its gradient ``(p,)`` at ``theta``."""
+        new = objective.gradients(theta, self.x, self.new)
+        return self.after @ new - self.before @ objective.gradients(theta, self.x, self.old)
+
+
+def changed_step(
+    objective: LinearObjective,
+    theta: Tensor,
+    changed: LinearObjective,
+    difference: Difference,
+    inverse: Inverse | None = None,
+    progress: Progress | None = None,
+) -> Tensor:
+    """The same step towards the optimum of a risk that differs in several ways at once: labels, weights, more examples.
+
+    Args:
+        objective: What was minimised.
+        theta: ``(p,)`` its optimum.
+        changed: The other risk.
+        difference: Of the two.
+        inverse: As for ``edited_step``.
+        progress: Called by the solver.
+
+    Returns:
+        ``(p,)``.
+
+    Raises:
+        SolveError: If a solve failed.
+    """
+    if inverse is not None and _is_small(objective, difference):
+        return _by_rows(objective, theta, difference, inverse, progress)
+    return _whole(changed, theta, difference.gradient(objective, theta), progress)
+
+
+def _is_small(o: LinearObjective, difference: Difference) -> bool:
+    """Whether solves with the risk's own curvature take less time than one with the other curvature."""
+    return len(difference.x) * o.loss.outputs <= min(o.dim, PASSES * o.n / o.dim)
+
+
+def _whole(edited: LinearObjective, theta: Tensor, change: Tensor, progress: Progress | None) -> Tensor:
+    """``-(H + J' dB J)^-1 J' dr``, with the other risk's curvature itself."""
+    solver = Cholesky() if edited.dim <= DENSE_LIMIT else ConjugateGradient()
+    return -solver.prepare(Hessian(edited, theta)).solve(change, progress).require()
 
 
 def _by_rows(
-    o: LinearObjective, theta: Tensor, edit: Edit, inverse: Inverse, progress: Progress | None
+    o: LinearObjective, theta: Tensor, difference: Difference, inverse: Inverse, progress: Progress | None
 ) -> Tensor:
     """``-H^-1 J' (I + dB K)^-1 dr``."""
-    x, changes = _changes(o, edit)
+    x = difference.x
     (m, d), c = x.shape, o.loss.outputs
     jacobian = x.new_zeros(d, c, m, c)
     jacobian.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
@@ -83,17 +146,19 @@ def _by_rows(
     k = (x @ solved.reshape(d, -1)).view(m, c, -1)
     f = o.outputs(theta, x)
     bent, pulls = torch.zeros_like(k), torch.zeros_like(f)
-    for y, w in changes:
+    for y, w in ((difference.old, -difference.before), (difference.new, difference.after)):
         bent += w[:, None, None] * o.loss.curvature(f, y)(k)
         pulls += w[:, None] * o.loss.residuals(f, y)
     eye = torch.eye(m * c, dtype=k.dtype, device=k.device)
     return -(solved @ torch.linalg.solve(eye + bent.view(m * c, -1), pulls.view(-1)))
 
 
-def _changes(o: LinearObjective, edit: Edit) -> tuple[Tensor, list[tuple[Tensor, Tensor]]]:
-    """The rows ``x`` that an edit touches, and what it takes from them and gives to them: labels with signed weights."""
+def _difference(o: LinearObjective, edit: Edit) -> Difference:
+    """Of an edit; other inputs are rows of their own."""
     at = o.positions(edit.positions)
     (x, y), (before, after) = edit.after(o), edit.weights(o)
     if edit.x is None:
-        return x, [(o.y[at], -before), (y, after)]
-    return torch.cat([o.x[at], x]), [(torch.cat([o.y[at], y]), torch.cat([-before, after]))]
+        return Difference(x, o.y[at], before, y, after)
+    nothing = torch.zeros_like(before)
+    gone, come = torch.cat([before, nothing]), torch.cat([nothing, after])
+    return Difference(torch.cat([o.x[at], x]), torch.cat([o.y[at], y]), gone, torch.cat([o.y[at], y]), come)

@@ -3,7 +3,7 @@
 from influence_core.studies.catalogue import CATALOGUE, MACHINES
 from influence_core.studies.changes import Change
 from influence_core.studies.families import FAMILIES, Family
-from influence_core.studies.opening import FORMAT, PACKAGED, download_of, open_study, sizes
+from influence_core.studies.opening import FORMAT, PACKAGED, changed, download_of, open_study, sizes
 from influence_core.studies.own import (
     MODULE_VARIABLE,
     UPLOADED,
@@ -28,6 +28,7 @@ __all__ = [
     "Family",
     "Study",
     "StudySpec",
+    "changed",
     "download_of",
     "find",
     "is_own",

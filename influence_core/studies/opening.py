@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import torch
@@ -99,16 +99,30 @@ def _open_version(
 ) -> Study:
     """A version: the changed risk, minimised from the unchanged optimum; the other weights stay ``1/n``."""
     before = open_study(spec.unchanged, store, folder, device, part(progress, 0.0, 0.5), afresh)
-    examples, multiples = changes.apply(before.data, spec.changes)
-    built, _ = FAMILIES[spec.model].build(examples, spec.l2, spec.seed, device)
-    unit = before.objective.unit
-    objective = replace(built, weights=multiples.to(built.weights) * unit, whole=unit)
+    examples, objective = changed(before, spec.changes, device)
 
     def train() -> Trained:
         share = part(progress, 0.5, 1.0)
         return minimise(objective, before.theta, spec.gradient_norm, max_steps=LONGEST_FINISH, progress=share)
 
     return _trained(spec, examples, objective, train, _near(spec, store), folder, afresh)
+
+
+def changed(before: Study, made: Iterable[changes.Change], device: str = "auto") -> tuple[DataSet, Objective]:
+    """The data and the risk of a version; nothing is trained.
+
+    Args:
+        before: The unchanged study, ``n`` training examples.
+        made: Its changes.
+        device: A name of ``devices.NAMES``.
+
+    Raises:
+        DataError: If a change cannot be made.
+    """
+    examples, multiples = changes.apply(before.data, made)
+    built, _ = FAMILIES[before.spec.model].build(examples, before.spec.l2, before.spec.seed, device)
+    unit = before.objective.unit
+    return examples, replace(built, weights=multiples.to(built.weights) * unit, whole=unit)
 
 
 def _trained(

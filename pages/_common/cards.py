@@ -9,11 +9,13 @@ from typing import Any, TypedDict
 import numpy as np
 import streamlit as st
 
+from influence_core import data_urls
 from influence_core.data import Examples
+from influence_core.data_urls import data_url, photo_url
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.words import nats, percent
-from pages._common.picture_grid import Picture, data_url, photo_url, picture_grid
+from pages._common.picture_grid import Picture, picture_grid
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, escaped
 
@@ -28,7 +30,7 @@ LARGE_SIDE = 448
 def ink(study: Study, x: np.ndarray) -> np.ndarray:
     """Pixels ``(d,)`` in 0..1 as a uint8 picture ``(h, w)`` of dark ink on white."""
     assert study.data.image_shape is not None
-    return np.rint(255 * (1 - x.reshape(study.data.image_shape))).astype(np.uint8)
+    return data_urls.ink(x, study.data.image_shape)
 
 
 class Face(TypedDict):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from influence_core.data_urls import data_url
 from influence_core.figures.palette import HARMFUL, HELPFUL
-from pages._common.picture_grid import data_url
 
 _FILE = Path(__file__)
 FULL_COLOUR = 0.98

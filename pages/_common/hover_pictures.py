@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 
 from influence_core.data.readers.picture_sets import resized
+from influence_core.data_urls import data_url, photo_url
 from influence_core.studies import Study
 from pages._common.cards import ink
-from pages._common.picture_grid import data_url, photo_url
 
 COLUMNS = 24
 """So many pictures stand beside each other in the one that holds them all."""

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
-from PIL import Image
 
-from influence_core.errors import ShapeError
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 
 _FOLDER = Path(__file__).parent
@@ -42,7 +36,7 @@ class Picture:
 
     Args:
         id: What the callbacks receive; unique within one grid.
-        src: The picture as a data URL, see `data_url`.
+        src: The picture as a data URL, see `data_urls.data_url`.
         alt: What a screen reader says instead of the picture; the button's name begins with it.
         title: Bold text under the picture.
         lines: Small grey lines; the first takes the colour of the tone.
@@ -140,42 +134,3 @@ def _deliver(key: str, handlers: Mapping[str, Callable[[str], None]]) -> None:
         handler = handlers.get(event["kind"])
         if handler is not None:
             handler(event["id"])
-
-
-def data_url(pixels: np.ndarray, scale: int = 1) -> str:
-    """Returns the picture as a PNG data URL.
-
-    Args:
-        pixels: (h, w) grey, (h, w, 3) colour or (h, w, 4) colour with opacity, uint8.
-        scale: How many screen pixels each pixel becomes along each side.
-
-    Raises:
-        ShapeError: When the array is not a uint8 picture.
-    """
-    grey_or_colour = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
-    if pixels.dtype != np.uint8 or not grey_or_colour or pixels.size == 0:
-        raise ShapeError(
-            f"a picture must be uint8 with shape (h, w), (h, w, 3) or (h, w, 4); got {pixels.dtype} {pixels.shape}"
-        )
-    return _png(pixels.tobytes(), pixels.shape, scale)
-
-
-def photo_url(pixels: np.ndarray) -> str:
-    """Returns a photograph ``(h, w, 3)`` uint8 as a JPEG data URL: a tenth of what a PNG takes."""
-    return _jpeg(pixels.tobytes(), pixels.shape)
-
-
-@lru_cache(maxsize=512)
-def _jpeg(content: bytes, shape: tuple[int, ...]) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape)).save(buffer, format="JPEG", quality=90)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-@lru_cache(maxsize=512)
-def _png(content: bytes, shape: tuple[int, ...], scale: int) -> str:
-    image = Image.fromarray(np.frombuffer(content, np.uint8).reshape(shape))
-    enlarged = image.resize((shape[1] * scale, shape[0] * scale), Image.Resampling.NEAREST)
-    buffer = io.BytesIO()
-    enlarged.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -10,7 +10,7 @@ import streamlit as st
 from influence_core.experiments import spot_check, truths
 from influence_core.experiments import verdict as experiment
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.explanation import Number
+from influence_core.experiments.explanation import NUMBER_WORDS, Number
 from influence_core.experiments.truths import Truths
 from influence_core.studies import Study
 from influence_core.trust import FEW, Level, Verdict
@@ -26,11 +26,7 @@ LOOKS: dict[Level, Look] = {
     "amber": ("yellow", ":material/error:", "With care"),
     "red": ("red", ":material/dangerous:", "Do not trust"),
 }
-NAMES: dict[Number, str] = {
-    "proven": "true change, after training again without it",
-    "corrected": "corrected forecast, one Newton step without it",
-    "influence": "influence, the first-order forecast of the paper",
-}
+NAMES = NUMBER_WORDS
 """The three numbers in words."""
 SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
 EVIDENCE_ROWS = 10

@@ -124,7 +124,8 @@ class PaperParams(Params):
 
 @dataclass(frozen=True)
 class WhatIfParams(Params):
-    """Of *What if*: the rule that makes the group, its size or label, and what happens to it."""
+    """Of *What if*: the rule that makes the group, its size or label, and what happens to it; the column by which the answers
+    of a version are counted."""
 
     panel: str = param(
         "for", one_of((*what_if.RULES, "hand"), "There is no group “{}”; choose one of {known}.")
@@ -134,6 +135,7 @@ class WhatIfParams(Params):
     edit: str = param("remove", one_of(what_if.KINDS, "There is no change “{}”; choose one of {known}."))
     to: str = param("")
     weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
+    column: str = param("", after=())
     retrain: str = param(
         "",
         one_of(("", "1", "groups"), "The address asks for retrain=“{}”, but it is 1, groups or not there."),

@@ -17,6 +17,7 @@ from influence_core.store import Store
 from influence_core.studies import StudySpec, find, open_study
 from influence_core.studies.changes import Change, apply, parse, settled
 from tests import references
+from tests.benchmarks import versions
 
 SMALL = StudySpec("small", "Small", "digits", "softmax", 0.05, (3, 5, 8), n_train=90, n_test=30)
 
@@ -218,3 +219,13 @@ def test_changes_that_cannot_be_made_are_refused(base):
         apply(data, [Change("remove", one) for one in data.train.ids.tolist()])
     with pytest.raises(DataError, match="No test example would be left"):
         apply(data, [Change("add", one, label=0) for one in data.test.ids.tolist()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", versions.STUDIES)
+def test_a_mixed_version_of_a_packaged_study_is_a_cold_fit_by_one_name(name):
+    """Relabel 3, remove 2, add 1; how long that takes is for the benchmark to judge, on a machine of its own."""
+    found = {one.name: one for one in versions.measure(name)}
+    assert not found["difference to a cold fit"].short
+    assert not found["gradient norm"].short
+    assert found["digests"].value == 1

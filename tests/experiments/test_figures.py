@@ -23,6 +23,7 @@ from influence_core.figures.explain import SAMPLE, TOP, influence_against_distan
 from influence_core.figures.flip import flip_curve
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.figures.take_out import before_and_after
+from influence_core.figures.version import changed_answer
 from influence_core.figures.what_if import calibration
 from influence_core.words import nats
 from tests.core.test_trust import SOUND
@@ -100,6 +101,9 @@ FIGURES = {
     "anatomy as in the paper": lambda: anatomy(pieces(2_000), paper=True),
     "confusion": lambda: confusion(np.eye(3, dtype=int), NAMES),
     "before and after": lambda: before_and_after(taken_out(), NAMES, 1),
+    "changed answer": lambda: changed_answer(
+        np.array([0.2, 0.7, 0.1]), np.array([0.3, 0.6, 0.1]), np.array([0.4, 0.5, 0.1]), NAMES, 1
+    ),
     "causes": lambda: cause_bars(asked(), ("<b>one", "two"), np.array([0.02, -0.3]), (None, -0.28)),
     "calibration": lambda: calibration(groups()),
     "flip curve": lambda: flip_curve(giving_way(), NAMES, 1, 2),

@@ -36,6 +36,7 @@ TEXTS = {
         "edit": "relabel",
         "to": "1",
         "weight": "0.5",
+        "column": "age",
         "retrain": "groups",
     },
     "leave_one_out": {"k": "100", "panel": "lissa", "retrain": "1"},

@@ -12,6 +12,7 @@ from influence_core import studies
 from influence_core.data import Examples
 from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
+from influence_core.data_urls import data_url, photo_url
 from influence_core.errors import DataError
 from influence_core.experiments import additions, pools, questions
 from influence_core.experiments.additions import Additions
@@ -23,7 +24,7 @@ from influence_core.studies import Study
 from influence_core.words import nats, percent, points, seconds, three_digits
 from pages._common.cards import example_card, ink, show_grid
 from pages._common.chooser import PHOTO_SIDE
-from pages._common.picture_grid import Picture, data_url, photo_url
+from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, show_error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
+from influence_core.data_urls import data_url
 from influence_core.experiments import poison
 from influence_core.experiments.poison import Poisoned
 from influence_core.figures.poison import TITLES, triptych_pictures
 from influence_core.studies import Study
-from pages._common.picture_grid import data_url
 from pages._common.table import download_csv
 
 

@@ -13,9 +13,10 @@ from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
 from influence_core.words import nats, points, ratio
-from pages._common import retraining, scatter
+from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
 from pages._common.verdict import NAMES
+from pages._parts.what_if import workshop
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
@@ -25,6 +26,27 @@ from pages._shell.widgets import begin_button, bound, choice
 SHOWN = 12
 LARGEST = 200
 KINDS: dict[str, str] = {"remove": "Take out", "relabel": "Relabel", "reweight": "Reweight"}
+
+
+def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
+    """Any group, any edit: the forecast, and the truth where it was asked for."""
+    study, explanation = answer.study, answer.explanation
+    st.markdown(
+        "Choose a group and what happens to it. The forecast comes at once; training again shows the truth."
+    )
+    question.bar(view, answer)
+    at, change = choose(study, view, params, explanation)
+    if not len(at):
+        st.info(f"No {explanation.examples} are chosen yet.")
+    elif not change.changes(explanation.labels[at]):
+        st.info("This would change nothing: choose another label or weight.")
+    else:
+        show_group(study, explanation, at)
+        show_forecast(study, params, explanation, at, change)
+        workshop.offer(study, view, explanation, at, change)
+    with st.container(horizontal=True):
+        table.download(study, explanation)
+        take_home.button(view, study, explanation)
 
 
 def choose(

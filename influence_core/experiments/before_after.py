@@ -1,0 +1,293 @@
+"""Before and after: what got better and what broke between two models, on test examples that chose nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from influence_core.errors import DataError
+from influence_core.experiments import groups
+from influence_core.experiments.groups import Group
+from influence_core.predictions import Predictions
+from influence_core.store.remember import remember
+from influence_core.studies import Study
+from influence_core.studies.changes import Change
+
+NORMAL = 1.959964
+"""Standard deviations on either side that hold 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Answers counted before and after.
+
+    Attributes:
+        name: Of the test examples that are counted.
+        total: How many.
+        right_before: Right answers of the one model.
+        right_after: Of the other.
+        better: Wrong before, right after.
+        broke: Right before, wrong after.
+        between: Wrong before, and after with another wrong answer.
+    """
+
+    name: str
+    total: int
+    right_before: int
+    right_after: int
+    better: int
+    broke: int
+    between: int
+
+    @property
+    def before(self) -> float:
+        """Accuracy of the one model."""
+        return self.right_before / self.total
+
+    @property
+    def after(self) -> float:
+        """Accuracy of the other."""
+        return self.right_after / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Between which changes of the accuracy the true one lies, 95 %."""
+        return paired_interval(self.better, self.broke, self.total)
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves no doubt about the change's sign."""
+        low, high = self.interval
+        return low > 0 or high < 0
+
+
+@dataclass(frozen=True, eq=False)
+class BeforeAfter:
+    """Two models' answers to the same ``t`` test examples.
+
+    Attributes:
+        ids: ``(t,)`` of the test examples.
+        labels: ``(t,)`` their true labels.
+        before: ``(t, classes)`` probabilities of the one model.
+        after: ``(t, classes)`` of the other.
+        class_names: What the labels mean.
+        kind: What one example is called.
+        asked: Test examples that do not count, because somebody asked about them.
+        added: Test examples that do not count, because one of the models learnt from them.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    class_names: tuple[str, ...]
+    kind: str
+    asked: int = 0
+    added: int = 0
+
+    @property
+    def said_before(self) -> np.ndarray:
+        """``(t,)`` answers of the one model."""
+        return self.before.argmax(1)
+
+    @property
+    def said_after(self) -> np.ndarray:
+        """``(t,)`` answers of the other."""
+        return self.after.argmax(1)
+
+    @property
+    def better(self) -> np.ndarray:
+        """Positions of the answers that are right now and were not, the surest first."""
+        return self._sorted((self.said_before != self.labels) & (self.said_after == self.labels))
+
+    @property
+    def broke(self) -> np.ndarray:
+        """Positions of the answers that were right and are not any more, the surest first."""
+        return self._sorted((self.said_before == self.labels) & (self.said_after != self.labels))
+
+    @property
+    def between(self) -> np.ndarray:
+        """Positions of the answers that went from one wrong label to another, the surest first."""
+        wrong = (self.said_before != self.labels) & (self.said_after != self.labels)
+        return self._sorted(wrong & (self.said_before != self.said_after))
+
+    @property
+    def total(self) -> Tally:
+        """All of them counted."""
+        return self.tally("all", np.ones(len(self.ids), dtype=bool))
+
+    @property
+    def by_class(self) -> tuple[Tally, ...]:
+        """Counted by the true label, those that occur."""
+        found = [self.tally(name, self.labels == at) for at, name in enumerate(self.class_names)]
+        return tuple(one for one in found if one.total)
+
+    @property
+    def part(self) -> str:
+        """On which test examples this was measured, in a sentence."""
+        count = f"{len(self.ids):,} test {self.kind}{'s' * (len(self.ids) != 1)}"
+        left = [
+            f"{number:,} that {'is' if number == 1 else 'are'} {why}"
+            for number, why in ((self.asked, "asked about"), (self.added, "added to the training set"))
+            if number
+        ]
+        without = f": all but the {' and the '.join(left)}" if left else ": all of them"
+        return f"Measured on {count}{without}."
+
+    def tally(self, name: str, rows: np.ndarray) -> Tally:
+        """The test examples among ``rows (t,)`` counted."""
+        before, after = self.said_before == self.labels, self.said_after == self.labels
+        moved = self.said_before != self.said_after
+        return Tally(
+            name,
+            *(
+                int((rows & one).sum())
+                for one in (
+                    np.ones_like(rows),
+                    before,
+                    after,
+                    ~before & after,
+                    before & ~after,
+                    ~before & ~after & moved,
+                )
+            ),
+        )
+
+    def _sorted(self, rows: np.ndarray) -> np.ndarray:
+        at = np.flatnonzero(rows)
+        return at[np.argsort(-self.after[at].max(1), kind="stable")]
+
+
+@remember("before and after", stored=False)
+def run(before: Study, after: Study, asked: Sequence[int] = ()) -> BeforeAfter:
+    """Compare two models on the test examples that they share, but for those that were asked about.
+
+    Args:
+        before: One study, of which the other is a version, as a rule.
+        after: The other, on the same classes.
+        asked: Ids of test examples that somebody asked about while the changes were made; they do not count.
+
+    Raises:
+        DataError: If the studies have other classes, or share no test example that counts.
+    """
+    if before.data.class_names != after.data.class_names:
+        raise DataError("Two studies are compared whose classes are the same; these have others.")
+    return compare(before, after.predictions, asked)
+
+
+def compare(before: Study, after: Predictions, asked: Sequence[int] = ()) -> BeforeAfter:
+    """The same with the other model's answers, true or forecast.
+
+    Args:
+        before: A study.
+        after: Another model's answers to test examples; those of others are passed over.
+        asked: As for ``run``.
+
+    Raises:
+        DataError: If no test example counts.
+    """
+    known = before.predictions
+    there = np.isin(known.ids, after.ids)
+    counted = there & ~np.isin(known.ids, np.asarray(asked, dtype=int))
+    if not counted.any():
+        raise DataError("No test example is left that both models answer and that nobody asked about.")
+    place = {int(one): at for at, one in enumerate(after.ids)}
+    rows = [place[int(one)] for one in known.ids[counted]]
+    return BeforeAfter(
+        ids=known.ids[counted],
+        labels=known.labels[counted],
+        before=known.probabilities[counted],
+        after=after.probabilities[rows],
+        class_names=before.data.class_names,
+        kind=before.data.kind,
+        asked=int((there & ~counted).sum()),
+        added=int((~there).sum()),
+    )
+
+
+def by_group(before: Study, result: BeforeAfter, column: str) -> tuple[Tally, ...]:
+    """Counted by what a table's rows have in a column, those that occur.
+
+    Raises:
+        UnsupportedError: If the data are no table.
+        DataError: If there is no such column, or it has too many different texts.
+    """
+    names, values = groups.tested_values(before, column)
+    values = values[np.isin(before.data.test.ids.numpy(), result.ids)]
+    found = [result.tally(Group(column, one).name, values == one) for one in names]
+    return tuple(one for one in found if one.total)
+
+
+def paired_interval(better: int, broke: int, total: int) -> tuple[float, float]:
+    """Between which differences of two accuracies on the same examples the true one lies, 95 %.
+
+    Bonett and Price's adjusted Wald interval for paired proportions: with one more answer of either kind,
+    ``d = (better - broke) / (total + 2)``, of standard error ``sqrt((p + q - d^2) / (total + 2))``.
+
+    Args:
+        better: Answers that only the second model has right.
+        broke: Answers that only the first has right.
+        total: All answers.
+
+    >>> low, high = paired_interval(9, 2, 200)
+    >>> round(low, 3), round(high, 3)
+    (-0.0, 0.069)
+    """
+    p, q = (better + 1) / (total + 2), (broke + 1) / (total + 2)
+    reach = NORMAL * math.sqrt((p + q - (p - q) ** 2) / (total + 2))
+    return max(-1.0, p - q - reach), min(1.0, p - q + reach)
+
+
+def table(result: BeforeAfter) -> dict[str, Any]:
+    """Every answer that changed, as columns: what got better, what broke, what went from wrong to wrong."""
+    at = np.concatenate([result.better, result.broke, result.between])
+    names = np.array(result.class_names, dtype=object)
+    what = ["got better"] * len(result.better) + ["broke"] * len(result.broke)
+    return {
+        "what": np.array(what + ["wrong before and after"] * len(result.between), dtype=object),
+        "test_id": result.ids[at],
+        "true_label": names[result.labels[at]],
+        "said_before": names[result.said_before[at]],
+        "probability_before": result.before[at].max(1),
+        "said_after": names[result.said_after[at]],
+        "probability_after": result.after[at].max(1),
+    }
+
+
+def describe(study: Study, made: Sequence[Change]) -> dict[str, Any]:
+    """Changes as columns, one row a change: what happens to which example, its label before and after, who, when and why.
+
+    Args:
+        study: The unchanged study.
+        made: Its changes.
+
+    Raises:
+        DataError: If there is no such example or label.
+    """
+    names, rows = study.data.class_names, []
+    for one in made:
+        of = study.data.test if one.kind == "add" else study.data.train
+        old = names[int(of.y[of.position(one.example)])]
+        if one.label is not None and one.label >= len(names):
+            raise DataError(f"There is no label number {one.label}; they are 0 to {len(names) - 1}.")
+        new = old if one.label is None else names[one.label]
+        weight = {"remove": 0.0, "reweight": one.weight}.get(one.kind, 1.0)
+        rows.append(
+            (
+                one.kind,
+                one.example,
+                old,
+                "" if one.kind == "remove" else new,
+                weight,
+                one.who,
+                one.when,
+                one.why,
+            )
+        )
+    fields = ("change", "example_id", "label_before", "label_after", "weight", "who", "when", "why")
+    columns = zip(*rows, strict=True) if rows else ((),) * len(fields)
+    return {name: np.array(column, dtype=object) for name, column in zip(fields, columns, strict=True)}

@@ -1,0 +1,53 @@
+"""``compare`` on the command line: before and after in words and in JSON, and what it refuses."""
+
+import csv
+import json
+
+import pytest
+
+from influence_core.__main__ import main
+from influence_core.studies import find, open_study
+
+PLAIN = "diabetes"
+
+
+@pytest.fixture(scope="module")
+def address():
+    train, test = open_study(find(PLAIN)).data.train, open_study(find(PLAIN)).data.test
+    flipped = [f"l{train.ids[i]}={1 - int(train.y[i])}" for i in range(0, 120, 3)]
+    return f"{PLAIN}@" + ",".join([*flipped, f"r{train.ids[1]}", f"a{test.ids[5]}={int(test.y[5])}"])
+
+
+def test_before_and_after_in_words_and_in_json_agree(address, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    file = tmp_path / "answers.csv"
+    asked = ("--study", address, "--test", "misclassified", "--group", "sex")
+    assert main(["compare", *asked, "--json", "--csv", str(file)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["unchanged"] == PLAIN and find(told["study"]).unchanged.name == PLAIN
+    total = told["all"]
+    assert total["change_from"] <= total["change"] <= total["change_to"]
+    assert len(told["answers"]) == total["better"] + total["broke"] + total["between"] > 0
+    assert len(list(csv.DictReader(file.open()))) == len(told["answers"])
+    assert sum(one["total"] for one in told["groups"]) == total["total"]
+    assert len(told["changes"]) == 42
+    assert "asked about and the 1 that is added" in told["part"]
+    assert main(["compare", *asked]) == 0
+    words = capsys.readouterr().out
+    assert "What got better and what broke with 42 changes" in words
+    assert f"Broke: {total['broke']}" in words
+    assert "By group" in words and "Forecast before training" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--study", PLAIN), "Name a version to compare"),
+        (("--study", f"{PLAIN}@r99999999"), "no example with id"),
+        (("--study", f"{PLAIN}@x"), "is no change"),
+    ],
+)
+def test_what_cannot_be_compared_is_said_in_one_sentence(arguments, words, capsys):
+    assert main(["compare", *arguments, "--no-store"]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1
