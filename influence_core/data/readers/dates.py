@@ -21,9 +21,9 @@ def order_of(texts: Sequence[str]) -> str:
         texts: The different cells of a column.
     """
     filled = [one for one in texts if one]
-    found = [_DATE.fullmatch(one) for one in filled]
-    if not filled or not all(found):
+    if not filled or not all(map(_DATE.fullmatch, filled)):
         return ""
+    found = [_DATE.fullmatch(one) for one in filled]
     first, second = (
         {one: int(match[at]) for one, match in zip(filled, found, strict=True) if match} for at in (1, 3)
     )

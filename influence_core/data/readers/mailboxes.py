@@ -16,6 +16,8 @@ _BEGINS = b"From "
 _ENVELOPE = re.compile(rb"From .{0,200}\d{1,2}:\d\d.{0,40}\b\d{4}\b")
 """The line before a mail: who sent it, and when."""
 LONGEST_LINE = 10**6
+MAX_BYTES = 100 * 10**6
+"""Of a mailbox that are looked through; so many texts are refused anyway."""
 SUFFIX = ".mbox"
 
 
@@ -64,7 +66,7 @@ def _mails(root: Path, name: str, most: int) -> list[Place]:
             if file.read(len(_BEGINS)) != _BEGINS:
                 return []
             file.seek(0)
-            while (line := file.readline(LONGEST_LINE)) and len(starts) <= most:
+            while at <= MAX_BYTES and len(starts) <= most and (line := file.readline(LONGEST_LINE)):
                 if after_blank and line.startswith(_BEGINS) and _ENVELOPE.match(line):
                     starts.append(at)
                 at, after_blank = at + len(line), not line.strip()

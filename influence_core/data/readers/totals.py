@@ -46,9 +46,10 @@ def total_row(table: Table) -> str:
         table: A file.
     """
     for name in table.columns if len(table.frame) else ():
-        *others, last = table.frame[name]
-        if last and _is_total(last) and last not in others:
-            return str(last)
+        cells = table.frame[name]
+        last = str(cells.iloc[-1])
+        if _is_total(last) and not (cells.iloc[:-1] == last).any():
+            return last
     return ""
 
 

@@ -43,8 +43,8 @@ PHOTO_ZIP = (
     "and more)"
 )
 TEXT_ZIP = (
-    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file, in any "
-    "language"
+    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file or in "
+    "mailboxes (mbox), in any language"
 )
 
 
