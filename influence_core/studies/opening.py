@@ -18,6 +18,7 @@ from influence_core.data.fetching import Download
 from influence_core.data.packaged import ASSETS
 from influence_core.errors import UnsupportedError
 from influence_core.models import backbones, rbf
+from influence_core.models.backbones import Backbone
 from influence_core.objective import Objective
 from influence_core.progress import Progress, part, report
 from influence_core.store import NO_STORE, Store, read_only
@@ -83,7 +84,7 @@ def open_study(
         return _open_version(spec, store, folder, device, progress, afresh)
     report(progress, 0.0, "reading the data")
     examples = _select(_load(spec, store, folder, part(progress, 0.0, 0.1)), spec)
-    store = _near(spec, store)
+    store = near(spec, store)
     if spec.backbone:
         examples = _with_features(spec, examples, store, folder, device, part(progress, 0.1, 0.9))
         progress = part(progress, 0.9, 1.0)
@@ -105,7 +106,7 @@ def _open_version(
         share = part(progress, 0.5, 1.0)
         return minimise(objective, before.theta, spec.gradient_norm, max_steps=LONGEST_FINISH, progress=share)
 
-    return _trained(spec, examples, objective, train, _near(spec, store), folder, afresh)
+    return _trained(spec, examples, objective, train, near(spec, store), folder, afresh)
 
 
 def changed(before: Study, made: Iterable[changes.Change], device: str = "auto") -> tuple[DataSet, Objective]:
@@ -186,7 +187,7 @@ def _deep_features(
 ) -> Tensor:
     """A backbone's: those that ship with the app, or computed once for the same pictures and weights."""
     backbone = backbones.build(spec.backbone, folder)
-    key = digest("features", FORMAT, backbone.content, pictures.digest, torch.tensor(ids))
+    key = _features_key(backbone, pictures, ids)
     kept = store.get(key)
     if kept is not None:
         return torch.as_tensor(kept.arrays["features"])
@@ -199,8 +200,30 @@ def _deep_features(
     return found
 
 
-def _near(spec: StudySpec, store: Store) -> Store:
-    """Where numbers made of somebody's own data are kept: beside the data, so that they go when those are removed."""
+def _features_key(backbone: Backbone, pictures: Pictures, ids: list[int]) -> str:
+    return digest("features", FORMAT, backbone.content, pictures.digest, torch.tensor(ids))
+
+
+def parts(study: Study) -> tuple[str, ...]:
+    """The keys of what is kept of a study so that it opens soon: its parameters, and a backbone's features.
+
+    Args:
+        study: Opened.
+    """
+    pictures, name = study.data.pictures, study.spec.backbone
+    if pictures is None or name in ("", rbf.NAME):
+        return (study.key,)
+    ids = [*study.data.train.ids.tolist(), *study.data.test.ids.tolist()]
+    return study.key, _features_key(backbones.build(name, study.folder), pictures, ids)
+
+
+def near(spec: StudySpec, store: Store) -> Store:
+    """Where numbers made of somebody's own data are kept: beside the data, so that they go when those are removed.
+
+    Args:
+        spec: What is trained.
+        store: Where the others are.
+    """
     if store is NO_STORE:
         return store
     if spec.source.startswith(IN_ZIP):
@@ -211,7 +234,19 @@ def _near(spec: StudySpec, store: Store) -> Store:
 def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress | None) -> DataSet:
     if spec.data in (brought.PHOTOS, brought.TEXTS):
         most = spec.n_train, spec.n_test
-        return brought.load(spec.data, spec.source, store, folder, spec.seed, progress, spec.encoding, most)
+        return brought.load(
+            *(
+                spec.data,
+                spec.source,
+                store,
+                folder,
+                spec.seed,
+                progress,
+                spec.encoding,
+                most,
+                spec.same_labels,
+            )
+        )
     if spec.source:
         return uploads.load(store, spec.source)
     return data.load(spec.data, folder, progress)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from influence_core import data
 from influence_core.store import Store
 from influence_core.store.remember import key_of
+from influence_core.studies.opening import near, parts
 from influence_core.studies.spec import StudySpec
+from influence_core.studies.study import Study
 from influence_core.words import about
 
 READY, NEEDS_DATA = "ready", "needs data"
@@ -38,15 +40,23 @@ def mark(spec: StudySpec, store: Store, folder: str) -> str:
     if not data.at_hand(spec.data, folder):
         return NEEDS_DATA
     seconds = FIRST_TIME.get(spec.name)
-    if store.has(_key(spec)) or (seconds is not None and seconds <= QUICK):
+    if _is_kept(spec, store) or (seconds is not None and seconds <= QUICK):
         return READY
     return "" if seconds is None else about(seconds)
 
 
-def note(spec: StudySpec, store: Store) -> None:
-    """The study was opened, so that its parts are in the store."""
-    if not store.has(_key(spec)):
-        store.put(_key(spec), {}, {"study": spec.name})
+def note(study: Study, store: Store) -> None:
+    """The study was opened, so that its parts are in the store; it is no longer ready once the store forgets one."""
+    if not _is_kept(study.spec, store):
+        kept = [one for one in parts(study) if near(study.spec, store).has(one)]
+        store.put(_key(study.spec), {}, {"study": study.spec.name, "parts": kept})
+
+
+def _is_kept(spec: StudySpec, store: Store) -> bool:
+    """Whether it was opened, and all that was kept of it then is still there."""
+    noted = store.get(_key(spec)) if store.has(_key(spec)) else None
+    kept = noted.meta.get("parts") if noted else None
+    return kept is not None and all(map(near(spec, store).has, kept))
 
 
 def _key(spec: StudySpec) -> str:

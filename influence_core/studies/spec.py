@@ -34,6 +34,8 @@ class StudySpec:
         backbone: What turns photographs into features: a name of ``backbones.names()``, or "rbf" for a kernel on their
             pixels; "" takes x as it is.
         encoding: In which texts that are not UTF-8 are read: a name of ``encodings.ENCODINGS``, or "": the most plausible.
+        same_labels: The first of each group of labels that look alike and are one, in a table beside photographs; ``None``:
+            nobody has been asked.
         changes: Of the training set, in the order in which they were made; a spec with changes is a version of the unchanged
             one, and is named by those that count (`changes.settled`).
 
@@ -57,6 +59,7 @@ class StudySpec:
     source: str = ""
     backbone: str = ""
     encoding: str = ""
+    same_labels: tuple[str, ...] | None = None
     changes: tuple[Change, ...] = ()
 
     def __post_init__(self) -> None:

@@ -22,9 +22,11 @@ from influence_core.data.readers.labels import (
     rare_labels,
 )
 from influence_core.data.readers.tables import name_some, sorted_levels
+from influence_core.data.readers.totals import total_row, without_total
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
+from pages._common.alike import ask
 from pages._shell import browser, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, show_error
@@ -66,9 +68,13 @@ def _form(file: UploadedFile) -> None:
         return
     if header is not None:
         _ask_header(file)
+    leave_total = _ask_total(file, total_row(table))
+    if leave_total:
+        table, columns = _read(file, encoding, header, leave_total)
     _preview(table, columns)
     _ask_encoding(file, table.encoding, table.others)
-    choices = _choose(file, table, columns, replace(Choices(""), encoding=encoding, header=header))
+    known = Choices("", encoding=encoding, header=header, without_total=leave_total)
+    choices = _choose(file, table, columns, known)
     st.caption(
         f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
         "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
@@ -93,6 +99,15 @@ def _ask_encoding(file: UploadedFile, encoding: str, others: tuple[str, ...]) ->
         offered,
         format_func=lambda one: f"{ENCODINGS[one].title}: {first_words(content, one)}",
         key=key,
+    )
+
+
+def _ask_total(file: UploadedFile, called: str) -> bool:
+    """Whether the last row is left out, where it is a total."""
+    return bool(called) and st.checkbox(
+        f"Leave out the last row, “{escape_markdown(called[:40])}”: it adds up the others",
+        value=True,
+        key=f"table_total_{file.file_id}",
     )
 
 
@@ -187,14 +202,7 @@ def _choose_labels(file: UploadedFile, table: Table, choices: Choices) -> Choice
     alike = look_alike(one for one in counts if one not in without)
     if not alike:
         return choices
-    same = st.radio(
-        f"Are {escape_markdown(name_some(alike[0]))} one label?",
-        [True, False],
-        index=None,
-        format_func={True: "Yes, one", False: "No, they differ"}.__getitem__,
-        key=f"table_same_{file.file_id}_{choices.label}",
-        horizontal=True,
-    )
+    same = ask(alike, lambda first: f"table_same_{file.file_id}_{choices.label}_{first}")
     return None if same is None else replace(choices, same_labels=same)
 
 
@@ -227,16 +235,22 @@ def _train(file: UploadedFile, choices: Choices) -> None:
     st.rerun()
 
 
-def _read(file: UploadedFile, encoding: str, header: bool | None) -> tuple[Table, tuple[Column, ...]]:
+def _read(
+    file: UploadedFile, encoding: str, header: bool | None, leave_total: bool = False
+) -> tuple[Table, tuple[Column, ...]]:
     """The table and what its columns hold, read once for each file of this visit."""
-    known, table, columns = st.session_state.get("table_read", ("", None, ()))
+    known = st.session_state.get("table_read", {})
     name = f"{file.file_id}/{encoding}/{header}"
-    if known != name:
+    if name not in known:
         with st.spinner("Reading the table"):
             table = read(file.getvalue(), encoding, header)
-            columns = survey(table)
-        st.session_state["table_read"] = (name, table, columns)
-    return table, columns
+            known = {name: (table, survey(table))}
+    if leave_total and f"{name}/total" not in known:
+        table = without_total(known[name][0])
+        known[f"{name}/total"] = table, survey(table)
+    st.session_state["table_read"] = known
+    found: tuple[Table, tuple[Column, ...]] = known[f"{name}/total" if leave_total else name]
+    return found
 
 
 def _preview(table: Table, columns: tuple[Column, ...]) -> None:

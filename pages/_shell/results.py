@@ -106,7 +106,7 @@ def load_spec(spec: StudySpec, device: str) -> Study:
 
     def work(progress: Progress) -> Study:
         study = open_study(spec, get_store(), data_folder(), device, progress)
-        readiness.note(spec, get_store())
+        readiness.note(study, get_store())
         return study
 
     downloads.offer(spec, data_folder())

@@ -310,8 +310,13 @@ def test_a_study_is_marked_ready_with_its_time_or_as_needing_data(store, tmp_pat
     monkeypatch.setattr(readiness, "FIRST_TIME", {"small": 300.0, "mnist": 60.0, "quick": readiness.QUICK})
     folder = str(tmp_path)
     assert readiness.mark(SMALL, store, folder) == "about 5 min"
-    readiness.note(SMALL, store)
+    study = open_study(SMALL, store)
+    readiness.note(study, store)
     assert readiness.mark(SMALL, store, folder) == "ready"
+    store.remove(store.path(study.key))
+    assert readiness.mark(SMALL, store, folder) == "about 5 min", "its parameters were forgotten"
+    readiness.note(open_study(SMALL, store), store)
+    assert readiness.mark(SMALL, store, folder) == "ready", "and are there again"
     assert readiness.mark(replace(SMALL, l2=0.7), store, folder) == "about 5 min", "another study"
     assert readiness.mark(replace(SMALL, name="quick"), store, folder) == "ready"
     assert readiness.mark(replace(SMALL, name="mine"), store, folder) == "", "nobody knows"

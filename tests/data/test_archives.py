@@ -181,6 +181,7 @@ OF_OTHER_COMPUTERS = {
     "gb18030": ["小猫/一.png", "小狗/二.png"],
     "cp949": ["고양이/하나.png", "강아지/둘.png"],
     "cp932": ["表示/能力.png", "予定/ソ.png", "十人/構成.png"],
+    "cp852": ["Źrebięta/Żabcia.png", "Kočičky/Říčka.png"],
     "cp437": ["Kätzchen/größer.png", "Hündchen/süß.png"],
 }
 """Those of cp932 have a backslash as second byte."""

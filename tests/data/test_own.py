@@ -15,12 +15,14 @@ from influence_core import studies
 from influence_core.data.brought import own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
 from influence_core.data.brought.tables import Choices
+from influence_core.data.readers.labels import AlikeError
 from influence_core.errors import Cancelled, DataError
 from influence_core.models import backbones
 from influence_core.store import FOLDER_VARIABLE, HOME_VARIABLE, Store
 from tests.data import test_text_folder
 from tests.data.test_archives import packed, packed_raw, pets
 from tests.data.test_image_folder import fill, skipped
+from tests.data.test_picture_folders import flat, write
 from tests.data.test_tables import as_csv, rows
 
 FIELDS = {
@@ -228,6 +230,28 @@ def test_a_folder_becomes_a_study(allowed, store):
     shutil.rmtree(allowed / "pets")
     with pytest.raises(DataError, match="could not be opened"):
         studies.open_study(spec, store, str(allowed), "cpu")
+
+
+def test_a_draw_loses_no_rare_class(allowed, store):
+    fill(allowed / "pets", {"yetis": 2}, start=90)
+    source = f"{own.IN_FOLDER}{allowed / 'pets'}"
+    for seed in range(10):
+        drawn = own.load(own.PHOTOS, source, store, str(allowed), seed, most=(4, 3))
+        assert sorted(set(drawn.train.y.tolist())) == sorted(set(drawn.test.y.tolist())) == [0, 1, 2]
+        assert (len(drawn.train), len(drawn.test)) == (4, 3)
+
+
+def test_labels_that_look_alike_become_a_study_as_was_answered(allowed, store):
+    names = flat(allowed / "fruit", 20)
+    written = [("yes", "YES", "no", "No")[at % 4] for at in range(20)]
+    write(allowed / "fruit" / "labels.csv", [("file", "ripe"), *zip(names, written, strict=True)])
+    fields = FIELDS | {"source": f"{own.IN_FOLDER}{allowed / 'fruit'}", "model": "softmax"}
+    spec = studies.find(recipes.keep(store, fields | {"same_labels": ("YES",)}), store)
+    assert spec.same_labels == ("YES",)
+    assert studies.open_study(spec, store, str(allowed), "cpu").data.class_names == ("No", "YES", "no")
+    unanswered = studies.find(recipes.keep(store, fields), store)
+    with pytest.raises(AlikeError, match="look alike"):
+        studies.open_study(unanswered, store, str(allowed), "cpu")
 
 
 def test_texts_become_a_study(store, tmp_path):

@@ -11,8 +11,17 @@ from influence_core.data.brought.tables import Choices, data_set
 from influence_core.data.readers import numbers
 from influence_core.data.readers.columns import Column, numbers_in, survey
 from influence_core.data.readers.delimited import HeaderQuestionError, Table, first_words, read
-from influence_core.data.readers.labels import can_be_label, has_no_label, label_counts, rare_labels
+from influence_core.data.readers.drawn import SAID
+from influence_core.data.readers.labels import (
+    AlikeError,
+    can_be_label,
+    has_no_label,
+    label_counts,
+    rare_labels,
+)
+from influence_core.data.readers.totals import total_row, without_total
 from influence_core.errors import DataError
+from tests.data.test_archives import packed
 
 ROWS = 24
 
@@ -350,6 +359,15 @@ def test_of_two_labels_both_are_labels(pair):
     assert sorted(data_set(labelled(pair), Choices("y"))[0].class_names) == sorted(pair)
 
 
+def test_every_group_of_labels_that_look_alike_is_asked_about_on_its_own():
+    table = labelled(["ja", "JA", "nein", "Nein"])
+    with pytest.raises(AlikeError, match="'JA', 'ja'; 'Nein', 'nein'") as asked:
+        data_set(table, Choices("y"))
+    assert asked.value.groups == (("JA", "ja"), ("Nein", "nein"))
+    made, _ = data_set(table, Choices("y", same_labels=("Nein",)))
+    assert len(made.class_names) == 3 and {"ja", "JA"} < set(made.class_names)
+
+
 @pytest.mark.parametrize("other", ["JA", "Ja", "ｊａ", "ja."])
 def test_labels_that_look_alike_are_asked_about(other):
     table = labelled(["ja", "nein", other, "ja"])
@@ -413,6 +431,12 @@ BY_OTHERS = {
     + "".join(f"'{at % 5 + 0.5}','{20 + at * 7 % 40}','{'ab'[at % 2]}'\n" for at in range(ROWS)),
     "a table of a text file": "| größe | alter | urteil |\n|:---|---:|---|\n"
     + "".join(f"| {at % 5 + 0.5} | {20 + at * 7 % 40} | {'ab'[at % 2]} |\n" for at in range(ROWS)),
+    "the terminal of PostgreSQL": " größe | alter | urteil \n-------+-------+--------\n"
+    + "".join(f" {at % 5 + 0.5} | {20 + at * 7 % 40} | {'ab'[at % 2]}\n" for at in range(ROWS))
+    + f"({ROWS} rows)\n",
+    "the terminal of MySQL": "+-------+-------+--------+\n| größe | alter | urteil |\n+-------+-------+--------+\n"
+    + "".join(f"| {at % 5 + 0.5} | {20 + at * 7 % 40} | {'ab'[at % 2]} |\n" for at in range(ROWS))
+    + "+-------+-------+--------+\n",
     "a line of dashes": "größe\talter\turteil\n-----\t-----\t-----\n"
     + "".join(f"{at % 5 + 0.5}\t{20 + at * 7 % 40}\t{'ab'[at % 2]}\n" for at in range(ROWS)),
 }
@@ -424,6 +448,58 @@ def test_tables_that_other_programs_print_are_read(kind):
     assert table.columns == ("größe", "alter", "urteil") and len(table.frame) == ROWS
     made, _ = data_set(table, Choices("urteil"))
     assert made.class_names == ("a", "b") and made.feature_names[:2] == ("größe", "alter")
+    assert (SAID in table.notices) == (kind != "single quotation marks")
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_dashes_between_commas_are_cells_like_any_other(separator):
+    rows = [
+        ["size", "age", "y"],
+        ["---", "---", "---"],
+        *([f"{at}.5", f"{at}", "ab"[at % 2]] for at in range(ROWS)),
+    ]
+    table = read("\n".join(map(separator.join, rows)).encode())
+    assert len(table.frame) == ROWS + 1 and table.notices == ()
+
+
+@pytest.mark.parametrize("word", ["Total", "Summe:", "合計", "ИТОГО", "Grand  total"])
+def test_a_total_below_the_table_is_named_and_can_be_left_out(word):
+    rows = "".join(f"s{at},{at}.5,{'ab'[at % 2]}\n" for at in range(ROWS))
+    table = read(f"store,sales,y\n{rows}{word},288,\n".encode())
+    assert total_row(table) == word and total_row(without_total(table)) == ""
+    made, said = data_set(table, Choices("y", without_total=True, ignored=("store",)))
+    assert len(made.train) + len(made.test) == ROWS
+    assert f"Left out below the table: the row “{word}”." in said
+    with pytest.raises(DataError, match="holds no label in row 25"):
+        data_set(table, Choices("y", ignored=("store",)))
+
+
+def test_a_word_for_a_total_that_comes_again_is_a_cell_like_any_other():
+    rows = "".join(f"{('Total', 'part')[at % 2]},{at}.5,{'ab'[at % 2]}\n" for at in range(ROWS + 1))
+    assert total_row(read(f"kind,sales,y\n{rows}".encode())) == ""
+
+
+@pytest.mark.parametrize(
+    ("dates", "became"),
+    [
+        (
+            [f"{at + 1:02d}/03/2024" for at in range(ROWS)],
+            "left out: dates, day first: 13/03/2024; 24 of 24 cells differ",
+        ),
+        ([f"3/{at + 1}/24" for at in range(ROWS)], "left out: dates, month first: 3/13/24; 24 of 24"),
+        (["03/04/2024", "05/06/2024"], "a category of 2 texts (dates, day or month first: 03/04/2024)"),
+        (
+            [f"2024-03-{at + 1:02d} 10:00" for at in range(ROWS)],
+            "left out: dates, year first: 2024-03-01 10:00",
+        ),
+        (
+            ["13.04.2024", "04.13.2024", "1.1.2024"],
+            "some day first and some month first: 13.04.2024, 04.13.2024",
+        ),
+    ],
+)
+def test_how_dates_are_written_stands_in_the_preview(dates, became):
+    assert became in column(file(dates, ";"))[1].became
 
 
 @pytest.mark.parametrize(
@@ -434,10 +510,20 @@ def test_tables_that_other_programs_print_are_read(kind):
         (b"<!DOCTYPE html><table>", "a web page"),
         (b"<table border=1>", "a web page"),
         (b'<?xml version="1.0"?>', "XML"),
+        (b"<!-- made by hand -->\n<table>", "a web page"),
+        (b"<title>Prices</title>\n<p>a,b", "a web page"),
+        (b"%PDF-1.7\n", "a PDF document"),
+        (b"PAR1\x15\x04", "a Parquet file"),
+        (b"SQLite format 3\0\x10\0", "an SQLite database"),
+        (b"Rar!\x1a\x07\x01\0", "a RAR archive"),
+        (b"7z\xbc\xaf\x27\x1c\0\x04", "a 7z archive"),
+        (b"\x1f\x8b\x08\0", "a gzip archive"),
+        (packed({"[Content_Types].xml": b"", "word/document.xml": b"x"}).getvalue(), "a Word document"),
+        (packed({"[Content_Types].xml": b"", "xl/workbook.xml": b"x"}).getvalue(), "a workbook"),
     ],
 )
-def test_what_is_no_table_of_text_is_named(content, what):
-    with pytest.raises(DataError, match=f"This is {what}, not a CSV file"):
+def test_what_is_no_table_of_text_is_named_with_what_to_do(content, what):
+    with pytest.raises(DataError, match=rf"This is {what}, not a CSV file\. \w.*\bC?SV\b"):
         read(content)
 
 

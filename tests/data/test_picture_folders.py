@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from influence_core.data.brought.photo_folder import survey
+from influence_core.data.readers.labels import AlikeError
 from influence_core.data.readers.split_names import part_of
 from influence_core.errors import DataError
 from tests.data.test_image_folder import fill, picture, skipped
@@ -48,12 +49,36 @@ def counts(found) -> dict[str, tuple[int, int]]:
         ("Обучающая выборка", "Тестовая выборка"),
         ("Entraînement", "validation"),
         ("entrenamiento", "pruebas"),
+        ("Trainingsdaten", "Testdaten"),
+        ("Training", "Prüfung"),
+        ("Trainingsdatensatz", "Validierungsdatensatz"),
+        ("entrainement", "essai"),
+        ("обучение", "тест"),
+        ("обучающие данные", "тестовые данные"),
+        ("訓練", "試験"),
     ],
 )
 def test_any_common_name_of_a_part_is_one(tmp_path, train, test):
     fill(tmp_path / train, {"cats": 5, "dogs": 4})
     fill(tmp_path / test, {"cats": 2, "dogs": 3}, start=50)
     assert counts(survey(tmp_path)) == {"cats": (5, 2), "dogs": (4, 3)}
+
+
+@pytest.mark.parametrize(
+    "names", [("학습", "검증", "시험"), ("訓練", "検証", "テスト"), ("Train", "VAL", "test")]
+)
+def test_three_parts_of_a_split_in_any_language(tmp_path, names):
+    for at, name in enumerate(names):
+        fill(tmp_path / name, {"cats": 5, "dogs": 4}, start=20 * at)
+    assert counts(survey(tmp_path)) == {"cats": (5, 10), "dogs": (4, 8)}
+
+
+def test_a_class_may_lack_its_part_to_test_on_which_is_said(tmp_path):
+    fill(tmp_path / "cats", {"train": 6, "test": 2})
+    fill(tmp_path / "dogs", {"train": 5}, start=20)
+    found = survey(tmp_path)
+    assert counts(found) == {"cats": (6, 2), "dogs": (5, 0)}
+    assert found.notes == ("1 class has no picture to test on: “dogs”.",)
 
 
 def test_parts_inside_each_class_are_the_split(tmp_path):
@@ -300,3 +325,54 @@ def test_a_table_beside_folders_of_classes_is_a_file_beside_them(tmp_path):
     write(tmp_path / "labels.csv", [("file", "label"), ("000.png", "x")])
     found = survey(fill(tmp_path, PETS))
     assert skipped(found) == {"files outside the classes' folders": (1, ("labels.csv",))}
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "nan", "null", "", "#N/A"])
+def test_words_for_nothing_in_a_table_are_no_labels(tmp_path, word):
+    rows = _plain(flat(tmp_path, 14))
+    rows[3] = (rows[3][0], word)
+    write(tmp_path / "labels.csv", rows)
+    found = survey(tmp_path)
+    assert counts(found) == {"りんご": (5, 1), "梨": (6, 1)}
+    assert skipped(found) == {"files without a label in labels.csv": (1, ("images/p02.png",))}
+
+
+def test_labels_of_a_table_that_look_alike_are_asked_about_group_by_group(tmp_path):
+    names = flat(tmp_path, 24)
+    written = ["yes", "YES", "Yes", "no", "No", "no"]
+    write(tmp_path / "labels.csv", [("file", "ripe"), *((n, written[at % 6]) for at, n in enumerate(names))])
+    with pytest.raises(AlikeError, match="'YES', 'Yes', 'yes'; 'No', 'no'") as asked:
+        survey(tmp_path)
+    assert asked.value.groups == (("YES", "Yes", "yes"), ("No", "no"))
+    assert set(survey(tmp_path, same=("YES", "No")).class_names) == {"YES", "no"}
+    assert set(survey(tmp_path, same=("YES",)).class_names) == {"YES", "no", "No"}
+    assert len(survey(tmp_path, same=()).class_names) == 5
+
+
+LEADING_ELSEWHERE = {
+    "absolute": "/mnt/d/fruit/images/{}",
+    "of Windows": "C:\\Users\\anna\\fruit\\{}",
+    "upwards": "..\\..\\images\\{}",
+    "an address": "https://fruit.example/raw/{}",
+}
+
+
+@pytest.mark.parametrize("kind", LEADING_ELSEWHERE)
+def test_paths_that_lead_elsewhere_are_matched_by_their_last_parts(tmp_path, kind):
+    names = flat(tmp_path)
+    paths = [LEADING_ELSEWHERE[kind].format(one) for one in names]
+    write(tmp_path / "labels.csv", [("file", "label"), *((n, FRUIT[at % 2]) for at, n in enumerate(paths))])
+    found = survey(tmp_path)
+    assert [found.class_names[label] for label in found.labels] == FRUIT * 6
+    assert all(one.startswith("images/") for one in found.files)
+
+
+def test_last_parts_that_two_rows_have_name_no_picture(tmp_path):
+    rows = [(f"/data/train/{one}", FRUIT[at % 2]) for at, one in enumerate(flat(tmp_path, 13))]
+    write(
+        tmp_path / "labels.csv",
+        [("file", "label"), *rows, ("/data/val/p00.png", "梨"), ("../secret.png", "梨")],
+    )
+    found = survey(tmp_path)
+    assert skipped(found) == {"files without a label in labels.csv": (1, ("images/p00.png",))}
+    assert "; 3 of its rows name no file that is here." in found.notes[0]

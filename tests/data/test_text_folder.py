@@ -214,7 +214,7 @@ def test_texts_that_take_too_much_memory_are_refused(folder, monkeypatch):
     monkeypatch.setattr(text_bytes, "MAX_MEMORY", 10**6)
     load("text-folder", str(folder))
     (folder / "texts" / SPAM / "wide.txt").write_text("🐈" + "a" * 300_000, encoding="utf-8")
-    with pytest.raises(DataError, match="more than 1 MB; so many can be read"):
+    with pytest.raises(DataError, match="take more than 1 MB of memory: one byte a letter, up to four"):
         load("text-folder", str(folder))
 
 
@@ -227,7 +227,7 @@ def test_a_file_of_300_megabytes_is_skipped_before_it_is_read_whole(folder):
 
 def test_too_many_files_are_refused(folder, monkeypatch):
     monkeypatch.setattr(text_files, "MAX_FILES", 99)
-    with pytest.raises(DataError, match="holds more than 99 files; at most so many"):
+    with pytest.raises(DataError, match="holds more than 99 files or mails; at most so many"):
         load("text-folder", str(folder))
 
 

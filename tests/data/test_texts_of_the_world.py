@@ -9,7 +9,7 @@ import torch
 
 from influence_core import studies
 from influence_core.data.brought import own
-from influence_core.data.readers import mail_text, page_text, text_folder
+from influence_core.data.readers import mail_text, page_text, text_files, text_folder
 from influence_core.errors import DataError
 from influence_core.experiments import explain, questions, word_edit
 from influence_core.studies import StudySpec
@@ -156,6 +156,16 @@ SORTED = {
         ("ham", "spam"),
         (24, 24),
     ),
+    "a split in Korean": (
+        ("학습/ham", "학습/spam", "시험/ham", "시험/spam"),
+        ("ham", "spam"),
+        (24, 24),
+    ),
+    "a split in the classes of which one has no part to test on": (
+        ("ham/train", "ham/test", "spam/train"),
+        ("ham", "spam"),
+        (24, 12),
+    ),
     "a split in Japanese": (
         ("訓練/ham", "訓練/spam", "テスト/ham", "テスト/spam"),
         ("ham", "spam"),
@@ -189,6 +199,11 @@ def test_the_split_takes_a_share_of_every_class(tmp_path):
         "rare": (1, 1),
         "spam": (4, 1),
     }
+
+
+def test_a_class_without_texts_to_test_on_is_said(tmp_path):
+    found = text_folder.survey(sort_into(tmp_path, "ham/train", "ham/test", "spam/train"))
+    assert found.warnings[0] == "1 class has no text to test on: “spam”."
 
 
 def test_a_class_that_is_only_tested_is_left_out_and_said(tmp_path):
@@ -279,6 +294,26 @@ def test_a_page_of_tags_without_end_is_read_in_one_pass(piece):
     page_text.without_tags("<p>" + piece * 200_000)  # the standard library's parser takes minutes for some
 
 
+@pytest.mark.parametrize(
+    "begins",
+    [
+        "<p>",
+        "<!-- made by hand -->\n<TITLE>a</TITLE>\n",
+        "<?xml version='1.0'?><!--a--><!--b-->\n<html>",
+        "<meta charset=utf-8>",
+    ],
+)
+def test_a_page_without_a_body_is_known(begins):
+    assert mail_text.of_text(f"{begins}fish &amp; <b>chips</b>") == "fish & chips"
+
+
+@pytest.mark.parametrize(
+    "text", ["<parameter> is missing", "1 < 2", "<3 you", "<!--a-->" * 5_000, "<!--" * 5_000]
+)
+def test_what_only_begins_like_a_page_is_plain_text(text):
+    assert mail_text.of_text(text) == text
+
+
 def test_texts_that_only_look_like_mails_are_texts():
     for content in (
         b"Subject: 9\nwinner offer",
@@ -323,6 +358,54 @@ def test_a_folder_of_mails_is_read_without_their_heads(tmp_path):
     assert (found.kind, found.skipped) == ("e-mail", ())
     assert set(found.words) <= set(f"{toy_mails.HAM} {toy_mails.SPAM} hello".split())
     assert found.records.read(0)["subject"] == "hello"
+
+
+def mailbox_of(own_words: str, n: int, separator: bytes = b"\n") -> bytes:
+    """Mails one behind the other; a line of one begins as an envelope does, and is none."""
+    rng = np.random.default_rng(0)
+    mails = []
+    for at in range(n):
+        body = " ".join(rng.choice(own_words.split(), 9))
+        head = f"From a@b.example Mon Jan  1 10:{at:02d}:00 2024\nFrom: a@b.example\nSubject: hello {at}\n\n"
+        mails.append(f"{head}{body}\n\nFrom here on it is a quotation\n\n".encode())
+    return b"".join(mails).replace(b"\n", separator)
+
+
+BAD_MAILS = {
+    "an attachment alone": b"From: a\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\niVBORw0KGgo=\n",
+    "a NUL byte": b"From: a\nSubject: hello\n\nhello \0 you\n",
+    "no word": b"From: a\n\n!!!\n",
+}
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("name", BAD_MAILS)
+def test_every_mail_of_a_mailbox_is_a_text_and_one_that_cannot_be_read_is_counted(tmp_path, name, separator):
+    bad = b"From a@b.example Tue Jan  2 11:00:00 2024\n" + BAD_MAILS[name] + b"\n"
+    for label, own_words in (("ham", toy_mails.HAM), ("spam", toy_mails.SPAM)):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "box").write_bytes(mailbox_of(own_words, 15, separator))
+    with (tmp_path / "ham" / "box").open("ab") as file:
+        file.write(bad.replace(b"\n", separator) + mailbox_of(toy_mails.HAM, 1, separator))
+    found = text_folder.survey(tmp_path)
+    assert (len(found.ids), found.kind) == (31, "e-mail")
+    assert [(one.count, one.examples) for one in found.skipped] == [(1, ("ham/box, mail 16",))]
+    assert "hello 3" in {found.records.read(int(one))["subject"] for one in found.ids}
+
+
+def test_mailboxes_in_a_row_are_classes(tmp_path):
+    for label, own_words in (("Inbox", toy_mails.HAM), ("Junk", toy_mails.SPAM)):
+        (tmp_path / f"{label}.mbox").write_bytes(mailbox_of(own_words, 15))
+    found = text_folder.survey(tmp_path)
+    assert found.class_names == ("Inbox", "Junk") and len(found.ids) == 30
+
+
+def test_more_mails_than_can_be_read_are_refused(tmp_path, monkeypatch):
+    for label in ("ham", "spam"):
+        (tmp_path / f"{label}.mbox").write_bytes(mailbox_of(toy_mails.HAM, 15))
+    monkeypatch.setattr(text_files, "MAX_FILES", 20)
+    with pytest.raises(DataError, match="more than 20 files or mails"):
+        text_folder.survey(tmp_path)
 
 
 # -------------------------------------------------------------------------------------------------------- as published

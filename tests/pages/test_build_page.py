@@ -137,6 +137,26 @@ def test_a_folder_with_three_classes_and_pixels(folder):
     assert "pixels, softmax regression" in said(at)
 
 
+def test_labels_that_look_alike_are_asked_about_group_by_group_and_the_answers_are_trained_on(uploaded):
+    rows = [f"p{at}.png,{('yes', 'YES', 'no', 'No')[at % 4]}" for at in range(20)]
+    pictures = {f"p{at}.png": picture(at) for at in range(20)}
+    uploaded["file"] = File(
+        packed(pictures | {"labels.csv": "\n".join(["file,ripe", *rows]).encode()}).getvalue()
+    )
+    at = settle(visit_page(PAGE))
+    asked = ["Are 'YES', 'yes' one label?", "Are 'No', 'no' one label?"]
+    assert [one.label for one in at.radio if "one label?" in one.label] == asked
+    for question in asked:
+        assert "build_train" not in keys(at), "a group has no answer"
+        next(one for one in at.radio if one.label == question).set_value(True)
+        settle(at)
+    assert "**2 classes**" in said(at)
+    at.selectbox(key="build_backbone").set_value("")
+    train(at)
+    (kept,) = built()
+    assert (kept.fields["same_labels"], kept.fields["model"]) == (("YES", "No"), "logistic")
+
+
 def test_idx_files_in_a_zip_are_trained_on_and_explained_by_their_pixels(uploaded):
     uploaded["file"] = File(packed(test_idx_files.data_set_files()).getvalue(), "fashion.zip")
     at = visit_page(PAGE)

@@ -21,6 +21,7 @@ from influence_core.data.examples import DataSet
 from influence_core.data.fetching import Download
 from influence_core.data.readers import picture_sets, text_folder
 from influence_core.data.readers.idx_files import holds_idx
+from influence_core.data.readers.labels import Same
 from influence_core.data.readers.text_folder import TextFolder
 from influence_core.errors import DataError
 from influence_core.progress import Progress
@@ -61,6 +62,7 @@ def load(
     progress: Progress | None = None,
     encoding: str = "",
     most: tuple[int | None, int | None] = (None, None),
+    same: Same = None,
 ) -> DataSet:
     """The data set behind a study of somebody's own.
 
@@ -73,13 +75,15 @@ def load(
         progress: told while reading.
         encoding: of texts that are not UTF-8; "": the most plausible.
         most: how many photographs to train on and to test on are wanted; of each class its share.
+        same: whether labels of a table beside photographs that look alike are one.
 
     Raises:
+        AlikeError: nobody has said that.
         DataError: they are gone, may not be read, or make no data set.
     """
     if data == TEXTS:
         return text_folder.read_folder(readable_folder(source, store, folder), progress, seed, encoding)
-    found = survey(source, store, folder, seed, progress)
+    found = survey(source, store, folder, seed, progress, same)
     made = picture_sets.data_set(
         PHOTOS,
         found.title,
@@ -93,7 +97,10 @@ def load(
 
 
 def _drawn(found: PhotoFolder, most: tuple[int | None, int | None], seed: int) -> np.ndarray | None:
-    """Positions of so many photographs of each part, of each class its share, drawn with a seed; ``None``: all of them."""
+    """Positions of so many photographs of each part, drawn with a seed; ``None``: all of them.
+
+    Of each class its share, and one at least where there is room for one of each.
+    """
     if most == (None, None):
         return None
     parts = []
@@ -102,7 +109,8 @@ def _drawn(found: PhotoFolder, most: tuple[int | None, int | None], seed: int) -
         order, generator = np.empty(len(at)), np.random.default_rng(seed)
         for label in np.unique(found.labels[at]):
             same = np.flatnonzero(found.labels[at] == label)
-            order[same] = (generator.permutation(len(same)) + generator.random(len(same))) / len(same)
+            rank, within = generator.permutation(len(same)), generator.random(len(same))
+            order[same] = np.where(rank == 0, within - 1, (rank + within) / len(same))
         parts.append(np.sort(at[np.argsort(order)[:count]]))
     return np.concatenate(parts)
 
@@ -122,7 +130,12 @@ def download_of(source: str) -> Download | None:
 
 
 def survey(
-    source: str, store: Store, folder: str | None, seed: int = 0, progress: Progress | None = None
+    source: str,
+    store: Store,
+    folder: str | None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    same: Same = None,
 ) -> PhotoFolder:
     """What the photographs are, and what of them cannot be used.
 
@@ -132,6 +145,7 @@ def survey(
         folder: the data folder.
         seed: of the split, where the folder has none of its own.
         progress: told while reading.
+        same: as in `load`.
 
     Raises:
         DataError: as in `load`.
@@ -141,7 +155,7 @@ def survey(
     root = readable_folder(source, store, folder)
     if source.startswith(IN_ZIP):
         store = picture_uploads.beside(store, source.removeprefix(IN_ZIP))
-    return photo_folder.survey(root, progress, seed, store)
+    return photo_folder.survey(root, progress, seed, store, same)
 
 
 def survey_texts(

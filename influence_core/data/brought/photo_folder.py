@@ -10,22 +10,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from influence_core.data.examples import Pictures
-from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, why_left_out
+from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, untested, why_left_out
 from influence_core.data.readers.greys import Greys, Span
 from influence_core.data.readers.idx_files import IdxSet, read_idx
 from influence_core.data.readers.image_folder import EXAMPLE, list_files
+from influence_core.data.readers.labels import Same
 from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
 from influence_core.data.readers.picture_sets import THUMB, FilePictures, GreyPictures
-from influence_core.data.readers.skipped import MAX_NAMED, Skipped, SkipReport, shown
-from influence_core.data.readers.split_names import TEST, TRAIN
+from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.split_names import TRAIN
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 from influence_core.store import NO_STORE, Store
@@ -87,7 +87,11 @@ class _Read:
 
 
 def survey(
-    folder: str | Path, progress: Progress | None = None, seed: int = SEED, store: Store = NO_STORE
+    folder: str | Path,
+    progress: Progress | None = None,
+    seed: int = SEED,
+    store: Store = NO_STORE,
+    same: Same = None,
 ) -> PhotoFolder:
     """Read every picture of a folder once; a store spares it the next time, until a name, size or date changes.
 
@@ -96,8 +100,10 @@ def survey(
         progress: told for each picture.
         seed: of the split, where the folder has none of its own.
         store: where what was read is kept.
+        same: whether labels of a table beside them that look alike are one.
 
     Raises:
+        AlikeError: nobody has said that.
         DataError: no such folder, fewer than two classes, too few or too many pictures; the message says which and
             what to do.
     """
@@ -105,7 +111,7 @@ def survey(
     idx = read_idx(root, skipped)
     if idx is not None:
         return _of_idx(idx, seed, skipped)
-    listing = list_files(root, skipped)
+    listing = list_files(root, skipped, same)
     listed = listing.files
     read = _read_or_recall(root, listed, store, progress)
     for reason, at in read.refused:
@@ -135,7 +141,7 @@ def survey(
         notes=(
             *listing.notes,
             *([read.greys.note] if read.greys and read.greys.note else []),
-            *_single(used, class_names),
+            *untested(used, "picture"),
         ),
     )
 
@@ -160,22 +166,6 @@ def _of_idx(found: IdxSet, seed: int, skipped: SkipReport) -> PhotoFolder:
         skipped=skipped.rows(),
         pictures=pictures,
     )
-
-
-def _single(used: list[ClassedFile], class_names: tuple[str, ...]) -> Iterator[str]:
-    """Said of classes that nothing is tested of."""
-    tested = {one.label for one in used if one.part == TEST}
-    alone = [
-        name
-        for name in class_names
-        if (used[0].part and name not in tested) or sum(one.label == name for one in used) == 1
-    ]
-    if alone:
-        named = ", ".join(f"“{shown(one)}”" for one in alone[:MAX_NAMED])
-        yield (
-            f"{len(alone):,} class{'es have' if len(alone) > 1 else ' has'} no picture to test on: {named}"
-            f"{'…' if len(alone) > MAX_NAMED else ''}."
-        )
 
 
 def _read_or_recall(root: Path, listed: list[ClassedFile], store: Store, progress: Progress | None) -> _Read:

@@ -89,7 +89,8 @@ def recall(store: Store, name: str) -> Recipe:
     try:
         fields = _read(_path(store, name))
         owner = str(fields.pop(_OWNER, ""))
-        return Recipe(name, str(fields["title"]), fields, owner)
+        lists = {name: tuple(one) for name, one in fields.items() if isinstance(one, list)}
+        return Recipe(name, str(fields["title"]), fields | lists, owner)
     except (OSError, KeyError) as error:
         raise DataError(
             "This study of somebody's own is not on this machine: it was removed, or built elsewhere. Build it again."

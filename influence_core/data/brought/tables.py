@@ -21,8 +21,9 @@ from influence_core.data.brought import TABLE
 from influence_core.data.examples import DataSet, Examples
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, numbers_in, survey
 from influence_core.data.readers.delimited import Table
-from influence_core.data.readers.labels import MAX_CLASSES, read_labels
+from influence_core.data.readers.labels import MAX_CLASSES, Same, read_labels
 from influence_core.data.readers.tables import TableRecords, encode, name_some, sorted_levels, standardised
+from influence_core.data.readers.totals import without_total
 from influence_core.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,9 +50,10 @@ class Choices:
         header: Whether its first row names the columns; None where nobody has said.
         readings: What was answered about columns: pairs of a name and "point", "comma" or "text".
         kept: Columns that are features although they seem to name the rows.
-        same_labels: Whether labels that look alike are one; None where nobody has said.
+        same_labels: Whether labels that look alike are one, as in `labels.Same`.
         without: Labels whose rows are left out.
         none_is_label: Whether "none" and the like are labels rather than none; None where nobody has said.
+        without_total: Whether the last row is left out, if it is a total.
     """
 
     label: str
@@ -63,9 +65,10 @@ class Choices:
     header: bool | None = None
     readings: tuple[tuple[str, str], ...] = ()
     kept: tuple[str, ...] = ()
-    same_labels: bool | None = None
+    same_labels: Same = None
     without: tuple[str, ...] = ()
     none_is_label: bool | None = None
+    without_total: bool = False
 
 
 def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple[DataSet, tuple[str, ...]]:
@@ -80,6 +83,7 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
         DataError: a column that is not there, one that can be read in two ways and was not asked about, a label that is
             none, or features that cannot be made.
     """
+    table = without_total(table) if choices.without_total else table
     _check_names(table, choices)
     columns, notices = _columns(table, choices)
     cells = table.frame[choices.label].to_numpy(dtype=object)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.skipped import MAX_NAMED, SkipReport, shown
 from influence_core.data.readers.split_names import TEST, TRAIN
 
 TRAIN_SHARE = 0.8
@@ -67,6 +68,21 @@ def split(files: Sequence[ClassedFile], labels: np.ndarray, seed: int) -> np.nda
         at = generator.permutation(np.flatnonzero(labels == label))
         is_train[at[: max(1, min(round(TRAIN_SHARE * len(at)), len(at) - 1))]] = True
     return is_train
+
+
+def untested(used: Sequence[ClassedFile], what: str) -> tuple[str, ...]:
+    """A sentence about the classes that nothing is tested of; none where there are none.
+
+    Args:
+        used: The files that are used.
+        what: One of them is called.
+    """
+    count, tested = Counter(one.label for one in used), {one.label for one in used if one.part == TEST}
+    alone = [name for name in sorted(count) if (used[0].part and name not in tested) or count[name] == 1]
+    if not alone:
+        return ()
+    named = ", ".join(f"“{shown(one)}”" for one in alone[:MAX_NAMED]) + "…" * (len(alone) > MAX_NAMED)
+    return (f"{len(alone):,} class{'es have' if len(alone) > 1 else ' has'} no {what} to test on: {named}.",)
 
 
 def why_left_out(skipped: SkipReport) -> str:

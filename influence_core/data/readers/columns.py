@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from influence_core.data.readers.cells import SHOWN_CELLS, Cells, Option, option, written
+from influence_core.data.readers.dates import order_of
 from influence_core.data.readers.delimited import Table
 from influence_core.data.readers.numbers import DECIMALS, Decimal, read_amounts
 
@@ -134,15 +135,16 @@ def _column(table: Table, cells: Cells, answer: str | None, elsewhere: set[Decim
 
 def _of_texts(plain: Column, cells: Cells, wanted: bool) -> Column:
     """A category, unless nearly all its texts differ."""
+    why = cells.amounts.codes or order_of(cells.texts)
     filled = sum(text != "" for text in cells.texts)
     if not wanted and filled > FEW_LEVELS and filled > MOSTLY_DIFFERENT * cells.filled:
-        what = cells.amounts.codes or "texts"
+        what = why or "texts"
         return replace(
             plain,
             kind="text",
             why=f"{what}; {filled:,} of {cells.filled:,} cells differ, so they name the rows",
         )
-    return replace(plain, kind="category", why=cells.amounts.codes)
+    return replace(plain, kind="category", why=why)
 
 
 def _why_index(table: Table, cells: Cells) -> str:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from influence_core.data.readers import drawn
 from influence_core.data.readers.encodings import Decoded, decode, says_itself
 from influence_core.data.readers.layout import MAX_COLUMNS, SEPARATORS, Layout, find_layout, rows_of
 from influence_core.data.readers.other_files import refuse_others
@@ -23,7 +24,6 @@ MAX_LINES = 10**6
 MAX_CELLS = 4 * 10**6
 _SPACES_BEHIND = re.compile(r"\"[ ]+(?=[,;\t|\n]|$)")
 _QUOTED = re.compile(r"'[^']*'")
-_RULE = re.compile(r":?[-=]{2,}:?")
 PREVIEWED, LONGEST_PREVIEW = 20_000, 60
 """Bytes that are read for a preview, and its characters."""
 
@@ -104,7 +104,8 @@ def read(content: bytes, encoding: str = "", header: bool | None = None) -> Tabl
     _check_size(len(content))
     decoded = _decode(content, encoding)
     others = () if says_itself(content) else decoded.others
-    text = _tidy(decoded.text)
+    tidy = _tidy(decoded.text)
+    text = drawn.without_borders(tidy)
     _check_lines(text.count("\n"))
     layout = find_layout(text)
     if header is None and layout.looks_like_data:
@@ -117,7 +118,8 @@ def read(content: bytes, encoding: str = "", header: bool | None = None) -> Tabl
             "The table could not be read: its quotation marks are not in order. Save it again as CSV."
         )
     made = _named(frame.iloc[int(bool(names)) :], layout, names, shape)
-    return replace(made, encoding=decoded.encoding, others=others, notices=(*_said(decoded), *made.notices))
+    said = [*_said(decoded), *([drawn.SAID] if text != tidy else [])]
+    return replace(made, encoding=decoded.encoding, others=others, notices=(*said, *made.notices))
 
 
 def _said(decoded: Decoded) -> list[str]:
@@ -151,9 +153,8 @@ def _decode(content: bytes, encoding: str) -> Decoded:
     """The file as text."""
     refuse_others(content)
     filled_up = content.rstrip(b"\x1a\0")
-    return decode(
-        content if b"\0" in filled_up else filled_up, encoding
-    )  # text of two bytes a letter has others
+    # text of two bytes a letter has others
+    return decode(content if b"\0" in filled_up else filled_up, encoding)
 
 
 def first_words(content: bytes, encoding: str) -> str:
@@ -256,12 +257,10 @@ def _frame(text: str, layout: Layout, shape: _Shape) -> pd.DataFrame:
 def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape) -> Table:
     """The table under its names, without columns that hold nothing."""
     if all(map(_QUOTED.fullmatch, filter(None, chain(header, frame.to_numpy().ravel())))):
-        frame, header = (
-            frame.apply(lambda column: column.str[1:-1].str.strip()),
-            [one[1:-1] for one in header],
-        )
-    if header and all(map(_RULE.fullmatch, filter(None, frame.iloc[0]))):
-        frame = frame.iloc[1:]  # a line of dashes under the header
+        frame = frame.apply(lambda column: column.str[1:-1].str.strip())
+        header = [one[1:-1] for one in header]
+    ruled = bool(header) and drawn.is_rule(frame.iloc[0], layout.separator)
+    frame = frame.iloc[int(ruled) :]
     found = [" ".join(one.split()) for one in ([""] if shape.names_first else []) + header]
     found += [""] * (shape.cells - len(found))
     names = [name or f"column {at}" for at, name in enumerate(found, 1)]
@@ -274,7 +273,9 @@ def _named(frame: pd.DataFrame, layout: Layout, header: list[str], shape: _Shape
         raise DataError(
             "Only one column holds anything. Choose a table with a label and at least one more column."
         )
-    notices = [f"Left out above the table: “{one[:80]}”." for one in layout.titles] + said
+    notices = (
+        [f"Left out above the table: “{one[:80]}”." for one in layout.titles] + said + [drawn.SAID] * ruled
+    )
     if empty:
         notices.append(f"Left out, because it has no name and holds nothing: {', '.join(empty)}.")
     unnamed = tuple(

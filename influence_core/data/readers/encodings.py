@@ -83,13 +83,14 @@ ENCODINGS: dict[str, Encoding] = {
     "cp866": Encoding("Cyrillic (DOS 866)", ("Russian",), 0.1),
     "cp437": Encoding("Western Europe (DOS 437)", _WESTERN),
     "cp850": Encoding("Western Europe (DOS 850)", _WESTERN),
+    "cp852": Encoding("Central Europe (DOS 852)", _CENTRAL, 0.1),
 }
 """All that are read, by Python's name, those of equal plausibility in this order."""
-FOR_TEXTS = tuple(name for name in ENCODINGS if name not in ("cp437", "cp850"))
+_OF_DOS = ("cp437", "cp850", "cp852")
+FOR_TEXTS = tuple(name for name in ENCODINGS if name not in _OF_DOS)
 FOR_NAMES = (
     "utf-8",
-    "cp437",
-    "cp850",
+    *_OF_DOS,
     *(name for name in FOR_TEXTS if not name.startswith(("utf", "iso2022"))),
 )
 """Of the names in an archive: what the computers that pack them use."""

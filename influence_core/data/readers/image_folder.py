@@ -14,8 +14,9 @@ from pathlib import Path
 from influence_core.data.readers.classed import ClassedFile
 from influence_core.data.readers.inside import Inside
 from influence_core.data.readers.label_tables import Labels, label_files
+from influence_core.data.readers.labels import Same
 from influence_core.data.readers.skipped import SkipReport, shown
-from influence_core.data.readers.split_names import TEST, TRAIN, part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of
 from influence_core.errors import DataError
 
 MAX_PICTURES = 20_000
@@ -36,18 +37,20 @@ class Listing:
     notes: tuple[str, ...] = ()
 
 
-def list_files(root: Path, skipped: SkipReport) -> Listing:
+def list_files(root: Path, skipped: SkipReport, same: Same = None) -> Listing:
     """The files of the classes; nothing outside the folder is followed.
 
     Args:
         root: holds `<class>/<picture>`, or the folders of the split with such folders inside, or pictures and a table.
         skipped: told what is no such file.
+        same: whether labels of a table that look alike are one.
 
     Raises:
+        AlikeError: nobody has said that.
         DataError: no such folder, too many classes or files, or no way to tell what the classes are.
     """
     try:
-        found = _list(Inside(root.resolve(strict=True), MAX_PICTURES), skipped)
+        found = _list(Inside(root.resolve(strict=True), MAX_PICTURES), skipped, same)
     except OSError as error:
         raise DataError(
             f"Expected a folder “{shown(root.name)}” with one sub-folder for each class ({EXAMPLE}), but it could not be "
@@ -60,14 +63,15 @@ def list_files(root: Path, skipped: SkipReport) -> Listing:
     return replace(found, files=sorted(found.files, key=lambda one: os.fsencode(one.name)))
 
 
-def _list(inside: Inside, skipped: SkipReport) -> Listing:
+def _list(inside: Inside, skipped: SkipReport, same: Same) -> Listing:
     base = inside.unwrapped("")
     folders = inside.folders(base)
     flat = [name for name in folders if inside.files(name) and not inside.folders(name)]
     is_row = len(folders) < 2 or all(part_of(_last(one)) for one in folders)
     if is_row and (flat or not folders):
         homes = [base, *flat]
-        labels = label_files(inside.root, [one for home in homes for one in inside.files(home)], skipped)
+        files = [one for home in homes for one in inside.files(home)]
+        labels = label_files(inside.root, files, skipped, same)
         if labels is not None:
             return _labelled(inside, homes, labels, skipped)
     roles = {name: part_of(_last(name)) for name in folders}
@@ -83,7 +87,8 @@ def _by_folder(
     inside: Inside, base: str, folders: list[str], roles: dict[str, str], skipped: SkipReport
 ) -> Listing:
     """One folder a class."""
-    if folders and all({TRAIN, TEST} <= set(_parts_in(inside, name)) for name in folders):
+    inner = (list(map(_last, inside.folders(name))) for name in folders)
+    if not all(roles.values()) and is_split_inside(inner):
         return Listing(_split_in_classes(inside, folders, skipped))
     parts = {name: role for name, role in roles.items() if role and inside.folders(name)}
     train = [name for name, role in parts.items() if role == TRAIN]
@@ -113,11 +118,6 @@ def _by_folder(
         return Listing([replace(one, part="") for one in files if one.part == TRAIN], (note,))
     note = f"{_names(test)} are for testing, together." if len(test) > 1 else ""
     return Listing(files, (note,) if note else ())
-
-
-def _parts_in(inside: Inside, folder: str) -> dict[str, str]:
-    """The part of the split that each folder in a folder is called by."""
-    return {part: name for name in inside.folders(folder) if (part := part_of(_last(name)))}
 
 
 def _split_in_classes(inside: Inside, folders: list[str], skipped: SkipReport) -> list[ClassedFile]:

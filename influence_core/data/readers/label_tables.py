@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from influence_core.data.readers.delimited import read
+from influence_core.data.readers.labels import Same, perhaps_none, read_labels
 from influence_core.data.readers.skipped import SkipReport, shown
 from influence_core.data.readers.split_names import TEST, TRAIN, part_of
 from influence_core.errors import DataError
@@ -41,15 +45,17 @@ class Labels:
     note: str
 
 
-def label_files(root: Path, files: Sequence[str], skipped: SkipReport) -> Labels | None:
+def label_files(root: Path, files: Sequence[str], skipped: SkipReport, same: Same = None) -> Labels | None:
     """What a table among files says of the others; ``None`` where no table names any of them.
 
     Args:
         root: The folder.
         files: Names inside it.
         skipped: Told which pictures have no label, or two.
+        same: Whether labels that look alike are one.
 
     Raises:
+        AlikeError: Nobody has said whether labels that look alike are one.
         DataError: The table cannot be read, several columns may be the label, or several tables name pictures and none is
             called the labels, or train.
     """
@@ -64,7 +70,7 @@ def label_files(root: Path, files: Sequence[str], skipped: SkipReport) -> Labels
     if len(found) > 1:
         named = " and ".join(f"“{one.title}”" for one in found)
         raise DataError(f"{named} both name the pictures. Keep one table beside them, with all labels.")
-    return found[0].labels(pictures, skipped) if found else None
+    return found[0].labels(pictures, skipped, same) if found else None
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,12 @@ class _Table:
         columns = table.columns
         rows: list[list[str]] = table.frame.astype(str).to_numpy().tolist()
         known = _by_spelling(pictures)
-        if any(_spelled(one) in known for one in columns):  # it has no header
+        if any(_by_tail(one, known) for one in columns):  # it has no header
             rows, columns = (
                 [list(columns), *rows],
                 tuple(f"column {at + 1}" for at in range(len(columns))),
             )
-        named = [[known.get(_spelled(row[at]), "") for row in rows] for at in range(len(columns))]
+        named = [_pictures_of([row[at] for row in rows], known) for at in range(len(columns))]
         counts = [len({one for one in column if one}) for column in named]
         if not counts or not max(counts):
             return None
@@ -114,11 +120,12 @@ class _Table:
         stem = self.title.rpartition(".")[0]
         return part_of(stem) == TRAIN or "label" in stem.casefold() or "ラベル" in stem
 
-    def labels(self, pictures: Sequence[str], skipped: SkipReport) -> Labels:
-        """Of the pictures that it names once."""
+    def labels(self, pictures: Sequence[str], skipped: SkipReport, same: Same) -> Labels:
+        """Of the pictures that it names once; those whose cell means "no label" have none."""
         split = self._split()
         others = [at for at in range(len(self.columns)) if at not in (self.at, split)]
-        column, cells = self._label_column(others)
+        column, texts = self._label_column(others)
+        cells, said = self._read(column, texts, same)
         of: dict[str, str] = {}
         parts: dict[str, str] = {}
         twice = set()
@@ -140,7 +147,13 @@ class _Table:
             f"{self.title} says what is on each picture: its column “{self.columns[self.at]}” names the files, “{column}” the "
             f"classes{f'; {lost:,} of its rows name no file that is here' if lost else ''}."
         )
-        return Labels(self.title, column, of, parts, note)
+        return Labels(self.title, column, of, parts, " ".join([note, *said]))
+
+    def _read(self, column: str, texts: list[str], same: Same) -> tuple[np.ndarray, list[str]]:
+        """The label of each row that names a picture, "" where there is none; and what was done to them."""
+        used = np.where([bool(one) for one in self.of_row], np.array(texts, dtype=object), "")
+        _, are_labels = perhaps_none(set(used) - {""})
+        return read_labels(used, column, (), same, are_labels is not False)
 
     def _split(self) -> int | None:
         """The column that says which rows to train on and which to test on."""
@@ -185,6 +198,29 @@ def _is_one_of(marks: list[str]) -> bool:
     except ValueError:
         return False
     return values[-1] == 1 and not any(values[:-1])
+
+
+def _pictures_of(cells: Sequence[str], known: Mapping[str, str]) -> list[str]:
+    """The picture that each cell names, or "": by its path, or by the last parts of one that leads elsewhere.
+
+    By its last parts only where no other cell means the same picture.
+    """
+    whole = [known.get(_spelled(one), "") for one in cells]
+    tails = {one: _by_tail(one, known) for one, here in zip(cells, whole, strict=True) if not here}
+    meant = Counter([*tails.values(), *whole])
+    return [
+        here or ("" if meant[tails[one]] > 1 else tails[one]) for one, here in zip(cells, whole, strict=True)
+    ]
+
+
+def _by_tail(cell: str, known: Mapping[str, str]) -> str:
+    """The picture that the last parts of a path name, as many of them as there are; or ""."""
+    path = _spelled(cell)
+    while path:
+        if path in known:
+            return known[path]
+        path = path.partition("/")[2]
+    return ""
 
 
 def _by_spelling(pictures: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from influence_core.data.readers.tables import name_some
 from influence_core.errors import DataError
 
 MAX_CLASSES = 50
+SHOWN_GROUPS = 6
 FREQUENT = 0.5
 """A column of many texts is a label if its frequent ones hold this share of the rows."""
 NO_LABEL = frozenset({"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "n.a."})
@@ -23,8 +24,27 @@ PERHAPS_NONE = frozenset(
     {"none", "nil", "missing", "?", "-", "--", "–", "—", ".", "(none)", "<none>", "#null!", "not available"}
 )
 """Small letters of the cells that may mean it, or be a label like any other."""
+Same = bool | Sequence[str] | None
+"""Whether labels that look alike are one: for all of them, or the first label of each group that is; None: nobody has said."""
 _TRUTHS = {"true": "1", "false": "0"}
 _NUMBER = re.compile(r"([-+]?)(0|[1-9]\d*)(?:[.,](\d+))?", re.ASCII)
+
+
+class AlikeError(DataError):
+    """Nobody has said whether labels that look alike are one.
+
+    Attributes:
+        groups: Those that look alike, together; each group in the order of the labels.
+    """
+
+    def __init__(self, column: str, groups: Sequence[Sequence[str]]) -> None:
+        shown = "; ".join(map(name_some, groups[:SHOWN_GROUPS])) + (
+            " …" if len(groups) > SHOWN_GROUPS else ""
+        )
+        super().__init__(
+            f"Labels of {column[:80]!r} look alike: {shown}. Say whether they are one label or several."
+        )
+        self.groups = tuple(map(tuple, groups))
 
 
 def has_no_label(cells: Iterable[str]) -> np.ndarray:
@@ -59,7 +79,7 @@ def read_labels(
     cells: np.ndarray,
     column: str,
     without: tuple[str, ...] = (),
-    same: bool | None = None,
+    same: Same = None,
     none_is_label: bool | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """The label of each of n rows, (n,) of text, "" where there is none; and what was done to them.
@@ -68,11 +88,12 @@ def read_labels(
         cells: (n,) texts.
         column: Its name.
         without: Labels whose rows are left out.
-        same: Whether labels that look alike are one; None where nobody has said.
+        same: Whether labels that look alike are one.
         none_is_label: Whether "none" and the like are labels; None where nobody has said.
 
     Raises:
-        DataError: a question has no answer.
+        AlikeError: nobody has said whether labels that look alike are one.
+        DataError: another question has no answer.
     """
     text = np.where(has_no_label(cells), "", cells)
     doubtful, are_labels = perhaps_none(set(text) - {"", *without})
@@ -91,11 +112,9 @@ def read_labels(
         notices.append(f"The same numbers, so the same labels: {name_some(different)}.")
     alike = look_alike(one for one in counts if one not in without)
     if alike and same is None:
-        raise DataError(
-            f"Labels of {column[:80]!r} look alike: {name_some(alike[0])}. Say whether they are one label or several."
-        )
+        raise AlikeError(column, alike)
     if alike and same:
-        names = merged({one: count for one, count in counts.items() if one not in without})
+        names |= merged({one: count for one, count in counts.items() if one not in without}, same)
     return np.array([names.get(one, one) for one in text], dtype=object), notices
 
 
@@ -174,16 +193,17 @@ def look_alike(texts: Iterable[str]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(sorted(some)) for some in together.values() if len(some) > 1)
 
 
-def merged(counts: Mapping[str, int]) -> dict[str, str]:
-    """The name of each label where those that look alike are one: that of the most frequent.
+def merged(counts: Mapping[str, int], same: bool | Sequence[str]) -> dict[str, str]:
+    """The name of each label that is one with others that look alike: that of the most frequent.
 
     Args:
         counts: How often each label occurs.
+        same: The first label of each group that is one; True: all are.
     """
-    names = {one: one for one in counts}
+    names: dict[str, str] = {}
     for some in look_alike(counts):
-        best = max(some, key=lambda one: counts[one])
-        names |= dict.fromkeys(some, best)
+        if same is True or (same and some[0] in same):
+            names |= dict.fromkeys(some, max(some, key=lambda one: counts[one]))
     return names
 
 

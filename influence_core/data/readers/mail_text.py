@@ -21,7 +21,12 @@ _HEAD = re.compile(
     rb"^(received|return-path|message-id|date|from|to|mime-version|content-type|content-transfer-encoding|delivered-to):",
     re.IGNORECASE | re.MULTILINE,
 )
-_PAGE = re.compile(r"\s*(<!doctype html|<html|<head|<body)", re.IGNORECASE)
+_PAGE = re.compile(
+    r"(?>\s+|<!--.*?-->|<\?[^>]*>)*+<(?:!doctype html|(?:html|head|body|title|meta|link|style|script|p|div|span|table|ul|ol"
+    r"|h[1-6]|center|font|b|i|a|br|hr|pre|article|section|main)(?=[\s/>]))",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Comments may come first, and what frames a page may lack."""
 _SUBJECT = re.compile(r"subject:[ \t]*", re.IGNORECASE)
 LONGEST_HEAD = 100_000
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection, Iterable
 
 TRAIN, TEST = "train", "test"
 _WORDS = {
-    TRAIN: "train training trn learn learning 訓練 学習 训练 훈련 학습 обучение обучающая тренировка тренировочная навчання "
-    "entrainement entraînement apprentissage entrenamiento treino treinamento addestramento trening eğitim",
-    TEST: "val valid validation validate dev development test testing tst eval evaluation holdout t10k 検証 テスト 評価 "
-    "测试 測試 验证 驗證 시험 테스트 검증 тест тестирование тестовая проверка валидация validación prueba pruebas teste "
-    "validação validierung testen walidacja doğrulama",
+    TRAIN: "train training trainings trn learn learning lernen lern 訓練 学習 训练 훈련 학습 обучение обучающая обучающие "
+    "тренировка тренировочная тренировочные навчання entrainement entraînement apprentissage entrenamiento treino "
+    "treinamento addestramento trening eğitim",
+    TEST: "val valid validation validate dev development test testing tests tst eval evaluation holdout t10k 検証 テスト 試験 "
+    "評価 测试 測試 验证 驗證 시험 테스트 검증 тест тестирование тестовая тестовые проверка проверочная валидация essai essais "
+    "évaluation validación prueba pruebas teste validação validierung validierungs prüfung pruefung prüf testen "
+    "walidacja doğrulama",
 }
 _PARTS = {word: part for part, words in _WORDS.items() for word in words.split()}
 _BESIDE = {
     *("set", "data", "dataset", "split", "subset", "folder", "files", "images", "image", "img", "imgs", "pictures"),
     *("picture", "pics", "photos", "photo", "seg", "the", "my", "用", "データ", "セット", "画像", "写真"),
-    *("集", "数据", "數據", "图片", "圖片", "资料", "데이터", "세트", "выборка", "набор", "данные"),
+    *("daten", "datensatz", "satz", "menge", "bilder", "données", "datos", "dados", "dati"),
+    *("集", "数据", "數據", "图片", "圖片", "资料", "데이터", "세트", "выборка", "набор", "данные", "данных"),
 }  # fmt: skip
 """Words that may stand beside and change nothing."""
 _JOINED = re.compile("|".join(sorted(_BESIDE, key=len, reverse=True)))
@@ -34,6 +38,19 @@ def part_of(name: str) -> str:
     if len(meant) != 1:
         return ""
     return _PARTS.get(meant[0], "") or _PARTS.get(_without(meant[0]), "")
+
+
+def is_split_inside(classes: Iterable[Collection[str]]) -> bool:
+    """Whether each of some folders has parts of a split inside, and all together have both; one may lack the other part.
+
+    Args:
+        classes: The names of the folders inside each.
+
+    >>> is_split_inside([["train", "test"], ["Train"]]), is_split_inside([["train", "test"], ["drafts"]])
+    (True, False)
+    """
+    parts = [set(map(part_of, names)) - {""} for names in classes]
+    return all(parts) and {TRAIN, TEST} <= set().union(*parts)
 
 
 def _without(word: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from influence_core.data.readers import encodings, mail_text
+from influence_core.data.readers.mailboxes import Place
 from influence_core.data.readers.skipped import SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
@@ -48,6 +49,7 @@ def read_all(
     skipped: SkipReport,
     progress: Progress | None = None,
     encoding: str = "",
+    places: Mapping[str, Place] | None = None,
 ) -> ReadTexts:
     """Every file as text.
 
@@ -57,13 +59,14 @@ def read_all(
         skipped: told which are no texts.
         progress: told for every hundredth.
         encoding: of those that are not UTF-8; "": the most plausible for all of them.
+        places: by name, where those lie that are parts of a mailbox.
 
     Raises:
         DataError: they are too large together, or there is no such encoding.
     """
     if encoding:
         encodings.require_known(encoding)
-    contents = _contents(root, names, skipped, progress)
+    contents = _contents(root, names, skipped, progress, places or {})
     ranked = _ranked(contents.values())
     read, written, room = ReadTexts(), Counter[str](), MAX_MEMORY
     for at in list(contents):
@@ -75,7 +78,10 @@ def read_all(
             continue
         room -= sys.getsizeof(found.text)
         if room < 0:
-            raise _too_much(MAX_MEMORY)
+            raise DataError(
+                f"Once they are read, the texts take more than {MAX_MEMORY // 10**6} MB of memory: one byte a letter, up to "
+                "four in a text with a rare sign such as an emoji. Keep fewer."
+            )
         read.texts[at] = found.text
         read.subjects[at] = is_mail
         read.damaged += found.replaced > 0
@@ -95,7 +101,11 @@ def _ranked(contents: Collection[bytes]) -> tuple[str, ...]:
 
 
 def _contents(
-    root: Path, names: Sequence[str], skipped: SkipReport, progress: Progress | None
+    root: Path,
+    names: Sequence[str],
+    skipped: SkipReport,
+    progress: Progress | None,
+    places: Mapping[str, Place],
 ) -> dict[int, bytes]:
     """The files' bytes by position; those that are too large, no texts or may not be read lack."""
     contents, total = {}, 0
@@ -103,14 +113,15 @@ def _contents(
         if at % 100 == 0:
             report(progress, at / len(names), f"{at:,} of {len(names):,} files are read")
         try:
-            with (root / name).open("rb") as file:
-                content = file.read(MAX_BYTES_A_FILE + 1)
+            content = _content(root, places.get(name) or Place(name, 0, MAX_BYTES_A_FILE + 1))
         except OSError:
             skipped.add("files that could not be read", name)
             continue
         total += len(content)
         if total > MAX_BYTES:
-            raise _too_much(MAX_BYTES)
+            raise DataError(
+                f"The files have more than {MAX_BYTES // 10**6} MB together; at most so many can be read. Keep fewer."
+            )
         if len(content) > MAX_BYTES_A_FILE:
             skipped.add(f"files of more than {MAX_BYTES_A_FILE // 10**6} MB", name)
         elif content.startswith(_NO_TEXT):
@@ -118,6 +129,13 @@ def _contents(
         else:
             contents[at] = content
     return contents
+
+
+def _content(root: Path, place: Place) -> bytes:
+    """Of a file or a mail; one byte more than one may have, where it has more."""
+    with (root / place.name).open("rb") as file:
+        file.seek(place.start)
+        return file.read(min(place.size, MAX_BYTES_A_FILE + 1))
 
 
 def _decoded(content: bytes, encoding: str, usual: str) -> tuple[encodings.Decoded, bool]:
@@ -131,7 +149,3 @@ def _decoded(content: bytes, encoding: str, usual: str) -> tuple[encodings.Decod
     is_mail = _SUBJECT.match(content.lstrip(b"\xef\xbb\xbf")) is not None
     text = mail_text.of_text(found.text)
     return encodings.Decoded(text, found.encoding, found.others, found.replaced), is_mail
-
-
-def _too_much(limit: int) -> DataError:
-    return DataError(f"The texts have more than {limit // 10**6} MB; so many can be read. Keep fewer.")

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from influence_core.data.readers.classed import ClassedFile
+from influence_core.data.readers.mailboxes import SUFFIX
 from influence_core.data.readers.skipped import SkipReport
-from influence_core.data.readers.split_names import TEST, TRAIN, part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of
 from influence_core.errors import DataError
 
 MAX_FILES = 10_000
@@ -53,6 +54,7 @@ def list_files(root: Path, skipped: SkipReport) -> list[ClassedFile]:
             f"Expected a folder “{root.name}” with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
             f"{error.strerror}. Put the texts there, or name another folder."
         ) from error
+    found = _mailboxes_as_classes(found)
     files = _classified(_split(_unwrapped(found, skipped), skipped), skipped)
     _require_classes(files)
     return sorted(files, key=lambda one: [os.fsencode(part) for part in one.name.split("/")])
@@ -74,11 +76,24 @@ def _walk(root: Path, inside: Path, skipped: SkipReport) -> Iterator[str]:
                 skipped.add(reason, f"{prefix}{name}")
                 continue
             count += 1
-            if count > MAX_FILES:
-                raise DataError(
-                    f"The folder “{root.name}” holds more than {MAX_FILES:,} files; at most so many can be read. Keep fewer."
-                )
+            require_few(root, count)
             yield f"{prefix}{name}"
+
+
+def require_few(root: Path, count: int) -> None:
+    """That a folder holds no more texts than can be read.
+
+    Args:
+        root: The folder.
+        count: How many it holds, as far as is known.
+
+    Raises:
+        DataError: It holds more.
+    """
+    if count > MAX_FILES:
+        raise DataError(
+            f"The folder “{root.name}” holds more than {MAX_FILES:,} files or mails; at most so many can be read. Keep fewer."
+        )
 
 
 def _raise(error: OSError) -> None:
@@ -96,6 +111,18 @@ def _refusal(path: Path, inside: Path) -> str:
             leads_in = False
         return "" if leads_in else "links that lead to a folder, out of it or nowhere"
     return "" if path.is_dir() or path.is_file() else "no plain files"
+
+
+def _mailboxes_as_classes(files: list[_Placed]) -> list[_Placed]:
+    """Mailboxes in a row, without any folder of classes, are classes of their own."""
+    if any(one.folders and not one.name.lower().endswith(SUFFIX) for one in files):
+        return files
+    boxes = [one for one in files if one.name.lower().endswith(SUFFIX)]
+    if len(boxes) < 2 or len({one.folders for one in boxes}) > 1:
+        return files
+    return [
+        replace(one, folders=(*one.folders, Path(one.name).stem)) if one in boxes else one for one in files
+    ]
 
 
 def _unwrapped(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
@@ -126,7 +153,7 @@ def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
             else:
                 skipped.add("files beside the folders of the split", one.name)
         return _unwrapped(kept, skipped)
-    if first and all({TRAIN, TEST} <= {part_of(inner) for inner in _inner(files, name)} for name in first):
+    if is_split_inside(_inner(files, name) for name in first):
         inner = _kept(files, lambda one: bool(one.folders[1:] and part_of(one.folders[1])), skipped)
         return [_Placed(one.name, one.folders[:1], part_of(one.folders[1])) for one in inner]
     return files

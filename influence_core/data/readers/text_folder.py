@@ -17,11 +17,11 @@ import torch
 from scipy.sparse import csr_array
 
 from influence_core.data.examples import DataSet, Examples, Kind
-from influence_core.data.readers import bag_of_words, text_bytes
-from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, why_left_out
+from influence_core.data.readers import bag_of_words, mailboxes, text_bytes
+from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, untested, why_left_out
 from influence_core.data.readers.skipped import Skipped, SkipReport, shown
 from influence_core.data.readers.split_names import TRAIN
-from influence_core.data.readers.text_files import EXAMPLE, list_files
+from influence_core.data.readers.text_files import EXAMPLE, MAX_FILES, list_files, require_few
 from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
 from influence_core.words import percent
@@ -80,6 +80,7 @@ class TextFolder:
         encodings: How many texts were read in each encoding but UTF-8.
         others: The other encodings in which those could be read, the more plausible first.
         damaged: How many texts hold characters that are damaged, or in another encoding.
+        untested: A sentence about the classes without a text to test on, if there are any.
     """
 
     class_names: tuple[str, ...]
@@ -94,6 +95,7 @@ class TextFolder:
     encodings: Mapping[str, int]
     others: tuple[str, ...]
     damaged: int
+    untested: tuple[str, ...]
 
     @property
     def wordless(self) -> float:
@@ -111,7 +113,7 @@ class TextFolder:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence for each reason to doubt that anything can be learnt from these words."""
-        found = []
+        found = list(self.untested)
         if len(self.words) < FEW_WORDS:
             named = ", ".join(f"“{word}”" for word in self.words)
             found.append(
@@ -188,8 +190,10 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
         DataError: as in `load`.
     """
     skipped = SkipReport()
-    files = list_files(root, skipped)
-    read = text_bytes.read_all(root, [one.name for one in files], skipped, part(progress, 0.0, 0.6), encoding)
+    files, places = mailboxes.taken_apart(root, list_files(root, skipped), MAX_FILES)
+    require_few(root, len(files))
+    names = [one.name for one in files]
+    read = text_bytes.read_all(root, names, skipped, part(progress, 0.0, 0.6), encoding, places)
     texts = read.texts
     usable = [at for at in sorted(texts) if _has_words(texts[at], files[at], skipped)]
     kept = learnable(files, usable, "texts", skipped)
@@ -213,7 +217,7 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
         words=words,
         counts=counts,
         records=Texts(
-            [shown(one.name) for one in files],
+            list(map(shown, names)),
             [texts.get(at, "")[:DISPLAYED] for at in range(len(files))],
             mails,
         ),
@@ -222,6 +226,7 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
         encodings=read.encodings,
         others=read.others,
         damaged=read.damaged,
+        untested=untested([files[at] for at in kept], "text"),
     )
 
 

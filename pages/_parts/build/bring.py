@@ -43,8 +43,8 @@ PHOTO_ZIP = (
     "and more)"
 )
 TEXT_ZIP = (
-    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file, in any "
-    "language"
+    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file or in "
+    "mailboxes (mbox), in any language"
 )
 
 
@@ -86,10 +86,13 @@ def _show_photos(brought: Brought | None, view: View, is_set: bool = False) -> N
     """What was found in them, and what is trained on it; of a whole data set some may do."""
     if brought is None:
         return
-    found = look.load(brought.source)
+    found, same = look.load(brought.source)
+    if found is None:
+        return
     look.show(found, brought.skipped)
     there = (sum(found.to_train), sum(found.to_test)) if is_set else None
-    model.choose(own.PHOTOS, brought.source, brought.title, len(found.class_names), view.device, there=there)
+    read = {} if same is None else {"same_labels": same}
+    model.choose(own.PHOTOS, brought.source, brought.title, len(found.class_names), view.device, read, there)
 
 
 def _show_texts(brought: Brought | None, view: View) -> None:
@@ -98,7 +101,8 @@ def _show_texts(brought: Brought | None, view: View) -> None:
         return
     found, encoding = texts.load(brought.source)
     texts.show(found, brought.source, brought.skipped)
-    model.choose(own.TEXTS, brought.source, brought.title, len(found.class_names), view.device, encoding)
+    read = {"encoding": encoding} if encoding else {}
+    model.choose(own.TEXTS, brought.source, brought.title, len(found.class_names), view.device, read)
 
 
 def offer_networks() -> None:

@@ -10,8 +10,12 @@ import streamlit as st
 
 from influence_core.data.brought import own
 from influence_core.data.brought.photo_folder import PhotoFolder
+from influence_core.data.readers.labels import AlikeError
 from influence_core.data.readers.skipped import Skipped
+from influence_core.progress import Progress
 from influence_core.store.remember import key_of
+from pages._common import alike
+from pages._parts.build import visit
 from pages._shell import results
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import await_job, get_jobs
@@ -40,18 +44,39 @@ class PhotoSummary:
     notes: tuple[str, ...]
 
 
-def load(source: str) -> PhotoSummary:
-    """Every picture opened once, in a job that can be watched and cancelled."""
-    store, folder, key = results.get_store(), results.data_folder(), key_of("look", source)
+def load(source: str) -> tuple[PhotoSummary | None, tuple[str, ...] | None]:
+    """What was found, ``None`` while a question about it has no answer; and which labels that look alike are one."""
     if source.startswith(own.IN_FOLDER):
-        st.button(
-            "Look again", key="build_again", on_click=get_jobs().forget, args=(key,), help="After a change."
-        )
-    return await_job(
-        key,
-        "Looking at every picture",
-        lambda progress: _summary(own.survey(source, store, folder, progress=progress)),
-    )
+        st.button("Look again", key="build_again", on_click=_forget, args=(source,), help="After a change.")
+    found = _looked_at(source, None)
+    if isinstance(found, PhotoSummary):
+        return found, None
+    same = alike.ask(found.groups, lambda first: visit.lasting(f"build_same_{source}_{first}", None))
+    st.session_state["build_same"] = same
+    if same is None:
+        st.caption("Answer the questions above to see what was found.")
+        return None, None
+    found = _looked_at(source, same)
+    return (found if isinstance(found, PhotoSummary) else None), same
+
+
+def _looked_at(source: str, same: tuple[str, ...] | None) -> PhotoSummary | AlikeError:
+    """Every picture opened once, in a job that can be watched and cancelled; or the question that comes before."""
+    store, folder = results.get_store(), results.data_folder()
+
+    def work(progress: Progress) -> PhotoSummary | AlikeError:
+        try:
+            return _summary(own.survey(source, store, folder, progress=progress, same=same))
+        except AlikeError as question:
+            return question
+
+    return await_job(key_of("look", source, same), "Looking at every picture", work)
+
+
+def _forget(source: str) -> None:
+    """What was seen of it so far, with the answers that were given or without."""
+    for same in (None, st.session_state.get("build_same")):
+        get_jobs().forget(key_of("look", source, same))
 
 
 def _summary(found: PhotoFolder) -> PhotoSummary:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -29,7 +31,7 @@ def choose(
     title: str,
     classes: int,
     device: str,
-    encoding: str = "",
+    read: Mapping[str, Any],
     there: tuple[int, int] | None = None,
 ) -> None:
     """What is trained, and the button that does it.
@@ -40,7 +42,7 @@ def choose(
         title: The name that is proposed.
         classes: How many there are.
         device: Where it is trained.
-        encoding: Of texts that are not UTF-8, where one was chosen.
+        read: How they are read, where something was chosen: fields of a ``StudySpec``.
         there: How many there are to train on and to test on, where some of them may do.
     """
     model = "logistic" if classes == 2 else "softmax"
@@ -71,7 +73,8 @@ def choose(
                 "source": source,
                 "backbone": backbone,
                 **drawn,
-            } | ({"encoding": encoding} if encoding else {})
+                **read,
+            }
             get_jobs().forget(
                 results.study_key(recipes.name_of(fields, browser.owner()), device)
             )  # the pictures may be others now
