@@ -162,6 +162,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)) as open_:
         open_.execute("PRAGMA foreign_keys = ON")
         open_.execute("PRAGMA synchronous = FULL")
+        open_.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
         yield open_
 
 

@@ -18,7 +18,7 @@ _COLUMNS = "token, owner, study, title, labels, who, created, seen"
 
 
 class Sessions:
-    """All sessions of a store's home.
+    """All sessions of a store's home; there is no file before the first.
 
     >>> from tempfile import TemporaryDirectory
     >>> from pathlib import Path
@@ -38,10 +38,9 @@ class Sessions:
     """
 
     def __init__(self, store: Store) -> None:
-        self.path = home_of(store).folder / NAME
-        damage = make_ready(self.path)
-        if damage:
-            store.notify(damage)
+        self.store, self.path = store, home_of(store).folder / NAME
+        if self.path.exists():
+            self._make_ready()
 
     def create(
         self,
@@ -68,6 +67,7 @@ class Sessions:
         """
         token, moment, said = secrets.token_hex(16), now(), list(first)
         row = (token, owner, study, fitting(title or study), json.dumps(tuple(labels)), who, moment, moment)
+        self._make_ready()
         with writing(self.path) as open_:
             mine = open_.execute(
                 f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
@@ -106,16 +106,25 @@ class Sessions:
         Raises:
             StoreError: If that could not be kept.
         """
+        if not self.path.exists():
+            return 0
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with writing(self.path) as open_:
             return open_.execute("DELETE FROM sessions WHERE seen < ?", (before,)).rowcount
 
     def _where(self, condition: str, *values: str) -> list[Session]:
+        if not self.path.exists():
+            return []
         with reading(self.path) as open_:
             rows = open_.execute(
                 f"SELECT {_COLUMNS} FROM sessions WHERE {condition} ORDER BY seen DESC, id DESC", values
             ).fetchall()
         return [self._session(row) for row in rows]
+
+    def _make_ready(self) -> None:
+        damage = make_ready(self.path)
+        if damage:
+            self.store.notify(damage)
 
     def _session(self, row: Sequence[str]) -> Session:
         token, owner, study, title, labels, who, created, seen = row

@@ -157,6 +157,18 @@ def test_nobody_is_shown_another_s_and_deleting_removes_every_row(store, mine):
             gone()
 
 
+def test_there_is_no_file_before_the_first_session_and_no_word_of_a_deleted_one(store):
+    sessions = Sessions(store)
+    assert sessions.of("ada") == [] and sessions.expire(1) == 0
+    assert not list(home.home_of(store).folder.rglob("*"))
+    other, mine = (sessions.create("ada", "digits") for _ in range(2))
+    other.note(7, "stays")
+    mine.note(7, "a very private remark")
+    mine.delete()
+    left = b"".join(path.read_bytes() for path in home.home_of(store).folder.iterdir())
+    assert b"stays" in left and b"private" not in left and mine.token.encode() not in left
+
+
 def test_what_nobody_has_written_to_for_long_expires(store, mine):
     sessions = Sessions(store)
     old = sessions.create("bob", "digits")
@@ -235,7 +247,7 @@ def test_the_file_is_readable_by_its_owner_alone_and_safe_by_its_settings(mine):
 def test_a_disk_that_refuses_is_said_in_words(tmp_path):
     (tmp_path / "home").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot be read or written"):
-        Sessions(Store(tmp_path))
+        Sessions(Store(tmp_path)).create("ada", "digits")
 
 
 # ------------------------------------------------------------------------------------- reviews of before
