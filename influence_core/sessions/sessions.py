@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +16,7 @@ from influence_core.sessions.session import Session, append, fitting, now
 from influence_core.store import Store
 
 _COLUMNS = "token, owner, study, title, labels, who, created, seen"
+_OWN = "owner = ?1 AND (study = ?2 OR ?2 = '')"
 
 
 class Sessions:
@@ -50,6 +52,7 @@ class Sessions:
         labels: Iterable[str] = (),
         who: str = "",
         first: Iterable[Said] = (),
+        unless_there: bool = False,
     ) -> Session:
         """Begin a session.
 
@@ -60,6 +63,7 @@ class Sessions:
             labels: What the labels mean.
             who: Who speaks in it.
             first: What it begins with, as one step.
+            unless_there: Whether one that this owner has of this study already, or began meanwhile, is given instead.
 
         Raises:
             DataError: If the title does not fit.
@@ -69,6 +73,9 @@ class Sessions:
         row = (token, owner, study, fitting(title or study), json.dumps(tuple(labels)), who, moment, moment)
         self._make_ready()
         with writing(self.path) as open_:
+            there = self._where(open_, _OWN, owner, study) if unless_there else []
+            if there:
+                return there[0]
             mine = open_.execute(
                 f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
             ).lastrowid
@@ -83,7 +90,7 @@ class Sessions:
             DataError: If there is none.
             StoreError: If it cannot be read.
         """
-        found = self._where("token = ?", token)
+        found = self._read("token = ?", token)
         if not found:
             raise DataError("There is no such session on this machine (any more).")
         return found[0]
@@ -98,7 +105,7 @@ class Sessions:
         Raises:
             StoreError: If they cannot be read.
         """
-        return self._where("owner = ?1 AND (study = ?2 OR ?2 = '')", owner, study)
+        return self._read(_OWN, owner, study)
 
     def expire(self, days: float) -> int:
         """Delete what nobody has written to for so many days; how many sessions that were.
@@ -112,14 +119,15 @@ class Sessions:
         with writing(self.path) as open_:
             return open_.execute("DELETE FROM sessions WHERE seen < ?", (before,)).rowcount
 
-    def _where(self, condition: str, *values: str) -> list[Session]:
+    def _read(self, condition: str, *values: str) -> list[Session]:
         if not self.path.exists():
             return []
         with reading(self.path) as open_:
-            rows = open_.execute(
-                f"SELECT {_COLUMNS} FROM sessions WHERE {condition} ORDER BY seen DESC, id DESC", values
-            ).fetchall()
-        return [self._session(row) for row in rows]
+            return self._where(open_, condition, *values)
+
+    def _where(self, open_: sqlite3.Connection, condition: str, *values: str) -> list[Session]:
+        asked = f"SELECT {_COLUMNS} FROM sessions WHERE {condition} ORDER BY seen DESC, id DESC"
+        return [self._session(row) for row in open_.execute(asked, values).fetchall()]
 
     def _make_ready(self) -> None:
         damage = make_ready(self.path)

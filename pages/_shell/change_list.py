@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
@@ -13,7 +13,8 @@ from influence_core.errors import InfluenceError
 from influence_core.sessions import Said, Session, State
 from influence_core.studies.changes import Change, settled
 from pages._shell import my_changes, results
-from pages._shell.address import View, another_version
+from pages._shell.address import DEFAULT_STUDY, View, another_version
+from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown, show_error
 
 SHOWN = 6
@@ -53,6 +54,7 @@ def show(view: View) -> None:
             with st.expander("Versions, link, delete"):
                 _versions(shown)
                 _link(shown)
+                _questions(shown)
                 _delete(shown)
 
 
@@ -176,6 +178,19 @@ def _link(shown: _Shown) -> None:
     query = shown.view.query() | {"study": shown.address}
     st.caption("Link to the model with my changes. Whoever has it sees that model, not this list.")
     st.code(f"{(st.context.url or '').partition('?')[0]}?{urlencode(query)}", language=None)
+
+
+def _questions(shown: _Shown) -> None:
+    """The last questions that were asked since the list began, each a way back to it."""
+    asked = list(dict.fromkeys(reversed(shown.session.questions())))[:SHOWN]
+    if asked:
+        st.caption("Questions asked since, the last first")
+    for address in asked:
+        query = dict(parse_qsl(address))
+        count = len(settled(studies.find(query.get("study", DEFAULT_STUDY), results.get_store()).changes))
+        about = f"Test {query['test']}" if "test" in query else "Your own"
+        title = f"{about}, with {_changes(count)}" if count else about
+        st.page_link(EXPLAIN.script, label=title, query_params=query)
 
 
 def _delete(shown: _Shown) -> None:

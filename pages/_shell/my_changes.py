@@ -103,7 +103,12 @@ def _begin(spec: StudySpec, labels: Iterable[str]) -> Session:
     """A list, which takes over what was reviewed before there were lists, and the changes of a version that was opened."""
     first = [replace(one, why="came with the link") for one in settled(spec.changes)]
     return Sessions(results.get_store()).create(
-        browser.owner(), spec.name, spec.title[:60], labels, first=[*_reviewed(spec), *first]
+        browser.owner(),
+        spec.name,
+        spec.title[:60],
+        labels,
+        first=[*_reviewed(spec), *first],
+        unless_there=True,
     )
 
 

@@ -157,6 +157,14 @@ def test_nobody_is_shown_another_s_and_deleting_removes_every_row(store, mine):
             gone()
 
 
+def test_two_that_begin_at_once_have_one_session(store, mine):
+    sessions = Sessions(store)
+    begun = sessions.create("ada", "digits", first=parse("r1"), unless_there=True)
+    assert begun.token == mine.token and texts(begun) == []
+    assert sessions.create("ada", "mails", unless_there=True).token != mine.token
+    assert sessions.create("bob", "digits", unless_there=True).token != mine.token
+
+
 def test_there_is_no_file_before_the_first_session_and_no_word_of_a_deleted_one(store):
     sessions = Sessions(store)
     assert sessions.of("ada") == [] and sessions.expire(1) == 0
