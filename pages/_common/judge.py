@@ -7,10 +7,9 @@ from functools import partial
 
 import streamlit as st
 
-from influence_core.errors import InfluenceError
 from influence_core.experiments import second_opinion
 from influence_core.experiments.second_opinion import SecondOpinion
-from influence_core.sessions import LONGEST_NOTE, Remark, Said, State
+from influence_core.sessions import LONGEST_NOTE, Remark, Said
 from influence_core.studies import Study
 from influence_core.studies.changes import Change
 from influence_core.words import percent
@@ -109,12 +108,8 @@ def _keep_note(study: Study, train_id: int, key: str) -> None:
 
 
 def _said(study: Study, train_id: int) -> None:
-    """What was said of it; the sidebar says where that failed."""
-    try:
-        session = my_changes.find(study.spec)
-        state = session.state() if session is not None else State(())
-    except InfluenceError:
-        return
+    """What was said of it."""
+    state = my_changes.state(study.spec)
     words = []
     if train_id in state.verdicts:
         words.append(change_list.in_words(state.verdicts[train_id], study.data.class_names))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlencode
 
@@ -11,7 +12,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from influence_core.sessions import Said, Session, Sessions
+from influence_core.sessions import Said, Session, Sessions, State
 from influence_core.sessions.reviews import recalled
 from influence_core.store.digest import digest
 from influence_core.studies import StudySpec
@@ -34,6 +35,14 @@ def find(spec: StudySpec) -> Session | None:
     _expire()
     found = Sessions(results.get_store()).of(browser.owner(), spec.name)
     return found[0] if found else None
+
+
+def state(spec: StudySpec) -> State:
+    """This browser's list of a study as it stands; an empty one where there is none, or none that can be read."""
+    with suppress(InfluenceError):  # the sidebar says so
+        session = find(spec)
+        return State(()) if session is None else session.state()
+    return State(())
 
 
 def address_of(session: Session) -> str:

@@ -11,6 +11,7 @@ from influence_core.experiments import review, suspects
 from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.sessions.reviews import changes_of
 from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
@@ -105,8 +106,23 @@ def end(study: Study, now: Review) -> None:
     if now.verdicts:
         st.markdown("**Your last verdicts**")
         _table(study, now)
+        _into_changes(study, now)
     st.button("Leave this review (it stays kept)", key="review_leave", on_click=lambda: go_to(review=""))
     _share(study, now)
+
+
+def _into_changes(study: Study, now: Review) -> None:
+    """The way to the model that learnt from these verdicts, on every page: those that are not in the list yet."""
+    said = my_changes.state(study.spec).verdicts
+    new = [one for one in changes_of(now) if said.get(one.example) != one]
+    if new:
+        st.button(
+            f"Take {len(new):,} verdict{'s' * (len(new) != 1)} into My changes",
+            key="review_into_changes",
+            help="In one step, which can be undone. From then on every page can show the model with them.",
+            on_click=my_changes.record,
+            args=(study.spec, study.data.class_names, *new),
+        )
 
 
 def _share(study: Study, now: Review) -> None:
