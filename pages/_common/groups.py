@@ -18,6 +18,7 @@ from influence_core.figures.causes import cause_bars
 from influence_core.retraining.edits import Edit
 from influence_core.studies import Study
 from influence_core.words import percent, ratio, seconds
+from pages._common import judge
 from pages._common.cards import show_grid, training_card
 from pages._common.picture_grid import Picture
 from pages._shell import results
@@ -109,8 +110,11 @@ def _card(asked: Asked, group: Cause, forecast: GroupForecast, at: int) -> None:
             show_grid(asked.study, shown, key=f"cause_members_{at}", width=74)
             if len(group.positions) > MAX_SHOWN:
                 st.caption(f"The strongest {MAX_SHOWN}.")
-    press = f"cause_out_{at}"
-    st.button("Take out and retrain", key=press, on_click=lambda: go_to(cause=str(at + 1)))
+    with st.container(horizontal=True, gap="xsmall"):
+        press = f"cause_out_{at}"
+        st.button("Take out and retrain", key=press, on_click=lambda: go_to(cause=str(at + 1)))
+        ids = asked.study.data.train.ids[group.positions.tolist()].tolist()
+        judge.remove_all(asked.study, ids, f"cause_remove_{at}")
 
 
 def _rename_field(asked: Asked, group: Cause, at: int) -> None:

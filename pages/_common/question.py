@@ -14,7 +14,7 @@ from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from pages._common import chooser, pictures, verdict
 from pages._common.cards import name_of, says, show_large
-from pages._shell import proving, results
+from pages._shell import my_changes, proving, results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 
@@ -37,6 +37,7 @@ def load(view: View) -> Answer:
     question = _find(study, view, known)
     explanation = load_explanation(study, view, question)
     view.check_ids(explanation)
+    my_changes.note_question(view, explanation.test_id)
     return Answer(study, known, question, explanation)
 
 

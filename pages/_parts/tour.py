@@ -8,7 +8,7 @@ TOUR = """
 3. **Look at both sides.** The left images pulled the model towards its answer, the right ones away. Are some of them badly written, or mislabelled?
 4. **Switch the label** to the true one. Sides change: what spoke for the mistake now speaks against the truth.
 5. **Look at all of them.** In the chart, influence is not nearness: among images at the same distance some help and some harm. Click a point.
-6. **Read the opened image.** Its numbers, and which of its pixels matter.
+6. **Read the opened image.** Its numbers, and which of its pixels matter. Say what you see (*wrong label*, *remove*, *keep*, *unsure*, a note): the list *My changes* in the sidebar keeps it, with undo, and opens the model with your changes on every page.
 7. **Check it.** Tick two images, *Take out and retrain*. Forecast and truth stand side by side, with the gradient norm that proves the training.
 8. **Take the score apart** (*Anatomy of the score*): without the curvature, little more than the label would seem to count.
 9. **Send the address** to a colleague: it holds the whole view. The ranking downloads as CSV, each chart as a picture (its camera button), the main one also as HTML.
@@ -35,6 +35,7 @@ Whoever starts the app may set these variables first.
 | `INFLUENCE_EXPLORER_PROVE_SECONDS`, `INFLUENCE_EXPLORER_PROVE_MB` | how long all retrainings of a study may be expected to take, and how large they may be, to be begun unasked; 120 and 1024 by default, 0 seconds for never |
 | `INFLUENCE_EXPLORER_CACHE` | folder of the store (trained parameters and results); the user's cache folder otherwise |
 | `INFLUENCE_EXPLORER_HOME` | folder of what people did (uploads, recipes of studies, verdicts), which is never forgotten; one among the user's data otherwise |
+| `INFLUENCE_EXPLORER_SESSION_DAYS` | after how many days without a change a list *My changes* is removed; never by default |
 | `INFLUENCE_EXPLORER_CACHE_MB` | the limit of the store, 2048 by default; what was used longest ago goes first; uploads may take as much together, and no more are taken then |
 
 The server listens on this machine only. To share it, start it behind a proxy that knows its visitors.

@@ -18,6 +18,7 @@ from pages._shell.params import ANSWER, QUESTION, Params, number, one_of, param,
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MAX_CHOSEN = 50
 LATE_SECONDS = 3.0
+_OF_ONE_VERSION = ("out", "retrain", "cause", "spot", "page", "review", "by")
 
 _whole_test, _whole_train = whole("test image"), whole("training image")
 
@@ -212,6 +213,18 @@ def go_to(**changes: str) -> None:
     """Change the address: widgets call this, and the page runs again."""
     named = {name.rstrip("_"): text for name, text in changes.items()}  # with_ stands for the keyword
     _remember(changed(_now(), _own(), named))
+
+
+def another_version(study: str) -> None:
+    """The same question to another version of the study on show; what was chosen or begun there does not go along."""
+    now, (name, test) = _now(), st.session_state.get("question_shown", ("", ""))
+    kept = {field: text for field, text in now.items() if field not in _OF_ONE_VERSION}
+    if name == studies.find(study).name and not {"test", "picture"} & set(kept):
+        kept["test"] = test
+    versions = studies.find(now.get("study", DEFAULT_STUDY)), studies.find(study)
+    moved = {str(one.example) for spec in versions for one in spec.changes if one.kind in ("remove", "add")}
+    kept = {field: text for field, text in kept.items() if field not in ("open", "test") or text not in moved}
+    _remember(_known(kept | {"study": study}, _own()))
 
 
 def start_over() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from pages._shell import restart, sidebar
+from pages._shell import change_list, restart, sidebar
 from pages._shell.address import View, go_to, read_address, start_over
 from pages._shell.catalogue import PAGES, OwnParams, PageRow
 from pages._shell.escape import show_error
@@ -28,12 +28,16 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
         row: The page.
         any_study: Whether to run the page even where the study cannot answer its question; it calls `require_study`.
     """
+    above_the_menu = st.sidebar.container()
     enter()
     dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
     st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {dark}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
+    with above_the_menu:
+        change_list.show(view)
     with _errors_shown():
+        change_list.banner(view)
         if not any_study and row.supports(view.spec):
             heading(row.question, row)
             require_study(view, row)

@@ -10,7 +10,9 @@ from influence_core.data.brought.home import home_of
 from influence_core.data.brought.tables import Choices
 from influence_core.experiments import review
 from influence_core.experiments.wrong_labels import FlipSettings
+from influence_core.sessions import Sessions
 from influence_core.studies import UPLOADED, find, open_study
+from influence_core.studies.changes import Change
 from pages._shell import results
 from tests import visits
 from tests.data.test_archives import packed, pets
@@ -79,6 +81,17 @@ def test_removing_leaves_no_file_and_the_link_is_dead(made):
     assert [path for path in home.rglob("*") if path.is_file()] == []
     assert "not on this machine" in visit_page("explain", study).error[0].value
     assert "not on this machine" in visit_page("explain", table).error[0].value
+
+
+def test_the_changes_of_a_study_go_with_it(made):
+    sessions = Sessions(results.get_store())
+    for name in made[:2]:
+        sessions.create(owner(), name).record(Change("remove", 1))
+    other = sessions.create(owner(), "digits")
+    at = visit_page("build")
+    for one in made[:2]:
+        press(at, f"remove_{one}")
+    assert [one.token for one in sessions.of(owner())] == [other.token]
 
 
 def test_a_zip_that_was_sent_is_found_again_after_a_reload(made):

@@ -10,7 +10,7 @@ from influence_core.experiments.any_question import TargetEffects
 from influence_core.experiments.targets import Target
 from influence_core.studies import Study
 from influence_core.words import percent, seconds
-from pages._common import groups
+from pages._common import groups, judge
 from pages._common.cards import example_card, opened_title, show_example, show_grid, training_card
 from pages._common.footer import show_origin
 from pages._common.groups import Asked
@@ -126,6 +126,7 @@ def opened(asked: Asked, view: View) -> None:
     at = train.position(view.opened)
     with st.container(border=True, key="example"):
         opened_title(study, view.opened)
+        judge.show(study, view.opened)
         picture, words = st.columns([1, 1.6], gap="medium", vertical_alignment="center")
         with picture:
             show_example(study, train, view.opened, 260)

@@ -13,7 +13,7 @@ from influence_core.errors import DataError, InfluenceError
 from influence_core.studies import UPLOADED, Study, StudySpec, of_recipe
 from influence_core.words import percent
 from pages._parts.build import visit
-from pages._shell import browser, results
+from pages._shell import browser, my_changes, results
 from pages._shell.address import DEFAULT_STUDY, View, go_to
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import code, escape_markdown
@@ -125,6 +125,8 @@ def _where(source: str) -> str:
 def _remove(remove: Callable[[], None], study: str, view: View) -> None:
     try:
         remove()
+        if study:
+            my_changes.forget(study)
     except InfluenceError as error:
         st.session_state["build_trouble"] = str(error)
         return

@@ -11,6 +11,7 @@ from influence_core.experiments.flip_set import FlipSet, table
 from influence_core.figures.flip import flip_curve as draw_curve
 from influence_core.studies import Study
 from influence_core.words import percent, seconds, three_digits
+from pages._common import judge
 from pages._common.cards import show_grid, training_card
 from pages._common.table import download_csv
 from pages._shell import proving, results
@@ -138,6 +139,7 @@ def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
                 key="flip_choose",
                 on_click=lambda: choose_also(str(one) for one in found.ids),
             )
+        _into_changes(study, found)
         given = train.y.numpy()[[train.position(int(one)) for one in found.ids]]
         download_csv(
             "The set (CSV)",
@@ -146,6 +148,16 @@ def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
             key=f"flip_download_{way}",
         )
     st.caption(_proof(found))
+
+
+def _into_changes(study: Study, found: FlipSet) -> None:
+    """The whole set into the list of changes."""
+    if found.size and found.relabel:
+        judge.relabel_all(
+            study, dict(zip(found.ids.tolist(), found.labels.tolist(), strict=True)), "flip_relabel_all"
+        )
+    elif found.size:
+        judge.remove_all(study, found.ids.tolist(), "flip_remove_all")
 
 
 def _found_sentence(study: Study, explanation: Explanation, found: FlipSet) -> str:

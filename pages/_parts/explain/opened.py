@@ -11,6 +11,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.word_edit import answers
 from influence_core.studies import Study
 from influence_core.words import having, nats, percent
+from pages._common import judge
 from pages._common.cards import show_grid, training_card
 from pages._common.number import effect
 from pages._common.verdict import SHORT
@@ -30,6 +31,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     train_id, at = view.opened, explanation.position(view.opened)
     with st.container(key="example", gap="xsmall"):
         _head(view, params, explanation, train_id, at)
+        judge.show(study, train_id)
         if study.data.pictured:
             side_by_side.pictures(study, params, explanation, train_id)
         elif answers(study):

@@ -15,7 +15,7 @@ from influence_core.figures.forecasts import every_forecast
 from influence_core.studies import Study
 from influence_core.trust import CLOSE, ORDERED, USELESS
 from influence_core.words import nats, percent, points, seconds, signed, three_digits
-from pages._common import scatter
+from pages._common import judge, scatter
 from pages._common.cards import opened_title, show_example, show_grid, training_card
 from pages._common.picture_grid import Picture
 from pages._common.table import ROWS, number, show_folded
@@ -132,6 +132,7 @@ def _show_opened(study: Study, view: View, explanation: Explanation, found: Fore
     at = explanation.position(view.opened)
     with st.container(border=True, key="example"):
         opened_title(study, view.opened)
+        judge.show(study, view.opened)
         look, words = st.columns([1, 2.2], gap="medium")
         with look:
             show_example(study, study.data.train, view.opened, 180)

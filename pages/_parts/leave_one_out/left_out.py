@@ -16,7 +16,7 @@ from influence_core.experiments.leave_one_out import LeaveOneOut
 from influence_core.figures.leave_one_out import forecast_and_truth
 from influence_core.studies import Study
 from influence_core.words import nats, percent
-from pages._common import scatter
+from pages._common import judge, scatter
 from pages._common.cards import opened_title, show_example
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell.address import View
@@ -106,6 +106,7 @@ def show_opened(study: Study, view: View, left_out: LeaveOneOut) -> None:
     row, train_id = int(rows[0]), int(left_out.train_ids[rows[0]])
     with st.container(border=True, key="example"):
         opened_title(study, train_id)
+        judge.show(study, train_id)
         show_example(study, study.data.train, train_id, 150)
         newton = (
             "" if left_out.newton is None else f"| One Newton step | {nats(float(left_out.newton[row]))} |\n"

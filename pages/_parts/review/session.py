@@ -11,19 +11,19 @@ from influence_core.experiments import review, suspects
 from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import METHODS
 from influence_core.experiments.wrong_labels import FlipSettings
-from influence_core.store.digest import digest
+from influence_core.sessions.reviews import changes_of
 from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
-from pages._shell import browser, results
+from pages._shell import my_changes, results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import get_jobs
+from pages._shell.my_changes import FIRST_REVIEW
 from pages._shell.own_params import ReviewParams
 from pages._shell.widgets import choice
 
-FIRST_NAME = "my review"
 SHOWN = 8
 """Verdicts in the table."""
 
@@ -36,7 +36,7 @@ def begin(study: Study, params: ReviewParams) -> None:
         "change it, by a key or a click; the model learns from it, and every verdict is kept."
     )
     with st.container(border=True, key="review_begin"):
-        st.session_state.setdefault("review_name", st.session_state.get("review_last", FIRST_NAME))
+        st.session_state.setdefault("review_name", st.session_state.get("review_last", FIRST_REVIEW))
         st.text_input(
             "Name of the review (an earlier name goes on where it stopped)",
             key="review_name",
@@ -51,14 +51,14 @@ def begin(study: Study, params: ReviewParams) -> None:
 
 
 def _open() -> None:
-    name = " ".join(st.session_state["review_name"].split()) or FIRST_NAME
+    name = " ".join(st.session_state["review_name"].split()) or FIRST_REVIEW
     go_to(review=name)
 
 
 def load(study: Study, params: ReviewParams) -> Review:
     """The session as it was last kept, or a new one."""
     name = st.session_state["review_last"] = params.review
-    store, whose = results.get_store(), params.by or _own(study, name)
+    store, whose = results.get_store(), params.by or my_changes.secret_of_review(study.spec.name, name)
     method = params.METHODS[params.score]
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
@@ -70,11 +70,6 @@ def load(study: Study, params: ReviewParams) -> Review:
             review.resume.key(study, name, method, flips, whose)
         )  # the disk alone knows what it is now
     return kept
-
-
-def _own(study: Study, name: str) -> str:
-    """The secret of this browser's own review of a name."""
-    return digest("review of", browser.owner(), study.spec.name, name)[:32]
 
 
 def _offer_old(study: Study, name: str, whose: str) -> None:
@@ -111,8 +106,23 @@ def end(study: Study, now: Review) -> None:
     if now.verdicts:
         st.markdown("**Your last verdicts**")
         _table(study, now)
+        _into_changes(study, now)
     st.button("Leave this review (it stays kept)", key="review_leave", on_click=lambda: go_to(review=""))
     _share(study, now)
+
+
+def _into_changes(study: Study, now: Review) -> None:
+    """The way to the model that learnt from these verdicts, on every page: those that are not in the list yet."""
+    said = my_changes.state(study.spec).verdicts
+    new = [one for one in changes_of(now) if said.get(one.example) != one]
+    if new:
+        st.button(
+            f"Take {len(new):,} verdict{'s' * (len(new) != 1)} into My changes",
+            key="review_into_changes",
+            help="In one step, which can be undone. From then on every page can show the model with them.",
+            on_click=my_changes.record,
+            args=(study.spec, study.data.class_names, *new),
+        )
 
 
 def _share(study: Study, now: Review) -> None:

@@ -1,0 +1,119 @@
+"""The verdict on a training example: a wrong label, to be removed, kept, or not sure; kept in *My changes* at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+import streamlit as st
+
+from influence_core.experiments import second_opinion
+from influence_core.experiments.second_opinion import SecondOpinion
+from influence_core.sessions import LONGEST_NOTE, Remark, Said
+from influence_core.studies import Study
+from influence_core.studies.changes import Change
+from influence_core.words import percent
+from pages._shell import change_list, my_changes, results
+from pages._shell.escape import escape_markdown, escaped
+
+
+def show(study: Study, train_id: int) -> None:
+    """The buttons, and what was said of this example before."""
+    with st.container(key="judge", gap="xsmall"):
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+            if any(one.kind == "add" and one.example == train_id for one in study.spec.changes):
+                _button(study, "Take it out again", "remove", Change("keep", train_id), "X")
+            else:
+                _relabel(study, train_id)
+                _button(study, "Remove", "remove", Change("remove", train_id), "X")
+                _button(study, "Keep", "keep", Change("keep", train_id), "K")
+            _button(study, "Unsure", "unsure", Remark("unsure", train_id), "U")
+            _note(study, train_id)
+        _said(study, train_id)
+
+
+def remove_all(study: Study, train_ids: Iterable[int], key: str) -> None:
+    """A button that removes all of a group in one step."""
+    _all(study, [Change("remove", int(one)) for one in train_ids], "Remove", key)
+
+
+def relabel_all(study: Study, labels: dict[int, int], key: str) -> None:
+    """A button that gives each of a group its new label in one step."""
+    _all(study, [Change("relabel", one, label=label) for one, label in labels.items()], "Relabel", key)
+
+
+def _all(study: Study, said: list[Change], verb: str, key: str) -> None:
+    count = f"{len(said):,} {study.data.kind}{'s' * (len(said) != 1)}"
+    words = (
+        f"In *My changes*, as one step: the model without or with them is one switch away. {verb}s {count}."
+    )
+    st.button(
+        f"{verb} {'them' if len(said) > 1 else 'it'} in my changes",
+        key=key,
+        help=words,
+        on_click=_record,
+        args=(study, *said),
+    )
+
+
+def _record(study: Study, *said: Said) -> None:
+    my_changes.record(study.spec, study.data.class_names, *said)
+
+
+def _button(study: Study, title: str, key: str, said: Said, shortcut: str, help: str | None = None) -> None:
+    st.button(title, key=f"judge_{key}", shortcut=shortcut, on_click=_record, args=(study, said), help=help)
+
+
+def _relabel(study: Study, train_id: int) -> None:
+    """The most likely other label first, then the others."""
+    job = results.attempt("Asking the model without this one", second_opinion.run, study, train_id)
+    if job.result is None:
+        return
+    names, proposals = escaped(study.data.class_names), job.result.proposals
+    first, rest = proposals[0], proposals[1:]
+    change = Change("relabel", train_id, label=first)
+    _button(
+        study, f"Wrong label → {names[first]}", "relabel", change, "L", help=_why(job.result, names[first])
+    )
+    if rest:
+        with st.popover("→ …"):
+            for label in rest:
+                title = f"→ {names[label]} ({percent(float(job.result.probabilities[label]))})"
+                said = Change("relabel", train_id, label=label)
+                st.button(
+                    title, key=f"judge_label_{label}", on_click=_record, args=(study, said), width="stretch"
+                )
+
+
+def _why(opinion: SecondOpinion, name: str) -> str:
+    says = percent(float(opinion.probabilities[opinion.proposals[0]]))
+    if opinion.unseen:
+        return f"Of the other labels the most likely: the model without this one gives {name} {says} (corrected forecast)."
+    return f"Of the other labels the most likely: the model gives {name} {says}, though it was trained on this one."
+
+
+def _note(study: Study, train_id: int) -> None:
+    key = f"judge_note_{train_id}"
+    with st.popover("Note"):
+        st.text_area(
+            "Note", key=key, max_chars=LONGEST_NOTE, label_visibility="collapsed", placeholder="Why?"
+        )
+        st.button("Keep the note", key="judge_keep_note", on_click=partial(_keep_note, study, train_id, key))
+
+
+def _keep_note(study: Study, train_id: int, key: str) -> None:
+    text = st.session_state[key].strip()
+    if text:
+        _record(study, Remark("note", train_id, why=text))
+
+
+def _said(study: Study, train_id: int) -> None:
+    """What was said of it."""
+    state = my_changes.state(study.spec)
+    words = []
+    if train_id in state.verdicts:
+        words.append(change_list.in_words(state.verdicts[train_id], study.data.class_names))
+    if train_id in state.notes:
+        words.append(f"“{state.notes[train_id]}”")
+    if words:
+        st.caption(f":material/check: In my changes: {escape_markdown(', '.join(words))}")

@@ -1,0 +1,220 @@
+"""The list *My changes* in the sidebar: what was said, undo and redo, and the model with and without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import parse_qsl, urlencode
+
+import streamlit as st
+
+from influence_core import studies
+from influence_core.errors import InfluenceError
+from influence_core.sessions import Said, Session, State
+from influence_core.studies.changes import Change, settled
+from pages._shell import my_changes, results
+from pages._shell.address import DEFAULT_STUDY, View, another_version
+from pages._shell.catalogue import EXPLAIN
+from pages._shell.escape import escape_markdown, show_error
+
+SHOWN = 6
+"""Lines of the list that are not folded."""
+ANOTHER = "another"
+_PAST = {"remove": "removed", "keep": "kept", "unsure": "unsure"}
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A list as the sidebar shows it: ``address`` is that of the study with its changes, ``count`` how many those are."""
+
+    view: View
+    session: Session
+    state: State
+    address: str
+    count: int
+
+
+def show(view: View) -> None:
+    """The list of the study on show; nothing before the first change."""
+    st.session_state["study_shown"] = view.study
+    trouble = my_changes.trouble()
+    if trouble:
+        st.error(escape_markdown(trouble))
+    try:
+        shown = _load(view)
+    except InfluenceError as error:
+        show_error(error)
+        return
+    if shown is not None:
+        with st.container(key="my_changes", gap="xsmall"):
+            st.markdown("**My changes**")
+            _switch(shown)
+            _lines(shown)
+            _undo_and_redo(shown)
+            with st.expander("Versions, link, delete"):
+                _versions(shown)
+                _link(shown)
+                _questions(shown)
+                _delete(shown)
+
+
+def banner(view: View) -> None:
+    """On every page of a version, that it is one, and the way back."""
+    counted = settled(view.spec.changes)
+    if not counted:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="version_banner", gap="small"):
+        badge = f":violet-badge[:material/edit: With {_changes(len(counted))}]"
+        st.markdown(f"{badge} {_by_kind(counted)}", width="content")
+        st.button(
+            "Back to the original",
+            key="to_original",
+            type="tertiary",
+            on_click=another_version,
+            args=(view.spec.unchanged.address,),
+        )
+
+
+def in_words(said: Said, labels: tuple[str, ...]) -> str:
+    """One line of the list."""
+    if isinstance(said, Change) and said.label is not None:
+        name = labels[said.label] if said.label < len(labels) else str(said.label)
+        return f"{said.example} → {name}" if said.kind == "relabel" else f"{said.example} added as {name}"
+    if isinstance(said, Change) and said.weight is not None:
+        return f"{said.example} weighs {said.weight:g}"
+    return f"{said.example} {_PAST[said.kind]}"
+
+
+def _load(view: View) -> _Shown | None:
+    try:
+        spec = view.spec
+    except InfluenceError:  # the page says so
+        return None
+    session = my_changes.find(spec)
+    state = session.state() if session is not None else State(())
+    if session is None or not (state.entries or state.can_redo):
+        return None
+    return _Shown(view, session, state, my_changes.address_of(session), len(settled(state.changes)))
+
+
+def _switch(shown: _Shown) -> None:
+    """The model without and with the changes; the address alone knows which."""
+    if not shown.count:
+        return
+    titles = {shown.session.study: "Original", shown.address: f"With my changes ({shown.count})"}
+    if shown.view.study not in titles:
+        titles[shown.view.study] = "Another version"
+    st.session_state["changes_switch"] = shown.view.study
+    st.radio(
+        "Which model",
+        list(titles),
+        key="changes_switch",
+        format_func=titles.__getitem__,
+        label_visibility="collapsed",
+        on_change=lambda: another_version(st.session_state["changes_switch"]),
+    )
+
+
+def _lines(shown: _Shown) -> None:
+    """The last verdict on each example, the newest first, with its note."""
+    verdicts, notes = shown.state.verdicts, shown.state.notes
+    newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
+    lines = []
+    for example in newest:
+        words = in_words(verdicts[example], shown.session.labels) if example in verdicts else f"{example}"
+        note = f": “{notes[example]}”" if example in notes else ""
+        lines.append(escape_markdown(words + note))
+    st.caption("  \n".join(lines[:SHOWN]))
+    if len(lines) > SHOWN:
+        with st.expander(f"{len(lines) - SHOWN} more"):
+            st.caption("  \n".join(lines[SHOWN:]))
+
+
+def _undo_and_redo(shown: _Shown) -> None:
+    with st.container(horizontal=True, gap="xsmall"):
+        for key, title, there, change in (
+            ("undo", "Undo", shown.state.can_undo, shown.session.undo),
+            ("redo", "Redo", shown.state.can_redo, shown.session.redo),
+        ):
+            st.button(
+                title,
+                key=f"changes_{key}",
+                icon=f":material/{key}:",
+                disabled=not there,
+                on_click=my_changes.amend,
+                args=(shown.session, change),
+            )
+
+
+def _versions(shown: _Shown) -> None:
+    """Versions that have a name, each a way there, and a name for this one."""
+    for at, (name, address) in enumerate(shown.session.versions().items()):
+        count = len(settled(studies.find(address, results.get_store()).changes))
+        st.button(
+            f"{escape_markdown(name)} ({_changes(count)})",
+            key=f"version_{at}",
+            on_click=another_version,
+            args=(address,),
+            disabled=address == shown.view.study,
+            width="stretch",
+        )
+    if shown.count:
+        st.text_input(
+            "Save the model with my changes as",
+            key="version_name",
+            placeholder="a name, then Enter",
+            max_chars=60,
+            on_change=partial(_save, shown),
+        )
+
+
+def _save(shown: _Shown) -> None:
+    name, st.session_state["version_name"] = st.session_state["version_name"], ""
+    if name.strip():
+        my_changes.amend(shown.session, lambda: shown.session.save_version(name, shown.address))
+
+
+def _link(shown: _Shown) -> None:
+    query = shown.view.query() | {"study": shown.address}
+    st.caption("Link to the model with my changes. Whoever has it sees that model, not this list.")
+    st.code(f"{(st.context.url or '').partition('?')[0]}?{urlencode(query)}", language=None)
+
+
+def _questions(shown: _Shown) -> None:
+    """The last questions that were asked since the list began, each a way back to it."""
+    asked = list(dict.fromkeys(reversed(shown.session.questions())))[:SHOWN]
+    if asked:
+        st.caption("Questions asked since, the last first")
+    for address in asked:
+        query = dict(parse_qsl(address))
+        count = len(settled(studies.find(query.get("study", DEFAULT_STUDY), results.get_store()).changes))
+        about = f"Test {query['test']}" if "test" in query else "Your own"
+        title = f"{about}, with {_changes(count)}" if count else about
+        st.page_link(EXPLAIN.script, label=title, query_params=query)
+
+
+def _delete(shown: _Shown) -> None:
+    with st.popover("Delete the list"):
+        st.caption(
+            "The list, its versions and its questions are removed from this machine at once, for good."
+        )
+        st.button("Delete all of it", key="changes_delete", type="primary", on_click=partial(_forget, shown))
+
+
+def _forget(shown: _Shown) -> None:
+    def delete() -> None:
+        shown.session.delete()
+        if shown.view.spec.changes:
+            another_version(shown.session.study)
+
+    my_changes.attempt(delete)
+
+
+def _changes(count: int) -> str:
+    return f"{count:,} change{'s' * (count != 1)}"
+
+
+def _by_kind(counted: tuple[Change, ...]) -> str:
+    past = {"remove": "removed", "relabel": "relabelled", "reweight": "reweighted", "add": "added"}
+    kinds = [one.kind for one in counted]
+    return ", ".join(f"{kinds.count(kind):,} {word}" for kind, word in past.items() if kind in kinds)

@@ -1,0 +1,148 @@
+"""What this visitor said about training examples: one list a study, on every page; each change is kept before it is shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from influence_core import studies
+from influence_core.errors import InfluenceError
+from influence_core.sessions import Said, Session, Sessions, State
+from influence_core.sessions.reviews import recalled
+from influence_core.store.digest import digest
+from influence_core.studies import StudySpec
+from influence_core.studies.changes import Change, settled
+from pages._shell import browser, results
+from pages._shell.address import View, another_version
+from pages._shell.places import data_folder
+
+DAYS_VARIABLE = "INFLUENCE_EXPLORER_SESSION_DAYS"
+FIRST_REVIEW = "my review"
+"""What a review is called unless somebody gives it a name."""
+
+
+def find(spec: StudySpec) -> Session | None:
+    """This browser's list of a study or of one of its versions, if there is one.
+
+    Raises:
+        InfluenceError: If it cannot be read.
+    """
+    _expire()
+    found = Sessions(results.get_store()).of(browser.owner(), spec.name)
+    return found[0] if found else None
+
+
+def state(spec: StudySpec) -> State:
+    """This browser's list of a study as it stands; an empty one where there is none, or none that can be read."""
+    with suppress(InfluenceError):  # the sidebar says so
+        session = find(spec)
+        return State(()) if session is None else session.state()
+    return State(())
+
+
+def address_of(session: Session) -> str:
+    """The address of the study with the changes that count now."""
+    return replace(
+        studies.find(session.study, results.get_store()).unchanged, changes=session.state().changes
+    ).address
+
+
+def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
+    """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
+
+    def keep() -> None:
+        session = find(spec) or _begin(spec, labels)
+        amend(session, lambda: session.record(*said))
+
+    attempt(keep)
+
+
+def amend(session: Session, change: Callable[[], object]) -> None:
+    """Change a list; a page that shows the model with its changes goes on to the new one, where training takes a moment."""
+
+    def work() -> None:
+        before, shown = address_of(session), st.session_state.get("study_shown", "")
+        change()
+        after = address_of(session)
+        spec = studies.find(session.study, results.get_store())
+        if before == shown != session.study and spec.is_smooth_linear:
+            another_version(after)
+
+    attempt(work)
+
+
+def trouble() -> str:
+    """Why the last change could not be kept, once; "" where it was."""
+    return str(st.session_state.pop("changes_trouble", ""))
+
+
+def note_question(view: View, test_id: int | None) -> None:
+    """Keep in the list which question is on show, and keep to it where another version is chosen."""
+    test = "" if test_id is None else str(test_id)
+    st.session_state["question_shown"] = view.spec.name, test
+    address = urlencode(view.query("study", "picture", "ask") | ({"test": test} if test else {}))
+    if st.session_state.get("question_noted") != address:
+        session = find(view.spec)
+        if session is not None:
+            attempt(lambda: session.asked(address))
+            st.session_state["question_noted"] = address
+
+
+def forget(study: str) -> None:
+    """Delete this browser's lists of a study that is gone.
+
+    Raises:
+        InfluenceError: If that could not be kept.
+    """
+    for session in Sessions(results.get_store()).of(browser.owner(), study):
+        session.delete()
+
+
+def secret_of_review(study: str, name: str) -> str:
+    """The secret of this browser's own review of a name."""
+    return digest("review of", browser.owner(), study, name)[:32]
+
+
+def _begin(spec: StudySpec, labels: Iterable[str]) -> Session:
+    """A list, which takes over what was reviewed before there were lists, and the changes of a version that was opened."""
+    first = [replace(one, why="came with the link") for one in settled(spec.changes)]
+    return Sessions(results.get_store()).create(
+        browser.owner(),
+        spec.name,
+        spec.title[:60],
+        labels,
+        first=[*_reviewed(spec), *first],
+        unless_there=True,
+    )
+
+
+def _reviewed(spec: StudySpec) -> list[Change]:
+    store = results.get_store()
+    study = studies.open_study(spec.unchanged, store, data_folder())
+    names = dict.fromkeys([FIRST_REVIEW, st.session_state.get("review_last", FIRST_REVIEW)])
+    return [one for name in names for one in recalled(store, study, name, secret_of_review(spec.name, name))]
+
+
+def attempt(work: Callable[[], None]) -> None:
+    """Do it; where that fails, the next run says why."""
+    try:
+        work()
+    except InfluenceError as error:
+        st.session_state["changes_trouble"] = str(error)
+
+
+@st.cache_resource(show_spinner=False)
+def _expire() -> None:
+    """Forget what nobody has changed for as long as the person who started the server allows; once a server."""
+    days = os.environ.get(DAYS_VARIABLE, "").strip()
+    if days.isdecimal():
+        Sessions(results.get_store()).expire(int(days))
+    elif days:
+        results.get_store().notify(
+            f"{DAYS_VARIABLE} should be a whole number, not {days[:40]!r}; no list of changes is forgotten."
+        )

@@ -1,0 +1,140 @@
+"""My changes: from a card's verdict to the model with it, on every page, for one browser alone."""
+
+import pytest
+
+from influence_core.errors import StoreError
+from influence_core.sessions import Sessions
+from influence_core.store import Store
+from influence_core.studies import find, open_study
+from influence_core.studies.changes import parse
+from pages._shell import my_changes
+from tests.visits import address, keys, owner, press, said, visit, visit_page
+
+ADA, BOB = "a" * 32, "b" * 32
+STUDY, TEST = "one-or-seven", "5040"
+
+
+@pytest.fixture(scope="module")
+def train():
+    return open_study(find(STUDY)).data.train
+
+
+@pytest.fixture
+def nobody():
+    """No list of either visitor, before and after."""
+    for browser in (ADA, BOB):
+        for session in Sessions(Store()).of(owner(browser)):
+            session.delete()
+
+
+def listed(at):
+    """What the sidebar says."""
+    return "\n".join(str(one.value) for one in (*at.sidebar.markdown, *at.sidebar.caption))
+
+
+@pytest.mark.slow
+def test_two_verdicts_the_switch_undo_and_nobody_else_s(train, nobody):
+    first, second = train.ids[:2].tolist()
+    other = 1 - int(train.y[0])
+    at = visit(STUDY, test=TEST, open=str(first), browser=ADA)
+    assert "My changes" not in listed(at)
+    press(at, "judge_relabel")
+    name = ("7", "1")[other]
+    assert f"{first} → {name}" in listed(at) and f"In my changes: {first} → {name}" in said(at)
+    assert address(at)["study"] == STUDY, "the page stays where it is"
+    at.query_params["open"] = str(second)
+    press(at.run(), "judge_remove")
+    at.sidebar.radio(key="changes_switch").set_value(f"{STUDY}@l{first}={other},r{second}")
+    at.run()
+    changed = {"study": f"{STUDY}@l{first}={other},r{second}", "test": TEST}
+    assert address(at) == changed, "the same question; the removed example is closed"
+    assert "With 2 changes" in said(at) and "1,091 training images" in said(at)
+    stranger = visit(STUDY, test=TEST, browser=BOB)
+    assert "My changes" not in listed(stranger)
+    press(at, "changes_undo")
+    assert address(at)["study"] == f"{STUDY}@l{first}={other}", "the page goes along"
+    press(at, "changes_redo")
+    press(at, "to_original")
+    assert address(at) == {"study": STUDY, "test": TEST}
+    press(at, "changes_delete")
+    assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def test_a_version_without_a_list_says_that_it_is_one(train, nobody):
+    at = visit_page("paper", f"{STUDY}@r{train.ids[0]}", browser=BOB)
+    assert "With 1 change] 1 removed" in said(at) and "to_original" in keys(at)
+    assert "My changes" not in listed(at)
+
+
+@pytest.mark.slow
+def test_verdicts_of_a_review_come_into_the_list_by_a_button_or_with_the_first_change(nobody):
+    patients = open_study(find("diabetes")).data.train
+    for browser in (ADA, BOB):
+        reviewed = visit_page("review", "diabetes", review="my review", score="loss", browser=browser)
+        (key,) = (one for one in keys(reviewed) if one.startswith("keep_"))
+        press(reviewed, key)
+        suspect = int(key.rpartition("_")[2])
+        if browser == ADA:
+            press(reviewed, "review_into_changes")
+            assert f"{suspect} kept" in listed(reviewed) and "review_into_changes" not in keys(reviewed)
+        else:
+            other = next(one for one in patients.ids.tolist() if one != suspect)
+            press(visit("diabetes", open=str(other), browser=browser), "judge_remove")
+            (session,) = Sessions(Store()).of(owner(browser))
+            said = [str(one.said) for one in session.state().entries]
+            assert said == [f"k{suspect}", f"r{other}"]
+
+
+def test_the_list_is_its_browser_s_alone(train, nobody):
+    first, second = train.ids[:2].tolist()
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    session.record(*parse(f"r{first},l{second}=1"))
+    session.note(first, "[it](x) is *odd*")
+    session.save_version("first try", f"{STUDY}@r{first}")
+    mine, other = (visit_page("paper", STUDY, browser=one) for one in (ADA, BOB))
+    assert "My changes" in listed(mine) and f"{second} → 1" in listed(mine)
+    assert r"“\[it\]\(x\) is \*odd\*”" in listed(mine), "as it was written"
+    assert mine.button(key="version_0").label == "first try (1 change)"
+    assert "My changes" not in listed(other) and "version_0" not in keys(other)
+
+
+def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
+    first, second = train.ids[:2].tolist()
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    session.record(*parse(f"r{first}"))
+    session.record(*parse(f"r{second}"))
+    at = visit_page("paper", STUDY, browser=ADA, figure="2")
+    at.sidebar.radio(key="changes_switch").set_value(f"{STUDY}@r{first},r{second}")
+    at.run()
+    assert address(at)["study"] == f"{STUDY}@r{first},r{second}" and "With 2 changes" in said(at)
+    assert address(at)["figure"] == "2", "the page stays what it is"
+    press(at, "changes_undo")
+    assert address(at)["study"] == f"{STUDY}@r{first}"
+    press(at, "changes_redo")
+    assert address(at)["study"] == f"{STUDY}@r{first},r{second}"
+    press(at, "to_original")
+    press(at, "changes_undo")
+    assert address(at)["study"] == STUDY, "the original stays on show"
+    at.text_input(key="version_name").set_value("mine").run()
+    assert session.versions() == {"mine": f"{STUDY}@r{first}"}
+    press(at, "changes_delete")
+    assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def test_what_cannot_be_kept_is_said_and_the_page_goes_on(nobody, monkeypatch):
+    def broken(path):
+        raise StoreError("The sessions on this machine cannot be read or written (the disk is full).")
+
+    Sessions(Store()).create(owner(BOB), STUDY)
+    monkeypatch.setattr("influence_core.sessions.sessions.make_ready", broken)
+    at = visit_page("paper", STUDY, browser=ADA)
+    assert "the disk is full" in said(at) and at.title
+
+
+def test_lists_that_nobody_has_changed_for_long_go_if_the_server_says_so(nobody, monkeypatch):
+    Sessions(Store()).create(owner(ADA), STUDY).record(*parse("r1"))
+    my_changes._expire.clear()
+    monkeypatch.setenv(my_changes.DAYS_VARIABLE, "0")
+    assert "My changes" not in listed(visit_page("paper", STUDY, browser=ADA))
+    assert Sessions(Store()).of(owner(ADA)) == []
+    my_changes._expire.clear()
