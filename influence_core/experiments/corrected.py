@@ -64,13 +64,11 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
     """
     o = linear_objective(study)
     pulled = pulls(study, context=context.part(0.0, 0.7)).values
-    c, x = o.loss.outputs, study.inputs(question.x)
-    jacobian = x.new_zeros(len(x), c, c)
-    jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
+    jacobian = o.output_jacobian(study.inputs(question.x)[None])
     rest = context.part(0.7, 1.0)
     way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
-    solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
+    solved = inverse.solve(jacobian, rest.progress).require()
     return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
 
 

@@ -25,6 +25,7 @@ from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
+from influence_core.words import percent
 from pages._shell import browser, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, show_error
@@ -70,7 +71,7 @@ def _form(file: UploadedFile) -> None:
     _ask_encoding(file, table.encoding, table.others)
     choices = _choose(file, table, columns, replace(Choices(""), encoding=encoding, header=header))
     st.caption(
-        f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
+        f"{percent(TEST_SHARE)} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
         "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
         "dropped; logistic or softmax regression with penalty l2 = 1/n."
     )

@@ -14,7 +14,7 @@ from influence_core.experiments.explanation import Number
 from influence_core.experiments.truths import Truths
 from influence_core.studies import Study
 from influence_core.trust import FEW, Level, Verdict
-from influence_core.words import nats, ratio, three_digits
+from influence_core.words import nats, percent, ratio
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.jobs import job_status
@@ -86,6 +86,6 @@ def _evidence(known: Truths, explanation: Explanation) -> None:
         st.markdown(head + "\n".join(lines))
         agreement = known.agreement(explanation)
         st.caption(
-            f"The {len(order)} largest. Largest miss: {three_digits(100 * agreement.worst)} % of the largest true change; "
+            f"The {len(order)} largest. Largest miss: {percent(agreement.worst)} of the largest true change; "
             f"rank agreement {ratio(agreement.spearman)}. Plus: the loss rises without it."
         )

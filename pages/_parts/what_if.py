@@ -124,11 +124,11 @@ def show_forecast(
             f"{known}Forecast with {len(at):,} {those} {done}: the loss of "
             f"“{escape_markdown(explanation.label_name)}” changes by **{nats(forecast.best)}** "
             f"(plus: it rises, the answer gets less likely){chance}"
-            f"{retraining.alone(forecast, len(at))}."
+            f"{retraining.alone(explanation, forecast, len(at))}."
         )
         if not known:
             retraining.show_trust(explanation, forecast, len(at), change)
-        retraining.show_record(forecast, record)
+        retraining.show_record(explanation, forecast, record)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
