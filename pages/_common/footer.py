@@ -9,8 +9,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
 from influence_core.words import UNIT, seconds
-from pages._common.number import unit_rule
-from pages._common.verdict import NAMES, SHORT
+from pages._common.number import NAMES, SHORT, unit_rule
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import job_status

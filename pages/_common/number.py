@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Number
 from influence_core.words import POINTS, UNIT, having, having_rule, nats, sign_rule, signed
-from pages._common.verdict import NAMES
 from pages._shell.escape import escape_markdown
+
+NAMES: dict[Number, str] = {
+    "proven": "true change, after training again without it",
+    "corrected": "corrected forecast, one Newton step without it",
+    "influence": "influence, the first-order forecast of the paper",
+}
+"""The three numbers in words."""
+SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
 
 
 def effect(explanation: Explanation, at: int, unit: str = "") -> str:

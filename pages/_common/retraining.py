@@ -61,14 +61,12 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool, unit
 
 def _foreseen(explanation: Explanation, forecast: GroupForecast, at: np.ndarray, word: str, unit: str) -> str:
     """What having them does to the label asked about: proven where that is known, and by forecast."""
-    known = ""
-    if len(at) == 1 and explanation.number == "proven":
-        known = f"Proven: **{effect(explanation, int(at[0]), unit)}**. "
+    asked, rest = escape_markdown(explanation.label_name), alone(explanation, forecast, len(at), unit)
     foreseen = worth(explanation.probability, forecast.best, unit)
-    return (
-        f"What having {word} does for {escape_markdown(explanation.label_name)}. {known}Forecast: "
-        f"**{foreseen}**{alone(explanation, forecast, len(at), unit)}."
-    )
+    if len(at) == 1 and explanation.number == "proven":
+        known = effect(explanation, int(at[0]), unit)
+        return f"Having {word} does **{known}** for {asked}, proven; by forecast **{foreseen}**{rest}."
+    return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
 
 
 def foresee(

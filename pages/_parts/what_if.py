@@ -15,7 +15,7 @@ from influence_core.trust import ORDERED
 from influence_core.words import nats, points, ratio
 from pages._common import retraining, scatter
 from pages._common.cards import scored_card, show_grid
-from pages._common.verdict import NAMES
+from pages._common.number import NAMES
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped

@@ -14,9 +14,9 @@ from pages._common import groups, verdict
 from pages._common.cards import example_card, opened_title, show_example, show_grid, training_card
 from pages._common.footer import show_origin
 from pages._common.groups import Asked
+from pages._common.number import NAMES, SHORT
 from pages._common.picture_grid import Picture
 from pages._common.table import download_csv
-from pages._common.verdict import NAMES, SHORT
 from pages._shell import proving, results
 from pages._shell.address import View, toggle_chosen
 from pages._shell.escape import escape_markdown, escaped, show_error

@@ -9,8 +9,7 @@ from influence_core.experiments.explanation import SMALL
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import name_of, says
-from pages._common.number import effect
-from pages._common.verdict import SHORT
+from pages._common.number import SHORT, effect
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams

@@ -12,8 +12,7 @@ from influence_core.experiments.word_edit import answers
 from influence_core.studies import Study
 from influence_core.words import having, nats, percent
 from pages._common.cards import show_grid, training_card
-from pages._common.number import effect
-from pages._common.verdict import SHORT
+from pages._common.number import SHORT, effect
 from pages._parts.explain import side_by_side, word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen

@@ -12,8 +12,8 @@ from influence_core.figures.plane import POINTS, TESTS, drawn
 from influence_core.figures.plane import plane as draw
 from influence_core.studies import Study
 from influence_core.words import percent
+from pages._common.number import SHORT
 from pages._common.scatter import show_points
-from pages._common.verdict import SHORT
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
 from pages._shell.own_params import ExplainParams

@@ -10,8 +10,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.sureness import COVERED, EXCESSIVE, MANY, SOURCES, Excess, Interval
 from influence_core.studies import Study
 from influence_core.words import percent, ratio, three_digits
-from pages._common.number import worth
-from pages._common.verdict import SHORT
+from pages._common.number import SHORT, worth
 from pages._shell import results
 from pages._shell.own_params import ExplainParams
 
