@@ -12,7 +12,7 @@ from influence_core.words import percent
 EXACT_RESIDUAL = 1e-3
 """A solver that claims exactness must leave at most this relative residual."""
 HALF_TRAINED = (
-    "The model is only half trained: finishing its training would move this loss more than the examples do."
+    "The model is only half trained: finishing its training would move this answer more than the examples do."
 )
 DRIFT = 0.1
 """Unfinished training may move the test loss by at most this share of the largest single influence."""

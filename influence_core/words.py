@@ -6,6 +6,7 @@ import math
 import unicodedata
 
 UNIT = "nats"
+POINTS = "pp"
 
 
 _TURNING = {
@@ -100,7 +101,7 @@ def percent(probability: float) -> str:
 
 def points(change: float) -> str:
     """A change of a probability in percentage points, with its sign."""
-    return f"{signed(100 * change)} pp"
+    return f"{signed(100 * change)} {POINTS}"
 
 
 def tenths(change: float) -> str:

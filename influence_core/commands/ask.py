@@ -3,26 +3,45 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from influence_core import solvers, studies
-from influence_core.commands.explain import MISCLASSIFIED, question_of
-from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core import solvers
+from influence_core.commands.explain import question_of, test_id
+from influence_core.commands.terminal import (
+    MISCLASSIFIED,
+    add_common,
+    add_study,
+    add_test,
+    add_work,
+    open_study,
+    print_head,
+    print_json,
+    print_table,
+    work,
+)
 from influence_core.context import Context
 from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import DataError
-from influence_core.experiments import all_left_out, any_question, causes, target_edits, targets, test_sets
+from influence_core.experiments import (
+    all_left_out,
+    any_question,
+    causes,
+    target_edits,
+    targets,
+    test_sets,
+    verdict,
+)
 from influence_core.experiments.any_question import TargetEffects
 from influence_core.experiments.causes import STABLE, Causes
-from influence_core.experiments.explanation import COLUMN_WORDS, NUMBERS
 from influence_core.experiments.targets import Target
 from influence_core.exports import as_csv
 from influence_core.retraining.edits import Edit
 from influence_core.studies import Study
-from influence_core.words import ratio, seconds, three_digits
+from influence_core.words import percent, ratio, seconds, three_digits
 
 
 def add(commands: Any) -> None:
@@ -36,16 +55,16 @@ def add(commands: Any) -> None:
     reasons = commands.add_parser("why", help="the groups of training examples that carry an answer")
     reasons.set_defaults(run=run_why)
     _add_question(reasons)
-    reasons.add_argument("--test", metavar="ID", help=f"one test example, or {MISCLASSIFIED} (the default)")
+    add_test(reasons, None)
     reasons.add_argument("--label", help="ask about this label instead of the model's own answer")
     reasons.add_argument("--retrain", action="store_true", help="train again without each group: the truth")
     reasons.add_argument("--seed", type=int, default=0, help="of the clustering (0)")
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
+    add_study(parser)
     parser.add_argument("--over", metavar="SET", help=f"test examples: {test_sets.FORMS}")
-    parser.add_argument("--quantity", metavar="Q", default="loss", help=f"{targets.FORMS} (loss)")
+    parser.add_argument("--quantity", metavar="Q", help=f"{targets.FORMS} (loss)")
     parser.add_argument("--solver", default="auto", help=f"auto, {', '.join(solvers.CATALOGUE)}")
     parser.add_argument("--damping", type=float, help="added to the curvature; the study's own by default")
     parser.add_argument("--curvature", default="auto", help=", ".join(CURVATURES))
@@ -58,11 +77,13 @@ def run_ask(options: argparse.Namespace) -> int:
     if options.top < 1:
         raise DataError(f"--top must be at least 1, but is {options.top}.")
     with work(options) as context:
-        study = _open(options, context)
+        study = open_study(options, context)
         target = _target(study, options)
         found = _effects(study, target, options, options.prove, context)
     if options.csv:
-        Path(options.csv).write_text(as_csv(table(study, found)), encoding="utf-8", newline="")
+        Path(options.csv).write_text(
+            as_csv(any_question.table(study, target, found)), encoding="utf-8", newline=""
+        )
     if options.json:
         print_json(_ranking_json(study, target, found, options.top))
     else:
@@ -73,7 +94,7 @@ def run_ask(options: argparse.Namespace) -> int:
 def run_why(options: argparse.Namespace) -> int:
     """Group the examples that carry an answer."""
     with work(options) as context:
-        study = _open(options, context)
+        study = open_study(options, context)
         target = _target(study, options)
         effects = _effects(study, target, options, False, context)
         found = causes.run(study, effects, options.seed, context=context)
@@ -88,19 +109,18 @@ def run_why(options: argparse.Namespace) -> int:
     return 0
 
 
-def _open(options: argparse.Namespace, context: Context) -> Study:
-    spec = studies.find(options.study)
-    return studies.open_study(spec, context.store, options.data, options.device, context.progress)
-
-
 def _target(study: Study, options: argparse.Namespace) -> Target:
     """One test example and its label where ``why`` is asked about no set."""
     test = getattr(options, "test", None)
     if options.over and test:
         raise DataError("Name either one test example with --test or a set with --over.")
     if options.over or options.run is run_ask:
-        return targets.ask(study, options.over or "errors", options.quantity)
-    return targets.of_question(study, question_of(study, test or MISCLASSIFIED, options.label))
+        return targets.ask(study, options.over or "errors", options.quantity or "loss")
+    if not options.quantity:
+        return targets.of_question(study, question_of(study, test or MISCLASSIFIED, options.label))
+    if options.label:
+        raise DataError("Name the label in --quantity, as probability=LABEL, or leave --quantity away.")
+    return targets.ask(study, f"ids={test_id(study, test or MISCLASSIFIED)}", options.quantity)
 
 
 def _effects(
@@ -114,21 +134,6 @@ def _effects(
     return any_question.improve(study, target, found, known, context=context)
 
 
-def table(study: Study, found: TargetEffects) -> dict[str, Any]:
-    """The ranking as columns, by the best number at hand: what having each example does."""
-    order, train = np.argsort(-np.abs(found.shown), kind="stable"), study.data.train
-    names = np.array(study.data.class_names)
-    columns = {
-        "rank": np.arange(1, len(order) + 1),
-        "training_id": train.ids.numpy()[order],
-        "label": names[train.y.numpy()[order]],
-    }
-    for name in NUMBERS:
-        if (values := getattr(found, name)) is not None:
-            columns[f"{COLUMN_WORDS[name]}_effect_of_having_it"] = -values[order]
-    return columns
-
-
 def _question_json(study: Study, target: Target, found: TargetEffects) -> dict[str, Any]:
     return {
         "study": study.spec.address,
@@ -140,23 +145,21 @@ def _question_json(study: Study, target: Target, found: TargetEffects) -> dict[s
 
 
 def _ranking_json(study: Study, target: Target, found: TargetEffects, top: int) -> dict[str, Any]:
-    ranking = table(study, found)
+    ranking = any_question.table(study, target, found)
     ranks = np.argsort(np.argsort(-np.abs(found.shown), kind="stable"))
 
     def rows(positions: np.ndarray) -> list[dict[str, Any]]:
         return [{name: values[i].item() for name, values in ranking.items()} for i in ranks[positions]]
 
-    sides = {"better": rows(found.helpful(top)), "worse": rows(found.harmful(top))}
-    solve = {"solver": found.solver, "residual": found.residual, "seconds": found.seconds}
-    return {**_question_json(study, target, found), "number": found.number, **sides, **solve}
+    sides = dict(zip(target.sides, (rows(found.helpful(top)), rows(found.harmful(top))), strict=True))
+    told = {"number": found.number, "verdict": asdict(verdict.of_target(study, found))}
+    return {**_question_json(study, target, found), **told, **sides, "provenance": asdict(found.provenance)}
 
 
 def _print_ranking(study: Study, target: Target, found: TargetEffects, top: int) -> None:
-    print(f"{target.title}: {target.text(found.before)}.")
-    if study.data.stand_in:
-        print(study.data.stand_in)
+    _print_head(study, target, found)
     train, names = study.data.train, study.data.class_names
-    for title, at in (("better", found.helpful(top)), ("worse", found.harmful(top))):
+    for title, at in zip(target.sides, (found.helpful(top), found.harmful(top)), strict=True):
         print(f"\nMake it {title}" + ("" if len(at) else f": no training {study.data.kind}"))
         rows = [
             [str(int(train.ids[i])), names[int(train.y[i])], target.change_text(float(found.having[i]))]
@@ -164,8 +167,18 @@ def _print_ranking(study: Study, target: Target, found: TargetEffects, top: int)
         ]
         if rows:
             print_table(["id", "label", f"effect of having it ({found.number})"], rows)
-    residual = three_digits(found.residual)
-    print(f"\nSolver: {found.solver}; true relative residual {residual}; {seconds(found.seconds)}.")
+    facts = found.provenance
+    print(
+        f"\nSolver: {facts.solver}, {facts.settings}; true relative residual {three_digits(facts.residual)}; "
+        f"{seconds(facts.seconds)}."
+    )
+
+
+def _print_head(study: Study, target: Target, found: TargetEffects) -> None:
+    """What was asked, how far the numbers may be believed, and what the data stand in for."""
+    print_head(study, f"{target.title}: {target.text(found.before)}.")
+    judged = verdict.of_target(study, found)
+    print(f"\nVerdict: {judged.level}. {judged.reason} {judged.advice}".rstrip())
 
 
 def _group(
@@ -193,25 +206,24 @@ def _print_groups(
     study: Study, target: Target, effects: TargetEffects, found: Causes, rows: list[dict[str, Any]]
 ) -> None:
     members = sum(len(one.positions) for one in found.groups)
-    share = f"{100 * found.carried:.0f} %"
+    _print_head(study, target, effects)
     print(
-        f"{target.title}: {target.text(effects.before)}.\n\n{members} training {study.data.kind}s carry {share} "
-        f"of all effects, in {len(found.groups)} groups:"
+        f"\n{members} training {study.data.kind}s carry {percent(found.carried)} of all effects, in {len(found.groups)} groups:"
     )
-    header = ["name", "members", "medoid", "forecast without it"]
+    header = ["name", "members", "medoid", "forecast of having it"]
     lines = [
         [
             row["name"],
             str(len(row["members"])),
             str(row["medoid"]),
-            target.change_text(row["forecast_change_without"]),
+            target.change_text(-row["forecast_change_without"]),
         ]
         for row in rows
     ]
     if "true_change_without" in rows[0]:
         header.append("truth")
         for line, row in zip(lines, rows, strict=True):
-            line.append(target.change_text(row["true_change_without"]))
+            line.append(target.change_text(-row["true_change_without"]))
     print_table(header, lines)
     stable = (
         "" if found.stable else f" Below {STABLE}: these groups are unstable, do not read much into them."

@@ -11,10 +11,15 @@ import numpy as np
 
 from influence_core import solvers, studies
 from influence_core.commands.terminal import (
+    MISCLASSIFIED,
     add_common,
     add_download,
+    add_study,
+    add_test,
     add_work,
     fetch_if_asked,
+    open_study,
+    print_head,
     print_json,
     print_table,
     work,
@@ -30,21 +35,13 @@ from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import nats, percent, points, seconds, sign_rule, three_digits
 
-MISCLASSIFIED = "misclassified"
-
 
 def add(commands: Any) -> None:
     """Declare it."""
     question = commands.add_parser("explain", help="which training images made the model say that?")
     question.set_defaults(run=run)
-    question.add_argument(
-        "--study",
-        default=next(iter(studies.CATALOGUE)),
-        help="a name that `studies` lists, or torchvision:NAME, such as torchvision:FashionMNIST",
-    )
-    question.add_argument(
-        "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
-    )
+    add_study(question, ", or torchvision:NAME, such as torchvision:FashionMNIST")
+    add_test(question)
     question.add_argument("--label", help="ask about this label instead of the model's own answer")
     question.add_argument("--top", type=int, default=5, help="how many images for and against (5)")
     question.add_argument("--solver", default="auto", help=f"auto, {', '.join(solvers.CATALOGUE)}")
@@ -69,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     spec = studies.find(options.study)
     with work(options) as context:
         fetch_if_asked(options, spec, context.progress)
-        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
+        study = open_study(options, context)
         question = question_of(study, options.test, options.label)
         explanation = explain.run(study, question, settings, context=context)
         known = None
@@ -122,7 +119,7 @@ def test_id(study: Study, test: str) -> int:
         return int(test)
     except ValueError:
         raise DataError(
-            f"--test takes the id of a test image or {MISCLASSIFIED}, but got {test!r}."
+            f"--test takes the id of a test {study.data.kind} or {MISCLASSIFIED}, but got {test!r}."
         ) from None
 
 
@@ -167,7 +164,7 @@ def _print_explanation(study: Study, explanation: Explanation, found: Verdict, t
     line = f"Test {explanation.kind} {explanation.test_id}: the model says {said} ({sure})"
     if explanation.true_label is not None and names[explanation.true_label] != said:
         line += f", but it is {names[explanation.true_label]}"
-    print(f"\n{line}.", *([study.data.stand_in] if study.data.stand_in else []), sep="\n")
+    print_head(study, f"\n{line}.")
     print(f"\nVerdict: {found.level}. {found.reason} {found.advice}".rstrip())
     print(f"\n{sign_rule(explanation.kind)}")
     _print_side(study, explanation, f"Speak for {asked}", explanation.helpful(top))
@@ -175,7 +172,7 @@ def _print_explanation(study: Study, explanation: Explanation, found: Verdict, t
     if explanation.small:
         print(
             f"\nEach of them alone does little: no single training {explanation.kind} moves this answer's loss by more than "
-            f"{100 * SMALL:g} % of it."
+            f"{percent(SMALL)} of it."
         )
     _print_provenance(study, explanation)
 

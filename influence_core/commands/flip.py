@@ -5,14 +5,22 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from influence_core import studies
-from influence_core.commands.explain import MISCLASSIFIED, test_id
-from influence_core.commands.terminal import add_common, add_work, print_json, work
+from influence_core.commands.explain import test_id
+from influence_core.commands.terminal import (
+    add_common,
+    add_study,
+    add_test,
+    add_work,
+    open_study,
+    print_head,
+    print_json,
+    work,
+)
 from influence_core.errors import DataError
 from influence_core.experiments import flip
-from influence_core.experiments.flip_set import FlipSet
+from influence_core.experiments.flip_set import FlipSet, proof
 from influence_core.studies import Study
-from influence_core.words import percent, seconds, three_digits
+from influence_core.words import percent
 
 SHOWN = 20
 """Ids that are printed; ``--json`` has all."""
@@ -20,23 +28,20 @@ SHOWN = 20
 
 def add(commands: Any) -> None:
     """Declare it."""
-    parser = commands.add_parser("flip", help="without which training images would it say something else?")
+    parser = commands.add_parser("flip", help="without which training examples would it say something else?")
     parser.set_defaults(run=run)
-    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
-    parser.add_argument(
-        "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
-    )
+    add_study(parser)
+    add_test(parser)
     parser.add_argument("--to", metavar="LABEL", help="the label it is to say; any other by default")
-    parser.add_argument("--relabel", action="store_true", help="relabel training images, not take them out")
+    parser.add_argument("--relabel", action="store_true", help="relabel training examples, not take them out")
     add_common(parser)
     add_work(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Search for one set."""
-    spec = studies.find(options.study)
     with work(options) as context:
-        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
+        study = open_study(options, context)
         chosen = test_id(study, options.test)
         test = study.data.test
         x, wanted = test.x[test.position(chosen)], _wanted(study, options.to)
@@ -90,7 +95,7 @@ def _print(study: Study, chosen: int, found: FlipSet) -> None:
     names, kind = study.data.class_names, study.data.kind
     said, says = names[found.said], names[found.says]
     sure = percent(float(found.before[found.said]))
-    print(f"Test {kind} {chosen}: the model says {said} ({sure}).")
+    print_head(study, f"Test {kind} {chosen}: the model says {said} ({sure}).")
     done = "With another label on" if found.relabel else "Without"
     edited = f"{done} {found.size:,} of {found.n:,} training {kind}s"
     if not found.flipped:
@@ -99,17 +104,4 @@ def _print(study: Study, chosen: int, found: FlipSet) -> None:
         print(f"{edited} it says {says} ({percent(float(found.after[found.says]))}).")
     shown = ", ".join(map(str, found.ids[:SHOWN]))
     print(f"\nTheir ids, the strongest first: {shown}{', …' if found.size > SHOWN else ''}")
-    print(f"\n{_proof(found)} {seconds(found.seconds)}.")
-
-
-def _proof(found: FlipSet) -> str:
-    if found.forecast:
-        return (
-            "A forecast by one ranking, as for every network; one retraining says that it came out "
-            f"{'right' if found.flipped else 'wrong'}, to a gradient norm of {three_digits(found.gradient_norm)}."
-        )
-    trained = f"Trained again to a gradient norm of {three_digits(found.gradient_norm)}"
-    sure = "which makes the answer certain" if found.proven else "which is NOT enough to be certain"
-    tried = f"{len(found.restored):,} least needed tried with training, the others by forecast"
-    needed = f" No smaller set was found; none of them can be put back ({tried})." if found.minimal else ""
-    return f"{trained}, {sure}.{needed} {found.rounds} rounds, {found.unpruned:,} before putting back."
+    print(f"\n{proof(found)}")

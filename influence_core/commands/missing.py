@@ -10,8 +10,18 @@ from typing import Any
 import numpy as np
 
 from influence_core import studies
-from influence_core.commands.explain import MISCLASSIFIED, question_of
-from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core.commands.explain import question_of
+from influence_core.commands.terminal import (
+    add_common,
+    add_study,
+    add_test,
+    add_work,
+    open_study,
+    print_head,
+    print_json,
+    print_table,
+    work,
+)
 from influence_core.errors import DataError, require
 from influence_core.experiments import additions, pools, questions
 from influence_core.experiments.additions import Added, Additions
@@ -24,10 +34,8 @@ def add(commands: Any) -> None:
     """Declare it."""
     missing = commands.add_parser("missing", help="which examples, if added, would make the answer better?")
     missing.set_defaults(run=run)
-    missing.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
-    missing.add_argument(
-        "--test", default=MISCLASSIFIED, metavar="ID", help=f"a test image, or {MISCLASSIFIED}"
-    )
+    add_study(missing)
+    add_test(missing)
     missing.add_argument("--label", help="lower the loss of this label instead of the true one's")
     missing.add_argument(
         "--from", dest="pool", metavar="STUDY", help="choose from this study's training examples"
@@ -43,10 +51,9 @@ def run(options: argparse.Namespace) -> int:
     """Rank, and prove where that is asked for."""
     if not 1 <= options.top <= additions.MAX_ADDED:
         raise DataError(f"--top must be 1 to {additions.MAX_ADDED}, but is {options.top}.")
-    spec = studies.find(options.study)
-    require(additions.supports(spec))
+    require(additions.supports(studies.find(options.study)))
     with work(options) as context:
-        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
+        study = open_study(options, context)
         question = question_of(study, options.test, options.label)
         if options.label is None and question.true_label is not None:
             question = questions.with_label(study, question, question.true_label)
@@ -105,7 +112,7 @@ def _print(
     study: Study, found: Additions, added: Added | None, name: str, test: int | None, pool: str, top: int
 ) -> None:
     kind = study.data.kind
-    print(f"What is missing for test {kind} {test} to be {name}?")
+    print_head(study, f"What is missing for test {kind} {test} to be {name}?")
     print(f"\n{len(found.ids):,} {pool}; each alone, added with the weight of the others.")
     print("Minus: the loss would fall, so it helps.\n")
     header = ["id", "label", "loss change (influence)", "(corrected)", "probability change"]

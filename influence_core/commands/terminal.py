@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from influence_core import devices
+from influence_core import devices, studies
 from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.errors import DataError
 from influence_core.progress import Progress
 from influence_core.store import NO_STORE, Store
-from influence_core.studies import StudySpec, download_of
+from influence_core.studies import Study, StudySpec, download_of
 
 KEPT_ENGINES = 2
+MISCLASSIFIED = "misclassified"
+"""What ``--test`` may name instead of an id."""
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,32 @@ def add_common(parser: argparse.ArgumentParser) -> None:
         help="folder of data that do not ship, such as MNIST/raw or cifar-10-batches-py",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def add_study(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Which study; its name and what else it may be."""
+    help_words = f"a name that `studies` lists{more}"
+    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help=help_words)
+
+
+def add_test(parser: argparse.ArgumentParser, default: str | None = MISCLASSIFIED) -> None:
+    """Which test example."""
+    parser.add_argument(
+        "--test", default=default, metavar="ID", help=f"a test example, or {MISCLASSIFIED} (the default)"
+    )
+
+
+def open_study(options: argparse.Namespace, context: Context) -> Study:
+    """The study that ``--study`` names, trained."""
+    spec = studies.find(options.study)
+    return studies.open_study(spec, context.store, options.data, options.device, context.progress)
+
+
+def print_head(study: Study, sentence: str) -> None:
+    """A sentence, and what the data stand in for, if anything."""
+    print(sentence)
+    if study.data.stand_in:
+        print(study.data.stand_in)
 
 
 def add_download(parser: argparse.ArgumentParser) -> None:

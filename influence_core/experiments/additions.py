@@ -134,7 +134,9 @@ def run(study: Study, question: Question, pool: Pool, *, context: Context = ALON
     """
     o, x = linear_objective(study), study.inputs(pool.x)
     inverse = _inverse(study, context.part(0.0, 0.3))
-    solved = inverse.solve(_jacobian(o, study.inputs(question.x)), context.part(0.3, 0.6).progress).require()
+    solved = inverse.solve(
+        o.output_jacobian(study.inputs(question.x)[None]), context.part(0.3, 0.6).progress
+    ).require()
     pull = o.loss.residuals(o.outputs(study.theta, study.inputs(question.x)[None]), _label(study, question))[
         0
     ]
@@ -240,14 +242,6 @@ def _first_order(o: LinearObjective, theta: Tensor, x: Tensor, s: Tensor, label:
     """``-s . grad l / n (m,)`` if every candidate bore one label."""
     y = torch.full((len(x),), label, dtype=o.y.dtype, device=o.y.device)
     return -o.gradient_products(theta, x, y, s) * o.unit
-
-
-def _jacobian(o: LinearObjective, x: Tensor) -> Tensor:
-    """``J' (p, c)`` of the outputs of one input ``x (d,)``."""
-    c = o.loss.outputs
-    jacobian = x.new_zeros(len(x), c, c)
-    jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
-    return jacobian.view(o.dim, c)
 
 
 def _label(study: Study, question: Question) -> Tensor:

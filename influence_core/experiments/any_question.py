@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,16 +15,19 @@ from influence_core.agreement import highest, lowest, strongest
 from influence_core.context import ALONE, Context
 from influence_core.engines import QUICK_LIMIT, SolverSettings, needs_preparation
 from influence_core.errors import SolveError
+from influence_core.experiments import hardest
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.corrected import UNDAMPED, linear_objective, pulls, supports, undamped
-from influence_core.experiments.explain import AUTOMATIC
-from influence_core.experiments.explanation import NUMBERS, Explanation, Number
+from influence_core.experiments.explain import AUTOMATIC, provenance
+from influence_core.experiments.explanation import COLUMN_WORDS, NUMBERS, Explanation, Number
 from influence_core.experiments.targets import Target
 from influence_core.objective import LinearObjective
 from influence_core.solvers.base import Inverse
 from influence_core.store.digest import digest
 from influence_core.store.remember import remember
 from influence_core.studies import Study
+from influence_core.trust import Provenance
+from influence_core.words import UNIT
 
 OUTPUTS = 2**22
 """Of left-out models that are held at a time."""
@@ -42,9 +46,9 @@ class TargetEffects:
         influence: ``(n,)`` first order: ``w_i s . grad l_i``.
         corrected: ``(n,)`` the quantity after a Newton step without the example; by its slope where that is weak (``corrected``).
         proven: ``(n,)`` the quantity itself, of the models that were trained without each example.
-        solver: How the curvature was inverted, in words.
-        residual: Of that solve, relative.
-        seconds: Time for the first-order numbers.
+        provenance: How the first-order numbers came about; what is in nats there is in the quantity's unit.
+        doubt: How far the corrected forecast is off for the examples that are hardest to forecast, as a share of the largest
+            change; ``None`` where that has not been measured.
         from_store: Whether they were read rather than computed just now.
     """
 
@@ -52,11 +56,10 @@ class TargetEffects:
     good: int
     s: np.ndarray
     influence: np.ndarray
-    solver: str
-    residual: float
-    seconds: float
+    provenance: Provenance
     corrected: np.ndarray | None = None
     proven: np.ndarray | None = None
+    doubt: float | None = None
     from_store: bool = False
 
     @cached_property
@@ -119,26 +122,31 @@ def run(
         good=target.good,
         s=solve.value.cpu().numpy(),
         influence=influence.cpu().double().numpy(),
-        solver=f"{prepared.solver.name}, {solve.settings}",
-        residual=solve.residual,
-        seconds=time.perf_counter() - started,
+        provenance=provenance(study, prepared, solve, influence, time.perf_counter() - started),
     )
 
 
-def of_explanation(explanation: Explanation) -> TargetEffects:
-    """The answer to one question as that about the probability of its label: ``dp = -p dl``, by the numbers at hand."""
-    facts, p = explanation.provenance, explanation.probability
-    corrected, proven = explanation.corrected, explanation.proven
+def of_explanation(explanation: Explanation, unit: str = "") -> TargetEffects:
+    """The answer to one question as that about the probability of its label, ``dp = -p dl``, by the numbers at hand.
+
+    Args:
+        explanation: The answer.
+        unit: "nats" for the logarithm of the probability, minus the loss.
+    """
+    in_nats = unit == UNIT
+    slope = 1.0 if in_nats else explanation.probability
+    corrected, proven = (
+        None if one is None else -one.loss if in_nats else one.probability
+        for one in (explanation.corrected, explanation.proven)
+    )
     return TargetEffects(
-        before=p,
+        before=-explanation.own_loss if in_nats else explanation.probability,
         good=1,
-        s=-p * explanation.s,
-        influence=-p * explanation.scores,
-        solver=f"{facts.solver}, {facts.settings}",
-        residual=facts.residual,
-        seconds=facts.seconds,
-        corrected=None if corrected is None else corrected.probability,
-        proven=None if proven is None else proven.probability,
+        s=-slope * explanation.s,
+        influence=-slope * explanation.scores,
+        provenance=explanation.provenance,
+        corrected=corrected,
+        proven=proven,
     )
 
 
@@ -164,7 +172,40 @@ def improve(
         better = corrected(study, target, context=context).change
     except SolveError:  # without the damping that was asked for there is no inverse, and so nothing better
         return found
-    return replace(found, corrected=better) if np.isfinite(better).all() else found
+    if not np.isfinite(better).all():
+        return found
+    return replace(found, corrected=better, doubt=_doubt(study, target, better, context))
+
+
+def _doubt(study: Study, target: Target, forecast: np.ndarray, context: Context) -> float | None:
+    """How far the forecast is off where it is hardest, as far as that was retrained; NaN where a training did not end."""
+    known = hardest.recall(study, context=context)
+    if known is None:
+        return None
+    if not known.proven:
+        return float("nan")
+    truth = changes_at(study, target, torch.as_tensor(known.changes))
+    return hardest.largest_miss(forecast, truth, known.positions)
+
+
+def table(study: Study, target: Target, found: TargetEffects) -> dict[str, Any]:
+    """The ranking as columns, by the best number at hand: what having each example does, in the unit of its name.
+
+    Args:
+        study: Whose training examples these are.
+        target: What was asked about.
+        found: The answer.
+    """
+    order, train = strongest(found.shown, len(found.shown)), study.data.train
+    columns = {
+        "rank": np.arange(1, len(order) + 1),
+        "training_id": train.ids.numpy()[order],
+        "label": np.array(study.data.class_names)[train.y.numpy()[order]],
+    }
+    for name in NUMBERS:
+        if (values := getattr(found, name)) is not None:
+            columns[f"{COLUMN_WORDS[name]}_effect_of_having_it_{target.unit}"] = target.scaled(-values[order])
+    return columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,9 +249,7 @@ def corrected(study: Study, target: Target, *, context: Context = ALONE) -> Chan
 def _by_outputs(study: Study, target: Target, before: Tensor, pulls: Tensor, inverse: Inverse) -> np.ndarray:
     """How each training example moves each output of the target, and the quantity there, ``(n,)``."""
     o, x, (t, c) = linear_objective(study), study.inputs(target.x), before.shape
-    jacobian = x.new_zeros(x.shape[1], c, t, c)
-    jacobian.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
-    solved = inverse.solve(jacobian.view(o.dim, t * c)).require()
+    solved = inverse.solve(o.output_jacobian(x)).require()
     moves = o.weighted_products(o.x, pulls, solved).cpu().double().view(o.n, t, c)
     return _changes(target, o, before, moves)
 

@@ -86,10 +86,8 @@ def forecaster(
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
 
     def forecast(question: Question) -> Effects:
-        c, x = o.loss.outputs, study.inputs(question.x)
-        jacobian = x.new_zeros(len(x), c, c)
-        jacobian.diagonal(dim1=1, dim2=2).copy_(x[:, None])
-        solved = inverse.solve(jacobian.view(o.dim, c), rest.progress).require()
+        jacobian = o.output_jacobian(study.inputs(question.x)[None])
+        solved = inverse.solve(jacobian, rest.progress).require()
         return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
 
     return forecast

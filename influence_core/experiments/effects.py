@@ -36,6 +36,19 @@ class Effects:
     probability: np.ndarray
 
 
+def probability_change(probability: float, loss_change: np.ndarray | float) -> np.ndarray:
+    """What a change of a loss ``-log p`` does to the probability: ``p exp(-d) - p``, at most up to 1.
+
+    Args:
+        probability: Before.
+        loss_change: Any shape, nats.
+
+    >>> float(probability_change(0.5, 0.0))
+    0.0
+    """
+    return np.minimum(probability * np.exp(-np.asarray(loss_change)), 1.0) - probability
+
+
 def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects:
     """Loss and probability at the parameters ``theta + changes``, each on its own: one product with the changes.
 

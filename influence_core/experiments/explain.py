@@ -12,11 +12,12 @@ from torch import Tensor
 from influence_core import solvers
 from influence_core.context import ALONE, Context
 from influence_core.data.readers.picture_sets import pixel_distances
-from influence_core.data.readers.tables import distance_scale
-from influence_core.engines import SolverSettings, needs_preparation
+from influence_core.engines import Prepared, SolverSettings, needs_preparation
 from influence_core.errors import SolveError
+from influence_core.experiments.distances import scaled
 from influence_core.experiments.explanation import Explanation, table
 from influence_core.experiments.questions import Question
+from influence_core.solvers.base import Solution
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 from influence_core.trust import Provenance
@@ -74,18 +75,35 @@ class _Solved:
 def _solve(study: Study, x: Tensor, label: int, settings: SolverSettings, *, context: Context) -> _Solved:
     prepared = context.engines.prepare(study, settings, context.part(0.0, 0.8).progress)
     started = time.perf_counter()
-    engine, theta = prepared.engine, study.theta
+    engine = prepared.engine
     solve = engine.inverse_gradients(*study.example(x, label), context.part(0.8, 1.0).progress)
     s = solve.value[:, 0]
     removal = engine.removal(s)
     if not bool(torch.isfinite(removal).all()):
         solve.require()
         raise SolveError("The scores are not finite: check the data and the damping.")
-    gradient = study.objective.risk_gradient(theta)
-    l2 = study.objective.l2
-    provenance = Provenance(
+    facts = provenance(study, prepared, solve, removal, time.perf_counter() - started)
+    return _Solved(s.cpu().numpy(), removal.cpu().numpy(), facts)
+
+
+def provenance(
+    study: Study, prepared: Prepared, solve: Solution, removal: Tensor, seconds: float, reason: str = ""
+) -> Provenance:
+    """What is known of a solve for one question.
+
+    Args:
+        study: The trained model.
+        prepared: The engine that answered.
+        solve: Its ``s``, ``(p,)`` or ``(p, 1)``.
+        removal: ``(n,)`` the scores that it made.
+        seconds: That this took.
+        reason: Why this solver.
+    """
+    o, s = study.objective, solve.value.flatten()
+    gradient, l2 = o.risk_gradient(study.theta), o.l2
+    return Provenance(
         solver=prepared.solver.name,
-        reason="",
+        reason=reason,
         settings=solve.settings,
         exact=prepared.solver.exact,
         status=solve.status,
@@ -94,18 +112,17 @@ def _solve(study: Study, x: Tensor, label: int, settings: SolverSettings, *, con
         curvature=prepared.settings.curvature,
         damping=prepared.settings.damping or 0.0,
         gradient_norm=float(gradient.norm()),
-        convergence_check=engine.convergence_check(s, removal),
+        convergence_check=prepared.engine.convergence_check(s, removal),
         drift=float(gradient @ s),
         largest=float(removal.abs().max()),
-        n=study.objective.n,
-        p=study.objective.dim,
+        n=o.n,
+        p=o.dim,
         l2=f"{study.spec.l2:g}" + (" on weights" if l2.ndim else ""),
-        device=theta.device.type,
-        dtype=str(theta.dtype).removeprefix("torch."),
-        seconds=time.perf_counter() - started,
-        convex=study.objective.is_convex,
+        device=s.device.type,
+        dtype=str(s.dtype).removeprefix("torch."),
+        seconds=seconds,
+        convex=o.is_convex,
     )
-    return _Solved(s.cpu().numpy(), removal.cpu().numpy(), provenance)
 
 
 def _assemble(
@@ -148,11 +165,8 @@ def _distance(study: Study, question: Question) -> np.ndarray:
     Those of a table are scaled, or the column with the largest unit would be the distance.
     """
     train, pictures = study.data.train, study.data.pictures
-    if study.data.kind == "row":
-        scale = distance_scale(train.x)
-        return torch.cdist(question.x[None] / scale, train.x / scale)[0].numpy()
     if pictures is None:
-        return torch.cdist(question.x[None], train.x)[0].numpy()
+        return torch.cdist(scaled(study, question.x[None]), scaled(study, train.x))[0].numpy()
     photo = question.photo
     if photo is None:
         assert question.test_id is not None

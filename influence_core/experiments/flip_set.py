@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from influence_core.store.digest import digest
+from influence_core.words import seconds, three_digits
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,26 @@ class FlipSet:
     def share(self) -> float:
         """Of all training examples."""
         return self.size / self.n
+
+
+def proof(found: FlipSet) -> str:
+    """How the set was found and what of it is proven, in sentences."""
+    norm = three_digits(found.gradient_norm)
+    if found.forecast:
+        came = "right" if found.flipped else "wrong"
+        return (
+            "For a network this is a forecast: one first-order ranking, and one retraining, which says that it came out "
+            f"{came}, to a gradient norm of {norm}. {seconds(found.seconds)}."
+        )
+    certain = (
+        "so near the end that the answer is certain" if found.proven else "NOT near enough to be certain"
+    )
+    words = f"Trained again to a gradient norm of {norm}, {certain}. "
+    if found.minimal:
+        tried = len(found.restored)
+        others = "" if tried == found.size else f" the {tried} least needed, forecast for the others"
+        words += f"No smaller set was found; none of them can be put back: tried with training for{others or ' each'}. "
+    return f"{words}{found.rounds} rounds, {found.unpruned:,} before putting back, {seconds(found.seconds)}."
 
 
 def table(found: FlipSet, given: np.ndarray, class_names: tuple[str, ...]) -> dict[str, Any]:

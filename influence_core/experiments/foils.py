@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
-from influence_core.data.readers.tables import distance_scale
 from influence_core.engines import SolverSettings
 from influence_core.errors import require
 from influence_core.experiments import corrected
+from influence_core.experiments.distances import scaled
 from influence_core.experiments.explanation import Explanation
 from influence_core.objective import LinearObjective
 from influence_core.store.remember import remember
@@ -161,21 +161,13 @@ def _scores(study: Study, x: Tensor, labels: Tensor, s: Tensor, own: Tensor) -> 
     found = {
         "influence": influence,
         "relative": influence / own.clamp_min(tiny).sqrt(),
-        "nearest": -torch.cdist(*_scaled(study, x, o.x)),
+        "nearest": -torch.cdist(scaled(study, x), scaled(study, o.x)),
         "dot": dot * w,
         "cosine": dot / (test.norm(dim=1)[:, None] * sizes).clamp_min(tiny),
     }
     if o.l2.ndim == 0:
         found["representer"] = _representers(o, residuals, x, labels)
     return found
-
-
-def _scaled(study: Study, x: Tensor, train: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs as distances are measured: a row's numbers in standard deviations."""
-    if study.data.kind != "row":
-        return x, train
-    scale = distance_scale(study.data.train.x).to(train)
-    return x / scale, train / scale
 
 
 def _representers(o: LinearObjective, residuals: Tensor, x: Tensor, labels: Tensor) -> Tensor:

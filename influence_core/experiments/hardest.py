@@ -95,9 +95,10 @@ def miss(study: Study, hardest: Hardest, question: Question, forecast: Effects) 
         return float("nan")
     truth = effects_by(study, question, hardest.changes)
     pairs = ((forecast.loss, truth.loss), (forecast.probability, truth.probability))
-    return max(_largest_miss(one, true, hardest.positions) for one, true in pairs)
+    return max(largest_miss(one, true, hardest.positions) for one, true in pairs)
 
 
-def _largest_miss(forecast: np.ndarray, truth: np.ndarray, positions: np.ndarray) -> float:
+def largest_miss(forecast: np.ndarray, truth: np.ndarray, positions: np.ndarray) -> float:
+    """Of a forecast ``(n,)`` beside the truth ``(m,)`` at some positions ``(m,)``, as a share of the largest change of all."""
     largest = max(float(np.abs(truth).max()), float(np.abs(forecast).max()))
     return float(np.abs(forecast[positions] - truth).max()) / max(largest, np.finfo(float).tiny)

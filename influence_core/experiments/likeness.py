@@ -18,6 +18,7 @@ from torch import Tensor
 from influence_core.context import ALONE, Context
 from influence_core.data.readers import bag_of_words
 from influence_core.data.readers.tables import distance_scale
+from influence_core.experiments.distances import scaled
 from influence_core.experiments.questions import Question
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -194,8 +195,7 @@ def _distances(study: Study, x: Tensor) -> Tensor:
     """
     train = study.data.train.x
     if study.data.kind == "row":
-        scale = distance_scale(train)
-        return torch.cdist(x / scale, train / scale)
+        return torch.cdist(scaled(study, x), scaled(study, train))
     if study not in _CENTRES:
         mean = train.mean(0)
         norms = torch.cat([(rows - mean).norm(dim=1) for rows in train.split(BLOCK)])

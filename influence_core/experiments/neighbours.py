@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from influence_core.data.readers.picture_sets import pixel_distances
-from influence_core.data.readers.tables import distance_scale
+from influence_core.experiments.distances import scaled
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 
@@ -42,8 +42,7 @@ def run(study: Study, train_id: int, k: int) -> Neighbours:
     """
     train, pictures = study.data.train, study.data.pictures
     at, ids = train.position(train_id), train.ids.numpy()
-    scale = distance_scale(train.x) if study.data.kind == "row" else 1.0
-    features = torch.cdist(train.x[at][None] / scale, train.x / scale)[0].numpy()
+    features = torch.cdist(scaled(study, train.x[at][None]), scaled(study, train.x))[0].numpy()
     pixels = None
     if pictures is not None and study.backbone is not None:
         pixels = pixel_distances(pictures, pictures.read(train_id, THUMB), ids.tolist())

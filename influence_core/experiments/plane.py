@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from influence_core.context import ALONE, Context
-from influence_core.data.readers.tables import distance_scale
+from influence_core.experiments.distances import scaled
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 
@@ -47,11 +46,11 @@ def run(study: Study, *, context: Context = ALONE) -> Plane:
     from sklearn.decomposition import PCA  # takes a second to import
 
     context.report(0.1, "finding the plane")
-    train = _scaled(study, study.data.train.x)
+    train = scaled(study, study.data.train.x).numpy()
     found = PCA(2, svd_solver="randomized", random_state=0).fit(train)
     return Plane(
         found.transform(train),
-        found.transform(_scaled(study, study.data.test.x)),
+        found.transform(scaled(study, study.data.test.x).numpy()),
         found.mean_,
         found.components_,
         found.explained_variance_ratio_,
@@ -60,9 +59,4 @@ def run(study: Study, *, context: Context = ALONE) -> Plane:
 
 def place(study: Study, plane: Plane, x: Tensor) -> np.ndarray:
     """Where an input ``x (d,)`` lies, ``(2,)``."""
-    return (_scaled(study, x[None])[0] - plane.mean) @ plane.directions.T
-
-
-def _scaled(study: Study, x: Tensor) -> np.ndarray:
-    scale = distance_scale(study.data.train.x) if study.data.kind == "row" else torch.ones(1)
-    return (x / scale.to(x)).numpy()
+    return (scaled(study, x[None])[0].numpy() - plane.mean) @ plane.directions.T

@@ -20,13 +20,13 @@ from influence_core.experiments.questions import Question
 from influence_core.experiments.test_sets import SHOWN, TestSet
 from influence_core.losses import Loss
 from influence_core.studies import Study
-from influence_core.words import UNIT, percent, points, signed, three_digits
+from influence_core.words import POINTS, UNIT, percent, points, signed, three_digits
 
-Kind = Literal["loss", "probability", "margin", "recall", "gap"]
+Kind = Literal["loss", "probability", "margin", "recall", "gap", "log-probability"]
 FORMS = "loss, probability=LABEL, margin=LABEL,OTHER, recall=LABEL or gap=OTHER SET"
 """How a quantity is named, on the command line and in an address."""
 LABELS: dict[Kind, int] = {"loss": 0, "probability": 1, "margin": 2, "recall": 1, "gap": 0}
-"""How many labels a quantity is about."""
+"""How many labels a quantity is about, of those that ``ask`` knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class Target:
 
     Attributes:
         kind: What ``q_j`` is. "loss" and "gap": the loss of ``y_j``, nats. "probability" and "recall": the probability of
-            the label. "margin": its log odds against the other label, ``log p_a - log p_b``, nats.
+            the label. "log-probability": minus the loss of the label, nats. "margin": its log odds against the other label,
+            ``log p_a - log p_b``, nats.
         labels: That it is about: none, one or two.
         x: ``(t, d)`` the test inputs.
         y: ``(t,)`` the labels that losses are of.
@@ -68,6 +69,20 @@ class Target:
         return self.kind in ("probability", "recall")
 
     @property
+    def unit(self) -> str:
+        """Of its changes."""
+        return POINTS if self.is_probability else UNIT
+
+    def scaled(self, changes: np.ndarray) -> np.ndarray:
+        """Changes ``(n,)`` of it in that unit."""
+        return 100 * changes if self.is_probability else changes
+
+    @property
+    def sides(self) -> tuple[str, str]:
+        """What more of the good is called, and what less: a probability or a margin is more or less, not better."""
+        return ("better", "worse") if self.kind in ("loss", "gap", "recall") else ("more", "less")
+
+    @property
     def title(self) -> str:
         """What is asked about, at the beginning of a sentence."""
         return self.words[:1].upper() + self.words[1:]
@@ -93,6 +108,8 @@ class Target:
         if self.kind == "margin":
             a, b = (loss.values(f, torch.full_like(y, label)) for label in self.labels)
             each = b - a
+        elif self.kind == "log-probability":
+            each = -loss.values(f, y)
         elif self.is_probability:
             each = loss.probabilities(f)[:, self.labels[0]]
         else:
@@ -104,6 +121,8 @@ class Target:
         if self.kind == "margin":
             a, b = (loss.residuals(outputs, torch.full_like(self.y, label)) for label in self.labels)
             each = b - a
+        elif self.kind == "log-probability":
+            each = -loss.residuals(outputs, self.y)
         elif self.is_probability:
             label = self.labels[0]
             p = loss.probabilities(outputs)[:, [label]]
@@ -126,17 +145,16 @@ class Target:
         return study.objective.probabilities(theta, study.inputs(self.x)).argmax(1).cpu().numpy()
 
 
-def of_question(study: Study, question: Question) -> Target:
-    """The probability of the label that is asked about, of one test example."""
+def of_question(study: Study, question: Question, unit: str = "") -> Target:
+    """The probability of the label that is asked about, of one test example; its logarithm where ``unit`` is nats."""
     name = study.data.class_names[question.label]
     of = "your picture" if question.test_id is None else f"test {study.data.kind} {question.test_id}"
     one = torch.ones(1, dtype=torch.float64)
     label = torch.tensor([question.label])
-    words, ids = (
-        f"the probability of {name} for {of}",
-        (question.test_id,) if question.test_id is not None else (),
-    )
-    return Target("probability", (question.label,), question.x[None], label, one, words, ids)
+    kind: Kind = "log-probability" if unit == UNIT else "probability"
+    ids = () if question.test_id is None else (question.test_id,)
+    words = f"the {kind} of {name} for {of}"
+    return Target(kind, (question.label,), question.x[None], label, one, words, ids)
 
 
 def ask(study: Study, over: str, quantity: str = "loss") -> Target:

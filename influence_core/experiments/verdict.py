@@ -7,6 +7,7 @@ import numpy as np
 from influence_core.agreement import strongest, worst_miss
 from influence_core.context import ALONE, Context
 from influence_core.experiments import truths
+from influence_core.experiments.any_question import TargetEffects
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.spot_check import SIDE_BY_SIDE
 from influence_core.experiments.truths import Truths
@@ -38,6 +39,23 @@ def run(study: Study, explanation: Explanation, *, context: Context = ALONE) -> 
         covered=bool(np.isin(_first(explanation), known.train_ids).all()),
     )
     return judge(explanation.provenance, seen)
+
+
+def of_target(study: Study, effects: TargetEffects) -> Verdict:
+    """How far the number that is shown of any question may be believed, by what is known of the study.
+
+    Args:
+        study: The trained model.
+        effects: With every number at hand.
+    """
+    seen = Evidence(
+        number=effects.number,
+        count=len(effects.shown),
+        examples=f"training {study.data.kind}s",
+        largest=float(np.abs(effects.shown).max(initial=0.0)),
+        doubt=effects.doubt,
+    )
+    return judge(effects.provenance, seen)
 
 
 def _doubt(explanation: Explanation, known: Truths) -> float | None:

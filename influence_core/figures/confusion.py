@@ -8,7 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL
+from influence_core.figures.palette import GREY
 
 CLEAR = "rgba(0,0,0,0)"
 CELL = 34
@@ -19,7 +19,7 @@ LONGEST = 12
 def confusion(
     counts: np.ndarray, class_names: Sequence[str], kept: tuple[int | None, int | None] = (None, None)
 ) -> go.Figure:
-    """The confusion matrix; the mistakes are orange, the darker the more there are, and right answers have no colour.
+    """The confusion matrix; the mistakes are grey, the darker the more there are, and right answers have no colour.
 
     ``customdata`` of every cell with examples is ``[true label, answer]``.
 
@@ -30,7 +30,7 @@ def confusion(
     """
     names = [escape_html(name, LONGEST) for name in class_names]
     mistakes = counts * ~np.eye(len(counts), dtype=bool)
-    colours = [[0, "rgba(217,112,26,0)"], [1, HARMFUL.both]]
+    colours = [[0, "rgba(128,135,144,0)"], [1, GREY.both]]
     shade = go.Heatmap(
         z=np.sqrt(mistakes), colorscale=colours, showscale=False, hoverinfo="skip", xgap=2, ygap=2
     )

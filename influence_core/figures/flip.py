@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from influence_core.experiments.flip_curve import FlipCurve
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, HELPFUL
 from influence_core.words import percent
 
 HEIGHT = 260
@@ -17,7 +17,7 @@ HEIGHT = 260
 def flip_curve(
     curve: FlipCurve, class_names: Sequence[str], said: int, says: int, done: str = "taken out"
 ) -> go.Figure:
-    """The label that was said (blue) and the one that is said at the end (orange), against how many are edited.
+    """The label that was said (solid) and the one that is said at the end (dashed), against how many are edited.
 
     Args:
         curve: Models with ever more of the set edited.
@@ -27,7 +27,7 @@ def flip_curve(
         done: What happens to the examples.
     """
     figure = go.Figure()
-    sides = ((said, HELPFUL.both, "solid"), (says, HARMFUL.both, "dash"))
+    sides = ((said, HELPFUL.both, "solid"), (says, GREY.both, "dash"))
     for label, colour, dash in sides if said != says else sides[:1]:
         name, values = escape_html(class_names[label]), curve.probabilities[:, label]
         figure.add_trace(

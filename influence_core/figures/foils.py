@@ -52,9 +52,7 @@ def often_on_top(result: Often) -> go.Figure:
             )
         )
     figure.update_xaxes(title="Training examples, the most frequent first", zeroline=False, showgrid=False)
-    figure.update_yaxes(
-        title=f"Questions with it among the first {TOP}, per cent", rangemode="tozero", zeroline=False
-    )
+    figure.update_yaxes(title=f"Questions with it in the first {TOP}, %", rangemode="tozero", zeroline=False)
     return quiet(figure, 340).update_layout(
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, margin_t=70
     )

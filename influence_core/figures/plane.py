@@ -11,8 +11,9 @@ from influence_core.agreement import strongest
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.plane import Plane
 from influence_core.figures.bars import escape_html, quiet
+from influence_core.figures.explain import Unit
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
-from influence_core.words import nats
+from influence_core.words import UNIT, having, nats, percent
 
 POINTS = 2_000
 """So many training examples are drawn at most: the strongest, and a fixed sample of the others ..."""
@@ -36,6 +37,7 @@ def plane(
     test_labels: np.ndarray,
     opened: int | None = None,
     chosen: Collection[int] = (),
+    unit: Unit = "nats",
 ) -> go.Figure:
     """Training examples as discs, test examples as small crosses, the test example asked about as a star.
 
@@ -48,20 +50,21 @@ def plane(
         test_labels: ``(t,)`` true labels.
         opened: Training id to ring.
         chosen: Training ids to mark as chosen for retraining.
+        unit: Of the effects under the pointer: nats of loss without an example, or percentage points by having it.
     """
     figure = go.Figure()
     tests = _sample(len(result.test), TESTS)
     for label, name in enumerate(explanation.class_names):
         few = tests[test_labels[tests] == label]
         figure.add_trace(_crosses(result.test[few], label, escape_html(name)))
-    figure.add_trace(_discs(result, explanation))
+    figure.add_trace(_discs(result, explanation, unit))
     positions = [explanation.position(one) for one in chosen]
     figure.add_trace(_marks(result.train[positions], "square-open", 18, "chosen for retraining"))
     open_ = [] if opened is None else [explanation.position(opened)]
     figure.add_trace(_marks(result.train[open_], "circle-open", 30, "opened"))
     figure.add_trace(_marks(here[None], "star", 22, f"the test {explanation.kind} asked about"))
     for axis, share in zip((figure.update_xaxes, figure.update_yaxes), result.share, strict=True):
-        title = f"Principal direction that shows {100 * share:.0f} % of the variance"
+        title = f"Principal direction that shows {percent(share)} of the variance"
         axis(title=title, zeroline=False, showgrid=False, showticklabels=False)
     return quiet(figure, 520).update_layout(
         hovermode="closest", legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"},
@@ -85,11 +88,15 @@ def _colour(label: int) -> str:
     return LABELS[label] if label < len(LABELS) else GREY.both
 
 
-def _discs(result: Plane, explanation: Explanation) -> go.Scattergl:
+def _discs(result: Plane, explanation: Explanation, unit: Unit) -> go.Scattergl:
     """One trace of all that are drawn, so that a lasso names the strongest first, and faint ones lie above large ones."""
     at = drawn(explanation)
     effects, places = explanation.shown[at], result.train[at]
     names = [escape_html(name) for name in explanation.class_names]
+    if unit == UNIT:
+        told = [nats(float(one)) for one in effects]
+    else:
+        told = [having(float(one)) for one in explanation.effects.probability[at]]
     largest = max(float(np.abs(effects).max()), np.finfo(float).tiny)
     size = np.sqrt(SMALLEST**2 + (LARGEST**2 - SMALLEST**2) * np.abs(effects) / largest)
     return go.Scattergl(
@@ -99,8 +106,8 @@ def _discs(result: Plane, explanation: Explanation) -> go.Scattergl:
         showlegend=False,
         customdata=explanation.ids[at][:, None].tolist(),
         hovertext=[
-            f"training {explanation.kind} {one}, labelled {names[label]}<br>{nats(float(effect))}"
-            for one, label, effect in zip(explanation.ids[at], explanation.labels[at], effects, strict=True)
+            f"training {explanation.kind} {one}, labelled {names[label]}<br>{word}"
+            for one, label, word in zip(explanation.ids[at], explanation.labels[at], told, strict=True)
         ],
         hoverinfo="text",
         marker={

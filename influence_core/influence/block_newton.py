@@ -140,9 +140,7 @@ def _by_rows(
     """``-H^-1 J' (I + dB K)^-1 dr``."""
     x = difference.x
     (m, d), c = x.shape, o.loss.outputs
-    jacobian = x.new_zeros(d, c, m, c)
-    jacobian.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
-    solved = inverse.solve(jacobian.view(o.dim, -1), progress).require()
+    solved = inverse.solve(o.output_jacobian(x), progress).require()
     k = (x @ solved.reshape(d, -1)).view(m, c, -1)
     f = o.outputs(theta, x)
     bent, pulls = torch.zeros_like(k), torch.zeros_like(f)

@@ -122,9 +122,7 @@ def _solved(o: LinearObjective, inverse: Inverse, at: Tensor, progress: Progress
     blocks = o.x.new_empty(len(at), c, c)
     for start in range(0, len(at), BLOCK):
         x = o.x[at[start : start + BLOCK]]
-        columns = x.new_zeros(d, c, len(x), c)
-        columns.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
-        solved = inverse.solve(columns.view(o.dim, -1)).require().view(d, c, len(x), c)
+        solved = inverse.solve(o.output_jacobian(x)).require().view(d, c, len(x), c)
         blocks[start : start + BLOCK] = torch.einsum("bd,dabe->bae", x, solved)
         report(progress, (start + len(x)) / len(at), f"leverage of {start + len(x)} of {len(at)} examples")
     return blocks

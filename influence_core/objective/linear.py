@@ -179,6 +179,13 @@ class LinearObjective(Objective):
             total.addmm_(features.T, factors.flatten(1))
         return total.view(len(total), width, -1)
 
+    def output_jacobian(self, x: Tensor) -> Tensor:
+        """``J' (p, b c)`` of the outputs of inputs ``x (b, d)``: each input's stands in the place of one output."""
+        c = self.loss.outputs
+        jacobian = x.new_zeros(x.shape[1], c, len(x), c)
+        jacobian.diagonal(dim1=1, dim2=3).copy_(x.T[:, :, None])
+        return jacobian.view(self.dim, -1)
+
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """``V r + W A V'x``, ``(d,)``."""
         c = self.loss.outputs

@@ -18,7 +18,7 @@ from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, show_error
-from pages._shell.widgets import bound, choice
+from pages._shell.widgets import bound, choice, step_button
 
 A_PAGE = 22
 THUMB = 62
@@ -105,7 +105,7 @@ def _matrix(study: Study, view: View, known: Predictions) -> None:
         with folded:
             kept = (view.only_label, view.only_said)
             figure = confusion(known.confusion(), study.data.class_names, kept)
-            st.caption("Click a cell to keep to its examples. Orange: mistakes.")
+            st.caption("Click a cell to keep to its examples. Grey: mistakes, the darker the more.")
             words = "how often each label gets each answer"
             st.plotly_chart(figure, key="confusion", on_select=_on_cell, alt=words)
 
@@ -119,20 +119,11 @@ def _on_cell() -> None:
 def _steps(study: Study, known: Predictions, order: np.ndarray, explanation: Explanation) -> None:
     """To the one before and the one after, in the order of the strip."""
     place = np.flatnonzero(known.ids[order] == explanation.test_id)
-    for key, icon, step, words in (
-        ("test_before", "chevron_left", -1, "before"),
-        ("test_after", "chevron_right", 1, "after"),
-    ):
-        at = int(place[0]) + step if len(place) else 0
-        there = 0 <= at < len(order)
-        one = str(known.ids[order[at]]) if there else ""
-        st.button(
-            f":material/{icon}:",
-            key=key,
-            disabled=not there,
-            help=f"The test {study.data.kind} {words} this one",
-            on_click=lambda one=one: go_to(test=one, page=""),
-        )
+    for way, words in ((-1, "before"), (1, "after")):
+        at = int(place[0]) + way if len(place) else 0
+        one = str(known.ids[order[at]]) if 0 <= at < len(order) else ""
+        help_words = f"The test {study.data.kind} {words} this one"
+        step_button(f"test_{words}", way, one, help_words, lambda one: go_to(test=one, page=""))
 
 
 def _order(view: View, known: Predictions) -> np.ndarray:

@@ -8,24 +8,24 @@ from streamlit.delta_generator import DeltaGenerator
 from influence_core.experiments.explain import Explanation
 from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
-from influence_core.words import seconds, sign_rule
-from pages._common.verdict import NAMES, SHORT
+from influence_core.words import UNIT, seconds
+from pages._common.number import NAMES, SHORT, unit_rule
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import job_status
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
-    """Warnings, then one line: sign, unit, solver, residual, with the rest behind it; then what is being prepared."""
+def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -> None:
+    """Warnings, then one line: sign, the unit on show, solver, residual, the rest behind it; then what is being prepared."""
     facts = explanation.provenance
     for concern in facts.concerns():
         st.warning(concern)
     read = "read from the store" if explanation.from_store else "computed since the app was started"
     details = show_origin(
         study.data.stand_in,
-        f"{_sign(explanation)} {facts.solver}, residual {facts.residual:.1e}.",
+        f"{_sign(explanation, unit)} {facts.solver}, residual {facts.residual:.1e}.",
         f"**Numbers.** {_numbers(explanation)}  \n"
-        f"**Sign and unit.** {sign_rule(explanation.kind)} Unit: nats.  \n"
+        f"**Sign and unit.** {_unit_words(explanation, unit)}  \n"
         f"**Solver of the influence.** {facts.solver}, {facts.reason}; {facts.settings}; {facts.steps} steps, true "
         f"relative residual {facts.residual:.1e}; {facts.curvature} curvature, damping {facts.damping:g}.  \n"
         f"**Model.** {study.spec.title}: n = {facts.n:,} {explanation.examples}, p = {facts.p:,} parameters, "
@@ -51,9 +51,16 @@ def _numbers(explanation: Explanation) -> str:
     return name
 
 
-def _sign(explanation: Explanation) -> str:
+def _unit_words(explanation: Explanation, unit: str) -> str:
+    """Of the numbers on show, and of those in files."""
+    in_nats = unit_rule(explanation, UNIT)
+    return in_nats if unit == UNIT else f"{unit_rule(explanation, unit)} Files have the loss too. {in_nats}"
+
+
+def _sign(explanation: Explanation, unit: str) -> str:
     name = SHORT[explanation.number].capitalize()
-    return f"{name}, nats: plus speaks for the label, minus against."
+    number = f"{UNIT} of loss" if unit == UNIT else "pp of probability"
+    return f"{name}, {number}: plus speaks for the label, minus against."
 
 
 def show_origin(

@@ -40,8 +40,8 @@ class Asked:
     effects: TargetEffects
 
 
-def show(asked: Asked, cause: int) -> None:
-    """The groups as cards; number ``cause``, from 1, is taken out and the model trained again."""
+def show(asked: Asked, cause: str) -> None:
+    """The groups as cards; the one around training example ``cause`` is taken out and the model trained again."""
     study, effects = asked.study, asked.effects
     found = results.load("Grouping the training examples by how they act", causes.run, study, effects)
     positions = tuple(one.positions for one in found.groups)
@@ -49,6 +49,9 @@ def show(asked: Asked, cause: int) -> None:
     forecasts = results.load(title, target_edits.forecast_removals, study, asked.target, effects, positions)
     shown = sorted(zip(found.groups, forecasts.each, strict=True), key=lambda pair: -abs(pair[1].best))
     _introduce(asked, found)
+    middles = [str(int(study.data.train.ids[group.medoid])) for group, _ in shown]
+    if cause and cause not in middles:
+        st.info(f"No group lies around training {study.data.kind} {cause}: choose one below.")
     drawn = st.container()
     truths = [_recalled(asked, group) for group, _ in shown]
     for start in range(0, len(shown), COLUMNS):
@@ -56,7 +59,7 @@ def show(asked: Asked, cause: int) -> None:
         for column, at in zip(st.columns(COLUMNS, gap="small"), places, strict=False):
             with column.container(border=True, key=f"cause_{at}"):
                 _card(asked, *shown[at], at)
-                if at + 1 == cause and truths[at] is None:
+                if middles[at] == cause and truths[at] is None:
                     truths[at] = _load_truth(asked, shown[at][0])
                 if (truth := truths[at]) is not None:
                     outcome(asked, truth)
@@ -99,7 +102,7 @@ def _card(asked: Asked, group: Cause, forecast: GroupForecast, at: int) -> None:
     better = -asked.target.good * forecast.best > 0
     picture, words = st.columns([1, 2.2], gap="small")
     with picture:
-        show_grid(asked.study, [_member(asked, group.medoid)], key=f"medoid_{at}")
+        show_grid(asked.study, [training_card(asked.study, group.medoid, ())], key=f"medoid_{at}")
     with words:
         _rename_field(asked, group, at)
         _forecast(asked, group, forecast, "blue" if better else "orange")
@@ -111,8 +114,8 @@ def _card(asked: Asked, group: Cause, forecast: GroupForecast, at: int) -> None:
             if len(group.positions) > MAX_SHOWN:
                 st.caption(f"The strongest {MAX_SHOWN}.")
     with st.container(horizontal=True, gap="xsmall"):
-        press = f"cause_out_{at}"
-        st.button("Take out and retrain", key=press, on_click=lambda: go_to(cause=str(at + 1)))
+        press, middle = f"cause_out_{at}", str(int(asked.study.data.train.ids[group.medoid]))
+        st.button("Take out and retrain", key=press, on_click=lambda: go_to(cause=middle))
         ids = asked.study.data.train.ids[group.positions.tolist()].tolist()
         judge.remove_all(asked.study, ids, f"cause_remove_{at}")
 
@@ -166,7 +169,8 @@ def outcome(asked: Asked, truth: TargetTruth) -> None:
         answers = f"{truth.changed_answers:,} of {total:,} answers change."
     reached = "" if truth.converged else " Training did NOT reach its end: do not rely on it."
     st.markdown(
-        f"**Without them, after real training: {before} → {after}** ({target.change_text(truth.change)}). {answers}"
+        f"Having them, by real training: **{target.change_text(-truth.change)}** ({before} with them, {after} without). "
+        f"{answers}"
     )
     st.caption(
         f"Gradient norm {truth.gradient_norm:.1e} (asked for {truth.asked_norm:.1e}), {seconds(truth.seconds)}.{reached}"

@@ -1,11 +1,16 @@
-"""The number that stands beside a training example: one unit, one sign and one format for sentence, card, chart and table."""
+"""The number that stands beside training examples: one unit, one sign and one format for sentence, card, chart and table."""
 
 from __future__ import annotations
 
+from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
-from influence_core.words import UNIT, having, having_rule, nats, sign_rule
-from pages._common.verdict import NAMES
+from influence_core.experiments.explanation import NUMBER_WORDS, Number
+from influence_core.words import POINTS, UNIT, having, having_rule, nats, sign_rule, signed
 from pages._shell.escape import escape_markdown
+
+NAMES = NUMBER_WORDS
+"""The three numbers in words."""
+SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
 
 
 def effect(explanation: Explanation, at: int, unit: str = "") -> str:
@@ -15,10 +20,24 @@ def effect(explanation: Explanation, at: int, unit: str = "") -> str:
     return having(float(explanation.effects.probability[at]))
 
 
+def worth(probability: float, without: float, unit: str = "") -> str:
+    """What having some examples does to a ``probability``, by the change of its loss ``without`` them, nats; plus: for it."""
+    return f"{signed(amount(probability, without, unit))} {unit or POINTS}"
+
+
+def amount(probability: float, without: float, unit: str = "") -> float:
+    """The same as a number: percentage points of the probability, or nats of its logarithm."""
+    return without if unit == UNIT else -100 * float(probability_change(probability, without))
+
+
 def rule(explanation: Explanation, unit: str = "") -> str:
     """What that number is, and its sign."""
     name = NAMES[explanation.number]
-    name = name[0].upper() + name[1:]
+    return f"{unit_rule(explanation, unit)} {name[0].upper() + name[1:]}."
+
+
+def unit_rule(explanation: Explanation, unit: str = "") -> str:
+    """What a sign means, and in which unit."""
     if unit == UNIT:
-        return f"{sign_rule(explanation.kind)} {name}."
-    return f"{having_rule(explanation.kind, escape_markdown(explanation.label_name))} {name}."
+        return f"{sign_rule(explanation.kind)} Unit: {UNIT}."
+    return having_rule(explanation.kind, escape_markdown(explanation.label_name))

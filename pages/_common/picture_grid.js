@@ -30,10 +30,10 @@ function newCard(grid, id) {
   image.alt = "";
   image.draggable = false;
   const snippet = element("em", "snippet");
-  pick.append(image, snippet, element("i", "bar"));
+  const bar = element("i", "bar");
   pick.addEventListener("click", () => send(grid, "click", id));
   node.append(pick);
-  return { node, pick, image, snippet, shown: "", tick: null };
+  return { node, pick, image, snippet, bar, shown: "", tick: null };
 }
 
 function addTick(grid, card, id) {
@@ -47,14 +47,13 @@ function addTick(grid, card, id) {
 }
 
 function words(card, picture) {
-  card.pick.querySelectorAll(".title, .line").forEach((node) => node.remove());
   const texts = [["strong", "title", picture.title], ...picture.lines.map((text) => ["span", "line", text])];
-  for (const [tag, className, text] of texts) {
-    if (!text) continue;
+  const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
-    node.textContent = " " + text; // the space parts the words for who hears them, and is not seen
-    card.pick.append(node);
-  }
+    node.textContent = text;
+    return [" ", node]; // the space parts the words for who hears them, and is not seen
+  });
+  card.pick.replaceChildren(card.image, card.snippet, card.bar, ...nodes);
 }
 
 function fill(card, picture) {

@@ -15,9 +15,9 @@ from influence_core.experiments.track_record import ALIKE_EFFECT, TrackRecord
 from influence_core.experiments.what_if import Change
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
-from influence_core.words import having, nats, percent, points, ratio, seconds, three_digits
+from influence_core.words import POINTS, UNIT, percent, ratio, seconds, signed, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.number import effect
+from pages._common.number import amount, effect, worth
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
@@ -25,8 +25,8 @@ from pages._shell.escape import escape_markdown
 from pages._shell.widgets import begin_button, metric
 
 
-def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> None:
-    """Choose, forecast, retrain where that was asked for, compare."""
+def show(study: Study, view: View, explanation: Explanation, retrain: bool, unit: str) -> None:
+    """Choose, forecast, retrain where that was asked for, compare; what having the chosen does, in one unit."""
     chosen = view.chosen
     with st.container(border=True, key="retraining"):
         st.header("Take it out and train again")
@@ -38,7 +38,7 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
         at = np.array([explanation.position(one) for one in chosen])
         show_grid(
             study,
-            [_chosen_card(study, explanation, int(one)) for one in at],
+            [_chosen_card(study, explanation, int(one), unit) for one in at],
             key="chosen",
             on_select=toggle_chosen,
             selected=[str(one) for one in chosen],
@@ -49,29 +49,24 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool) -> N
             else f"these {len(chosen)} {explanation.kind}s together"
         )
         forecast, record = foresee(study, explanation, at, Change())
-        st.markdown(
-            f"{_worth(explanation, forecast, at, word)}Forecast without {word}: "
-            f"**{nats(forecast.best)}**{alone(forecast, len(chosen))}"
-        )
+        st.markdown(_foreseen(explanation, forecast, at, word, unit))
         show_trust(explanation, forecast, len(chosen), Change())
-        show_record(forecast, record)
-        run, clear = st.columns([1.6, 5])
-        begin_button("Take out and retrain", "retrain", run, width="stretch")
-        clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
+        show_record(explanation, forecast, record, unit)
+        row = st.container(horizontal=True)
+        begin_button("Take out and retrain", "retrain", row)
+        row.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if retrain:
-            outcome(study, explanation, load(study, explanation, chosen))
+            outcome(study, explanation, load(study, explanation, chosen), unit)
 
 
-def _worth(explanation: Explanation, forecast: GroupForecast, at: np.ndarray, word: str) -> str:
-    """What having them does to the probability asked about, proven or forecast; "" where there is no forecast of it."""
-    asked = escape_markdown(explanation.label_name)
+def _foreseen(explanation: Explanation, forecast: GroupForecast, at: np.ndarray, word: str, unit: str) -> str:
+    """What having them does to the label asked about: proven where that is known, and by forecast."""
+    asked, rest = escape_markdown(explanation.label_name), alone(explanation, forecast, len(at), unit)
+    foreseen = worth(explanation.probability, forecast.best, unit)
     if len(at) == 1 and explanation.number == "proven":
-        one = int(at[0])
-        loss = nats(float(explanation.shown[one]))
-        return f"Having {word}: **{effect(explanation, one)}** for {asked}, proven. Without it: **{loss}**. "
-    if forecast.probability is None:
-        return ""
-    return f"Having {word}: **{having(forecast.probability)}** for {asked}, by forecast. "
+        known = effect(explanation, int(at[0]), unit)
+        return f"Having {word} does **{known}** for {asked}, proven; by forecast **{foreseen}**{rest}."
+    return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
 
 
 def foresee(
@@ -83,13 +78,14 @@ def foresee(
     return forecast, what_if.record(*asked, forecast, context=results.context())
 
 
-def alone(forecast: GroupForecast, count: int) -> str:
+def alone(explanation: Explanation, forecast: GroupForecast, count: int, unit: str = UNIT) -> str:
     """What the influences of so many examples say, as the rest of a sentence about the forecast of all together."""
+    said = worth(explanation.probability, forecast.alone, unit)
     if count == 1:
-        return "" if forecast.together is None else f"; its influence alone: {nats(forecast.alone)}"
+        return "" if forecast.together is None else f"; its influence alone: {said}"
     if forecast.together is None:
         return ", each alone, added up"
-    return f"; each alone, added up: {nats(forecast.alone)}"
+    return f"; each alone, added up: {said}"
 
 
 def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, change: Change) -> None:
@@ -107,19 +103,21 @@ def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, ch
     )
 
 
-def show_record(forecast: GroupForecast, record: TrackRecord | None) -> None:
+def show_record(
+    explanation: Explanation, forecast: GroupForecast, record: TrackRecord | None, unit: str = UNIT
+) -> None:
     """Where the truth would lie if this forecast came out like others in this study; nothing where there are too few."""
     if record is None or forecast.together is None:
         return
     examples = f"{record.fewest} to {record.most} examples" if record.most > 1 else "single examples"
     if record.fewest == record.most > 1:
         examples = f"{record.most} examples"
-    low, high = record.reach(forecast.together)
+    low, high = (worth(explanation.probability, one, unit) for one in record.reach(forecast.together))
     st.caption(
         f"In {record.count} other retrainings of this study, after the same change of {examples} with an effect at most "
         f"{ALIKE_EFFECT:g} times smaller or larger, the truth lay between {ratio(record.lowest)} and "
         f"{ratio(record.highest)} times the forecast. If this one comes out like them, the truth lies between "
-        f"{nats(low)} and {nats(high)}."
+        f"{low} and {high}."
     )
 
 
@@ -129,14 +127,21 @@ def load(study: Study, explanation: Explanation, train_ids: tuple[int, ...]) -> 
     return results.load(title, take_out.run, study, explanation, train_ids)
 
 
-def _chosen_card(study: Study, explanation: Explanation, at: int) -> Picture:
+def _chosen_card(study: Study, explanation: Explanation, at: int, unit: str) -> Picture:
     tone = "helpful" if explanation.shown[at] > 0 else "harmful"
-    card = training_card(study, at, (effect(explanation, at),), tone)
+    card = training_card(study, at, (effect(explanation, at, unit),), tone)
     return replace(card, alt=f"chosen {card.alt}")
 
 
-def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
-    """Forecast and truth side by side, with the proof of the training."""
+def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str = UNIT) -> None:
+    """Forecast and truth side by side, with the proof of the training.
+
+    Args:
+        study: The trained model.
+        explanation: The question.
+        result: Forecast and truth.
+        unit: Nats of the loss's change, or percentage points of probability by having what was taken out.
+    """
     names, asked = study.data.class_names, escape_markdown(explanation.label_name)
     before, after = (escape_markdown(names[int(one.argmax())]) for one in (result.before, result.after))
     verdict = (
@@ -145,34 +150,49 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut) -> None:
         else f"The model still says **{after}**."
     )
     st.markdown(verdict)
-    forecast, truth, chance, error = st.columns(4)
-    forecast.metric("Forecast, nats", nats(result.forecast.best).removesuffix(" nats"))
-    truth.metric("After real training, nats", nats(result.actual).removesuffix(" nats"))
-    p_before, p_after = (float(one[explanation.label]) for one in (result.before, result.after))
-    metric(chance, f"Probability of {asked}", percent(p_after), points(p_after - p_before))
-    off = abs(result.forecast.best - result.actual)
-    share = f"{100 * off / abs(result.actual):.0f} % of the truth" if result.actual else None
-    metric(error, "Forecast off by, nats", three_digits(off), share)
+    _metrics(explanation, result, unit)
     st.plotly_chart(before_and_after(result, names, explanation.label), key="before_after")
-    control = (
-        f" Control (nothing taken out): {nats(result.control)}, already subtracted." if result.control else ""
-    )
+    control = ""
+    if result.control:
+        said = worth(explanation.probability, result.control, unit)
+        control = f" Control (nothing taken out): {said}, already subtracted."
+    rule = f"Loss change of “{asked}”, plus = the loss rises."
+    if unit != UNIT:
+        rule = f"What having them does to the probability of “{asked}”, plus = for it."
     st.caption(
-        f"Open: before; filled: after. Loss change of “{asked}”, plus = the loss rises. Retrained to a gradient norm of "
-        f"{proof(result)} in {seconds(result.seconds)}.{control} {_method(result.forecast, len(result.train_ids))}"
+        f"Open: before; filled: after. {rule} Retrained to a gradient norm of {proof(result)} in "
+        f"{seconds(result.seconds)}.{control} {_method(explanation, result.forecast, len(result.train_ids), unit)}"
     )
 
 
-def _method(forecast: GroupForecast, count: int) -> str:
+def _metrics(explanation: Explanation, result: TakeOut, unit: str) -> None:
+    """Forecast, truth, the probability, and how far the forecast was off."""
+    p, name = explanation.probability, unit or POINTS
+    foreseen, actual = (amount(p, one, unit) for one in (result.forecast.best, result.actual))
+    row = st.container(horizontal=True, gap="large")
+    row.metric(f"Forecast, {name}", signed(foreseen), width="content")
+    row.metric(f"After real training, {name}", signed(actual), width="content")
+    before, after = (percent(float(one[explanation.label])) for one in (result.before, result.after))
+    asked = f"Probability of {escape_markdown(explanation.label_name)}"
+    metric(row, asked, after, f"before: {before}", width="content")
+    off = abs(foreseen - actual)
+    share = f"{percent(off / abs(actual))} of the truth" if actual else None
+    metric(row, f"Forecast off by, {name}", three_digits(off), share, width="content")
+
+
+def _method(explanation: Explanation, forecast: GroupForecast, count: int, unit: str) -> str:
     """How the forecast came about, and what the members' influences would have said."""
     if forecast.together is None:
         return (
             "The forecast of a group adds up its members, one at a time; for large groups it can be far off."
         )
     one = "The forecast is one Newton step: the edited training loss, taken as a parabola, is followed to its lowest point."
+    said = worth(explanation.probability, forecast.alone, unit)
     if count == 1:
-        return f"{one} The influence alone says {nats(forecast.alone)}."
-    return f"{one} The group's members, each alone, added up, say {nats(forecast.alone)}; for large groups that can be far off."
+        return f"{one} The influence alone says {said}."
+    return (
+        f"{one} The group's members, each alone, added up, say {said}; for large groups that can be far off."
+    )
 
 
 def proof(result: TakeOut) -> str:

@@ -15,7 +15,7 @@ from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import UNIT
 from pages._common.cards import card_face
-from pages._common.verdict import SHORT
+from pages._common.number import SHORT
 from pages._shell.address import View, go_to
 from pages._shell.own_params import ExplainParams
 

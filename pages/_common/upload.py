@@ -26,6 +26,7 @@ from influence_core.data.readers.totals import total_row, without_total
 from influence_core.errors import DataError
 from influence_core.experiments.groups import MAX_GROUPS
 from influence_core.studies import of_table
+from influence_core.words import percent
 from pages._common.alike import ask
 from pages._shell import browser, results
 from pages._shell.address import View, go_to
@@ -76,7 +77,7 @@ def _form(file: UploadedFile) -> None:
     known = Choices("", encoding=encoding, header=header, without_total=leave_total)
     choices = _choose(file, table, columns, known)
     st.caption(
-        f"{TEST_SHARE:.0%} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
+        f"{percent(TEST_SHARE)} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
         "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
         "dropped; logistic or softmax regression with penalty l2 = 1/n."
     )

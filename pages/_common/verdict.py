@@ -10,11 +10,11 @@ import streamlit as st
 from influence_core.experiments import spot_check, truths
 from influence_core.experiments import verdict as experiment
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.explanation import NUMBER_WORDS, Number
 from influence_core.experiments.truths import Truths
 from influence_core.studies import Study
 from influence_core.trust import FEW, Level, Verdict
-from influence_core.words import nats, ratio, three_digits
+from influence_core.words import UNIT, percent, ratio
+from pages._common.number import SHORT, unit_rule, worth
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.jobs import job_status
@@ -26,14 +26,11 @@ LOOKS: dict[Level, Look] = {
     "amber": ("yellow", ":material/error:", "With care"),
     "red": ("red", ":material/dangerous:", "Do not trust"),
 }
-NAMES = NUMBER_WORDS
-"""The three numbers in words."""
-SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
 EVIDENCE_ROWS = 10
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
-    """The verdict of one answer; what is being proven; a spot check where it was asked for."""
+def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -> None:
+    """The verdict of one answer; what is being proven; a spot check where it was asked for, its numbers in a unit."""
     if view.spot and explanation.number != "proven":
         job = results.attempt(
             "Checking the forecast with real retraining", spot_check.run, study, explanation
@@ -53,7 +50,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
                 label = f"Check with {spot_check.count(study)} real retrainings"
                 st.button(label, key="spot_check", on_click=lambda: go_to(spot="1"))
     if explanation.number != "proven" and len(known.train_ids) >= FEW:
-        _evidence(known, explanation)
+        _evidence(known, explanation, unit)
 
 
 def of(study: Study, explanation: Explanation) -> Verdict:
@@ -68,20 +65,21 @@ def show_judged(found: Verdict) -> None:
     st.markdown(f":{colour}-badge[{icon} {title}] {found.reason}{advice}")
 
 
-def _evidence(known: Truths, explanation: Explanation) -> None:
-    count = len(known.train_ids)
+def _evidence(known: Truths, explanation: Explanation, unit: str) -> None:
+    count, p = len(known.train_ids), explanation.probability
     with st.expander(f"The {count} real retrainings of this answer"):
         order = np.argsort(-np.abs(known.actual), kind="stable")[:EVIDENCE_ROWS]
         at = [explanation.position(int(one)) for one in known.train_ids[order]]
         rows = zip(known.train_ids[order], explanation.shown[at], known.actual[order], strict=True)
         lines = [
-            f"| {one} | {nats(float(forecast))} | {nats(float(truth))} |" for one, forecast, truth in rows
+            f"| {one} | {worth(p, float(forecast), unit)} | {worth(p, float(truth), unit)} |"
+            for one, forecast, truth in rows
         ]
         name = SHORT[explanation.number]
         head = f"| training {explanation.kind} left out | {name} | after real retraining |\n|---|---|---|\n"
         st.markdown(head + "\n".join(lines))
         agreement = known.agreement(explanation)
         st.caption(
-            f"The {len(order)} largest. Largest miss: {three_digits(100 * agreement.worst)} % of the largest true change; "
-            f"rank agreement {ratio(agreement.spearman)}. Plus: the loss rises without it."
+            f"The {len(order)} largest. Largest miss: {percent(agreement.worst)} of the largest true change; "
+            f"rank agreement {ratio(agreement.spearman)}. {unit_rule(explanation, unit)}"
         )

@@ -88,7 +88,7 @@ def background(
     for ended in [one for one, job in watched.items() if job.state == "done"]:
         del watched[ended]
     if key not in watched:
-        watched[key] = (manager or get_jobs()).start(key, title, work)
+        watched[key] = (manager or get_jobs()).start(key, title, work, browser.owner())
     watched[key].join(browser.owner())
     return watched[key]
 
@@ -135,7 +135,11 @@ def _progress_panel(job: Job[Any]) -> None:
 def _status_line(job: Job[Any], cancel: bool) -> None:
     if job.state != "running" or _left(job):
         st.rerun()
-    parts = [f"{job.fraction:.0%}".replace("%", " %"), job.message if cancel else "", _left_words(job)]
+    parts = [
+        f"{job.fraction:.0%}".replace("%", " %"),
+        job.message if cancel or job.queued else "",
+        _left_words(job),
+    ]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{job.title}: {', '.join(part for part in parts if part)}", width="content")
         if cancel:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from influence_core import solvers
 from influence_core.errors import DataError
-from influence_core.experiments import causes, foils, poison, review, smooth_hinge, what_if
+from influence_core.experiments import foils, poison, review, smooth_hinge, what_if
 from influence_core.reproduce import FIGURES
 from pages._shell.params import (
     ANSWER,
@@ -35,12 +35,9 @@ ADDED = ("1", "5", "20")
 """How many of the best candidates are added together."""
 
 
-def _cause(*after: str) -> int:
-    """The group that is taken out, counted from 1; 0 for none."""
-    places = range(max(causes.SIZES) + 1)
-    return param(
-        0, one_of_numbers(places, "There is no group number “{}”; choose one of {known}."), after=after
-    )
+def _cause(*after: str) -> str:
+    """The group that is taken out, by the training example in its middle; "" for none."""
+    return param("", lambda text: str(whole("training example")(text)) if text else "", after=after)
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ class ExplainParams(Params):
         foil: The ranking beside the influence's; "" for the relative one.
     """
 
-    cause: int = _cause(*ANSWER)
+    cause: str = _cause(*ANSWER)
     retrain: bool = _retrain()
     unit: str = param(
         "", one_of(("", "nats"), "The address asks for the unit “{}”, but it is nats or not there."), after=()
@@ -87,7 +84,7 @@ class AskParams(Params):
 
     over: str = param("errors")
     quantity: str = param("loss")
-    cause: int = _cause(*ANSWER, "over", "quantity")
+    cause: str = _cause(*ANSWER, "over", "quantity")
     retrain: bool = _retrain("over", "quantity")
 
 

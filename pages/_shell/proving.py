@@ -10,13 +10,16 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from influence_core.context import Context
 from influence_core.engines import QUICK_LIMIT
-from influence_core.experiments import all_left_out, all_relabelled, at_hand, corrected, hardest
+from influence_core.experiments import all_left_out, all_relabelled, any_question, at_hand, corrected, hardest
 from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
 from influence_core.experiments.all_relabelled import AllRelabelled
+from influence_core.experiments.any_question import TargetEffects
 from influence_core.experiments.corrected import UNDAMPED, Pulls
 from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.hardest import Hardest
+from influence_core.experiments.targets import Target
 from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
@@ -49,17 +52,36 @@ def _get_answers() -> JobManager:
 
 def improved(study: Study, first: Explanation) -> Explanation:
     """The answer with the best numbers at hand, which are made and read beside the page, once for every answer."""
+    return _improved(
+        study,
+        first,
+        key_of("at hand", study, first),
+        lambda known, context: at_hand.improve(study, first, known, context=context),
+    )
+
+
+def improved_target(study: Study, target: Target, first: TargetEffects) -> TargetEffects:
+    """The same for any question."""
+    return _improved(
+        study,
+        first,
+        key_of("target at hand", study, target, first),
+        lambda known, context: any_question.improve(study, target, first, known, context=context),
+    )
+
+
+def _improved(study: Study, first: T, key: str, improve: Callable[[AllLeftOut | None, Context], T]) -> T:
     if all_left_out.supports(study.spec):
         return first
     if not _is_prepared(study) and (study.objective.dim > QUICK_LIMIT or _soon(_prepare(study)) is None):
         return first
     known = table(study)
-    state = known is not None, hardest.is_prepared(study, context=results.context())
+    key = f"{key}/{known is not None}/{hardest.is_prepared(study, context=results.context())}"
 
-    def work(progress: Progress) -> Explanation:
-        return at_hand.improve(study, first, known, context=results.context(progress))
+    def work(progress: Progress) -> T:
+        return improve(known, results.context(progress))
 
-    return _soon(background(key_of("at hand", study, first, state), CORRECTED, work, _get_answers())) or first
+    return _soon(background(key, CORRECTED, work, _get_answers())) or first
 
 
 def _is_prepared(study: Study) -> bool:

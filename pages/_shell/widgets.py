@@ -85,6 +85,15 @@ def begin_button(label: str, key: str, at: Any = st, **options: Any) -> None:
     at.button(label, key=key, on_click=lambda: go_to(retrain="1"), **options)
 
 
+def step_button(
+    key: str, way: int, to: str, words: str, on_step: Callable[[str], None], **options: Any
+) -> None:
+    """The button to the one before (``way`` -1) or after (1); there is none where ``to`` is empty."""
+    icon = "chevron_left" if way < 0 else "chevron_right"
+    label = f":material/{icon}:"
+    st.button(label, key=key, disabled=not to, help=words, on_click=lambda: on_step(to), **options)
+
+
 def metric(at: Any, label: str, value: str, below: str | None, **options: Any) -> None:
     """A number in the column ``at``, with a grey line below."""
     at.metric(label, value, below, delta_color="off", delta_arrow="off", **options)

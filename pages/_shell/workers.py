@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import queue
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Event, Lock, Thread
+from threading import Condition, Event, Lock, Thread
 from time import monotonic
 from typing import Any, Generic, Literal, TypeVar
 
@@ -20,6 +19,8 @@ WORKERS = 3  # so one visitor's long job leaves room for another's short one, an
 KEPT_RESULTS = 64
 HEARD_SECONDS = 90.0
 """Who was not heard of for longer waits no more; browsers wake a page in the background once a minute."""
+
+WAITING = "waiting for a free worker"
 
 _LOG = logging.getLogger(__name__)
 _EARLY = 0.01  # below this fraction an estimate of the remaining time would be a guess
@@ -38,7 +39,7 @@ class Job(Generic[T]):
         self.key = key
         self.title = title
         self.fraction = 0.0
-        self.message = "waiting for a free worker"
+        self.message = WAITING
         self.started = monotonic()
         self.state: State = "running"
         self.result: T | None = None
@@ -55,6 +56,16 @@ class Job(Generic[T]):
     def cancelling(self) -> bool:
         """Whether somebody asked it to stop; it does at its next report of progress."""
         return self._cancel.is_set()
+
+    @property
+    def queued(self) -> bool:
+        """Whether no worker has taken it yet."""
+        return self._work is not None
+
+    @property
+    def visitors(self) -> list[str]:
+        """Who waits for it."""
+        return list(self._waiting)
 
     def cancel(self) -> None:
         """Asks the work to stop; work that still waits for a worker stops at once."""
@@ -132,32 +143,41 @@ class JobManager:
     Args:
         workers: How many jobs run at the same time; further ones wait in line.
         kept_results: How many finished jobs are kept; failed and cancelled ones never are.
+        each: How many jobs of one visitor run at the same time, so that others find a free worker; any number for none.
     """
 
-    def __init__(self, workers: int = WORKERS, kept_results: int = KEPT_RESULTS) -> None:
-        self._kept_results = kept_results
+    def __init__(
+        self, workers: int = WORKERS, kept_results: int = KEPT_RESULTS, each: int | None = None
+    ) -> None:
+        self._kept_results, self._each = kept_results, workers if each is None else each
         self._jobs: OrderedDict[str, Job[Any]] = OrderedDict()
-        self._lock = Lock()
-        self._line: queue.SimpleQueue[Job[Any]] = queue.SimpleQueue()
+        self._changed = Condition()
+        self._line: list[Job[Any]] = []
+        self._at_work: list[Job[Any]] = []
         for number in range(workers):
             Thread(target=self._serve, name=f"job-worker-{number}", daemon=True).start()
 
-    def start(self, key: str, title: str, work: Callable[[Progress], T]) -> Job[T]:
-        """Returns the running or finished job of this key, or starts one."""
-        with self._lock:
+    def start(self, key: str, title: str, work: Callable[[Progress], T], who: str = "") -> Job[T]:
+        """Returns the running or finished job of this key, or starts one; ``who`` waits for it."""
+        with self._changed:
             job = self._jobs.get(key)
-            if job is not None and (job.state == "done" or (job.state == "running" and not job.cancelling)):
-                self._jobs.move_to_end(key)
-                return job
-            job = self._jobs[key] = Job(key, title, work)
+            known = job is not None and (
+                job.state == "done" or (job.state == "running" and not job.cancelling)
+            )
+            if job is None or not known:
+                job = self._jobs[key] = Job(key, title, work)
+                self._drop_oldest()
+                self._line.append(job)
+                self._tell_places()
             self._jobs.move_to_end(key)
-            self._drop_oldest()
-        self._line.put(job)
+            if who:
+                job.join(who)
+            self._changed.notify_all()
         return job
 
     def result(self, key: str) -> Any:
         """The result of this key if its job is done and still kept, else None; starts nothing."""
-        with self._lock:
+        with self._changed:
             job = self._jobs.get(key)
             if job is not None and job.state == "done":
                 self._jobs.move_to_end(key)
@@ -166,17 +186,39 @@ class JobManager:
 
     def forget(self, key: str) -> None:
         """Drops the result of this key; work that still runs goes on for those who wait for it."""
-        with self._lock:
+        with self._changed:
             self._jobs.pop(key, None)
 
     def _serve(self) -> None:
         while True:
-            job = self._line.get()
+            job = self._next()
             job.run()
-            with self._lock:
+            with self._changed:
+                self._at_work.remove(job)
+                self._changed.notify_all()
                 if job.state != "done" and self._jobs.get(job.key) is job:
                     del self._jobs[job.key]
             del job  # or an idle worker would keep the last result alive
+
+    def _next(self) -> Job[Any]:
+        """The first in line that may begin; waits for one."""
+        with self._changed:
+            while (job := next(filter(self._may_begin, self._line), None)) is None:
+                self._changed.wait()
+            self._line.remove(job)
+            self._at_work.append(job)
+            self._tell_places()
+        return job
+
+    def _may_begin(self, job: Job[Any]) -> bool:
+        """Whether one of its visitors has fewer jobs at work than each may have."""
+        at_work = [who for one in self._at_work for who in one.visitors]
+        return not job.visitors or any(at_work.count(who) < self._each for who in job.visitors)
+
+    def _tell_places(self) -> None:
+        """How many are before each that waits."""
+        for place, job in enumerate(one for one in self._line if one.state == "running"):
+            job.message = f"{WAITING}, {place} before it" if place else WAITING
 
     def _drop_oldest(self) -> None:
         done = [key for key, job in self._jobs.items() if job.state == "done"]

@@ -10,7 +10,7 @@ from tests.browser.test_explain_journey import query, settle
 pytestmark = pytest.mark.browser
 
 SERIOUS = ("serious", "critical")
-ASKED = ("heading-order",)
+ASKED = ("heading-order", "label-content-name-mismatch")
 """Less than serious to axe."""
 STUDIES = {"poison": "dog-or-frog", "domain_mismatch": "diabetes-thinned"}
 """Where the small study of the others has no answer."""

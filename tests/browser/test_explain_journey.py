@@ -80,7 +80,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
         lambda: opened.locator(".st-key-before_after").count() == 1,
     )
     outcome = opened.inner_text(".st-key-retraining")
-    assert "Forecast, nats" in outcome and "After real training, nats" in outcome
+    assert "Forecast, pp" in outcome and "After real training, pp" in outcome
     assert "reached" in outcome and "NOT reached" not in outcome
     shot(opened, f"{theme}-6-retrained")
 

@@ -30,8 +30,8 @@ def test_ask_about_all_mistakes_and_write_the_ranking(capsys, tmp_path):
     assert "effect of having it (corrected)" in said.out
     rows = list(csv.DictReader(file.open()))
     assert len(rows) == 1092
-    assert {"corrected_effect_of_having_it", "predicted_effect_of_having_it"} <= set(rows[0])
-    sizes = [abs(float(row["corrected_effect_of_having_it"])) for row in rows]
+    assert {"corrected_effect_of_having_it_nats", "predicted_effect_of_having_it_nats"} <= set(rows[0])
+    sizes = [abs(float(row["corrected_effect_of_having_it_nats"])) for row in rows]
     assert sizes == sorted(sizes, reverse=True)
 
 
@@ -40,9 +40,9 @@ def test_ask_in_json_has_both_sides(capsys):
     assert answer["quantity"] == "margin"
     assert answer["value"] < 0
     assert answer["test_examples"] == 8
-    assert all(row["corrected_effect_of_having_it"] > 0 for row in answer["better"])
-    assert all(row["corrected_effect_of_having_it"] < 0 for row in answer["worse"])
-    assert len(answer["better"]) == len(answer["worse"]) == 4
+    assert all(row["corrected_effect_of_having_it_nats"] > 0 for row in answer["more"])
+    assert all(row["corrected_effect_of_having_it_nats"] < 0 for row in answer["less"])
+    assert len(answer["more"]) == len(answer["less"]) == 4
 
 
 def test_why_finds_groups_and_takes_them_out(capsys):
@@ -57,8 +57,19 @@ def test_why_finds_groups_and_takes_them_out(capsys):
     assert abs(strongest["forecast_change_without"] / strongest["true_change_without"] - 1) < 0.2
     code, said = run(capsys, "why", "--test", "5040")
     assert code == 0
-    assert "carry 50 % of all effects, in 4 groups" in said.out
+    assert "carry 50.3 % of all effects, in 4 groups" in said.out
     assert "adjusted Rand index" in said.out
+
+
+def test_why_asks_another_quantity_of_one_test_example(capsys):
+    answer = found(capsys, "why", "--test", "5040", "--quantity", "margin=7,1")
+    assert answer["asked"] == "the log odds of 7 rather than 1 over test image 5040"
+
+
+def test_verdict_and_stand_in_are_said(capsys):
+    _, said = run(capsys, "ask", "--quantity", "probability=7", "--top", "1")
+    assert "Verdict: amber." in said.out and "A stand-in for" in said.out
+    assert "Make it more" in said.out and "Make it better" not in said.out
 
 
 def test_why_of_a_set(capsys):
@@ -73,7 +84,8 @@ def test_why_of_a_set(capsys):
         (("ask", "--quantity", "recall=9"), "There is no label"),
         (("ask", "--top", "0"), "--top must be at least 1"),
         (("why", "--over", "all", "--test", "5040"), "either one test example"),
-        (("why", "--test", "x"), "--test takes the id"),
+        (("why", "--test", "x"), "--test takes the id of a test image"),
+        (("why", "--quantity", "loss", "--label", "7"), "Name the label in --quantity"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_sentence(capsys, arguments, words):

@@ -1,5 +1,7 @@
 """Any quantity over any test examples: its slope against autograd, its scores against finite differences of retraining."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,10 +15,12 @@ from influence_core.experiments import (
     any_question,
     corrected,
     explain,
+    hardest,
     questions,
     target_edits,
     targets,
     test_sets,
+    verdict,
 )
 from influence_core.experiments.targets import Target
 from influence_core.retraining.edits import Edit
@@ -93,6 +97,49 @@ def test_the_probability_of_one_example_is_the_question_of_explain(study):
     assert_allclose(found.before, answer.probability)
     assert_allclose(found.influence, -answer.probability * answer.scores, rtol=1e-8)
     assert_allclose(found.helpful(5), answer.helpful(5))
+
+
+def test_in_nats_it_is_the_log_probability_whose_changes_are_those_of_the_loss(study):
+    question = questions.ask(study, 902)
+    answer, target = explain.run(study, question), targets.of_question(study, question, "nats")
+    found, same = any_question.run(study, target), any_question.of_explanation(answer, "nats")
+    assert_allclose([found.before, same.before], np.log(answer.probability))
+    assert_allclose(found.influence, -answer.scores, rtol=1e-8)
+    assert_allclose(same.influence, found.influence, rtol=1e-8)
+    assert_allclose(same.having, answer.shown)
+    theta = study.theta.clone().requires_grad_()
+    outputs = target.x @ theta.view(target.x.shape[1], -1)
+    if outputs.shape[1] == 1:
+        outputs = torch.cat([torch.zeros_like(outputs), outputs], 1)
+    torch.log_softmax(outputs, 1)[0, question.label].backward()
+    torch.testing.assert_close(target.gradient(study), theta.grad)
+
+
+def test_the_verdict_of_any_question_says_what_is_known_of_it(study, tmp_path):
+    context = Context(Store(tmp_path))
+    target = targets.ask(study, "all", "margin=a,b")
+    first = any_question.run(study, target, context=context)
+    assert verdict.of_target(study, first).level == "amber"
+    better = any_question.improve(study, target, first, context=context)
+    assert "not been measured yet" in verdict.of_target(study, better).reason
+    hardest.run(study, context=context)
+    measured = any_question.improve(study, target, first, context=context)
+    assert measured.doubt is not None and measured.doubt < 1
+    assert "Measured on the training" in verdict.of_target(study, measured).reason
+    table = all_left_out.run(study, context=context)
+    proven = any_question.improve(study, target, first, table, context=context)
+    assert verdict.of_target(study, proven).level == "proven"
+    failed = replace(first, provenance=replace(first.provenance, status="diverged"))
+    assert verdict.of_target(study, failed).level == "red"
+
+
+def test_a_probability_is_more_or_less_and_a_loss_better_or_worse(study):
+    asked = {
+        kind: targets.ask(study, "all", kind) for kind in ("loss", "probability=b", "margin=a,b", "recall=b")
+    }
+    sides = {kind: target.sides[0] for kind, target in asked.items()}
+    assert sides == {"loss": "better", "probability=b": "more", "margin=a,b": "more", "recall=b": "better"}
+    assert {target.unit for target in asked.values()} == {"nats", "pp"}
 
 
 # ------------------------------------------------------------------------------------------- forecast and truth

@@ -392,9 +392,9 @@ def test_class_names_of_somebody_elses_are_shown_to_the_letter():
 # ----------------------------------------------------------------------------------------------- flip curve
 
 
-def test_the_label_that_goes_is_blue_and_the_one_that_comes_orange():
+def test_the_label_that_goes_is_blue_and_the_one_that_comes_grey_and_dashed():
     goes, comes = flip_curve(giving_way(), NAMES, 1, 2).data
-    assert (goes.line.color, comes.line.color) == (HELPFUL.both, HARMFUL.both)
+    assert (goes.line.color, comes.line.color, comes.line.dash) == (HELPFUL.both, GREY.both, "dash")
     assert list(goes.y) == [0.8, 0.6, 0.44] and list(comes.y) == [0.1, 0.3, 0.46]
     assert list(goes.x) == [0, 5, 10]
     assert len(flip_curve(giving_way(), NAMES, 1, 1).data) == 1

@@ -82,13 +82,31 @@ def test_widgets_lead_from_set_to_set():
         ({"over": "mistakes"}, "There is no set of test examples “mistakes”"),
         ({"over": "class=<b>"}, "There is no label"),
         ({"quantity": "margin=7"}, "takes 2 labels"),
-        ({"cause": "9"}, "There is no group number “9”"),
+        ({"quantity": "margin=7,nine"}, "There is no label"),
+        ({"over": "group=sex=1"}, "table"),
+        ({"over": "ids=99999999"}, "99999999"),
     ],
 )
-def test_what_there_is_not_is_said_with_a_way_out(query, words):
+def test_what_there_is_not_is_said_and_the_chooser_stays(query, words):
     at = visit_page("ask", **query)
     assert words in at.error[0].value
+    control(at, "over_kind").set_value("all")
+    settle(at)
+    assert not at.error
+
+
+def test_a_group_that_no_address_can_name_is_said_with_a_way_out():
+    at = visit_page("ask", cause="nine")
+    assert "a training example is a whole number" in at.error[0].value
     assert "start_over" in keys(at)
+
+
+def test_the_line_of_provenance_has_sign_and_unit_and_the_verdict_is_said():
+    at = visit_page("ask", quantity="probability=7", over="cell=7,1")
+    (line,) = [one.value for one in at.caption if "plus raises it by being there" in one.value]
+    assert ", pp: " in line and "residual" in line and "\n" not in line
+    assert "-badge[" in said(at)
+    assert "for more; :orange[orange]: for less" in said(at) and "for the better" not in said(at)
 
 
 def test_chosen_examples_are_taken_out_and_an_open_one_is_shown():
@@ -97,7 +115,7 @@ def test_chosen_examples_are_taken_out_and_an_open_one_is_shown():
     assert "Training image 2, labelled" in said(at)
     assert "Having it: **" in said(at)
     assert "Forecast of having these 2 images: **" in said(at)
-    assert "Without them, after real training: 1.67 nats →" in said(at)
+    assert "nats** (1.67 nats with them, " in said(at)
     press(at, "put_back")
     assert "Tick images above" in said(at)
 
@@ -121,9 +139,10 @@ def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
     assert len(drawn[0]["hovertext"]) == 4
     assert drawn[1]["x"] == []
     press(at, "cause_out_0")
-    assert address(at)["cause"] == "1"
-    assert "**Without them, after real training: 95.1 % → 97.6 %** (+2.57 pp). It still says **1**." in said(
-        at
+    assert address(at)["cause"] == cards(at)["medoid_0"][0]["id"]
+    assert (
+        "Having them, by real training: **−2.57 pp** (95.1 % with them, 97.6 % without). It still says **1**."
+        in said(at)
     )
     assert charts(at)["cause_bars"]["data"][1]["x"] != []
     name = at.text_input(key=next(one.key for one in at.text_input if one.key.startswith("cause_name_0")))
@@ -135,6 +154,17 @@ def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
     assert name.value == "crossed <b>sevens</b>"
 
 
+def test_groups_obey_the_unit_with_the_same_sign():
+    having = [
+        one.partition(": ")[2]
+        for one in charts(visit(test="5040", chart="groups"))["cause_bars"]["data"][0]["hovertext"]
+    ]
+    drawn = charts(visit(test="5040", chart="groups", unit="nats"))["cause_bars"]["data"][0]["hovertext"]
+    in_nats = [one.partition(": ")[2] for one in drawn]
+    assert all(one.endswith(" pp") for one in having) and all(one.endswith(" nats") for one in in_nats)
+    assert sorted(one[0] for one in having) == sorted(one[0] for one in in_nats)
+
+
 def test_explain_leads_to_more_questions():
     at = visit(test="5040", chart="groups")
     links = [one.proto for one in at.get("page_link")]
@@ -144,9 +174,10 @@ def test_explain_leads_to_more_questions():
 
 
 def test_groups_behind_all_mistakes_are_taken_out():
-    at = visit_page("ask", cause="2")
+    second = cards(visit_page("ask"))["medoid_1"][0]["id"]
+    at = visit_page("ask", cause=second)
     assert "of 9 answers change." in said(at)
-    assert "Without them, after real training: 1.67 nats →" in said(at)
+    assert "nats** (1.67 nats with them, " in said(at)
 
 
 def test_unstable_groups_say_so(monkeypatch):
@@ -160,4 +191,6 @@ def test_unstable_groups_say_so(monkeypatch):
 
 def test_a_link_to_a_group_that_is_taken_out_opens_it():
     at = visit(test="5040", chart="groups", cause="2")
-    assert "**Without them, after real training: 95.1 % →" in said(at)
+    assert "No group lies around training image 2" in said(at)
+    at = visit(test="5040", chart="groups", cause=cards(at)["medoid_1"][0]["id"])
+    assert "pp** (95.1 % with them, " in said(at)

@@ -16,8 +16,9 @@ from influence_core.experiments import at_hand, explain, explanation, neighbours
 from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
-from influence_core.words import having, having_rule, nats, sign_rule
+from influence_core.words import having, having_rule, nats, percent, sign_rule
 from pages._common import pictures
+from pages._common.number import worth
 from pages._parts.explain import panels
 from pages._shell import downloads, page
 from pages._shell.address import View
@@ -183,7 +184,7 @@ def test_small_effects_are_said_to_be_small_and_ranked_all_the_same(answer, monk
     monkeypatch.setattr(explanation.Explanation, "small", True)
     at = at_mistake(answer)
     assert "Each of them alone does little" in said(at)
-    assert f"by more than {100 * explanation.SMALL:g} % of it" in said(at)
+    assert f"by more than {percent(explanation.SMALL)} of it" in said(at)
     assert len(cards(at)["side_helpful"]) > 0
 
 
@@ -283,18 +284,21 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     at = at_mistake(answer, out=",".join(pair(answer)))
     best = answer.helpful(2)
     forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
-    words = f"Forecast without these 2 images together: **{nats(forecast)}**; each alone, added up: "
-    assert words + nats(float(answer.scores[best].sum())) in said(at)
     foreseen = what_if.forecast(study, answer, best.tolist(), what_if.Change())
-    assert f"Having these 2 images together: **{having(foreseen.probability)}** for 1, by forecast." in said(
-        at
+    added = worth(answer.probability, float(answer.scores[best].sum()))
+    words = f"does **{having(foreseen.probability)}** for 1, by forecast; each alone, added up: {added}."
+    assert f"Having these 2 images together {words}" in said(at)
+    in_nats = said(at_mistake(answer, out=",".join(pair(answer)), unit="nats"))
+    assert (
+        f"does **{nats(forecast)}** for 1, by forecast; each alone, added up: {nats(float(answer.scores[best].sum()))}"
+        in in_nats
     )
     assert metrics(at) == {}
     press(at, "retrain")
     shown = metrics(at)
-    (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, nats"))
+    (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, pp"))
     (actual,) = (value for label, value in shown.items() if "real training" in label)
-    assert f"{predicted} nats" == nats(forecast)
+    assert f"{predicted} pp" == having(foreseen.probability)
     assert actual.startswith("+")
     assert "The answer flips" in said(at) or "The model still says" in said(at)
     assert "Retrained to a gradient norm of" in said(at)

@@ -101,6 +101,19 @@ def test_work_cancelled_before_a_worker_took_it_never_runs(manager):
     assert waiting.runs == 0
 
 
+def test_one_visitors_many_jobs_leave_a_worker_to_others_and_say_their_place():
+    manager, gates = JobManager(workers=2, each=1), [Gate() for _ in range(3)]
+    jobs = [manager.start(f"mine {at}", "Long", gate, "me") for at, gate in enumerate(gates)]
+    assert gates[0].begun.wait(PATIENCE)
+    assert [job.queued for job in jobs] == [False, True, True]
+    assert jobs[2].message == "waiting for a free worker, 1 before it"
+    assert manager.start("yours", "Short", lambda progress: 1, "you").wait(PATIENCE)
+    assert not gates[1].begun.is_set()
+    for gate in gates:
+        gate.open.set()
+    assert all(job.wait(PATIENCE) for job in jobs)
+
+
 def test_a_new_visitor_does_not_join_work_that_is_being_cancelled(manager):
     hold = threading.Event()
 

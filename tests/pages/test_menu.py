@@ -42,8 +42,10 @@ def test_studies_are_marked(opened):
 
 def test_where_numbers_come_from_is_one_line_with_the_details_behind_it(opened):
     (line,) = [one.value for one in opened.caption if "plus speaks for the label" in one.value]
-    assert "nats" in line and "residual" in line and "Cholesky" in line
+    assert "pp of probability" in line and "residual" in line and "Cholesky" in line
     assert "\n" not in line and len(line) < 120
+    (line,) = [one.value for one in visit(unit="nats").caption if "plus speaks for the label" in one.value]
+    assert "nats of loss" in line and "residual" in line and len(line) < 120
     assert sum("stand-in" in one.value for one in opened.main.caption) == 1
     assert "**Solver of the influence.**" in said(opened)
 

@@ -24,7 +24,7 @@ from influence_core.experiments.what_if import GROUPS, HEAVIEST, Change
 from influence_core.store import Store
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import nats, points, ratio, sign_rule, three_digits
-from pages._common.verdict import NAMES
+from pages._common.number import NAMES
 from pages._shell import results
 from pages._shell.own_params import WhatIfParams
 from tests.visits import (

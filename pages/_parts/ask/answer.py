@@ -5,20 +5,21 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from influence_core.errors import DataError
 from influence_core.experiments import all_left_out, any_question, targets
-from influence_core.experiments.any_question import TargetEffects
-from influence_core.experiments.targets import Target
+from influence_core.experiments import verdict as judgement
 from influence_core.studies import Study
 from influence_core.words import percent, seconds
-from pages._common import groups, judge
+from pages._common import groups, judge, verdict
 from pages._common.cards import example_card, opened_title, show_example, show_grid, training_card
 from pages._common.footer import show_origin
 from pages._common.groups import Asked
+from pages._common.number import NAMES, SHORT
 from pages._common.picture_grid import Picture
-from pages._common.verdict import NAMES, SHORT
+from pages._common.table import download_csv
 from pages._shell import proving, results
 from pages._shell.address import View, toggle_chosen
-from pages._shell.escape import escape_markdown, escaped
+from pages._shell.escape import escape_markdown, escaped, show_error
 from pages._shell.own_params import AskParams
 
 TOP = 6
@@ -35,24 +36,25 @@ MEANINGS = {
 }
 
 
-def load(view: View, params: AskParams) -> Asked:
-    """The study, the question, and the best numbers at hand."""
+def open_study(view: View) -> Study:
+    """The study, with what it says of every test example."""
     view.check()
     study = results.load_study(view)
     results.load_predictions(study)
-    target = targets.ask(study, params.over, params.quantity)
+    return study
+
+
+def load(study: Study, view: View, params: AskParams) -> Asked:
+    """The question, and the best numbers at hand; where there is no such question that is said, and the page ends."""
+    try:
+        target = targets.ask(study, params.over, params.quantity)
+    except DataError as error:
+        st.title("What drives it?")
+        show_error(error)
+        st.stop()
     title = f"Asking every training {study.data.kind}"
     first = results.load(title, any_question.run, study, target, view.settings)
-    return Asked(study, target, _improved(study, target, first))
-
-
-def _improved(study: Study, target: Target, found: TargetEffects) -> TargetEffects:
-    table = proving.table(study)
-    if table is not None and table.proven:
-        results.load(
-            "Asking every left-out model", any_question.proven, study, target, table=table
-        )  # may take seconds: a job
-    return any_question.improve(study, target, found, table, context=results.context())
+    return Asked(study, target, proving.improved_target(study, target, first))
 
 
 def headline(asked: Asked) -> None:
@@ -76,7 +78,7 @@ def headline(asked: Asked) -> None:
     )
     st.caption(MEANINGS[target.kind])
     with st.container(key="badge", gap=None):
-        st.caption(f"The numbers are each {study.data.kind}'s {NAMES[effects.number]}.")
+        verdict.show_judged(judgement.of_target(study, effects))
         proving.show(study, st.container(key="proving"), st.container(horizontal=True))
 
 
@@ -157,9 +159,17 @@ def ranking(asked: Asked, view: View) -> None:
                 selected=[str(one) for one in view.chosen],
                 on_select=toggle_chosen,
             )
+    more, less = asked.target.sides
+    article = "the " if more == "better" else ""
     st.caption(
         f"The number under each: what having it in the training set does to {escape_markdown(asked.target.words)}. "
-        ":blue[Blue]: for the better; :orange[orange]: for the worse. Click a card to open it; tick it to take it out."
+        f":blue[Blue]: for {article}{more}; :orange[orange]: for {article}{less}. Click a card to open it; tick it to take it "
+        "out."
+    )
+    download_csv(
+        f"Ranking of all training {asked.study.data.kind}s (CSV)",
+        f"influence-{asked.study.spec.name}-{asked.target.kind}",
+        lambda: any_question.table(asked.study, asked.target, asked.effects),
     )
 
 
@@ -186,13 +196,17 @@ def origin(asked: Asked) -> None:
         if effects.number == "proven" or not linear
         else " They can be proven: train again without each example."
     )
+    facts, unit = effects.provenance, asked.target.unit
     show_origin(
         study.data.stand_in,
-        f"{NAMES[effects.number].capitalize()}; {effects.solver}, residual {effects.residual:.1e}.",
+        f"{SHORT[effects.number].capitalize()}, {unit}: plus raises it by being there, minus lowers it. {facts.solver}, residual "
+        f"{facts.residual:.1e}.",
         f"**Numbers.** {NAMES[effects.number].capitalize()}.{proof}{outlook}  \n"
+        f"**Sign and unit.** What having the training {study.data.kind} does to {escape_markdown(asked.target.words)}, in "
+        f"{unit}: plus raises it, minus lowers it.  \n"
         f"**One right-hand side.** The slope of this number in the model's parameters, one solve, one product with all "
-        f"training {study.data.kind}s: {effects.solver}, true relative residual {effects.residual:.1e}, "
-        f"{seconds(effects.seconds)}.",
+        f"training {study.data.kind}s: {facts.solver}, {facts.settings}, true relative residual {facts.residual:.1e}; "
+        f"convergence check {facts.convergence_check:.1e} (0 at an exact optimum); {seconds(facts.seconds)}.",
     )
     for notice in results.get_store().notices()[-3:]:
         st.info(notice)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from influence_core.data.readers.tables import TableRecords
+from influence_core.errors import DataError
 from influence_core.experiments import groups, test_sets
 from influence_core.experiments.test_sets import label_text
 from influence_core.studies import Study
@@ -34,7 +35,7 @@ def show(study: Study, params: AskParams) -> None:
 def _set(study: Study, params: AskParams) -> None:
     kind, _, rest = params.over.partition("=")
     titles = dict(SETS) | {"ids": "By number"}
-    if isinstance(study.data.records, TableRecords) and groups.columns(study):
+    if _columns(study):
         titles["group"] = "A group of rows"
     if not study.predictions.wrong.any():
         titles = {name: title for name, title in titles.items() if name not in ("errors", "cell")}
@@ -54,7 +55,7 @@ def _set(study: Study, params: AskParams) -> None:
     elif kind == "ids":
         label = "Their numbers, with commas between them"
         bound(st.text_input, "over", rest, label, key="over_ids", write=lambda text: f"ids={text}", also=also)
-    elif kind == "group":
+    elif kind == "group" and "group" in titles:
         _group(study, params, rest, also)
 
 
@@ -63,6 +64,8 @@ def _group(study: Study, params: AskParams, rest: str, also: dict[str, str]) -> 
     columns = {f"group={groups.suggest(study, one).name_in_address}": one for one in groups.columns(study)}
     now = next((text for text, one in columns.items() if one == column), params.over)
     _pick("over", now, "Column", columns, also, key="over_column")
+    if column not in columns.values():
+        return
     values = {f"group={one.group.name_in_address}": one.group.name for one in groups.counts(study, column)}
     _pick("over", params.over, "Its value", values, also)
 
@@ -70,11 +73,10 @@ def _group(study: Study, params: AskParams, rest: str, also: dict[str, str]) -> 
 def _quantity(study: Study, params: AskParams) -> None:
     kind, _, rest = params.quantity.partition("=")
     _kind("quantity_kind", kind, "Which number", QUANTITIES, lambda chosen: _first_quantity(study, chosen))
-    names = study.data.class_names
     if kind in ("probability", "recall"):
         _pick("quantity", params.quantity, "Of", _labelled(study, kind))
     elif kind == "margin":
-        one, other = test_sets.labels_of(names, rest, 2)
+        one, other = _two_labels(study, rest)
         first, second = st.columns(2)
         with first:
             _pick(
@@ -88,13 +90,26 @@ def _quantity(study: Study, params: AskParams) -> None:
         others = {"gap=all": "all", "gap=errors": "all mistakes"} | {
             f"gap={text}": name for text, name in _labelled(study, "class").items()
         }
-        if params.over.startswith("group="):
-            column = params.over.split("=")[1]
+        column = params.over.split("=")[1] if params.over.startswith("group=") else ""
+        if column in _columns(study):
             others |= {
                 f"gap=group={one.group.name_in_address}": one.group.name
                 for one in groups.counts(study, column)
             }
         _pick("quantity", params.quantity, "Less the mean loss of", others)
+
+
+def _two_labels(study: Study, text: str) -> tuple[int, ...]:
+    """The two that an address names; the first two where it names none that there are."""
+    try:
+        return test_sets.labels_of(study.data.class_names, text, 2)
+    except DataError:
+        return 0, 1
+
+
+def _columns(study: Study) -> tuple[str, ...]:
+    """Those that tell groups of rows apart; none where examples are no rows."""
+    return groups.columns(study) if isinstance(study.data.records, TableRecords) else ()
 
 
 def _kind(

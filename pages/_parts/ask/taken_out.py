@@ -30,9 +30,9 @@ def show(asked: Asked, view: View, params: AskParams) -> None:
         st.markdown(
             f"Forecast of having {those}: **{asked.target.change_text(-forecast.best)}**; without, the opposite."
         )
-        run, clear = st.columns([1.6, 5])
-        begin_button("Take out and retrain", "retrain", run, width="stretch")
-        clear.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
+        row = st.container(horizontal=True)
+        begin_button("Take out and retrain", "retrain", row)
+        row.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if params.retrain:
             truth = results.load(
                 f"Training again without {those}", target_edits.retrain, study, asked.target, edit

@@ -7,10 +7,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import flip, flip_curve, flip_sizes
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.flip_set import FlipSet, table
+from influence_core.experiments.flip_set import FlipSet, proof, table
 from influence_core.figures.flip import flip_curve as draw_curve
 from influence_core.studies import Study
-from influence_core.words import percent, seconds, three_digits
+from influence_core.words import percent
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
 from pages._common.table import download_csv
@@ -28,8 +28,14 @@ TITLES = {False: "Taken out", True: "Relabelled"}
 
 @st.cache_resource(show_spinner=False)
 def get_line() -> JobManager:
-    """Searches wait for each other, so that nobody's question waits for them."""
-    return JobManager(workers=1)
+    """Searches of a line of their own, so that nobody's question waits for them; one at a time for each visitor."""
+    return JobManager(workers=2, each=1)
+
+
+@st.cache_resource(show_spinner=False)
+def _get_long_line() -> JobManager:
+    """Searches for all mistakes, so that no single one waits for them."""
+    return JobManager(workers=2, each=1)
 
 
 def headline(study: Study, view: View, explanation: Explanation) -> None:
@@ -147,7 +153,7 @@ def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
             lambda: table(found, given, names),
             key=f"flip_download_{way}",
         )
-    st.caption(_proof(found))
+    st.caption(proof(found))
 
 
 def _into_changes(study: Study, found: FlipSet) -> None:
@@ -167,35 +173,13 @@ def _found_sentence(study: Study, explanation: Explanation, found: FlipSet) -> s
     if not found.relabel:
         edited = f"Without **{found.size:,} of {all_}**"
     if found.forecast and not found.size:
-        return f"Even all {explanation.examples} together are not forecast to change the answer."
+        return f"By a first-order forecast, not even all {explanation.examples} together would change the answer."
     if found.forecast:
         came = "one retraining agrees" if found.flipped else "but after one retraining it does not"
         return f"{edited} it is forecast to say something else; {came} (**{names[found.says]}**)."
     if not found.flipped:
         return f"No set was found that changes the answer: {edited[0].lower()}{edited[1:]} it still says {names[found.says]}."
     return f"{edited} it would say **{names[found.says]}**."
-
-
-def _proof(found: FlipSet) -> str:
-    """How it was found, and what of it is proven."""
-    if found.forecast:
-        return (
-            f"For a network this is a forecast: one first-order ranking, and one retraining, to a gradient norm of "
-            f"{three_digits(found.gradient_norm)}."
-        )
-    certain = (
-        "so near the end that the answer is certain" if found.proven else "NOT near enough to be certain"
-    )
-    words = f"Trained again to a gradient norm of {three_digits(found.gradient_norm)}, {certain}. "
-    if found.minimal:
-        tried = len(found.restored)
-        words += "No smaller set was found; none of them can be put back: "
-        words += (
-            "tried for each. "
-            if tried == found.size
-            else f"tried for the {tried} least needed, forecast for the others. "
-        )
-    return f"{words}{found.rounds} rounds, {found.unpruned:,} before putting back, {seconds(found.seconds)}."
 
 
 def _curve(study: Study, explanation: Explanation, found: FlipSet) -> None:
@@ -268,7 +252,7 @@ def _sizes_table(study: Study, at: DeltaGenerator) -> None:
         key,
         f"Flipping {len(ids):,} mistakes",
         lambda progress: flip_sizes.run(study, ids, context=results.context(progress)),
-        get_line(),
+        _get_long_line(),
     )
     if job.result is None:
         job_status(job, cancel=True)

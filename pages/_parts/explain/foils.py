@@ -9,8 +9,9 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.foils import RULES, TITLES, TOP, Foils, Often
 from influence_core.figures.foils import often_on_top
 from influence_core.studies import Study
-from influence_core.words import nats, percent, three_digits
+from influence_core.words import percent, three_digits
 from pages._common.cards import show_grid, training_card
+from pages._common.number import effect
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View
@@ -28,12 +29,13 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         name: TITLES[name].capitalize() for name in found.names if name != "relative"
     }
     name = choice("foil", params.foil, "Rank by", titles) or "relative"
-    _ranking(study, explanation, found, name)
+    _ranking(study, params, explanation, found, name)
     _often(results.load("Asking many questions", foils.often, study), explanation, name)
 
 
-def _ranking(study: Study, explanation: Explanation, found: Foils, name: str) -> None:
-    cards = [_card(study, found, name, int(one)) for one in found.top(name, SHOWN)]
+def _ranking(study: Study, params: ExplainParams, explanation: Explanation, found: Foils, name: str) -> None:
+    first_order = explanation.by("influence")
+    cards = [_card(study, first_order, params.unit, found, name, int(one)) for one in found.top(name, SHOWN)]
     show_grid(study, cards, key="foil_cards", width=128)
     shared = found.shared(name)
     st.markdown(
@@ -48,12 +50,12 @@ def _ranking(study: Study, explanation: Explanation, found: Foils, name: str) ->
         )
 
 
-def _card(study: Study, found: Foils, name: str, at: int) -> Picture:
+def _card(study: Study, explanation: Explanation, unit: str, found: Foils, name: str, at: int) -> Picture:
     score = float(found.scores[found.names.index(name)][at])
-    own = float(found.scores[found.names.index("influence")][at])
     size = f"{'−' if score < 0 else ''}{three_digits(abs(score))}"
-    tone = "helpful" if own > 0 else "harmful"
-    return training_card(study, at, (f"influence {nats(own)}", f"this score {size}"), tone)
+    tone = "helpful" if explanation.shown[at] > 0 else "harmful"
+    lines = (f"influence {effect(explanation, at, unit)}", f"this score {size}")
+    return training_card(study, at, lines, tone)
 
 
 def _often(found: Often, explanation: Explanation, name: str) -> None:

@@ -17,8 +17,9 @@ from pages._shell.own_params import ExplainParams
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """Three to seven groups, each with its forecast and its truth on request."""
-    target = targets.of_question(study, explanation.question)
-    groups.show(Asked(study, target, any_question.of_explanation(explanation)), params.cause)
+    target = targets.of_question(study, explanation.question, params.unit)
+    effects = any_question.of_explanation(explanation, params.unit)
+    groups.show(Asked(study, target, effects), params.cause)
     _ask_more(study, view, explanation)
 
 

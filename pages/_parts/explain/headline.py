@@ -7,9 +7,9 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
 from influence_core.studies import Study
-from influence_core.words import three_digits
+from influence_core.words import percent, three_digits
 from pages._common.cards import name_of, says
-from pages._common.number import effect
+from pages._common.number import SHORT, effect
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -35,18 +35,23 @@ def _title(study: Study, explanation: Explanation) -> str:
 
 def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
     asked, kind = escape_markdown(explanation.label_name), explanation.kind
-    parts = []
+    parts, proven = [], explanation.number == "proven"
+    pulled = "pulled" if proven else "would pull"
     for at in explanation.helpful(1):
         parts.append(
-            f"training {kind} {_named(study, explanation, at)} pulled most :blue[**for {asked}**] "
+            f"training {kind} {_named(study, explanation, at)} {pulled} most :blue[**for {asked}**] "
             f"({effect(explanation, at, unit)})"
         )
     for at in explanation.harmful(1):
         parts.append(
-            f"{kind} {_named(study, explanation, at)} most :orange[**against {asked}**] ({effect(explanation, at, unit)})"
+            f"{kind} {_named(study, explanation, at)}{'' if parts else f' {pulled}'} most :orange[**against {asked}**] "
+            f"({effect(explanation, at, unit)})"
         )
     small = f" {_small(explanation)}" if explanation.small else ""
-    found = f" Of {len(explanation.ids):,} {explanation.examples}, {', '.join(parts)}." if parts else ""
+    source = "" if proven else f", by the {SHORT[explanation.number]}"
+    found = (
+        f" Of {len(explanation.ids):,} {explanation.examples}{source}, {', '.join(parts)}." if parts else ""
+    )
     return f"{name_of(explanation).capitalize()}: {says(explanation)}.{found}{small}"
 
 
@@ -60,7 +65,7 @@ def _small(explanation: Explanation) -> str:
     kind = explanation.kind
     return (
         f"**Each of them alone does little**: no single training {kind} moves this answer's loss "
-        f"({three_digits(explanation.own_loss)} nats) by more than {100 * SMALL:g} % of it; many "
+        f"({three_digits(explanation.own_loss)} nats) by more than {percent(SMALL)} of it; many "
         f"{kind}s together hold the answer up."
     )
 

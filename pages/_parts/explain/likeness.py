@@ -44,7 +44,7 @@ def warning(study: Study, view: View, explanation: Explanation) -> None:
                 show_example(study, study.data.train, nearest, SIDE)
         with st.container(gap=None):
             st.markdown(
-                f":orange-badge[:material/help: Unlike anything learnt] {_sentence(explanation, found)}"
+                f":violet-badge[:material/help: Unlike anything learnt] {_sentence(explanation, found)}"
             )
             st.button(
                 f"Open its nearest, training {explanation.kind} {nearest}",

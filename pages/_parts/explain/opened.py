@@ -13,13 +13,13 @@ from influence_core.studies import Study
 from influence_core.words import having, nats, percent
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
-from pages._common.number import effect
-from pages._common.verdict import SHORT
+from pages._common.number import SHORT, effect
 from pages._parts.explain import side_by_side, word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
+from pages._shell.widgets import step_button
 
 ALIKE = 6
 
@@ -39,7 +39,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         else:
             side_by_side.records(study, explanation, train_id)
         _numbers(study, explanation, at)
-        _alike(study, explanation, train_id)
+        _alike(study, params, explanation, train_id)
 
 
 def _head(view: View, params: ExplainParams, explanation: Explanation, train_id: int, at: int) -> None:
@@ -53,20 +53,11 @@ def _head(view: View, params: ExplainParams, explanation: Explanation, train_id:
     order = strongest(explanation.shown, len(explanation.shown))
     rank = int(explanation.ranks()[at])
     with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
-        for key, icon, to, shortcut in (
-            ("open_before", "chevron_left", rank - 2, "Left"),
-            ("open_after", "chevron_right", rank, "Right"),
-        ):
-            there = 0 <= to < len(order)
-            one = str(explanation.ids[order[to]]) if there else ""
-            st.button(
-                f":material/{icon}:",
-                key=key,
-                disabled=not there,
-                shortcut=shortcut,
-                help=f"Number {to + 1:,} by size of effect",
-                on_click=lambda one=one: go_to(open=one),
-            )
+        for key, way, shortcut in (("open_before", -1, "Left"), ("open_after", 1, "Right")):
+            to = rank - 1 + way
+            one = str(explanation.ids[order[to]]) if 0 <= to < len(order) else ""
+            words = f"Number {to + 1:,} by size of effect"
+            step_button(key, way, one, words, lambda one: go_to(open=one), shortcut=shortcut)
         chosen = train_id in view.chosen
         st.button(
             "Put it back" if chosen else "Choose for retraining",
@@ -93,7 +84,7 @@ def _numbers(study: Study, explanation: Explanation, at: int) -> None:
     )
 
 
-def _alike(study: Study, explanation: Explanation, train_id: int) -> None:
+def _alike(study: Study, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
     """More like it, with their labels."""
     folded = st.expander("More like this", key="alike_folded", on_change="rerun")
     if not folded.open:
@@ -105,18 +96,18 @@ def _alike(study: Study, explanation: Explanation, train_id: int) -> None:
             ids = getattr(found, key)
             if ids is not None:
                 st.caption(title)
-                _strip(study, explanation, ids, f"alike_{key}")
+                _strip(study, params, explanation, ids, f"alike_{key}")
 
 
 def _seen_by_model(study: Study) -> str:
     return "Nearest in the model's features" if study.backbone else "Nearest in what the model is given"
 
 
-def _strip(study: Study, explanation: Explanation, ids: np.ndarray, key: str) -> None:
+def _strip(study: Study, params: ExplainParams, explanation: Explanation, ids: np.ndarray, key: str) -> None:
     cards = []
     for one in ids:
         at = explanation.position(int(one))
         tone = "helpful" if explanation.shown[at] > 0 else "harmful"
         name = study.data.class_names[explanation.labels[at]]
-        cards.append(training_card(study, at, (effect(explanation, at),), tone, f"label {name}"))
+        cards.append(training_card(study, at, (effect(explanation, at, params.unit),), tone, f"label {name}"))
     show_grid(study, cards, key=key, width=62, strip=True)

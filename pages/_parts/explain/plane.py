@@ -7,12 +7,13 @@ import streamlit as st
 
 from influence_core.experiments import plane
 from influence_core.experiments.explain import Explanation
+from influence_core.figures.explain import Unit
 from influence_core.figures.plane import POINTS, TESTS, drawn
 from influence_core.figures.plane import plane as draw
 from influence_core.studies import Study
 from influence_core.words import percent
+from pages._common.number import SHORT
 from pages._common.scatter import show_points
-from pages._common.verdict import SHORT
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
 from pages._shell.own_params import ExplainParams
@@ -22,7 +23,8 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     """All training examples in two directions, and the test examples among them."""
     found = results.load("Drawing the map", plane.run, study)
     here = plane.place(study, found, explanation.question.x)
-    figure = draw(found, explanation, here, study.data.test.y.numpy(), view.opened, view.chosen)
+    unit: Unit = "nats" if params.unit else "pp"
+    figure = draw(found, explanation, here, study.data.test.y.numpy(), view.opened, view.chosen, unit)
     show_points(figure, "plane", several=True, alt="all examples along two principal directions")
     shown, tests = len(drawn(explanation)), min(TESTS, len(found.test))
     few = (

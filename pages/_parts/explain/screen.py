@@ -32,6 +32,6 @@ def lay_out(
         headline.show(study, view, params, explanation)
         line = st.container(key="flip_line")
         with st.container(key="verdict"):
-            verdict.show(study, view, explanation)
+            verdict.show(study, view, explanation, params.unit)
     left, right = st.columns([DOCK, 1 - DOCK], gap="medium")
     return line, left.container(key="dock", gap="small"), right.container(gap="small")

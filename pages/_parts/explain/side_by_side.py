@@ -61,10 +61,11 @@ def _maps(study: Study, explanation: Explanation, train_id: int) -> dict[str, pi
 
 def _explain_map(study: Study, explanation: Explanation, strongest: float) -> None:
     asked = escape_markdown(explanation.label_name)
-    more = "ink added" if study.data.pictures is None else "more light"
+    inked = study.data.pictures is None
+    more, full = ("ink added", "white to black") if inked else ("more light", "black to white")
     st.caption(
         f":blue[Blue]: {more} there would speak for {asked} (its loss falls); :orange[orange]: against it. On the training "
-        f"{explanation.kind} after training again, by the paper's first order: one pixel from black to white moves the loss "
+        f"{explanation.kind} after training again, by the paper's first order: one pixel from {full} moves the loss "
         f"by up to {nats(strongest)}. On the test {explanation.kind} at once. Slopes: true for small changes only."
     )
 

@@ -9,16 +9,16 @@ from influence_core.experiments import sureness
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.sureness import COVERED, EXCESSIVE, MANY, SOURCES, Excess, Interval
 from influence_core.studies import Study
-from influence_core.words import nats, percent, ratio, three_digits
-from pages._common.verdict import SHORT
+from influence_core.words import percent, ratio, three_digits
+from pages._common.number import SHORT, worth
 from pages._shell import results
-from pages._shell.address import View
+from pages._shell.own_params import ExplainParams
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
+def show(study: Study, params: ExplainParams, explanation: Explanation) -> None:
     """Two sentences behind the ranking."""
     known = sureness.interval(study, explanation, context=results.context())
-    words = [] if explanation.number == "proven" else [_interval(explanation, known)]
+    words = [] if explanation.number == "proven" else [_interval(explanation, known, params.unit)]
     found = sureness.excess(explanation.shown)
     if found is not None:
         words.append(_excess(explanation, found))
@@ -27,13 +27,13 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             st.markdown(" ".join(words))
 
 
-def _interval(explanation: Explanation, known: Interval | None) -> str:
+def _interval(explanation: Explanation, known: Interval | None, unit: str) -> str:
     if known is None:
         return (
             f"Nothing is proven yet, and too little of this study was retrained to say how far each {SHORT[explanation.number]} "
             "may be off: check it with real retrainings."
         )
-    share = f"{COVERED:.0%}".replace("%", " %") if known.count >= MANY else "all"
+    share = percent(COVERED) if known.count >= MANY else "all"
     first = int(explanation.ids[known.positions[0]])
     order = (
         "it stays the strongest whatever both come out as"
@@ -44,8 +44,8 @@ def _interval(explanation: Explanation, known: Interval | None) -> str:
     )
     between = f"{ratio(known.lowest)} and {ratio(known.highest)} times it"
     kept = f"{SHORT[explanation.number]}: {share} of the truths lay between {between}"
-    low, high = (nats(float(one[0])) for one in (known.low, known.high))
-    truly = f"truly changes the loss by {low}" + ("" if known.known[0] else f" to {high}")
+    low, high = (worth(explanation.probability, float(one[0]), unit) for one in (known.low, known.high))
+    truly = f"truly does {low}" + ("" if known.known[0] else f" to {high}")
     return (
         f"Not all is proven. {known.count} of {SOURCES[known.source]} tell of the {kept}. The strongest, {explanation.kind} "
         f"{first}, {truly}; {order}."
@@ -62,6 +62,6 @@ def _excess(explanation: Explanation, found: Excess) -> str:
     if found.excessive:
         return (
             f"{name} is **more than the largest of {found.n:,}** has to be: {chance}. Look at it closely. (By chance about "
-            f"{100 * EXCESSIVE:g} answer in 100 is called so.)"
+            f"{percent(EXCESSIVE)} of all answers are called so.)"
         )
     return f"{name} is no more than the largest of {found.n:,} has to be: {chance}."

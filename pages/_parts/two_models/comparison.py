@@ -64,7 +64,7 @@ def show_answer(result: TwoModels) -> None:
         f"{said}{', but' if agree else ','} {reasons}: of their {SHARED} most helpful training {deep.kind}s they share "
         f"**{result.shared}**. Near pixels count {'more' if more else 'no more'} for the kernel: strength and pixel distance "
         f"have a rank correlation of **{ratio(kernel.rank_correlation)}** (deep features: {ratio(deep.rank_correlation)}), "
-        f"and of the nearest {100 * NEAREST:g} % **{percent(kernel.near_agreement)}** help or harm as their label says "
+        f"and of the nearest {percent(NEAREST)} **{percent(kernel.near_agreement)}** help or harm as their label says "
         f"({percent(deep.near_agreement)}). {first}."
     )
 

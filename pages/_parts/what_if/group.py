@@ -15,7 +15,7 @@ from influence_core.trust import ORDERED
 from influence_core.words import nats, points, ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
-from pages._common.verdict import NAMES
+from pages._common.number import NAMES
 from pages._parts.what_if import workshop
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
@@ -146,11 +146,11 @@ def show_forecast(
             f"{known}Forecast with {len(at):,} {those} {done}: the loss of "
             f"“{escape_markdown(explanation.label_name)}” changes by **{nats(forecast.best)}** "
             f"(plus: it rises, the answer gets less likely){chance}"
-            f"{retraining.alone(forecast, len(at))}."
+            f"{retraining.alone(explanation, forecast, len(at))}."
         )
         if not known:
             retraining.show_trust(explanation, forecast, len(at), change)
-        retraining.show_record(forecast, record)
+        retraining.show_record(explanation, forecast, record)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain:
             _truth(study, params, explanation, at, change)
