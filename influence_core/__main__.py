@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from influence_core import studies
-from influence_core.commands import ask, explain, flip, missing, reproduce
+from influence_core.commands import ask, explain, flip, health, missing, reproduce
 from influence_core.commands import studies as studies_command
 from influence_core.errors import InfluenceError
 
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m influence_core", description="Which training examples made it so?"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (studies_command, ask, explain, flip, missing, reproduce):
+    for command in (studies_command, ask, explain, flip, health, missing, reproduce):
         command.add(commands)
     return parser
 
