@@ -2,6 +2,7 @@
 
 from influence_core.experiments.health import duplicates, regions, twins, unused
 from influence_core.experiments.health.findings import (
+    SERIOUS,
     Case,
     Finding,
     in_order,
@@ -13,6 +14,7 @@ from influence_core.experiments.health.findings import (
 )
 
 __all__ = [
+    "SERIOUS",
     "Case",
     "Finding",
     "duplicates",

@@ -16,6 +16,11 @@ from influence_core.studies import Study, StudySpec
 from influence_core.studies.changes import Change
 from influence_core.words import percent, signed
 
+SERIOUS = ("conflicts", "leaks", "small", "repeated", "thin")
+"""What falsifies a model or its test."""
+SERIOUSNESS = (*SERIOUS, "outliers", "twins", "unused")
+"""Of everything that is looked for, the most serious first."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -60,9 +65,6 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     'conflicts'
     """
     return tuple(sorted(found, key=lambda one: (one.count == 0, SERIOUSNESS.index(one.name))))
-
-
-SERIOUSNESS = ("conflicts", "leaks", "small", "repeated", "thin", "outliers", "twins", "unused")
 
 
 def without(spec: StudySpec, train_ids: Sequence[int]) -> StudySpec:

@@ -17,7 +17,8 @@ from influence_core.studies import Study
 NEIGHBOURS = 5
 """How far an example lies is how far its neighbour of this number does, so that a copy or two hide nothing."""
 FENCE = 1.5
-"""An outlier lies farther beyond the upper quartile of its class than so many times the middle half is wide (Tukey's fence)."""
+"""An outlier lies farther beyond the upper quartile of its class than so many times the middle half is wide, Tukey's fence, by
+the logarithms of the distances."""
 SMALL = 10
 """A class of fewer training examples is too small to be learnt or checked."""
 FAR = 0.01
@@ -123,12 +124,13 @@ def _nearest(far: Tensor) -> np.ndarray:
 def _outliers(own: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Positions beyond the fence of their class, the farthest first, and how many times the class's median they lie away."""
     beyond, times = np.full(len(own), -np.inf), np.zeros(len(own))
+    logs = np.log(own.clip(np.finfo(float).tiny))
     for label in np.unique(labels):
         at = labels == label
-        low, middle, high = np.quantile(own[at], [0.25, 0.5, 0.75])
+        low, middle, high = np.quantile(logs[at], [0.25, 0.5, 0.75])
         if at.sum() >= SMALL and high > low:
-            beyond[at] = (own[at] - high) / (high - low) - FENCE
-            times[at] = own[at] / max(middle, np.finfo(float).tiny)
+            beyond[at] = (logs[at] - high) / (high - low) - FENCE
+            times[at] = np.exp(logs[at] - middle)
     order = np.argsort(-beyond, kind="stable")
     order = order[beyond[order] > 0]
     return order, times[order]

@@ -15,10 +15,9 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import footer
 from pages._shell import results
-from pages._shell.escape import escape_markdown
 
 SHORT = {
-    "conflicts": ("pair or group of copies with different labels", "groups of copies with different labels"),
+    "conflicts": ("group of copies with different labels", "groups of copies with different labels"),
     "leaks": ("test {} that was learnt from", "test {}s that were learnt from"),
     "small": ("class that is too small", "classes that are too small"),
     "repeated": ("copy among the training {}s", "copies among the training {}s"),
@@ -47,7 +46,10 @@ def show(study: Study, found: Sequence[Finding]) -> None:
         st.markdown(f"Nothing was found: {looked}, for {len(found)} kinds of trouble.")
         return
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
-    st.markdown(f"Yes: {listed}. {looked}; the most serious comes first.")
+    serious = any(one.name in health.SERIOUS for one in there)
+    st.markdown(
+        f"{'Yes' if serious else 'Nothing serious'}: {listed}. {looked}; the most serious comes first."
+    )
 
 
 def _named(one: Finding, kind: str) -> str:
@@ -72,11 +74,8 @@ def show_classes(study: Study) -> None:
         width="stretch",
         key="classes",
     )
-    most, least = max(found, key=lambda one: one.train), min(found, key=lambda one: one.train)
-    names = [escape_markdown(study.data.class_names[one.label]) for one in (most, least)]
     st.caption(
-        f"Most: {names[0]} ({most.train:,}); fewest: {names[1]} ({least.train:,}). “Wrong” and “far” count test {kind}s; by "
-        f"the way “far” is measured, {percent(FAR)} of them are far by chance."
+        f"“Wrong” and “far” count test {kind}s; by the way “far” is measured, {percent(FAR)} of them are far by chance."
     )
 
 
@@ -87,7 +86,7 @@ def show_origin(study: Study) -> None:
         "A finding is a place to look at, not a verdict.",
         f"**Copies.** {_copies(study)}  \n"
         f"**Outliers.** Distance to the {NEIGHBOURS}th nearest training example of the same class, in what the model sees; more "
-        f"than {FENCE:g} times the width of the middle half beyond the upper quartile of its class.  \n"
+        f"than {FENCE:g} times the width of the middle half beyond the upper quartile of its class, by logarithms.  \n"
         f"**Thin regions.** Test examples farther from their {NEIGHBOURS}th nearest training example than {percent(1 - FAR)} of "
         "the training examples are from theirs; a class is thin where it has more of them than chance explains (binomial test, "
         "1 %).  \n"
