@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from influence_core import studies
-from influence_core.commands import ask, compare, explain, flip, missing, report, reproduce, table
+from influence_core.commands import ask, compare, explain, flip, health, missing, report, reproduce, table
 from influence_core.commands import studies as studies_command
 from influence_core.errors import InfluenceError
 
@@ -32,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m influence_core", description="Which training examples made it so?"
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (studies_command, ask, explain, flip, missing, compare, report, table, reproduce):
+    for command in (studies_command, ask, explain, flip, missing, health, compare, report, table, reproduce):
         command.add(commands)
     return parser
 

@@ -171,7 +171,7 @@ def _values(study: Study, question: Question) -> tuple[np.ndarray, np.ndarray]:
     values = [float(far(study, x)[0]) for far in _measures(study).values()]
     if study.data.worded:
         values.append(0.0 if question.test_id is None else _unknown(study, question.test_id))
-    nearest = study.data.train.ids[_distances(study, x)[0].argsort(stable=True)[:NEAREST]]
+    nearest = study.data.train.ids[distances(study, x)[0].argsort(stable=True)[:NEAREST]]
     return np.array(values), nearest.numpy()
 
 
@@ -180,15 +180,15 @@ _NO_POSITIONS = np.zeros(0, dtype=int)
 
 def _distance(study: Study, x: Tensor, own: np.ndarray = _NO_POSITIONS) -> np.ndarray:
     """To the nearest training example, ``(b,)``."""
-    return _to_nearest(lambda rows: _distances(study, rows), x, own)
+    return _to_nearest(lambda rows: distances(study, rows), x, own)
 
 
 _CENTRES: WeakKeyDictionary[Study, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 """Of the studies that are open: the average training example and how far each of them lies from it."""
 
 
-def _distances(study: Study, x: Tensor) -> Tensor:
-    """To all training examples, ``(b, n)``.
+def distances(study: Study, x: Tensor) -> Tensor:
+    """From inputs ``x (b, d)`` to all training examples, ``(b, n)``.
 
     A row's in standard deviations; of all else between the directions from the average training example,
     ``sqrt(2 - 2 cos)``, so that a strong example is not farther than a faint one.

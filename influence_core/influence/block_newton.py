@@ -6,6 +6,7 @@ one, the others hold the model; without all of them, nothing does. The curvature
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -134,10 +135,62 @@ def _whole(edited: LinearObjective, theta: Tensor, change: Tensor, progress: Pro
     return -solver.prepare(Hessian(edited, theta)).solve(change, progress).require()
 
 
+def moves_without(
+    objective: LinearObjective,
+    theta: Tensor,
+    positions: Tensor,
+    sets: Sequence[Tensor],
+    x: Tensor,
+    inverse: Inverse,
+    progress: Progress | None = None,
+) -> list[Tensor]:
+    """How the outputs at one input move where each of many small sets is taken out, by the step of ``edited_step``.
+
+    All sets are of the same few examples, so that their ``m c`` solves with ``H`` are all that is solved.
+
+    Args:
+        objective: What was minimised.
+        theta: ``(p,)`` its optimum.
+        positions: ``(m,)`` the examples.
+        sets: ``(s, k)`` each: ``s`` sets of ``k`` places in ``positions``.
+        x: ``(d,)`` the input.
+        inverse: Of the risk's own curvature, exact and without damping.
+        progress: Called by the solver.
+
+    Returns:
+        ``(s, c)`` for each of ``sets``.
+
+    Raises:
+        SolveError: If a solve failed.
+    """
+    apart = _difference(objective, Edit.removal(positions))
+    solved, bent, pulls = _response(objective, theta, apart, inverse, progress)
+    own = (x @ solved.reshape(len(x), -1)).view(objective.loss.outputs, -1)
+    return [_moves(own, bent, pulls, one) for one in sets]
+
+
+def _moves(own: Tensor, bent: Tensor, pulls: Tensor, sets: Tensor) -> Tensor:
+    """``-own (I + dB K)^-1 dr`` with the rows and columns of each of ``sets (s, k)``: ``(s, c)``."""
+    c = len(own)
+    at = (sets[:, :, None] * c + torch.arange(c, device=sets.device)).flatten(1)
+    eye = torch.eye(at.shape[1], dtype=bent.dtype, device=bent.device)
+    pulled = torch.linalg.solve(eye + bent[at[:, :, None], at[:, None, :]], pulls[at])
+    return -torch.einsum("osk,sk->so", own[:, at], pulled)
+
+
 def _by_rows(
     o: LinearObjective, theta: Tensor, difference: Difference, inverse: Inverse, progress: Progress | None
 ) -> Tensor:
     """``-H^-1 J' (I + dB K)^-1 dr``."""
+    solved, bent, pulls = _response(o, theta, difference, inverse, progress)
+    eye = torch.eye(len(pulls), dtype=bent.dtype, device=bent.device)
+    return -(solved @ torch.linalg.solve(eye + bent, pulls))
+
+
+def _response(
+    o: LinearObjective, theta: Tensor, difference: Difference, inverse: Inverse, progress: Progress | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``H^-1 J' (p, m c)``, ``dB K (m c, m c)`` and ``dr (m c,)`` of a difference."""
     x = difference.x
     (m, d), c = x.shape, o.loss.outputs
     solved = inverse.solve(o.output_jacobian(x), progress).require()
@@ -147,8 +200,7 @@ def _by_rows(
     for y, w in ((difference.old, -difference.before), (difference.new, difference.after)):
         bent += w[:, None, None] * o.loss.curvature(f, y)(k)
         pulls += w[:, None] * o.loss.residuals(f, y)
-    eye = torch.eye(m * c, dtype=k.dtype, device=k.device)
-    return -(solved @ torch.linalg.solve(eye + bent.view(m * c, -1), pulls.view(-1)))
+    return solved, bent.view(m * c, -1), pulls.view(-1)
 
 
 def _difference(o: LinearObjective, edit: Edit) -> Difference:

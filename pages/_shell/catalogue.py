@@ -144,6 +144,14 @@ DOMAIN_MISMATCH = PageRow(
     ("diabetes-thinned", "hospital-thinned", "diabetes", "hospital"),
     term="subgroup error",
 )
+DATA_HEALTH = PageRow(
+    "data_health",
+    "Data health",
+    "Is anything wrong with the data themselves?",
+    "",
+    "Repair",
+    own_params.DataHealthParams,
+)
 SOLVER_COMPARISON = PageRow(
     "solver_comparison",
     "Solvers",
@@ -200,6 +208,7 @@ PAGES: tuple[PageRow, ...] = (
     REVIEW,
     WHAT_IF,
     DOMAIN_MISMATCH,
+    DATA_HEALTH,
     POISON,
     PAPER,
     SMOOTH_HINGE,

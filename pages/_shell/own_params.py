@@ -183,6 +183,13 @@ class DomainMismatchParams(Params):
     retrain: bool = _retrain()
 
 
+@dataclass(frozen=True)
+class DataHealthParams(Params):
+    """Of *Data health*: whether to look for the examples that no answer needs, where that takes long."""
+
+    retrain: bool = param(False, flag("retrain"))
+
+
 def _solvers(text: str) -> tuple[str, ...]:
     """Reads solvers, comma-separated, in the order of their catalogue."""
     known = ", ".join(solvers.CATALOGUE)

@@ -8,7 +8,7 @@ import torch
 from torch.testing import assert_close
 
 from influence_core.errors import SolveError
-from influence_core.influence import block_newton, edited_step
+from influence_core.influence import block_newton, edited_step, moves_without
 from influence_core.operators import Hessian
 from influence_core.retraining.edits import Edit
 from influence_core.solvers import Cholesky, ConjugateGradient
@@ -131,3 +131,14 @@ def test_a_solve_that_fails_is_said(monkeypatch):
     toy = linear("softmax", d=FEATURES)
     with pytest.raises(SolveError, match="too few steps"):
         edited_step(toy.objective, toy.theta, EDITS["taken out"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_small_sets_move_the_outputs_as_each_alone_does(kind):
+    toy = linear(kind, d=FEATURES)
+    x, sets = toy.tests[0][0], [torch.tensor([[0], [3]]), torch.tensor([[0, 1], [2, 4], [1, 3]])]
+    found = moves_without(toy.objective, toy.theta, torch.tensor(GROUP), sets, x, prepared(toy))
+    for places, moves in zip(sets, found, strict=True):
+        for one, move in zip(places.tolist(), moves, strict=True):
+            step = dense_step(toy, Edit.removal([GROUP[place] for place in one]))
+            assert_close(move, toy.objective.outputs(step, x[None])[0], rtol=1e-6, atol=1e-9)

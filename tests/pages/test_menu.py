@@ -10,7 +10,7 @@ from tests.visits import said, title, visit, visit_page
 GROUPS = {
     "Understand": ["Explain", "Any question", "Compare"],
     "Check": ["Forecast and truth", "Solvers"],
-    "Repair": ["Review", "What if", "Failing on a group"],
+    "Repair": ["Review", "What if", "Failing on a group", "Data health"],
     "Risks": ["Poisoned pictures"],
     "The paper": ["The figures", "A loss with a kink", "Wrong labels"],
     "Your data": ["Build"],

@@ -42,6 +42,7 @@ TEXTS = {
     "leave_one_out": {"k": "100", "panel": "lissa", "retrain": "1"},
     "smooth_hinge": {"t": "0.1"},
     "domain_mismatch": {"group": "age=40s", "retrain": "1"},
+    "data_health": {"retrain": "1"},
     "solver_comparison": {"with": "cg,lissa"},
     "wrong_labels": {"flip": "20", "repeats": "10", "panel": "deviation", "retrain": "1"},
     "review": {"review": "mine", "score": "loss", "panel": "practise", "flip": "20", "by": "ab" * 16},

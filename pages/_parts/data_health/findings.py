@@ -1,0 +1,100 @@
+"""The findings: one after another with their examples, each of which opens in Explain, and the version without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from influence_core.experiments import health
+from influence_core.experiments.health import Case, Finding
+from influence_core.studies import Study
+from pages._common.cards import example_card, show_grid
+from pages._common.picture_grid import Picture
+from pages._shell.address import View
+from pages._shell.catalogue import EXPLAIN
+from pages._shell.escape import escape_markdown
+
+A_CASE = 6
+"""Examples of one case that are shown."""
+SHOWN = 24
+"""Examples of a finding that are shown at first."""
+MORE = 120
+"""The same once it is unfolded."""
+LINKED = 500
+"""Examples that one address leaves out."""
+
+
+def follow(view: View) -> None:
+    """To the example whose card was clicked, in Explain."""
+    opened = st.session_state.pop("health_opened", None)
+    if opened is not None:
+        st.switch_page(EXPLAIN.script, query_params=view.query("study", "device") | opened)
+
+
+def show(study: Study, view: View, found: Sequence[Finding]) -> None:
+    """What was found, the most serious first; then what was not, a line each."""
+    ordered = health.in_order(found)
+    for one in ordered:
+        if one.count:
+            with st.container(border=True, key=f"finding_{one.name}"):
+                _show(study, view, one)
+    fine = [one for one in ordered if not one.count]
+    if fine:
+        st.header("Looked for and not found")
+        st.markdown("\n".join(f"- {escape_markdown(one.sentence)}" for one in fine))
+
+
+def _show(study: Study, view: View, one: Finding) -> None:
+    st.header(one.title)
+    st.markdown(escape_markdown(one.sentence))
+    cards = [card for case in one.cases[:MORE] for card in _cards(study, case)]
+    cards = list({card.id: card for card in cards}.values())  # an example may be in two pairs
+    _grid(study, cards[:SHOWN], one.name)
+    if len(cards) > SHOWN:
+        folded = st.expander("More of them", key=f"more_{one.name}", on_change="rerun")
+        if folded.open:
+            with folded:
+                _grid(study, cards[SHOWN:MORE], f"{one.name}_more")
+    _leave_out(study, view, one)
+
+
+def _grid(study: Study, cards: list[Picture], name: str) -> None:
+    show_grid(
+        study, cards, key=f"cards_{name}", on_click=lambda clicked: _open(study, int(clicked)), width=104
+    )
+
+
+def _open(study: Study, example_id: int) -> None:
+    tested = example_id in study.data.test.ids.tolist()
+    st.session_state["health_opened"] = {"test" if tested else "open": str(example_id)}
+
+
+def _cards(study: Study, case: Case) -> list[Picture]:
+    train, test = study.data.train, study.data.test
+    members = [(train, one) for one in case.train_ids] + [(test, one) for one in case.test_ids]
+    if case.train_ids and case.test_ids:  # both sides are seen, however many there are of one
+        members = members[: A_CASE // 2] + [(test, one) for one in case.test_ids[: A_CASE // 2]]
+    found = []
+    for examples, one in dict.fromkeys(members[:A_CASE]):
+        at = examples.position(one)
+        label = study.data.class_names[int(examples.y[at])]
+        part = "training" if examples is train else "test"
+        lines = (f"{part} {one}", *([case.words] if case.words else []))
+        found.append(example_card(study, examples, at, f", labelled {label}", label, lines))
+    return found
+
+
+def _leave_out(study: Study, view: View, one: Finding) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if one.leave_out:
+            gone, kind = one.leave_out[:LINKED], study.data.kind
+            first = "the first " if len(one.leave_out) > LINKED else ""
+            number = f"{len(gone):,} {kind}s" if len(gone) > 1 else kind
+            st.page_link(
+                EXPLAIN.script,
+                label=f"Ask the model without {first or ('these ' if len(gone) > 1 else 'this ')}{number}",
+                icon=":material/content_cut:",
+                query_params={"study": health.without(study.spec, gone).address},
+            )
+        st.caption("A click on a card opens it in Explain.", width="content")

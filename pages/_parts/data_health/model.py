@@ -1,0 +1,103 @@
+"""What takes the model to find, beside the page: training examples that no answer needs, and twins that hide each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from influence_core.experiments import all_left_out, health
+from influence_core.experiments.health import Finding
+from influence_core.experiments.health.twins import Twins
+from influence_core.experiments.health.unused import Unused
+from influence_core.progress import Progress
+from influence_core.store.remember import Remembered
+from influence_core.studies import Study
+from influence_core.words import about
+from pages._common import question
+from pages._common.cards import name_of
+from pages._shell import results
+from pages._shell.address import View
+from pages._shell.jobs import Job, background, job_status
+from pages._shell.own_params import DataHealthParams
+from pages._shell.widgets import begin_button
+
+T = TypeVar("T")
+
+AT_ONCE = 10.0
+"""What takes longer than so many seconds is begun by a button."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was found so far, what is being looked for, and what could be.
+
+    Attributes:
+        findings: Of the work that has ended.
+        jobs: Work that has not.
+        offered: Seconds that the unused examples would take, where nobody has asked for them yet.
+        reason: Why the model cannot be asked; "" where it can.
+    """
+
+    findings: tuple[Finding, ...]
+    jobs: tuple[Job[Any], ...] = ()
+    offered: float | None = None
+    reason: str = ""
+
+
+def load(study: Study, view: View, params: DataHealthParams) -> Asked:
+    """Begin what is quick or was asked for, and take what has ended."""
+    reason = health.twins.supports(study.spec)
+    if reason:
+        return Asked(
+            (), reason="Twins and unneeded examples are looked for in linear models with a smooth loss alone."
+        )
+    twins, asked = _twins(study, view)
+    unused = _unused(study, params)
+    found = []
+    if twins.result is not None:
+        found.append(health.of_twins(study, twins.result, asked))
+    if isinstance(unused, Job) and unused.result is not None:
+        found.append(health.of_unused(study, unused.result))
+    jobs = tuple(one for one in (twins, unused) if isinstance(one, Job) and one.result is None)
+    return Asked(tuple(found), jobs, None if isinstance(unused, Job) else unused)
+
+
+def show_work(study: Study, asked: Asked) -> None:
+    """What is still looked for, or can be."""
+    if asked.reason:
+        st.caption(asked.reason)
+    for job in asked.jobs:
+        job_status(job, cancel=True)
+    if asked.offered is not None:
+        kind = study.data.kind
+        begin_button(
+            f"Which training {kind}s does no answer need? ({about(asked.offered)})",
+            "unused",
+            type="secondary",
+        )
+
+
+def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
+    answer = question.load(view).explanation
+    return _beside("Looking for twins", health.twins.run, study, answer), f"the answer to {name_of(answer)}"
+
+
+def _unused(study: Study, params: DataHealthParams) -> Job[Unused] | float:
+    """The work, or how long it would take where it is long and nobody has asked for it."""
+    proven = all_left_out.recall(study, context=results.context()) is not None
+    seconds = health.unused.estimate(study, proven)
+    known = health.unused.run.is_stored(study, proven, context=results.context())
+    if not (known or params.retrain or seconds < AT_ONCE):
+        return seconds
+    return _beside("Looking for what no answer needs", health.unused.run, study, proven)
+
+
+def _beside(title: str, work: Remembered[..., T], *asked: Any) -> Job[T]:
+    """Work beside the page."""
+
+    def run(progress: Progress) -> T:
+        return work.run(results.context(progress), *asked)
+
+    return background(work.key(*asked), title, run)
