@@ -128,6 +128,7 @@ def _contents(
             skipped.add("files that are no text (save them as plain text)", name)
         else:
             contents[at] = content
+    report(progress, 1.0, f"{len(names):,} of {len(names):,} files are read")
     return contents
 
 
