@@ -88,9 +88,11 @@ def ratio(value: float) -> str:
 def percent(probability: float) -> str:
     """A probability in per cent; never 100 or 0 unless it is exactly that.
 
-    >>> percent(0.5), percent(0.99999), percent(1.0)
-    ('50.0 %', '> 99.9 %', '100.0 %')
+    >>> percent(0.5), percent(0.99999), percent(1.0), percent(math.nan)
+    ('50.0 %', '> 99.9 %', '100.0 %', 'not a number')
     """
+    if not math.isfinite(probability):
+        return "not a number"
     value = 100 * probability
     if 0 < value < 0.1:
         return "< 0.1 %"
