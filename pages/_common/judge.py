@@ -76,7 +76,7 @@ def _relabel(study: Study, train_id: int) -> None:
         study, f"Wrong label → {names[first]}", "relabel", change, "L", help=_why(job.result, names[first])
     )
     if rest:
-        with st.popover("→ …"):
+        with st.popover("Another label"):
             for label in rest:
                 title = f"→ {names[label]} ({percent(float(job.result.probabilities[label]))})"
                 said = Change("relabel", train_id, label=label)
