@@ -43,14 +43,10 @@ def relabel_all(study: Study, labels: dict[int, int], key: str) -> None:
 
 
 def _all(study: Study, said: list[Change], verb: str, key: str) -> None:
-    count = f"{len(said):,} {study.data.kind}{'s' * (len(said) != 1)}"
-    words = (
-        f"In *My changes*, as one step: the model without or with them is one switch away. {verb}s {count}."
-    )
     st.button(
-        f"{verb} {'them' if len(said) > 1 else 'it'} in my changes",
+        f"{verb} all {len(said):,}" if len(said) > 1 else f"{verb} it",
         key=key,
-        help=words,
+        help="Goes into *My changes*, as one step that can be undone.",
         on_click=_record,
         args=(study, *said),
     )
@@ -76,7 +72,7 @@ def _relabel(study: Study, train_id: int) -> None:
         study, f"Wrong label → {names[first]}", "relabel", change, "L", help=_why(job.result, names[first])
     )
     if rest:
-        with st.popover("→ …"):
+        with st.popover("Another label"):
             for label in rest:
                 title = f"→ {names[label]} ({percent(float(job.result.probabilities[label]))})"
                 said = Change("relabel", train_id, label=label)
