@@ -157,8 +157,10 @@ def _thin(study: Study, found: Regions) -> Finding:
     sentence = f"In no class do more test {kind}s lie far from all training {kind}s than chance explains."
     if found.thin:
         told = "; ".join(_thin_words(names, kind, one) for one in found.thin)
-        sentence = f"Far from all that was learnt lie {told}. More examples like them would help most."
-    cases = tuple(Case((), tuple(one.far_ids.tolist()), names[one.label]) for one in found.thin)
+        sentence = (
+            f"Far from all that was learnt lie {told}. More training examples like them would fill the gap."
+        )
+    cases = tuple(Case((), (far,)) for one in found.thin for far in one.far_ids.tolist())
     return Finding("thin", "Where the training set is thin", len(found.thin), sentence, cases)
 
 
