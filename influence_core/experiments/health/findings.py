@@ -85,9 +85,7 @@ def _conflicts(study: Study, found: Duplicates) -> Finding:
         there = f"{kind} is" if count == 1 else f"{kind}s are"
         sentence = f"{count:,} {there} there more than once under different labels: of each, at least one label is wrong."
     gone = [one for group in groups for one in group.train_ids]
-    return Finding(
-        "conflicts", "Copies with different labels", count, sentence, _cases(study, groups), tuple(gone)
-    )
+    return Finding("conflicts", "Copies with different labels", count, sentence, _cases(groups), tuple(gone))
 
 
 def _leaks(study: Study, found: Duplicates) -> Finding:
@@ -103,7 +101,7 @@ def _leaks(study: Study, found: Duplicates) -> Finding:
         )
     gone = [one for group in groups for one in group.train_ids]
     title = f"Test {kind}s that were learnt from"
-    return Finding("leaks", title, count, sentence, _cases(study, groups), tuple(gone))
+    return Finding("leaks", title, count, sentence, _cases(groups), tuple(gone))
 
 
 def _right(study: Study, is_copy: np.ndarray) -> str:
@@ -128,10 +126,11 @@ def _repeated(study: Study, found: Duplicates) -> Finding:
             f"{'is a copy' if count == 1 else 'are copies'} of another one: what is there twice weighs twice."
         )
     title = f"Copies among the training {kind}s"
-    return Finding("repeated", title, count, sentence, _cases(study, groups), tuple(gone))
+    cases = tuple(Case(one.train_ids, words=one.how) for one in groups)
+    return Finding("repeated", title, count, sentence, cases, tuple(gone))
 
 
-def _cases(study: Study, groups: Iterable[Copies]) -> tuple[Case, ...]:
+def _cases(groups: Iterable[Copies]) -> tuple[Case, ...]:
     return tuple(Case(one.train_ids, one.test_ids, one.how) for one in groups)
 
 
@@ -158,8 +157,10 @@ def _thin(study: Study, found: Regions) -> Finding:
     sentence = f"In no class do more test {kind}s lie far from all training {kind}s than chance explains."
     if found.thin:
         told = "; ".join(_thin_words(names, kind, one) for one in found.thin)
-        sentence = f"Far from all that was learnt lie {told}. More examples like them would help most."
-    cases = tuple(Case((), tuple(one.far_ids.tolist()), names[one.label]) for one in found.thin)
+        sentence = (
+            f"Far from all that was learnt lie {told}. More training examples like them would fill the gap."
+        )
+    cases = tuple(Case((), (far,)) for one in found.thin for far in one.far_ids.tolist())
     return Finding("thin", "Where the training set is thin", len(found.thin), sentence, cases)
 
 
