@@ -197,15 +197,7 @@ def estimate(
     *,
     context: Context = ALONE,
 ) -> Estimate:
-    """What a table would take: its first missing part is made, and kept.
-
-    Args:
-        study: As for ``run``.
-        folder: As for ``run``.
-        form: As for ``run``.
-        settings: As for ``run``.
-        context: As for ``run``.
-    """
+    """What a table that ``run`` is asked for would take: its first missing part is made, and kept."""
     form = form or Form()
     require(supports(study, form))
     table, n, t = place(study, folder, form, settings), study.objective.n, len(study.data.test)
@@ -264,6 +256,8 @@ def _make(study: Study, table: WholeTable, part: int, effects: Effects) -> None:
 
 def _write_top(file: BinaryIO, table: WholeTable, start: int, effects: np.ndarray) -> None:
     """Parquet: test_id, side, rank, training_id, effect_nats."""
+    import pyarrow.parquet  # what reads a table needs it, and what makes one of all numbers does not
+
     frames = []
     for row, values in enumerate(effects):
         for side, at in (
@@ -278,7 +272,8 @@ def _write_top(file: BinaryIO, table: WholeTable, start: int, effects: np.ndarra
                 "effect_nats": values[at],
             }
             frames.append(pd.DataFrame(columns))
-    pd.concat(frames, ignore_index=True).to_parquet(file, index=False)
+    rows = pyarrow.Table.from_pandas(pd.concat(frames, ignore_index=True), preserve_index=False)
+    pyarrow.parquet.write_table(rows, file)
 
 
 def _effects(study: Study, form: Form, settings: SolverSettings, context: Context) -> Effects:

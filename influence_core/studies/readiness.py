@@ -27,6 +27,8 @@ FIRST_TIME: dict[str, float] = {
     "dog-or-frog": 3,
 }
 """Seconds in which a study opens for the first time, on two cores."""
+_NOTED: dict[tuple[str, str], list[str]] = {}
+"""Keys of the parts by store and study, as far as this process has seen them: marks stand on every page."""
 
 
 def mark(spec: StudySpec, store: Store, folder: str) -> str:
@@ -40,7 +42,7 @@ def mark(spec: StudySpec, store: Store, folder: str) -> str:
     if not data.at_hand(spec.data, folder):
         return NEEDS_DATA
     seconds = FIRST_TIME.get(spec.name)
-    if _is_kept(spec, store) or (seconds is not None and seconds <= QUICK):
+    if (seconds is not None and seconds <= QUICK) or _is_kept(spec, store):
         return READY
     return "" if seconds is None else about(seconds)
 
@@ -49,14 +51,22 @@ def note(study: Study, store: Store) -> None:
     """The study was opened, so that its parts are in the store; it is no longer ready once the store forgets one."""
     if not _is_kept(study.spec, store):
         kept = [one for one in parts(study) if near(study.spec, store).has(one)]
+        _NOTED[str(store.folder), _key(study.spec)] = kept
         store.put(_key(study.spec), {}, {"study": study.spec.name, "parts": kept})
 
 
 def _is_kept(spec: StudySpec, store: Store) -> bool:
     """Whether it was opened, and all that was kept of it then is still there."""
-    noted = store.get(_key(spec)) if store.has(_key(spec)) else None
-    kept = noted.meta.get("parts") if noted else None
-    return kept is not None and all(map(near(spec, store).has, kept))
+    key = _key(spec)
+    if not store.has(key):
+        return False
+    kept = _NOTED.get((str(store.folder), key))
+    if kept is None:
+        noted = store.get(key)
+        if noted is None or "parts" not in noted.meta:
+            return False
+        kept = _NOTED[str(store.folder), key] = noted.meta["parts"]
+    return all(map(near(spec, store).has, kept))
 
 
 def _key(spec: StudySpec) -> str:

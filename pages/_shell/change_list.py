@@ -60,7 +60,10 @@ def show(view: View) -> None:
 
 def banner(view: View) -> None:
     """On every page of a version, that it is one, and the way back."""
-    counted = settled(view.spec.changes)
+    try:
+        counted = settled(view.spec.changes)
+    except InfluenceError:  # the page says so
+        return
     if not counted:
         return
     with st.container(horizontal=True, vertical_alignment="center", key="version_banner", gap="small"):

@@ -320,6 +320,7 @@ def test_groups_that_are_forecast_no_better_fall_short(monkeypatch, capsys, one_
     assert capsys.readouterr().out.splitlines()[-1].endswith("falls short")
 
 
+@pytest.mark.slow
 def test_the_flips_case_measures_what_it_says(one_or_seven):
     rows = list(flips.measure(one_or_seven, 1, 1, Context(engines=Engines(1))))
     assert [one.mistake for one in rows] == [True, False]
@@ -333,6 +334,7 @@ def test_the_flips_case_measures_what_it_says(one_or_seven):
     assert f"| {rows[0].found.size}, {rows[0].found.size} |" in lines[0]
 
 
+@pytest.mark.slow
 def test_flips_that_fall_short_are_named(monkeypatch, capsys, one_or_seven):
     (row,) = list(flips.measure(one_or_seven, 1, 0, Context(engines=Engines(1))))[:1]
     monkeypatch.setattr(flips, "open_study", lambda *_: one_or_seven)

@@ -321,6 +321,7 @@ def test_progress_is_for_a_terminal(capsys, monkeypatch):
     assert "%" in err and err.endswith("\r\x1b[K")
 
 
+@pytest.mark.slow
 def test_it_runs_without_plotly_and_streamlit():
     program = """
 import runpy, sys

@@ -280,6 +280,7 @@ def test_a_model_that_cannot_be_proven_is_told(monkeypatch):
 # ------------------------------------------------------------------------------------------- a real study
 
 
+@pytest.mark.slow
 def test_every_digit_left_out(one_or_seven):
     """1,092 models, each proved again; the 6 of highest leverage and 6 others fitted cold."""
     study = one_or_seven

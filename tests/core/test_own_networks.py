@@ -299,6 +299,7 @@ def test_a_module_whose_network_fails_is_said(tmp_path, body, words, monkeypatch
     assert "/nowhere" not in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_the_command_line_says_it_in_one_line_and_ends_with_2(tmp_path):
     file = _module(
         tmp_path,

@@ -299,6 +299,7 @@ store.Store(Path(sys.argv[1])).put(sys.argv[2], {"x": np.arange(100_000)}, {})
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_a_write_loses_nothing(store: Store) -> None:
     store.put(OTHER, some_arrays(), META)
     before = store.size()

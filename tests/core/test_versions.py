@@ -98,6 +98,7 @@ def test_leaving_one_more_out_of_a_version_uses_its_own_weights(base, changes):
     assert references.gradient_norm(found.theta[0].numpy(), x, y, w, SMALL.l2, "softmax") <= 1e-10
 
 
+@pytest.mark.slow
 def test_a_network_goes_on_from_where_it_was():
     spec = replace(studies.CATALOGUE["digits-network"], n_train=20, gradient_norm=0.1)
     spec = replace(spec, schedule=replace(spec.schedule, steps=20, batch=10))

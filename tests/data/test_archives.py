@@ -440,6 +440,7 @@ def crowd(path: Path, entries: int) -> Path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is measured in kilobytes on Linux")
+@pytest.mark.slow
 def test_a_million_entries_are_refused_before_they_are_read(place, tmp_path_factory):
     path = crowd(tmp_path_factory.mktemp("sent") / "crowd.zip", 10**6)
     said, megabytes, seconds = measured(path, place)
@@ -454,6 +455,7 @@ def test_the_handmade_crowd_is_a_real_archive(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is measured in kilobytes on Linux")
+@pytest.mark.slow
 def test_a_bomb_ends_early_in_little_memory(place, tmp_path_factory):
     path = bomb(tmp_path_factory.mktemp("sent") / "bomb.zip", 0.4)
     said, megabytes, seconds = measured(path, place)

@@ -272,6 +272,7 @@ def test_download_is_explicit_and_explains_a_failure(tmp_path: Path, monkeypatch
     assert len(asked) == 1
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_only_when_needed() -> None:
     script = (
         "import sys, influence_core.data as data\n"

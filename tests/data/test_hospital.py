@@ -51,6 +51,7 @@ def real(shared_data, kept):
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
 def test_the_papers_preparation_done_a_second_time(real, shared_data):
     """With pandas' own dummies and NumPy's global generator, as the paper's notebook did it."""
     path = shared_data / "diabetes130" / hospital.FILE
@@ -103,6 +104,7 @@ def test_the_papers_counts_and_numbers(real):
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
 def test_another_file_is_said_to_differ(shared_data, tmp_path):
     content = (shared_data / "diabetes130" / hospital.FILE).read_bytes()
     (tmp_path / hospital.FILE).write_bytes(content + b"\n")

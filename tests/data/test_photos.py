@@ -107,6 +107,7 @@ def test_a_file_that_is_no_picture_is_named(tmp_path):
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
 def test_the_real_springers_and_tench(shared_data):
     found = imagenette.load(str(shared_data / "imagenette2-320"))
     assert (len(found.train), len(found.test)) == (1800, 600)

@@ -268,6 +268,7 @@ def test_names_are_no_groups(tmp_path):
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
 def test_the_papers_section_5_3(shared_data):
     """Every converged number of the paper's story; `readmission.py` states each with its tolerance."""
     found = FIGURES["readmission"](str(shared_data))

@@ -316,6 +316,7 @@ def reproduced(capsys, *arguments):
     return told, {figure["name"]: figure["value"] for figure in told["figures"]}
 
 
+@pytest.mark.slow
 def test_figure_3_holds_on_the_packaged_digits_as_far_as_it_can(capsys):
     """Few and separable digits: nearly all examples that matter lie on the kink, and a small t pins them."""
     told, values = reproduced(capsys)

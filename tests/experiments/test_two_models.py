@@ -318,6 +318,7 @@ def test_figure_4_runs_and_proves_the_kernel(capsys, toy_stands_in, tmp_path):
     assert {one.name for one in tmp_path.iterdir()} == {"fig4.html", "fig4.json"}
 
 
+@pytest.mark.slow
 def test_figure_4_finds_a_kernel_that_is_not_the_pixels(both, monkeypatch):
     _, kernel = both
     assert all(check.passed for check in fig4._identities(kernel))

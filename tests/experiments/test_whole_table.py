@@ -159,6 +159,7 @@ def test_parts_of_two_processes_add_up(tmp_path):
     assert Parts(tmp_path, {"unit": "nats"}, ".txt", 3).missing() == [1]
 
 
+@pytest.mark.slow
 def test_the_command_makes_what_the_library_makes(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(whole_table, "LARGEST_BLOCK", 600)
     folder = tmp_path / "table"

@@ -216,6 +216,7 @@ def own_loss_without(x, y, i):
     return references.losses(theta, x[i : i + 1], y[i : i + 1], "logistic")[0]
 
 
+@pytest.mark.slow
 def test_the_curves_are_those_of_a_slow_way(study, result):
     assert result.methods == ("exact", "published", "proven", "loss", "random")
     assert result.fixed.shape == result.accuracy.shape == (2, 5, 6)
@@ -364,6 +365,7 @@ def test_the_reproduction_says_where_it_falls_short(spoilt, monkeypatch):
     assert words[spoilt] in short.name
 
 
+@pytest.mark.slow
 def test_the_reproduction_reads_texts_of_ones_own(tmp_path):
     found = labels.run(str(write(tmp_path)))
     assert (found.setting["study"], found.setting["stand_in"], found.setting["n"]) == ("text-folder", "", 80)

@@ -505,6 +505,7 @@ def zip_of_names(encoding, kinds=("ネコ", "イヌ"), count=8):
     return packed_entries(infos).getvalue()
 
 
+@pytest.mark.slow
 def test_the_encoding_of_names_in_a_zip_is_shown_and_changed(uploaded):
     uploaded["file"] = File(zip_of_names("cp932"), "pets.zip")
     at = visit_page(PAGE)

@@ -161,6 +161,7 @@ def test_missing_hospital_data_offer_a_download_and_fetch_nothing_unasked(tmp_pa
 
 
 @pytest.mark.shared_data
+@pytest.mark.slow
 def test_the_papers_own_story(shared_data, monkeypatch):
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(shared_data))
     at = visit_page(PAGE, "hospital-thinned")
@@ -318,7 +319,8 @@ def test_what_fits_two_readings_is_asked_before_training(uploaded):
     reading.set_value(reading.options[0])
     settle(at)
     assert at.button(key="table_train").disabled, "the labels are still open"
-    at.radio(key="table_same_file_column 3").set_value(True)
+    (same,) = [one for one in at.radio if one.key.startswith("table_same_file")]
+    same.set_value(True)
     settle(at)
     at.button(key="table_train").click()
     at.run()

@@ -35,6 +35,7 @@ def found(study, explanation, k, ways, *_, **__) -> NetworkLeaveOneOut:
     return NetworkLeaveOneOut(explanation.ids[order], predicted, retrainings, np.arange(3), ends, 0.01, 2616)
 
 
+@pytest.mark.slow
 def test_before_anything_is_trained_the_ways_are_offered():
     at = visit_page("leave_one_out", study="digits-network", k=str(K))
     assert title(at) == "Do the forecasts come true?"
@@ -42,6 +43,7 @@ def test_before_anything_is_trained_the_ways_are_offered():
     assert "the valleys are flat" in said(at)
 
 
+@pytest.mark.slow
 def test_forecast_and_truth_with_chance_proof_control_and_curvature(monkeypatch):
     monkeypatch.setattr(network_leave_one_out.run, "compute", found)
     at = visit_page("leave_one_out", study="digits-network", k=str(K), retrain="1")
@@ -72,6 +74,7 @@ def test_a_bad_address_is_a_sentence(query, words):
     assert words in said(visit_page("leave_one_out", study="digits-network", **query))
 
 
+@pytest.mark.slow
 def test_the_papers_schedule_is_offered_with_its_time():
     at = visit_page("leave_one_out", study="digits-network", k=str(K), panel="paper")
     assert "hours" in said(at) and "30,000 steps" in said(at)

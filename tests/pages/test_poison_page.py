@@ -137,6 +137,7 @@ def test_many_test_images_at_once(server):
     assert "16 of 30" in said(at)
 
 
+@pytest.mark.slow
 def test_how_often_it_works(server, monkeypatch):
     monkeypatch.setattr(share, "SIZES", (1, 2))
     at = visit(panel="share", k="5", box="60")

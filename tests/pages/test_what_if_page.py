@@ -84,7 +84,7 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     at = at_mistake(answer)
     strongest = answer.helpful(50)
     assert title(at) == "What if these training images were different?"
-    assert [one.key for one in at.get("download_button")] == ["download_csv"]
+    assert [one.key for one in at.get("download_button")] == ["download_csv", "take_home"]
     assert f"**Test image {answer.test_id}**: the model says **1**" in said(at)
     assert (
         f"50 training images taken out: the loss of “1” changes by {forecast_of(study, answer, strongest, Change())}"
