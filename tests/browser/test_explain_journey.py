@@ -21,11 +21,11 @@ def title(opened) -> str:
 
 def settle(opened, ready, seconds=120) -> None:
     assert wait_until(ready, seconds=seconds)
-    wait_idle(opened)
+    wait_idle(opened, seconds=seconds)
 
 
 def click(opened, locator, ready, seconds=120) -> None:
-    wait_idle(opened)
+    wait_idle(opened, seconds=seconds)
     locator.click()
     settle(opened, ready, seconds)
 
