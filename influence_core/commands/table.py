@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
     with work(options) as context:
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
         require(whole_table.supports(study, form))
-        told = whole_table.estimate(study, folder, form, settings, context=context)
         if not options.estimate:
             whole_table.run(study, folder, form, settings, context=context)
+        told = whole_table.estimate(study, folder, form, settings, context=context)
     facts = {
         "study": spec.address,
         "folder": options.out,

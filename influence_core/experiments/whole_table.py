@@ -256,24 +256,21 @@ def _make(study: Study, table: WholeTable, part: int, effects: Effects) -> None:
 
 def _write_top(file: BinaryIO, table: WholeTable, start: int, effects: np.ndarray) -> None:
     """Parquet: test_id, side, rank, training_id, effect_nats."""
-    import pyarrow.parquet  # what reads a table needs it, and what makes one of all numbers does not
+    import pyarrow.parquet  # a table of all numbers does without
 
-    frames = []
-    for row, values in enumerate(effects):
-        for side, at in (
-            ("for", highest(values, table.form.top)),
-            ("against", lowest(values, table.form.top)),
-        ):
-            columns = {
-                "test_id": np.full(len(at), table.test_ids[start + row]),
-                "side": np.full(len(at), side),
-                "rank": np.arange(1, len(at) + 1),
-                "training_id": table.train_ids[at],
-                "effect_nats": values[at],
-            }
-            frames.append(pd.DataFrame(columns))
-    rows = pyarrow.Table.from_pandas(pd.concat(frames, ignore_index=True), preserve_index=False)
-    pyarrow.parquet.write_table(rows, file)
+    sides = [("for", highest), ("against", lowest)] * len(effects)
+    row = np.repeat(np.arange(len(effects)), 2)
+    found = [pick(effects[at], table.form.top) for at, (_, pick) in zip(row, sides, strict=True)]
+    sizes = [len(one) for one in found]
+    column, row = np.concatenate(found), np.repeat(row, sizes)
+    columns = {
+        "test_id": table.test_ids[start + row],
+        "side": np.repeat([name for name, _ in sides], sizes),
+        "rank": np.concatenate([np.arange(1, size + 1) for size in sizes]),
+        "training_id": table.train_ids[column],
+        "effect_nats": effects[row, column],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
 def _effects(study: Study, form: Form, settings: SolverSettings, context: Context) -> Effects:
