@@ -45,7 +45,7 @@ def test_the_same_page_counts_up_and_then_says_proven(page, proving):
     assert numbers == sorted(numbers)
     assert len(numbers) >= 2, "it counts up"
     assert "without each of the 5,000 training images" in verdict(opened)
-    assert "Proven, nats" in opened.inner_text(".st-key-provenance")
+    assert "Proven, pp of probability" in opened.inner_text(".st-key-provenance")
     shot(opened, "proving-3-proven")
     for theme, width in (("dark", 1400), ("light", 420)):
         again = page(f"{proving}/", color_scheme=theme, width=width)
