@@ -13,7 +13,9 @@ with open_page(BUILD, any_study=True) as (view, _):
         "which examples made it, which misled it, what happens without them."
     )
     studies.show_built(view)
-    if not studies.train(view):
-        bring.show(view)
-    studies.show_list(view)
+    form = st.container()
+    studies.show_list(view)  # first, so that it stands there whatever comes of what is brought
+    with form:
+        if not studies.train(view):
+            bring.show(view)
     bring.offer_networks()

@@ -45,6 +45,14 @@ def pytest_report_header() -> list[str]:
     return [*absent, f"shared data: {_shared_folder() or 'none (SHARED_DATA is unset)'}"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests get as long as a machine of a tenth of the speed may need; a default one the 300 s of all."""
+    for item in items:
+        long = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        if long and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(1_800))
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("shared_data") is not None:
         _require_shared_data()

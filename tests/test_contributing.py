@@ -128,7 +128,6 @@ def test_the_answer_in_python_comes_true(capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_recipes_work_as_they_are_written(tmp_path):
     """Followed in a copy, whose own tests then judge them: menus, catalogues, floors, style, and the recipes' tests."""
     copy = tmp_path / "copy"

@@ -13,8 +13,8 @@ import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.scriptrunner import RerunData, RerunException, get_script_run_ctx
 
-PATIENCE_SECONDS = 15.0
-"""A click that acts later would surprise."""
+PATIENCE_SECONDS = 60.0
+"""A click that acts later would surprise; a small machine takes half of it to start."""
 
 
 def put_aside() -> None:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SERVE = Path(__file__).with_name("serve.py")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 NO_BROWSER = "no Chromium or Chrome found: install one, e.g. apt-get install -y chromium"
-START_SECONDS = 60
+START_SECONDS = 240
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -103,13 +103,13 @@ def page(browser: "Browser", server: str) -> Iterator[Callable[..., "Page"]]:  #
         )
         contexts.append(context)
         opened = context.new_page()
-        opened.set_default_timeout(20_000)
+        opened.set_default_timeout(120_000)
         context.on("request", lambda request: _note_outside(request.url, outside))
         opened.on("websocket", lambda websocket: _note_outside(websocket.url, outside))
         opened.on("pageerror", lambda error: uncaught.append(str(error)))
         opened.on("console", lambda message: _note_error(message, console))
         opened.goto(path if path.startswith("http") else server + path)
-        wait_idle(opened, seconds=600)  # the first visit trains
+        wait_idle(opened)  # the first visit trains
         return opened
 
     yield open_page

@@ -35,13 +35,12 @@ def violations(opened) -> list[str]:
     ]
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("row", PAGES, ids=lambda row: row.name)
 def test_no_page_has_a_serious_violation(page, row, theme):
     path = "/" if row is PAGES[0] else f"/{row.name}"
     opened = page(f"{path}?study={STUDIES.get(row.name, 'one-or-seven')}", color_scheme=theme)
-    wait_idle(opened, seconds=600)
+    wait_idle(opened)
     assert violations(opened) == []
 
 
@@ -54,7 +53,6 @@ def tab_to(opened, wanted) -> None:
     raise AssertionError(f"{wanted} cannot be reached with the Tab key")
 
 
-@pytest.mark.timeout(600)
 def test_the_keyboard_alone_is_enough(page):
     """Choose a test image, open a training image, go on to the next, tick it, take it out and train again."""
     opened = page("/?study=one-or-seven")
@@ -77,5 +75,5 @@ def test_the_keyboard_alone_is_enough(page):
     settle(opened, lambda: query(opened).get("out") == query(opened)["open"])
     tab_to(opened, opened.get_by_role("button", name="Take out and retrain"))
     opened.keyboard.press("Enter")
-    assert wait_until(lambda: "retrain" in query(opened), seconds=30)
+    assert wait_until(lambda: "retrain" in query(opened))
     settle(opened, lambda: opened.locator(".st-key-before_after").count() == 1)

@@ -19,15 +19,15 @@ def title(opened) -> str:
     return opened.locator("h1").first.inner_text()
 
 
-def settle(opened, ready, seconds=120) -> None:
-    assert wait_until(ready, seconds=seconds)
-    wait_idle(opened, seconds=seconds)
+def settle(opened, ready) -> None:
+    assert wait_until(ready)
+    wait_idle(opened)
 
 
-def click(opened, locator, ready, seconds=120) -> None:
-    wait_idle(opened, seconds=seconds)
+def click(opened, locator, ready) -> None:
+    wait_idle(opened)
     locator.click()
-    settle(opened, ready, seconds)
+    settle(opened, ready)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -73,7 +73,7 @@ def test_names_are_shown_to_the_letter_on_every_page_and_no_request_leaves(page)
         opened.goto(
             f"{opened.url.split('/', 3)[0]}//{opened.url.split('/', 3)[2]}/{path}?study={study}{QUERIES.get(row.name, '')}"
         )
-        wait_idle(opened, seconds=300)
+        wait_idle(opened)
         alive = opened.locator(ALIVE).evaluate_all("found => found.map(one => one.outerHTML)")
         assert alive == [], row.name
         text = opened.evaluate(TEXTS).replace("\u2060", "")
@@ -136,7 +136,7 @@ def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, 
         idle = memory(address.rpartition(":")[2], "VmRSS")
         for name, (kind, key, words) in BOMBS.items():
             mine.goto(f"{address}/build")
-            wait_idle(mine, seconds=300)
+            wait_idle(mine)
             mine.locator("input[type=file]").first.set_input_files(
                 {
                     "name": f"{name}.zip",
@@ -147,10 +147,10 @@ def test_hostile_uploads_end_in_words_while_others_are_served(page, app_script, 
             others.goto(
                 f"{address}/?study=one-or-seven", timeout=120_000
             )  # this machine may be busy otherwise
-            assert wait_until(lambda: others.locator("h1").count() == 1, seconds=60)
+            assert wait_until(lambda: others.locator("h1").count() == 1)
             said = mine.get_by_text(words).or_(mine.get_by_role("button", name=words))
-            assert wait_until(lambda said=said: said.count() > 0, seconds=300), name
-            wait_idle(mine, seconds=300)
+            assert wait_until(lambda said=said: said.count() > 0), name
+            wait_idle(mine)
             assert str(tmp_path) not in mine.inner_text("body"), "no path of the server"
         most = memory(address.rpartition(":")[2], "VmHWM")
     assert most - idle <= MOST_MEMORY, f"{idle:.0f} MB before, {most:.0f} MB at most"

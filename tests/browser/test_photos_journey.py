@@ -14,12 +14,11 @@ from tests.browser.test_proof_pages_journey import chart
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_photographs_from_the_menu_to_the_pixels(page, theme):
     """The features of the 2,400 photos ship: nobody waits for a network to look at them."""
     opened = page("/?study=dog-or-frog", color_scheme=theme)
-    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0, seconds=600)
+    settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0)
     cards = opened.locator(".st-key-tests button")
     click(opened, cards.last, lambda: "test" in query(opened))
     click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
@@ -34,14 +33,12 @@ def test_photographs_from_the_menu_to_the_pixels(page, theme):
     shot(opened, f"{theme}-photos")
 
 
-@pytest.mark.timeout(900)
 def test_two_models_and_a_poisoned_picture(page):
     """After the visit above, whose features the server has kept."""
     opened = page("/two_models?study=dog-or-frog")
     settle(
         opened,
         lambda: title(opened) == "Two models, two reasons?" and chart(opened, "scatter_kernel").count(),
-        300,
     )
     assert chart(opened, "scatter_deep").count() == 1
     assert "stand-in" in opened.inner_text(".stMainBlockContainer")
@@ -54,9 +51,9 @@ def test_two_models_and_a_poisoned_picture(page):
         lambda: title(opened).startswith("Can one picture"),
     )
     button = opened.get_by_role("button", name="and train again")
-    settle(opened, lambda: button.count() == 1, 200)
-    click(opened, button, lambda: "After real retraining" in opened.inner_text(".stMainBlockContainer"), 400)
-    settle(opened, lambda: "Saved as PNG" in opened.inner_text(".stMainBlockContainer"), 200)
+    settle(opened, lambda: button.count() == 1)
+    click(opened, button, lambda: "After real retraining" in opened.inner_text(".stMainBlockContainer"))
+    settle(opened, lambda: "Saved as PNG" in opened.inner_text(".stMainBlockContainer"))
     shot(opened, "light-poison")
 
 

@@ -37,7 +37,7 @@ def train(opened) -> None:
 def test_two_readings_are_asked_and_the_answer_is_trained_on(page):
     opened = page("/build", height=1500)
     upload(opened, GERMAN.encode("cp1252"))
-    assert wait_until(lambda: "How is “lohn” meant?" in opened.inner_text(BODY), seconds=60)
+    assert wait_until(lambda: "How is “lohn” meant?" in opened.inner_text(BODY))
     words = opened.inner_text(BODY)
     assert "1,100 → 1100, 2,101 → 2101" in words and "1,100 → 1.1, 2,101 → 2.101" in words
     assert "Western Europe (Windows-1252, Latin-1)" in words

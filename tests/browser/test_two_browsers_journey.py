@@ -38,12 +38,12 @@ def test_what_one_browser_made_another_has_only_by_its_link(page, server):
     mine.locator("input[type=file]").first.set_input_files(
         {"name": "squares.zip", "mimeType": "application/zip", "buffer": small_zip()}
     )
-    assert wait_until(lambda: mine.locator(".st-key-build_train button").count() == 1, seconds=60)
+    assert wait_until(lambda: mine.locator(".st-key-build_train button").count() == 1)
     mine.get_by_label("What the model sees").click()
     mine.get_by_role("option", name="the pixels").click()
     wait_idle(mine)
     mine.locator(".st-key-build_train button").click()
-    assert wait_until(lambda: listed(mine) == 1, seconds=60)
+    assert wait_until(lambda: listed(mine) == 1)
     wait_idle(mine)
     shot(mine, "own studies of one browser")
     mine.reload()
@@ -62,7 +62,7 @@ def test_what_one_browser_made_another_has_only_by_its_link(page, server):
     wait_idle(others)
     assert others.get_by_text("is not on this machine").count() >= 1
     mine.get_by_role("button", name="Remove").click()
-    assert wait_until(lambda: listed(mine) == 0, seconds=30)
+    assert wait_until(lambda: listed(mine) == 0)
     others.goto(f"{server}/?study={study}")
     wait_idle(others)
     assert others.get_by_text("is not on this machine").count() >= 1
@@ -79,7 +79,7 @@ def test_going_back_at_once_works(page):
             opened.wait_for_timeout(2000)
         return "panel=against" in opened.url
 
-    assert wait_until(chosen, seconds=60)
+    assert wait_until(chosen)
     opened.go_back()
     wait_idle(opened)
     assert "panel" not in opened.url
@@ -109,17 +109,17 @@ def test_the_first_click_after_a_restart_counts(browser, tmp_path):
     try:
         opened = context.new_page()
         opened.goto(f"http://127.0.0.1:{port}/review?study=diabetes&review=mine")
-        wait_idle(opened, seconds=120)
+        wait_idle(opened)
         app = opened.locator('[data-testid="stApp"]')
         heading = opened.locator(".st-key-suspect h3")
         first = heading.inner_text()
         process.kill()
         process.wait()
-        assert wait_until(lambda: app.get_attribute("data-test-connection-state") != "CONNECTED", seconds=30)
+        assert wait_until(lambda: app.get_attribute("data-test-connection-state") != "CONNECTED")
         process = start()
-        assert wait_until(lambda: app.get_attribute("data-test-connection-state") == "CONNECTED", seconds=60)
+        assert wait_until(lambda: app.get_attribute("data-test-connection-state") == "CONNECTED")
         opened.get_by_role("button", name="Keep").click()
-        assert wait_until(lambda: heading.inner_text() != first, seconds=60), "one click, one verdict"
+        assert wait_until(lambda: heading.inner_text() != first), "one click, one verdict"
         wait_idle(opened)
         assert opened.get_by_text("1 of 332 labels reviewed").count() == 1
     finally:

@@ -314,7 +314,6 @@ def _reproduced(folder, thetas, store):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_200)
 def test_figure_2_on_the_packaged_digits(trained_again, tmp_path):
     found = _reproduced(None, trained_again, Store(tmp_path))
     assert found.result.exact.agreement.pearson > 0.999

@@ -470,7 +470,6 @@ def test_the_steps_are_drawn_with_control_and_border(result):
 
 @pytest.mark.slow
 @pytest.mark.shared_data
-@pytest.mark.timeout(1_800)
 def test_springers_and_tench(shared_data):
     """Ten pictures, each changed by less than half a step, turn an answer; random signs do nothing."""
     study = studies.open_study(

@@ -341,7 +341,6 @@ REAL_BUILD = backbones.build
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_800)
 def test_figure_4_on_the_packaged_photos_as_far_as_it_can(capsys, real_backbone):
     found, values = reproduced(capsys)
     assert found["short"] == [] and "stand-in" in found["stand_in"]
@@ -353,7 +352,6 @@ def test_figure_4_on_the_packaged_photos_as_far_as_it_can(capsys, real_backbone)
 
 @pytest.mark.slow
 @pytest.mark.shared_data
-@pytest.mark.timeout(1_800)
 def test_figure_4_holds_on_springers_and_tench(capsys, real_backbone, shared_data):
     """The paper's classes and sizes; the strength of both models' reasons is the paper's too."""
     found, values = reproduced(capsys, "--data", str(shared_data / "imagenette2-320"))

@@ -243,6 +243,7 @@ def test_bad_uploads_are_said_and_the_page_goes_on(uploaded, name):
     at = visit_page(PAGE)
     assert message in said(at).replace("\\", "")
     assert "build_train" not in keys(at)
+    assert [one.value for one in at.header] == ["Your studies"], "what else is on the page is still there"
     uploaded["file"] = File(packed(pets()).getvalue())
     assert "build_train" in keys(settle(at))
 
