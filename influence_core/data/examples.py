@@ -66,6 +66,19 @@ class Examples:
             raise DataError(f"There is no example with id {id}. Choose one of {_name_ids(self.ids)}.")
         return int(rows[0])
 
+    def positions(self, ids: Sequence[int]) -> Tensor:
+        """The rows of the examples called `ids` (m,), in that order.
+
+        Raises:
+            DataError: there is no example of one of them; the message names the ids that exist.
+        """
+        wanted = torch.as_tensor(ids, dtype=torch.int64, device=self.ids.device)
+        known, order = self.ids.sort()
+        at = torch.searchsorted(known, wanted).clamp(max=len(known) - 1)
+        for absent in wanted[known[at] != wanted].tolist():
+            self.position(absent)
+        return order[at]
+
 
 class Records(Protocol):
     """The originals behind the features, for people to read."""

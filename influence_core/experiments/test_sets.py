@@ -135,10 +135,8 @@ def _ids(study: Study, rest: str) -> tuple[np.ndarray, str]:
     texts = list(dict.fromkeys(one.strip() for one in rest.split(",") if one.strip()))
     if not all(one.isascii() and one.isdigit() and len(one) < 19 for one in texts):
         raise DataError(f"Test examples are named by whole numbers, but got “{rest[:SHOWN]}”.")
-    at = [study.data.test.position(int(one)) for one in texts]
-    return np.array(at, dtype=int), f"test {study.data.kind} {texts[0]}" if len(
-        at
-    ) == 1 else "{} chosen by hand"
+    at = study.data.test.positions([int(one) for one in texts]).numpy()
+    return at, f"test {study.data.kind} {texts[0]}" if len(at) == 1 else "{} chosen by hand"
 
 
 def _group(study: Study, rest: str) -> tuple[np.ndarray, str]:

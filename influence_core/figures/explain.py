@@ -12,13 +12,15 @@ from influence_core.agreement import strongest
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import Number
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, HELPFUL, by_sign
 from influence_core.words import UNIT, having, nats, percent
 
 TOP = 300
 SAMPLE = 500
 BINS = (90, 60)
 CLEAR = "rgba(0,0,0,0)"
+CIRCLE, CIRCLE_OPEN = 0, 100
+"""Plotly's numbers for them, which it reads faster than names."""
 UPWARDS: dict[Number, str] = {
     "proven": "Proven change of the loss",
     "corrected": "Corrected forecast of the loss",
@@ -79,7 +81,6 @@ def influence_against_distance(
     """
     explanation = explanation.by(number)
     figure = go.Figure(_density(explanation, unit))
-    figure.add_hline(y=0, line_width=1, line_color=GREY.both)
     for at in clickable(explanation):
         if len(at):
             figure.add_trace(_points(explanation, at, unit))
@@ -88,7 +89,9 @@ def influence_against_distance(
         _rings(explanation, unit, [] if opened is None else [opened], "circle-open", 20, "opened")
     )
     figure.update_xaxes(title=_distance_title(explanation.kind), zeroline=False)
-    figure.update_yaxes(title=_upward_title(explanation, unit), zeroline=False, exponentformat="e")
+    figure.update_yaxes(
+        title=_upward_title(explanation, unit), zerolinewidth=1, zerolinecolor=GREY.both, exponentformat="e"
+    )
     return _quiet(figure, height=height, left=70, bottom=50)
 
 
@@ -135,11 +138,11 @@ def clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
 def _points(explanation: Explanation, at: np.ndarray, unit: Unit) -> go.Scattergl:
     scores, same = explanation.shown[at], explanation.labels[at] == explanation.label
     change = explanation.effects.probability[at]
-    colours = [HELPFUL.both if d > 0 else HARMFUL.both for d in scores]
     names = [escape_html(name) for name in explanation.class_names]
+    asked = names[explanation.label]
     hover = [
         f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}"
-        f"<br>{having(float(c))} for “{escape_html(explanation.label_name)}”<br>taken out, its loss changes by {nats(float(d))}"
+        f"<br>{having(float(c))} for “{asked}”<br>taken out, its loss changes by {nats(float(d))}"
         f"<br>distance {explanation.distance[i]:.2f}"
         for i, d, c in zip(at, scores, change, strict=True)
     ]
@@ -152,9 +155,9 @@ def _points(explanation: Explanation, at: np.ndarray, unit: Unit) -> go.Scatterg
         hoverinfo="text",
         marker={
             "size": 8,
-            "color": colours,
-            "symbol": ["circle" if one else "circle-open" for one in same],
-            "line": {"width": 1.5, "color": colours},
+            "symbol": np.where(same, CIRCLE, CIRCLE_OPEN),
+            "line": {"width": 1.5, **by_sign(scores)},
+            **by_sign(scores),
         },
         unselected={"marker": {"opacity": 0.75}},
         selected={"marker": {"opacity": 1.0}},

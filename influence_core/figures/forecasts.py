@@ -12,7 +12,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.forecasts import Forecasts
 from influence_core.figures.bars import escape_html
 from influence_core.figures.leave_one_out import diagonal, ends_of, ring, square
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_sign
 from influence_core.words import UNIT
 
 TITLES = {"influence": "Influence", "corrected": "Corrected forecast"}
@@ -65,7 +65,7 @@ def _points(
     """The largest first, so that none hides a smaller one."""
     at = at[np.argsort(-found.leverage[at], kind="stable")]
     truth, names = found.proven.loss[at], [escape_html(name) for name in explanation.class_names]
-    colours = [HELPFUL.both if one > 0 else HARMFUL.both for one in truth]
+    colours = by_sign(truth)
     shares = np.round(100 * found.leverage[at], 1)
     return go.Scattergl(
         x=truth.astype(np.float32),
@@ -77,10 +77,10 @@ def _points(
         f"<br>forecast %{{y:+.3g}} {UNIT}<br>leverage %{{customdata[1]}} %<extra></extra>",
         marker={
             "size": _sizes(found)[at],
-            "color": colours,
+            **colours,
             "symbol": symbol,
             "opacity": 0.7,
-            "line": {"width": 1.5 if symbol == "circle-open" else 0, "color": colours},
+            "line": {"width": 1.5 if symbol == "circle-open" else 0, **colours},
         },
         unselected={"marker": {"opacity": 0.7}},
         selected={"marker": {"opacity": 1.0}},

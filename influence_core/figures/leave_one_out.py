@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LeaveOneOut
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_sign
 from influence_core.words import UNIT, nats
 
 CLEAR = "rgba(0,0,0,0)"
@@ -152,7 +152,7 @@ def diagonal(ends: Sequence[float], paper: bool = False) -> go.Scatter:
 def _points(
     left_out: LeaveOneOut, explanation: Explanation, forecast: np.ndarray, rows: np.ndarray, symbol: str
 ) -> go.Scatter:
-    colours = [HELPFUL.both if left_out.predicted[row] > 0 else HARMFUL.both for row in rows]
+    colours = by_sign(left_out.predicted[rows])
     hover = []
     for row in rows:
         train_id = int(left_out.train_ids[row])
@@ -168,9 +168,9 @@ def _points(
         marker={
             "size": 8,
             "opacity": 0.85,
-            "color": colours,
+            **colours,
             "symbol": symbol,
-            "line": {"width": 1.5 if symbol == "circle-open" else 0, "color": colours},
+            "line": {"width": 1.5 if symbol == "circle-open" else 0, **colours},
         },
         customdata=left_out.train_ids[rows][:, None].tolist(),
         hovertext=hover,

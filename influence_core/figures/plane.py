@@ -12,7 +12,7 @@ from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.plane import Plane
 from influence_core.figures.bars import escape_html, quiet
 from influence_core.figures.explain import Unit
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_number, by_sign
 from influence_core.words import UNIT, having, nats, percent
 
 POINTS = 2_000
@@ -112,12 +112,9 @@ def _discs(result: Plane, explanation: Explanation, unit: Unit) -> go.Scattergl:
         hoverinfo="text",
         marker={
             "size": size.round(1),
-            "color": [_colour(int(label)) for label in explanation.labels[at]],
             "opacity": 0.75,
-            "line": {
-                "width": np.where(np.arange(len(at)) < RIMMED, 2.0, 0.0),
-                "color": [(HELPFUL if one > 0 else HARMFUL).both for one in effects],
-            },
+            "line": {"width": np.where(np.arange(len(at)) < RIMMED, 2.0, 0.0), **by_sign(effects)},
+            **by_number(np.minimum(explanation.labels[at], len(LABELS)), (*LABELS, GREY.both)),
         },
         unselected={"marker": {"opacity": 0.5}},
     )

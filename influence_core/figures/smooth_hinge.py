@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from influence_core.experiments.hinge_curves import Curves
 from influence_core.experiments.smooth_hinge import PANELS, SmoothHinge
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_sign
 from influence_core.words import ratio, signed
 
 CLEAR = "rgba(0,0,0,0)"
@@ -156,8 +156,7 @@ def _points(
     result: SmoothHinge, predicted: np.ndarray, members: np.ndarray, filled: bool, paper: bool
 ) -> go.Scatter:
     at = np.flatnonzero(members)
-    colours = [HELPFUL.both if one > 0 else HARMFUL.both for one in predicted[at]]
-    look = {"color": PAPER_LINES[0]} if paper else {"color": colours}
+    look = {"color": PAPER_LINES[0]} if paper else by_sign(predicted[at])
     hover = [
         f"training image {result.ids[i]}, a {escape_html(result.class_names[result.labels[i]])}, margin {result.margins[i]:.2f}"
         f"<br>truth {signed(float(result.actual[i]))}<br>forecast {signed(float(predicted[i]))}"

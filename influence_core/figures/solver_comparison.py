@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from influence_core.agreement import strongest
 from influence_core.experiments.solver_comparison import EXACT_RESIDUAL, Attempt, SolverComparison
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_sign
 from influence_core.words import nats
 
 STRONGEST = 300
@@ -120,7 +120,7 @@ def agreement(result: SolverComparison, attempt: Attempt) -> go.Figure:
             marker={
                 "size": 6,
                 "opacity": 0.8,
-                "color": [HELPFUL.both if one > 0 else HARMFUL.both for one in truth[at]],
+                **by_sign(truth[at]),
             },
             hovertext=[
                 f"exact {nats(float(truth[i]))}<br>{attempt.title} {nats(float(ours[i]))}" for i in at

@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from influence_core.agreement import strongest
 from influence_core.experiments.reasons import Reasons
 from influence_core.figures.bars import escape_html
-from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
+from influence_core.figures.palette import GREY, by_sign
 from influence_core.words import signed
 
 CLEAR = "rgba(0,0,0,0)"
@@ -85,8 +85,7 @@ def _drawn(reasons: Reasons) -> np.ndarray:
 def _points(reasons: Reasons, members: np.ndarray, same: bool, paper: bool) -> go.Scattergl:
     at = np.flatnonzero(members)
     scores = reasons.scores[at]
-    signs = [HELPFUL.both if one > 0 else HARMFUL.both for one in scores]
-    colour: Any = (PAPER_SAME if same else PAPER_OTHER) if paper else signs
+    colour: dict[str, Any] = {"color": PAPER_SAME if same else PAPER_OTHER} if paper else by_sign(scores)
     hover = [
         f"training {reasons.kind} {reasons.ids[i]}, labelled {escape_html(reasons.class_names[reasons.labels[i]])}"
         f"<br>{signed(float(reasons.scores[i]))} {reasons.unit}<br>distance {reasons.distance[i]:.4g}"
@@ -99,9 +98,9 @@ def _points(reasons: Reasons, members: np.ndarray, same: bool, paper: bool) -> g
         marker={
             "size": 6,
             "opacity": 0.8,
-            "color": colour,
+            **colour,
             "symbol": "circle" if same or paper else "circle-open",
-            "line": {"width": 0 if same or paper else 1.3, "color": colour},
+            "line": {"width": 0 if same or paper else 1.3, **colour},
         },
         customdata=reasons.ids[at][:, None].tolist(),
         hovertext=hover,

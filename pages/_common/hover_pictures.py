@@ -9,9 +9,8 @@ import numpy as np
 import streamlit as st
 
 from influence_core.data.readers.picture_sets import resized
-from influence_core.data_urls import data_url, photo_url
+from influence_core.data_urls import data_url, ink, photo_url
 from influence_core.studies import Study
-from pages._common.cards import ink
 
 COLUMNS = 24
 """So many pictures stand beside each other in the one that holds them all."""
@@ -56,5 +55,6 @@ def _small(study: Study, train_ids: Sequence[int]) -> np.ndarray:
     """``(k, h, w)`` of drawings, ``(k, SIDE, SIDE, 3)`` of photographs, uint8."""
     train, pictures = study.data.train, study.data.pictures
     if pictures is None:
-        return np.stack([ink(study, train.x[train.position(one)].numpy()) for one in train_ids])
+        assert study.data.image_shape is not None
+        return ink(train.x[train.positions(train_ids)].numpy(), (len(train_ids), *study.data.image_shape))
     return np.stack([resized(one, SIDE) for one in pictures.thumbs(list(train_ids))])

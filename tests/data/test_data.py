@@ -99,6 +99,16 @@ def test_a_missing_id_names_the_valid_ones() -> None:
         load("digits").train.position(5000)
 
 
+def test_the_rows_of_many_ids_in_their_order() -> None:
+    assert examples().positions([50, 0, 30, 0]).tolist() == [
+        examples().position(one) for one in (50, 0, 30, 0)
+    ]
+    assert examples().positions([]).tolist() == []
+    for absent in (7, -1, 60):
+        with pytest.raises(DataError, match=f"no example with id {absent}"):
+            examples().positions([0, absent])
+
+
 BAD_DATA_SETS = {
     "other width in test": ({"test": examples(3, d=5)}, ShapeError, "train and test, got 4 and 5"),
     "other picture": ({"image_shape": (2, 3)}, ShapeError, "6 pixels"),

@@ -19,13 +19,21 @@ from influence_core.experiments.what_if import Calibration
 from influence_core.figures.anatomy import GREEN, RED, anatomy
 from influence_core.figures.causes import cause_bars
 from influence_core.figures.confusion import confusion
-from influence_core.figures.explain import SAMPLE, TOP, influence_against_distance, probabilities
+from influence_core.figures.explain import (
+    CIRCLE,
+    CIRCLE_OPEN,
+    SAMPLE,
+    TOP,
+    influence_against_distance,
+    probabilities,
+)
 from influence_core.figures.flip import flip_curve
 from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.figures.take_out import before_and_after
 from influence_core.figures.version import changed_answer
 from influence_core.figures.what_if import calibration
 from influence_core.words import nats
+from tests.charts import colours_of
 from tests.core.test_trust import SOUND
 
 MANY = 55_000
@@ -176,7 +184,14 @@ def test_bars_name_each_label_and_colour_the_one_asked_about():
 def drawn_points(figure, shown):
     """(position, x, y, colour, symbol, hover) of every point that can be clicked."""
     for trace in clickable(figure):
-        columns = trace.customdata, trace.x, trace.y, trace.marker.color, trace.marker.symbol, trace.hovertext
+        columns = (
+            trace.customdata,
+            trace.x,
+            trace.y,
+            colours_of(trace.marker),
+            trace.marker.symbol,
+            trace.hovertext,
+        )
         for (train_id,), *rest in zip(*columns, strict=True):
             yield shown.position(train_id), *rest
 
@@ -187,7 +202,7 @@ def test_points_stand_where_the_numbers_are_coloured_by_sign_and_filled_by_label
     for at, x, y, colour, symbol, hover in points:
         assert_allclose([x, y], [SOME.distance[at], SOME.scores[at]], rtol=1e-6)
         assert colour == (HELPFUL if SOME.scores[at] > 0 else HARMFUL).both
-        assert symbol == ("circle" if SOME.labels[at] == SOME.label else "circle-open")
+        assert symbol == (CIRCLE if SOME.labels[at] == SOME.label else CIRCLE_OPEN)
         assert f"training image {SOME.ids[at]}, labelled {NAMES[SOME.labels[at]]}<br>" in hover
         assert nats(SOME.scores[at]) in hover
         assert " pp for “one”" in hover

@@ -13,6 +13,7 @@ from influence_core.experiments import all_left_out, corrected, explain, forecas
 from influence_core.figures.forecasts import LARGEST, SMALLEST, every_forecast
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.retraining.side_by_side import GRADIENT_TOL
+from tests.charts import colours_of
 from tests.problems import linear, linear_study, ready
 
 
@@ -151,7 +152,7 @@ def test_size_is_leverage_colour_the_true_sign_and_shape_the_label(found, answer
         at = np.array([answer.position(one[0]) for one in trace.customdata])
         assert_allclose(trace.marker.size, SMALLEST + (LARGEST - SMALLEST) * found.leverage[at], rtol=1e-6)
         helps = found.proven.loss[at] > 0
-        assert_array_equal(trace.marker.color, np.where(helps, HELPFUL.both, HARMFUL.both))
+        assert_array_equal(colours_of(trace.marker), np.where(helps, HELPFUL.both, HARMFUL.both))
         (same,) = set(answer.same[at])
         assert trace.marker.symbol == ("circle" if same else "circle-open")
 

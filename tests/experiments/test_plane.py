@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose
 from influence_core.experiments import explain, plane, questions
 from influence_core.figures import plane as figure
 from influence_core.figures.palette import HARMFUL, HELPFUL
+from tests.charts import colours_of
 from tests.experiments.test_figures import MANY, MOST_BYTES, NAMES, explanation
 from tests.problems import linear, linear_study
 
@@ -60,14 +61,14 @@ def test_colour_is_label_size_is_effect_and_the_rim_is_its_sign():
     )
     (discs,) = (trace for trace in drawn.data if trace.customdata is not None)
     at = [answer.position(one[0]) for one in discs.customdata]
-    colours = np.array(discs.marker.color)
+    colours = np.array(colours_of(discs.marker))
     assert not set(colours) & {HELPFUL.both, HARMFUL.both}
     for label in range(3):
         crosses = next(trace for trace in drawn.data if trace.name == NAMES[label])
         assert set(colours[answer.labels[at] == label]) == {crosses.marker.color}
     assert_allclose(np.c_[discs.x, discs.y], result.train[at], rtol=1e-6)
     effects = answer.shown[at]
-    assert list(discs.marker.line.color) == [HELPFUL.both if one > 0 else HARMFUL.both for one in effects]
+    assert colours_of(discs.marker.line) == [HELPFUL.both if one > 0 else HARMFUL.both for one in effects]
     top = set(np.argsort(-np.abs(answer.shown))[: figure.RIMMED].tolist())
     assert [one > 0 for one in discs.marker.line.width] == [one in top for one in at]
     assert (np.diff(np.array(discs.marker.size)[np.argsort(np.abs(effects))]) >= 0).all()
@@ -99,7 +100,7 @@ def test_more_labels_than_colours_are_grey(study):
     answer = replace(explanation(60), class_names=names, labels=np.arange(60) % 12)
     drawn = figure.plane(made_up(60), answer, np.zeros(2), np.arange(900) % 12)
     (discs,) = (trace for trace in drawn.data if trace.customdata is not None)
-    grey = np.array(discs.marker.color) == figure.GREY.both
+    grey = np.array(colours_of(discs.marker)) == figure.GREY.both
     at = [answer.position(one[0]) for one in discs.customdata]
     assert (grey == (answer.labels[at] >= 10)).all()
 

@@ -24,6 +24,7 @@ from influence_core.store import Store
 from influence_core.studies import find, open_study
 from tests import references
 from tests.benchmarks import solvers as benchmark
+from tests.charts import colours_of
 from tests.experiments.test_take_out import network_study
 
 EVERY = list(CATALOGUE)
@@ -317,8 +318,8 @@ def test_the_scatter_shows_the_strongest_of_both(compared):
         for i in np.argsort(-np.abs(one))[:50]:
             assert np.isclose(points.x, truth[i], rtol=1e-5).any()
             assert np.isclose(points.y, row.scores[i], rtol=1e-5).any()
-    blue = {colour for colour, x in zip(points.marker.color, points.x, strict=True) if x > 0}
-    orange = {colour for colour, x in zip(points.marker.color, points.x, strict=True) if x < 0}
+    blue = {colour for colour, x in zip(colours_of(points.marker), points.x, strict=True) if x > 0}
+    orange = {colour for colour, x in zip(colours_of(points.marker), points.x, strict=True) if x < 0}
     assert (len(blue), len(orange), len(blue | orange)) == (1, 1, 2)
     assert max(np.abs(points.y)) <= figure.layout.yaxis.range[1]
     assert_array_equal(figure.data[0].x, figure.data[0].y)

@@ -18,6 +18,7 @@ from influence_core.studies import open_study
 from influence_core.words import ratio, sign_rule, signed
 from pages._common import pictures
 from pages._shell.catalogue import TWO_MODELS
+from tests.charts import colours_of
 from tests.experiments.test_two_models import TOY, toy_data
 from tests.toy_photos import toy_backbone
 from tests.visits import address, cards, charts, keys, press, said, settle, title, visit_page
@@ -222,7 +223,9 @@ def points(figure):
 def test_every_point_is_distance_across_and_forecast_upward_with_its_id():
     one, drawn = toy(), {}
     for trace in points(scatter(one)):
-        for (train_id,), *rest in zip(trace.customdata, trace.x, trace.y, trace.marker.color, strict=True):
+        for (train_id,), *rest in zip(
+            trace.customdata, trace.x, trace.y, colours_of(trace.marker), strict=True
+        ):
             drawn[train_id] = (*rest, trace.marker.symbol)
     for at, train_id in enumerate(one.ids):
         x, y, colour, symbol = drawn.pop(train_id)

@@ -93,7 +93,7 @@ class _Scene:
     def of(
         cls, study: Study, questions: Sequence[Question], train_ids: Sequence[int], attack: Attack
     ) -> _Scene:
-        at = [study.data.train.position(one) for one in train_ids]
+        at = study.data.train.positions(train_ids).tolist()
         target = Target.of(study, questions, attack.goal)
         return cls(study, target, at, [original(study, i) for i in at], attack)
 
