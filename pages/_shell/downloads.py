@@ -49,25 +49,36 @@ def offer_weights(folder: str) -> None:
 
     It ends the page while a download goes on or has failed, and so belongs at a page's end.
     """
-    with st.expander("Another network of torchvision"):
-        missing = [
-            name
-            for name in backbones.names()
-            if name != backbones.PACKAGED
-            and name not in backbones.OWN
-            and not backbones.weights_path(name, folder).is_file()
-        ]
-        name: str | None = st.selectbox("Its name", missing, key="weights_name")
-        if name is None:
-            return
-        where = without_places(str(backbones.weights_path(name, folder)))
-        st.caption(
-            f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into `{where}`; you can "
-            "also put the file there yourself. It is the only request that this makes, and only when you press the button."
-        )
-        if st.button(f"Download {name}", key="download_weights"):
-            st.session_state["downloading"] = name
-    _fetch(name, f"the weights of {name}", lambda progress: backbones.download(name, folder, progress))
+    folded = st.expander("Another network of torchvision", key="weights_folded", on_change="rerun")
+    if folded.open:  # torchvision, which has their names, takes seconds to import
+        with folded:
+            name = _choose_weights(folder)
+        if name is not None:
+            _fetch(
+                name, f"the weights of {name}", lambda progress: backbones.download(name, folder, progress)
+            )
+
+
+def _choose_weights(folder: str) -> str | None:
+    """A network's name, and the button that has its weights fetched."""
+    missing = [
+        name
+        for name in backbones.names()
+        if name != backbones.PACKAGED
+        and name not in backbones.OWN
+        and not backbones.weights_path(name, folder).is_file()
+    ]
+    name: str | None = st.selectbox("Its name", missing, key="weights_name")
+    if name is None:
+        return None
+    where = without_places(str(backbones.weights_path(name, folder)))
+    st.caption(
+        f"Its weights, {backbones.download_size(name):,.0f} MB, are fetched from PyTorch's site into `{where}`; you can "
+        "also put the file there yourself. It is the only request that this makes, and only when you press the button."
+    )
+    if st.button(f"Download {name}", key="download_weights"):
+        st.session_state["downloading"] = name
+    return name
 
 
 @st.cache_resource(show_spinner=False)

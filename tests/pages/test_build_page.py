@@ -360,6 +360,11 @@ def test_the_list_survives_a_recipe_that_names_a_removed_upload():
 # ----------------------------------------------------------------------------------------------- other networks
 
 
+def unfold_weights(at):
+    at.session_state["weights_folded"] = True
+    return settle(at)
+
+
 def test_weights_are_downloaded_only_when_asked_to_and_then_offered(folder, monkeypatch):
     path = fill(folder / "pets", {"cats": 6, "dogs": 6})
     fetched = []
@@ -372,6 +377,8 @@ def test_weights_are_downloaded_only_when_asked_to_and_then_offered(folder, monk
 
     monkeypatch.setattr(backbones, "download", fetch)
     at = from_folder(path)
+    assert "weights_name" not in keys(at), "their names are not read before they are asked for"
+    unfold_weights(at)
     assert "inception_v3" in at.selectbox(key="weights_name").options
     assert "109 MB, are fetched from PyTorch's site" in said(at) and not fetched
     assert "inception_v3" not in at.selectbox(key="build_backbone").options
@@ -386,7 +393,7 @@ def test_a_download_that_fails_is_said_and_hides_nothing(monkeypatch):
         raise DataError("The weights of inception_v3 could not be downloaded: no network")
 
     monkeypatch.setattr(backbones, "download", fail)
-    at = press(visit_page(PAGE), "download_weights")
+    at = press(unfold_weights(visit_page(PAGE)), "download_weights")
     assert any("no network" in one.value for one in at.error)
     assert any("Your studies" in one.value for one in at.header)
     monkeypatch.setattr(backbones, "download", lambda name, where, progress: None)
