@@ -57,7 +57,7 @@ def test_a_missing_header_is_asked_about(page):
     opened = page("/build", height=1500)
     rows = GERMAN.replace(",", "").split("\n")[1:]
     upload(opened, "\n".join(rows).encode())
-    assert "The first row looks like data" in opened.inner_text(BODY)
+    settle(opened, lambda: "The first row looks like data" in opened.inner_text(BODY))
     click(
         opened, opened.get_by_text("No, it is one of the rows"), lambda: "60 rows" in opened.inner_text(BODY)
     )
@@ -70,7 +70,7 @@ def test_a_missing_header_is_asked_about(page):
 def test_unusual_first_lines_come_to_a_study(page, kind):
     opened = page("/build", height=1500)
     upload(opened, FIRST_LINES[kind].encode())
-    assert "24 rows, 3 columns." in opened.inner_text(BODY)
+    settle(opened, lambda: "24 rows, 3 columns." in opened.inner_text(BODY))
     train(opened)
 
 

@@ -32,6 +32,7 @@ def packaged():
     return backbones.build(backbones.PACKAGED)
 
 
+@pytest.mark.slow
 def test_the_packaged_backbone_gives_1280_features_of_224_pixels(packaged):
     assert (packaged.side, packaged.width, len(packaged.content)) == (224, 1280, 64)
     assert not any(one.requires_grad for one in packaged.network.parameters())

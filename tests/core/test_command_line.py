@@ -205,6 +205,7 @@ def test_reproduce_all_makes_every_figure_and_falls_back_to_stand_ins(capsys, mo
     assert told.err.count("falls short") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_reproduce_fig1_holds_on_mnist(capsys, shared_data):
     told = _json(capsys, "reproduce", "fig1", "--check", "--data", str(shared_data))

@@ -107,6 +107,7 @@ def test_damped_steps_go_where_slow_ones_go(monkeypatch):
         assert_close(at, slow, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "convolution with bias"])
 @pytest.mark.parametrize("single", [1e-5, 1.0], ids=["float32 first", "float64"])
 def test_every_left_out_norm_is_proved(name, single, monkeypatch):
@@ -265,6 +266,7 @@ def test_what_cannot_be_done_is_refused(toy):
         respond(toy.objective, toy.theta, [Edit.replacement(0, toy.objective.x[1])], toy.inverse, DAMPING)
 
 
+@pytest.mark.slow
 def test_the_caller_keeps_its_parameters_and_is_told_often(toy):
     before, reports = toy.theta.clone(), []
     edits = [Edit.removal([3]), Edit.removal([4])]

@@ -370,6 +370,7 @@ def test_safetensors_are_read_without_their_library(tmp_path):
     assert torch.equal(target.weight, source.weight.float())
 
 
+@pytest.mark.slow
 def test_a_classifier_trained_anew_is_read_for_its_features(tmp_path):
     network = import_torchvision().models.resnet18(weights=None, num_classes=7)
     file = tmp_path / "weights" / "resnet18.safetensors"

@@ -53,6 +53,7 @@ def _inverse(objective, theta, solver=None):
     return (solver or Cholesky()).prepare(Hessian(objective, theta))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("help_", ["none", "exact inverse", "rough inverse"])
 def test_every_edited_model_is_the_cold_fit_of_the_references(kind, help_, monkeypatch):
@@ -161,6 +162,7 @@ def test_the_caller_keeps_the_parameters_it_passed():
     assert_close(toy.theta, kept, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["convolution", "linear"])
 def test_networks_are_retrained_from_where_they_stand(name):
     objective, start = network(name, n=200)
@@ -253,6 +255,7 @@ def _proved(digits: Digits, theta: torch.Tensor, i: int, w, x, y) -> None:
     assert norm <= 1e-4 * np.linalg.norm(own) / len(x)
 
 
+@pytest.mark.slow
 def test_the_100_most_influential_digits_left_out_one_by_one(digits):
     scores = digits.engine.score(digits.xt, digits.yt)
     predicted = scores.values[0]

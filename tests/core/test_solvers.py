@@ -301,6 +301,7 @@ def test_lissa_that_diverges_says_so_and_names_the_remedy(columns):
         solution.require()
 
 
+@pytest.mark.slow
 def test_the_automatic_scale_does_not_diverge_on_features_of_different_scale():
     x = normal(200, 6) * torch.logspace(-2, 1, 6, dtype=torch.float64)
     objective = LinearObjective.build(x, torch.arange(200) % 3, SoftmaxLoss(3), 0.05)

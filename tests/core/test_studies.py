@@ -251,6 +251,7 @@ def test_missing_mnist_names_the_files_and_the_remedy(name, tmp_path):
         open_study(find(name))
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_one_or_seven_of_full_mnist(shared_data, store):
     study = open_study(find("mnist-one-or-seven"), store, str(shared_data))

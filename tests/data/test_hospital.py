@@ -83,6 +83,7 @@ def test_the_papers_preparation_done_a_second_time(real, shared_data):
     assert whole.stand_in == ""
 
 
+@pytest.mark.slow
 @pytest.mark.shared_data
 def test_the_papers_counts_and_numbers(real):
     whole, thinned = real["whole"], real["thinned"]

@@ -295,6 +295,7 @@ def test_real_photographs(shared_data, tmp_path):
     assert len(hashes) == 30
 
 
+@pytest.mark.slow
 def test_thumbnails_are_held_once(tmp_path, monkeypatch):
     """There may be 20,000 of them, which is 245 MB."""
     monkeypatch.setattr(photographs, "MAX_BYTES", 10**5)  # so much room is made to read a file

@@ -114,6 +114,7 @@ def test_the_real_springers_and_tench(shared_data):
     assert_array_equal(np.bincount(found.train.y), [900, 900])
 
 
+@pytest.mark.slow
 def test_the_packaged_photos_open_without_a_look_at_them(monkeypatch):
     """Their features ship: the network looks at four of them only, and says of others what the file says."""
     network = backbones.build(backbones.PACKAGED)
@@ -129,6 +130,7 @@ def test_the_packaged_photos_open_without_a_look_at_them(monkeypatch):
     assert_array_equal(study.data.test.x[-1].numpy(), kept[-1].double().numpy())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["another network", "other pictures", "missing", "damaged"])
 def test_features_that_do_not_fit_are_not_taken(packaged, tmp_path, monkeypatch, fault):
     network, pictures = backbones.build(backbones.PACKAGED), packaged.pictures

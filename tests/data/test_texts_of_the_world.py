@@ -411,6 +411,7 @@ def test_more_mails_than_can_be_read_are_refused(tmp_path, monkeypatch):
 # -------------------------------------------------------------------------------------------------------- as published
 
 
+@pytest.mark.slow
 def test_a_corpus_like_enron1_is_read_whole_and_its_one_mail_with_a_nul_byte_is_counted(tmp_path):
     made, labels = toy_mails.texts(5_172)
     for label in ("ham", "spam"):

@@ -255,6 +255,7 @@ def test_an_estimate_is_held_against_the_exact_answer_and_the_truth(one_or_seven
     assert again.seconds == found.seconds
 
 
+@pytest.mark.slow
 def test_our_settings_cost_what_the_papers_do(one_or_seven, answer, left_out):
     paper = lissa_estimate.PAPER
     assert paper.batch * paper.depth * paper.repeats == lissa_estimate.BUDGET

@@ -62,6 +62,7 @@ def unlike(study, context, inputs) -> np.ndarray:
     return np.array([likeness.run(study, Question(x, 0), context=context).unlike for x in inputs])
 
 
+@pytest.mark.slow
 def test_photos_and_noise_are_unlike_and_drawn_digits_are_not(digits, context):
     """Five photos, one noise picture and five digits drawn by hand: right eleven times of eleven."""
     drawn = drawn_digits()
@@ -139,6 +140,7 @@ def test_a_row_beyond_every_column_is_named_and_a_training_row_is_no_neighbour_o
     assert known.values[0].min() > 0
 
 
+@pytest.mark.slow
 def test_a_text_of_unknown_words_is_unlike(mails, context, monkeypatch):
     study = mails
     plain = likeness._unknown

@@ -133,6 +133,7 @@ def test_the_eigenvalues_are_those_of_the_hessian_without_damping(study, answer)
     assert found.p == len(study.theta)
 
 
+@pytest.mark.slow
 def test_random_forecasts_know_nothing(study, answer):
     truth = network_leave_one_out.run(study, answer, 40, ("pbrf",)).retrainings["pbrf"]
     r = truth.random_pearson()

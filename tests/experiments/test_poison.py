@@ -422,6 +422,7 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, study, monkeypatch):
         assert not any(one.turned for one in outcome.tries[:-1]), "the first success is the last try"
 
 
+@pytest.mark.slow
 def test_figure_5_on_a_toy(study, tmp_path):
     wide = Attack(box=60.0, steps=6)
     found = fig5.run.of(study, context=Context(Store(tmp_path)), tests=2, wide=wide)

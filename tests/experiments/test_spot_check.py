@@ -122,6 +122,7 @@ def test_what_is_known_is_kept_for_every_page_and_once(study, answer, context, t
     assert sorted(known.train_ids) == sorted(left_out.train_ids), "of groups nothing, of each example once"
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_again_one_by_one(tmp_path):
     """Both of the strongest, one of the others, and the two that it fits worst."""
     study = network_study()

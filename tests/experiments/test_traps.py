@@ -244,6 +244,7 @@ def few(monkeypatch):
     monkeypatch.setattr(hardest, "COUNT", 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("build", "kind"), FAST)
 def test_nothing_that_is_believed_is_wrong(build, kind, tmp_path, few):
     seen = check(build, kind, 0, 36, tmp_path)

@@ -228,6 +228,7 @@ def test_the_curves_are_those_of_a_slow_way(study, result):
             assert_allclose(result.accuracy[repeat, row, budget], right)
 
 
+@pytest.mark.slow
 def test_facts_and_proof(study, result):
     test = study.data.test
     right = (study.probabilities(test.x).argmax(1) == test.y.numpy()).mean()
