@@ -78,6 +78,13 @@ def shot(page: Page, name: str) -> Path:
     return path
 
 
+def shots(page: Page, name: str) -> None:
+    """A picture in either theme; the page is light before and after."""
+    for theme in ("dark", "light"):
+        set_theme(page, theme)
+        shot(page, f"{theme}-{name}")
+
+
 def set_theme(page: Page, theme: str) -> None:
     """Switches between "light" and "dark" as the visitor's system would."""
     page.emulate_media(color_scheme=theme)

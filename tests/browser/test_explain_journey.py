@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 from PIL import Image
 
-from tests.browser.helpers import click_point, shot, wait_idle, wait_until
+from tests.browser.helpers import click_point, shot, shots, wait_idle, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -30,12 +30,11 @@ def click(opened, locator, ready) -> None:
     settle(opened, ready)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_from_a_mistake_to_its_proof(page, theme):
-    opened = page("/", color_scheme=theme)
+def test_from_a_mistake_to_its_proof(page):
+    opened = page("/")
     assert title(opened).startswith("Which training images made the model say")
     assert "New here?" in opened.inner_text("body")
-    shot(opened, f"{theme}-1-open")
+    shots(opened, "1-open")
 
     opened.get_by_role("button", name="Misclassified (").click()
     drawer = opened.get_by_test_id("stPopoverBody")
@@ -45,18 +44,18 @@ def test_from_a_mistake_to_its_proof(page, theme):
     cards = opened.locator(".st-key-tests button")
     assert cards.count() > 10
     assert "but it is" in cards.nth(3).get_attribute("aria-label")
-    shot(opened, f"{theme}-2-misclassified")
+    shots(opened, "2-misclassified")
 
     before = title(opened)
     click(opened, cards.nth(3), lambda: "test" in query(opened))
     assert opened.locator(".st-key-tests button[aria-pressed=true]").count() == 1
-    shot(opened, f"{theme}-3-chosen")
+    shots(opened, "3-chosen")
 
     by_model = title(opened)
     click(opened, opened.get_by_text("the true label:"), lambda: query(opened).get("ask") == ["true"])
     assert wait_until(lambda: title(opened) != by_model)
     assert "speak for" in title(opened)
-    shot(opened, f"{theme}-4-true-label")
+    shots(opened, "4-true-label")
     click(opened, opened.get_by_text("its answer:"), lambda: "ask" not in query(opened))
     assert wait_until(lambda: title(opened) == by_model), before
 
@@ -64,7 +63,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
     train_id = strongest.removeprefix("training image ")
     click_point(opened, "scatter", int(train_id), lambda: query(opened).get("open") == [train_id])
     settle(opened, lambda: f"Training image {train_id}" in opened.inner_text(".st-key-example"))
-    shot(opened, f"{theme}-5-opened")
+    shots(opened, "5-opened")
 
     for side in ("helpful", "harmful"):
         many = len(query(opened).get("out", [""])[0].split(",")) if "out" in query(opened) else 0
@@ -82,7 +81,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
     outcome = opened.inner_text(".st-key-retraining")
     assert "Forecast, pp" in outcome and "After real training, pp" in outcome
     assert "reached" in outcome and "NOT reached" not in outcome
-    shot(opened, f"{theme}-6-retrained")
+    shots(opened, "6-retrained")
 
     seen, address = opened.inner_text(".st-key-answer"), opened.url
     opened.reload()
@@ -92,7 +91,7 @@ def test_from_a_mistake_to_its_proof(page, theme):
     assert title(opened) == by_model
     assert opened.inner_text(".st-key-answer") == seen
     assert opened.locator(".st-key-chosen input[type=checkbox]").count() == 2
-    shot(opened, f"{theme}-7-reloaded")
+    shots(opened, "7-reloaded")
 
 
 def test_a_lasso_is_a_choice_and_a_row_opens(page):

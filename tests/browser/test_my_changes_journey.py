@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.helpers import SCREENSHOTS, shot, wait_idle
+from tests.browser.helpers import SCREENSHOTS, shots, wait_idle
 from tests.browser.test_explain_journey import click, query, settle, title
 
 pytestmark = pytest.mark.browser
@@ -26,9 +26,8 @@ def opened_id(opened) -> str:
     return query(opened)["open"][0]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_two_verdicts_make_another_model_that_is_asked_the_same(page, server, theme):
-    opened = page("/?study=one-or-seven&test=5040", color_scheme=theme)
+def test_two_verdicts_make_another_model_that_is_asked_the_same(page, server):
+    opened = page("/?study=one-or-seven&test=5040")
     assert listed(opened) == "" and opened.locator(".st-key-version_banner").count() == 0
     asked, before = title(opened), says(opened)
 
@@ -44,14 +43,14 @@ def test_two_verdicts_make_another_model_that_is_asked_the_same(page, server, th
     opened.keyboard.press("x")
     settle(opened, lambda: f"{second} removed" in listed(opened))
     assert study(opened) == "one-or-seven" and title(opened) == asked
-    shot(opened, f"{theme}-changes-1-judged")
+    shots(opened, "changes-1-judged")
 
     click(opened, opened.get_by_text("With my changes (2)"), lambda: "@" in study(opened))
     settle(opened, lambda: opened.locator(".st-key-version_banner").count() == 1)
     assert query(opened)["test"] == ["5040"], "the same question"
     assert "1,091 training images" in opened.inner_text(".st-key-headline")
     assert says(opened) != before
-    shot(opened, f"{theme}-changes-2-with-mine")
+    shots(opened, "changes-2-with-mine")
     opened.reload()
     wait_idle(opened)
     assert "With 2 changes" in opened.inner_text(".st-key-version_banner") and second in listed(opened)
@@ -67,4 +66,4 @@ def test_two_verdicts_make_another_model_that_is_asked_the_same(page, server, th
     assert f"{first} → 1" in listed(opened)
     opened.set_viewport_size({"width": 420, "height": 900})
     click(opened, opened.locator(".st-key-side_harmful button").first, lambda: "open" in query(opened))
-    opened.screenshot(path=SCREENSHOTS / f"{theme}-changes-3-narrow.png")
+    opened.screenshot(path=SCREENSHOTS / "light-changes-3-narrow.png")

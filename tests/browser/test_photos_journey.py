@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.helpers import shot, wait_idle
+from tests.browser.helpers import shot, shots, wait_idle
 from tests.browser.test_explain_journey import click, query, settle, title
 from tests.browser.test_proof_pages_journey import chart
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_photographs_from_the_menu_to_the_pixels(page, theme):
+def test_photographs_from_the_menu_to_the_pixels(page):
     """The features of the 2,400 photos ship: nobody waits for a network to look at them."""
-    opened = page("/?study=dog-or-frog", color_scheme=theme)
+    opened = page("/?study=dog-or-frog")
     settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0)
     cards = opened.locator(".st-key-tests button")
     click(opened, cards.last, lambda: "test" in query(opened))
@@ -30,7 +29,7 @@ def test_photographs_from_the_menu_to_the_pixels(page, theme):
     inspector.get_by_role("button", name="Overlay").click()
     assert inspector.get_by_label("Second").is_visible()
     inspector.get_by_role("button", name="Side by side").click()
-    shot(opened, f"{theme}-photos")
+    shots(opened, "photos")
 
 
 def test_two_models_and_a_poisoned_picture(page):

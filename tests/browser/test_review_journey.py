@@ -6,7 +6,7 @@ import re
 import pytest
 
 from influence_core import data
-from tests.browser.helpers import shot, wait_idle, wait_until
+from tests.browser.helpers import shot, shots, wait_idle, wait_until
 from tests.browser.test_explain_journey import click, query, settle
 
 pytestmark = pytest.mark.browser
@@ -49,17 +49,16 @@ def fixed(opened) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_through_the_queue_with_keys(page, true_label, theme, tmp_path):
-    opened = page("/review?study=one-or-seven", color_scheme=theme)
-    shot(opened, f"{theme}-review-1-begin")
+def test_through_the_queue_with_keys(page, true_label, tmp_path):
+    opened = page("/review?study=one-or-seven")
+    shots(opened, "review-1-begin")
     name = opened.get_by_role("textbox", name="Name of the review")
-    name.fill(f"journey {theme}")
+    name.fill("journey")
     name.press("Enter")
     click(opened, opened.get_by_text("Practise: flip"), lambda: query(opened).get("panel") == ["practise"])
     click(opened, opened.get_by_role("button", name="Start or resume"), lambda: "review" in query(opened))
     settle(opened, lambda: "Suspect 1 of 1,092" in opened.inner_text("body"))
-    shot(opened, f"{theme}-review-2-first")
+    shots(opened, "review-2-first")
 
     found = sum(judge(opened, true_label) for _ in range(SUSPECTS))
     settle(opened, lambda: "Training on the new labels" not in opened.inner_text("body"))
@@ -67,7 +66,7 @@ def test_through_the_queue_with_keys(page, true_label, theme, tmp_path):
     assert found >= SUSPECTS * 0.6
     assert fixed(opened) == (found, 108)
     assert f"Trained on {found} changed labels" in opened.inner_text("body")
-    shot(opened, f"{theme}-review-3-worked")
+    shots(opened, "review-3-worked")
 
     train_id, _ = suspect(opened)
     opened.keyboard.press("u")
@@ -136,15 +135,13 @@ def test_a_narrow_window(page, path, theme):
     shot(opened, f"{theme}-narrow-{path[1:].split('?')[0]}")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_flips_are_found(page, theme):
-    opened = page("/wrong_labels?study=diabetes", color_scheme=theme)
-    shot(opened, f"{theme}-wrong-labels-1-asked")
-    if opened.locator(".st-key-flips_found").count() == 0:  # kept from the other theme's visit
-        click(
-            opened,
-            opened.get_by_role("button", name="Flip them and look"),
-            lambda: opened.locator(".st-key-flips_found").count() == 1,
-        )
+def test_flips_are_found(page):
+    opened = page("/wrong_labels?study=diabetes")
+    shots(opened, "wrong-labels-1-asked")
+    click(
+        opened,
+        opened.get_by_role("button", name="Flip them and look"),
+        lambda: opened.locator(".st-key-flips_found").count() == 1,
+    )
     settle(opened, lambda: "of the flipped labels" in opened.inner_text("body"))
-    shot(opened, f"{theme}-wrong-labels-2-found")
+    shots(opened, "wrong-labels-2-found")
