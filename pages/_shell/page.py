@@ -19,6 +19,12 @@ _RAW_DOWNLOAD = "[data-testid=stElementToolbarButton]:has(button[aria-label^='Do
 _DARK_LABEL = "[data-testid=stBaseButton-primary] {color: #14171b}"
 """The framework writes white on the bright blue of the dark theme, which is hard to read."""
 
+_COLOURED = (
+    "[data-testid=stCaptionContainer]:has(.stMarkdownColoredText) "
+    "{opacity: 1; color: color-mix(in srgb, currentColor 70%, transparent)}"
+)
+"""The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
+
 
 @contextmanager
 def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tuple[View, OwnParams]]:
@@ -31,7 +37,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     above_the_menu = st.sidebar.container()
     enter()
     dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
-    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {dark}</style>")
+    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {dark}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
     with above_the_menu:
