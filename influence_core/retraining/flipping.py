@@ -187,7 +187,7 @@ class Search:
         while True:
             before, at = model.taken, (model.theta, model.risk, model.gradient_norm)
             inside = before.nonzero()[:, 0]
-            pulls = model.pulls()[inside]
+            pulls = model.returns(inside)
             order = pulls.argsort()
             count = int((pulls[order].clamp_min(0).cumsum(0) < -model.margin).sum())
             while count:
@@ -249,7 +249,7 @@ class Search:
     def _least_needed(self) -> tuple[Tensor, Tensor]:
         """Positions of the edited examples and what each takes from the margin, the least first."""
         inside = self.model.taken.nonzero()[:, 0]
-        pulls, order = self.model.pulls(REFINEMENTS)[inside].sort()
+        pulls, order = self.model.returns(inside, REFINEMENTS).sort()
         return inside[order], pulls
 
     def _train(self, taken: Tensor) -> None:

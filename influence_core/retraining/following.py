@@ -7,16 +7,19 @@ a batch of edits more or less costs a few gradients, and no new factor.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from influence_core.errors import SolveError
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian, LinearOperator
 from influence_core.progress import Progress
 from influence_core.retraining.contest import Contest
 from influence_core.retraining.edits import Edit
+from influence_core.retraining.restoring import returns
 from influence_core.solvers.base import Inverse, Solution
 from influence_core.training import minimise
 from influence_core.training.descent import Memory, walk
@@ -152,6 +155,18 @@ class Following:
             changes[taken] = (m[taken] @ changes[taken, :, None])[:, :, 0]
             changes[~taken] = torch.linalg.solve(m[~taken], changes[~taken])
         return o.weighted_products(o.x, changes, v)
+
+    def returns(self, positions: Tensor, refinements: int = 0) -> Tensor:
+        """What each of some edited examples ``(m,)``, put back alone, adds to the margin: a forecast.
+
+        Where the leverages are at hand, so few are the parameters that it comes of the edited curvature itself
+        (``restoring``); else it is the pull.
+        """
+        if self.leverages is not None:
+            steep = self.contest.gradient(self.outputs)
+            with suppress(SolveError):  # a half-trained model's curvature may have no factor
+                return returns(self.unedited, self.risk, self.theta, positions, self.labels, steep)
+        return self.pulls(refinements)[positions]
 
     def _direction(self, refinements: int) -> Tensor:
         """``V = H^-1 grad margin (p,)`` with the curvature of the edited risk, as far as the memory knows it."""

@@ -9,6 +9,7 @@ from influence_core.engines import Engines
 from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import flip, flip_curve, flip_sizes
 from influence_core.experiments.flip_set import table
+from influence_core.influence import leverage_blocks
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.retraining.contest import Contest
@@ -79,6 +80,29 @@ def test_no_single_example_can_be_put_back(kind):
     for one in positions:
         cold = refitted(toy, positions[positions != one])
         assert said(toy, cold, 0) == said(toy, toy.theta, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("relabel", "share"), [(False, 0.6), (True, 1.0)], ids=["taken out", "relabelled"])
+def test_what_putting_one_back_does_is_forecast_where_there_are_few_examples_a_parameter(
+    kind, relabel, share
+):
+    """The pull of an example that was taken out is a step from where its loss is flat, and far off there."""
+    toy = linear(kind, n=90, d=40)
+    model = following(toy, relabel=relabel)
+    model.leverages = leverage_blocks(model.unedited, model.inverse)
+    taken = torch.zeros(model.unedited.n, dtype=torch.bool)
+    taken[model.pulls().argsort(descending=True)[:25]] = True
+    model.edit(taken, 1e-9)
+    inside, steep = taken.nonzero()[:, 0], model.contest.gradient(model.outputs).numpy()
+    others = [inside[inside != one].numpy() for one in inside]
+    cold = [refitted(toy, rest, model.labels.numpy()[rest] if relabel else None) for rest in others]
+    truth = np.array([steep @ (np.asarray(one) - model.theta.numpy()) for one in cold])
+    miss, pulled = (
+        np.abs(forecast.numpy() - truth).max() for forecast in (model.returns(inside), model.pulls(3)[inside])
+    )
+    assert miss < share * pulled
+    assert len(model.returns(inside[:0])) == 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -179,7 +179,7 @@ class AfterSaving:
 def after_saving(study: Study, questions: Sequence[Question], result: Poisoned) -> AfterSaving:
     """Save the changed pictures as PNG, read them again and train again: below half a step, nothing is left."""
     pictures = [_through_png(one) for one in result.poisoned]
-    at = study.data.train.positions(result.ids).tolist()
+    at = study.data.train.positions(result.ids.tolist()).tolist()
     model = retrain(study, at, features_of(study, pictures), study.theta)
     probabilities = Target.of(study, questions).ask(model).probabilities
     same = all(np.array_equal(a, b) for a, b in zip(pictures, result.original, strict=True))
