@@ -129,25 +129,28 @@ def _choose(file: UploadedFile, table: Table, columns: tuple[Column, ...], known
     Raises:
         DataError: If no column can be a label.
     """
+    of_file = f"{file.file_id}{known.encoding}{'' if known.header is None else known.header}"
     labels = [one.name for one in columns if can_be_label(table, one)]
     if not labels:
         raise DataError(f"No column has 2 to {MAX_CLASSES} different values, as a label must.")
     first, second = st.columns(2)
-    label = first.selectbox("What is to be predicted?", labels, index=len(labels) - 1, key="table_label")
+    label = first.selectbox(
+        "What is to be predicted?", labels, index=len(labels) - 1, key=f"table_label_{of_file}"
+    )
     rest = [one for one in columns if one.name != label]
     groups = [*_groups(rest), NO_GROUP]
-    group = second.selectbox("Which column tells groups apart?", groups, key="table_group")
+    group = second.selectbox("Which column tells groups apart?", groups, key=f"table_group_{of_file}")
     ignored = st.multiselect(
         "Columns to ignore",
         [one.name for one in rest],
         [one.name for one in rest if not one.fits],
-        key="table_ignored",
+        key=f"table_ignored_{of_file}",
         help=f"Names, numbers of cases and the like; a category with more than {MAX_LEVELS} texts cannot be used.",
     )
     codes = st.multiselect(
         "Numbers that are codes, not amounts",
         [one.name for one in rest if one.kind == "number" and not one.options and one.name not in ignored],
-        key="table_codes",
+        key=f"table_codes_{of_file}",
         help="Each code becomes a category of its own, such as a postal area or a ward number.",
     )
     used = [one for one in rest if one.name not in ignored]
@@ -182,7 +185,7 @@ def _choose_labels(file: UploadedFile, table: Table, choices: Choices) -> Choice
     counts = label_counts(table, choices.label)
     leave_out = st.checkbox(
         "Leave out rows without a label or with an unreadable number",
-        key="table_leave_out",
+        key=f"table_leave_out_{file.file_id}",
         help="Empty, NA, N/A, nan and null mean “no label”.",
     )
     without = st.multiselect(

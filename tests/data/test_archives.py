@@ -92,7 +92,7 @@ def test_a_folder_that_wraps_all_is_stepped_into(place, top):
     report = unpack(packed(extra | pets(top=top)), place)
     assert report.folder == place / top
     assert inside(report.folder) == pets()
-    assert report.skipped == ()
+    assert [(one.reason, one.count) for one in report.skipped] == [("hidden files", 2)]
 
 
 def test_a_single_class_is_not_stepped_into(place):

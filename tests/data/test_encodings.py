@@ -75,6 +75,11 @@ def test_a_sentence_is_read_in_the_encoding_it_was_written_in(encoding, language
         ("cp932", "評価"),
         ("gb18030", "很差，不好"),
         ("cp949", "고양이"),
+        ("cp1252", "price,label\n£5,a\n£12,b"),
+        ("cp1252", "price,label\n5 €,a\n12 €,b"),
+        ("cp1252", "I don’t know, we’ve lost it – “well”"),
+        ("cp1252", "x,y\n±0.5,3 µg"),
+        ("cp1250", "5 zł, 12 zł"),
     ],
 )
 def test_a_few_words_are_enough(encoding, text):

@@ -112,8 +112,8 @@ def test_the_answer_decides():
         answer = Choices("urteil", readings=(("größe", reading),))
         found = survey(table, dict(answer.readings))[0]
         assert numbers_in(table.frame["größe"], found.decimal)[0] == first
-        assert "größe" in data_set(table, answer)[0].feature_names
-    as_text = data_set(table, Choices("urteil", readings=(("größe", "text"),)))[0]
+        assert "größe" in data_set(table, answer).feature_names
+    as_text = data_set(table, Choices("urteil", readings=(("größe", "text"),)))
     assert "größe = 7,594" in as_text.feature_names
 
 
@@ -142,20 +142,21 @@ CODES = {
 def test_codes_and_names_are_neither_amounts_nor_a_hundred_features(kind):
     content = file(CODES[kind])
     assert column(content)[1].kind == "text"
-    made, notices = data_set(read(content), Choices("urteil"))
+    made = data_set(read(content), Choices("urteil"))
+    notices = made.notices
     assert not any(name.startswith("größe") for name in made.feature_names)
     assert any("'größe'" in one and "24 of 24 cells differ" in one for one in notices)
     assert made.record(1)["größe"] == CODES[kind][0]
 
 
 def test_codes_that_repeat_are_a_category():
-    made = data_set(read(file(["01067", "20095", "80331"])), Choices("urteil"))[0]
+    made = data_set(read(file(["01067", "20095", "80331"])), Choices("urteil"))
     assert "größe = 01067" in made.feature_names
 
 
 def test_what_names_the_rows_can_be_kept_on_purpose():
     content = file([f"Person {at}" for at in range(ROWS)])
-    made = data_set(read(content), Choices("urteil", kept=("größe",)))[0]
+    made = data_set(read(content), Choices("urteil", kept=("größe",)))
     assert "größe = Person 3" in made.feature_names
     with pytest.raises(DataError, match="no column 'weight'"):
         data_set(read(content), Choices("urteil", kept=("weight",)))
@@ -191,8 +192,8 @@ def test_the_first_lines_are_forgiven(kind):
     table = read(FIRST_LINES[kind].encode())
     assert table.columns == ("alter", "lohn", "urteil")
     assert table.frame.to_numpy().tolist() == [one.split(";") for one in BODY]
-    made = data_set(table, Choices("urteil"))[0]
-    assert made.content == data_set(read(PLAIN.encode()), Choices("urteil"))[0].content
+    made = data_set(table, Choices("urteil"))
+    assert made.content == data_set(read(PLAIN.encode()), Choices("urteil")).content
 
 
 def test_decimal_commas_do_not_part_cells():
@@ -226,7 +227,8 @@ def test_names_of_rows_without_a_name_are_left_out_and_said(names, named):
     content = "\n".join([head, *(f"{name};{row}" for name, row in zip(names, BODY, strict=True))])
     table = read(content.encode())
     assert table.columns == ("column 1", "alter", "lohn", "urteil") and table.unnamed == ("column 1",)
-    made, notices = data_set(table, Choices("urteil"))
+    made = data_set(table, Choices("urteil"))
+    notices = made.notices
     assert made.feature_names[:2] == ("alter", "lohn") and len(made.feature_names) == 3
     assert any("'column 1'" in one for one in notices)
 
@@ -236,13 +238,31 @@ def test_a_running_number_is_left_out_and_said(name):
     content = "\n".join(
         [f"{name};alter;urteil", *(f"{at};{20 + at % 7};{'ab'[at % 2]}" for at in range(ROWS))]
     )
-    made, notices = data_set(read(content.encode()), Choices("urteil"))
+    made = data_set(read(content.encode()), Choices("urteil"))
+    notices = made.notices
     assert made.feature_names == ("alter", "(constant)")
     assert notices == (f"Left out {name!r}: it numbers the rows (0, 1, 2 …).",)
-    assert name in data_set(read(content.encode()), Choices("urteil", kept=(name,)))[0].feature_names
+    assert name in data_set(read(content.encode()), Choices("urteil", kept=(name,))).feature_names
 
 
-@pytest.mark.parametrize("name", ["PassengerId", "customer_id", "PLZ", "Nr", "Unnamed: 0.1", "番号"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "PassengerId",
+            "customer_id",
+            "PLZ",
+            "Nr",
+            "Unnamed: 0.1",
+            "番号",
+            "顧客番号",
+            "顧客ID",
+            "管理№",
+            "商品コード",
+        ),
+        *("Kundennummer", "Matrikelnr"),
+    ],
+)
 def test_whole_numbers_that_all_differ_name_the_rows_if_they_are_called_so(name):
     def table(called: str) -> Table:
         rows = [f"{10_007 * (at % 5) + at}.0;{20 + at % 7};{'ab'[at % 2]}" for at in range(ROWS)]
@@ -257,6 +277,10 @@ NO_HEADER = {
     "texts alone": "\n".join(
         f"{['rot', 'blau'][at % 2]};{['klein', 'groß'][at % 2]};{'ab'[at % 2]}" for at in range(ROWS)
     ),
+    "names, dates and labels": "\n".join(
+        f"Kunde {at};2024-01-{1 + at % 28:02};{'ab'[at % 2]}" for at in range(ROWS)
+    ),
+    "names and labels": "\n".join(f"Kunde {at};{at % 7}x{at};{['ja', 'nein'][at % 2]}" for at in range(ROWS)),
     "years as names": "2019;2020;2021\n" + "\n".join(f"{at};{at * at};{at % 2}" for at in range(ROWS)),
 }
 
@@ -311,10 +335,11 @@ def labelled(labels: list[str]) -> Table:
 
 
 def test_the_same_number_is_the_same_label():
-    made, notices = data_set(labelled(["1", "0", "1.0", "2,00", "2"]), Choices("y"))
+    made = data_set(labelled(["1", "0", "1.0", "2,00", "2"]), Choices("y"))
+    notices = made.notices
     assert made.class_names == ("0", "1", "2")
     assert notices == ("The same numbers, so the same labels: '1', '1.0', '2', '2,00'.",)
-    codes = data_set(labelled(["01", "1", "2"]), Choices("y"))[0]
+    codes = data_set(labelled(["01", "1", "2"]), Choices("y"))
     assert codes.class_names == ("01", "1", "2")
 
 
@@ -323,7 +348,8 @@ def test_words_for_nothing_are_no_labels(word):
     table = labelled(["gut", "schlecht", word])
     with pytest.raises(DataError, match=r"'y' holds no label in row 3.*leave such rows out \(8 of 24\)"):
         data_set(table, Choices("y"))
-    made, notices = data_set(table, Choices("y", leave_out=True))
+    made = data_set(table, Choices("y", leave_out=True))
+    notices = made.notices
     assert made.class_names == ("gut", "schlecht")
     assert notices == ("8 of 24 rows are incomplete and were left out.",)
     assert has_no_label(["none", "no", word]).tolist() == [False, False, True]
@@ -335,28 +361,29 @@ def test_a_word_that_may_mean_nothing_is_no_label_beside_numbers(word):
     assert label_counts(table, "y") == {"0": 6, "1": 12}
     with pytest.raises(DataError, match=r"'y' holds no label in row 3"):
         data_set(table, Choices("y"))
-    made, notices = data_set(table, Choices("y", leave_out=True))
+    made = data_set(table, Choices("y", leave_out=True))
+    notices = made.notices
     assert made.class_names == ("0", "1") and notices[0] == f"No label: '{word}'."
 
 
-@pytest.mark.parametrize("word", ["None", "none", "?", "missing"])
+@pytest.mark.parametrize("word", ["None", "none", "?", "missing", "－", "なし", "未回答", "н/д", "k.A."])
 def test_beside_words_somebody_is_asked(word):
     table = labelled(["leicht", "schwer", word])
     with pytest.raises(
         DataError, match=f"'{re.escape(word)}' in 'y' may be a label, or mean that there is none"
     ):
         data_set(table, Choices("y"))
-    made, _ = data_set(table, Choices("y", none_is_label=True))
+    made = data_set(table, Choices("y", none_is_label=True))
     assert len(made.class_names) == 3 and word in made.class_names
-    made, _ = data_set(table, Choices("y", none_is_label=False, leave_out=True))
+    made = data_set(table, Choices("y", none_is_label=False, leave_out=True))
     assert made.class_names == ("leicht", "schwer")
-    left_out, _ = data_set(table, Choices("y", without=(word,)))
+    left_out = data_set(table, Choices("y", without=(word,)))
     assert left_out.class_names == ("leicht", "schwer")
 
 
 @pytest.mark.parametrize("pair", [["+", "-"], ["some", "none"], ["1", "?"]])
 def test_of_two_labels_both_are_labels(pair):
-    assert sorted(data_set(labelled(pair), Choices("y"))[0].class_names) == sorted(pair)
+    assert sorted(data_set(labelled(pair), Choices("y")).class_names) == sorted(pair)
 
 
 def test_every_group_of_labels_that_look_alike_is_asked_about_on_its_own():
@@ -364,7 +391,7 @@ def test_every_group_of_labels_that_look_alike_is_asked_about_on_its_own():
     with pytest.raises(AlikeError, match="'JA', 'ja'; 'Nein', 'nein'") as asked:
         data_set(table, Choices("y"))
     assert asked.value.groups == (("JA", "ja"), ("Nein", "nein"))
-    made, _ = data_set(table, Choices("y", same_labels=("Nein",)))
+    made = data_set(table, Choices("y", same_labels=("Nein",)))
     assert len(made.class_names) == 3 and {"ja", "JA"} < set(made.class_names)
 
 
@@ -373,8 +400,8 @@ def test_labels_that_look_alike_are_asked_about(other):
     table = labelled(["ja", "nein", other, "ja"])
     with pytest.raises(DataError, match="look alike.*one label or several"):
         data_set(table, Choices("y"))
-    assert data_set(table, Choices("y", same_labels=True))[0].class_names == ("ja", "nein")
-    assert len(data_set(table, Choices("y", same_labels=False))[0].class_names) == 3
+    assert data_set(table, Choices("y", same_labels=True)).class_names == ("ja", "nein")
+    assert len(data_set(table, Choices("y", same_labels=False)).class_names) == 3
 
 
 def test_a_label_with_many_rare_values_is_offered_and_its_rare_ones_are_proposed():
@@ -387,7 +414,8 @@ def test_a_label_with_many_rare_values_is_offered_and_its_rare_ones_are_proposed
     assert len(rare) == 80
     with pytest.raises(DataError, match="83 different values; a label has 2 to 50. Leave the rare ones out"):
         data_set(table, Choices("diagnose"))
-    made, notices = data_set(table, Choices("diagnose", without=rare))
+    made = data_set(table, Choices("diagnose", without=rare))
+    notices = made.notices
     assert (
         made.class_names == ("A", "B", "C") and "80 of 280 rows have a label that was left out" in notices[-1]
     )
@@ -423,7 +451,7 @@ def test_columns_of_one_name_are_numbered_and_said(kind):
     rows = "".join(f"{20 + at * 7 % 40},{at % 5 + 0.5},{'pq'[at % 2]}\n" for at in range(ROWS))
     table = read(f"{header}\n{rows}".encode())
     assert table.columns == names and said in " ".join(table.notices)
-    assert len(data_set(table, Choices(names[2]))[0].class_names) == 2
+    assert len(data_set(table, Choices(names[2])).class_names) == 2
 
 
 BY_OTHERS = {
@@ -446,7 +474,7 @@ BY_OTHERS = {
 def test_tables_that_other_programs_print_are_read(kind):
     table = read(BY_OTHERS[kind].encode())
     assert table.columns == ("größe", "alter", "urteil") and len(table.frame) == ROWS
-    made, _ = data_set(table, Choices("urteil"))
+    made = data_set(table, Choices("urteil"))
     assert made.class_names == ("a", "b") and made.feature_names[:2] == ("größe", "alter")
     assert (SAID in table.notices) == (kind != "single quotation marks")
 
@@ -467,7 +495,8 @@ def test_a_total_below_the_table_is_named_and_can_be_left_out(word):
     rows = "".join(f"s{at},{at}.5,{'ab'[at % 2]}\n" for at in range(ROWS))
     table = read(f"store,sales,y\n{rows}{word},288,\n".encode())
     assert total_row(table) == word and total_row(without_total(table)) == ""
-    made, said = data_set(table, Choices("y", without_total=True, ignored=("store",)))
+    made = data_set(table, Choices("y", without_total=True, ignored=("store",)))
+    said = made.notices
     assert len(made.train) + len(made.test) == ROWS
     assert f"Left out below the table: the row “{word}”." in said
     with pytest.raises(DataError, match="holds no label in row 25"):
@@ -527,12 +556,15 @@ def test_what_is_no_table_of_text_is_named_with_what_to_do(content, what):
         read(content)
 
 
-@pytest.mark.parametrize("labels", [["<=50K", "<=50K.", ">50K", ">50K."], ["True", "1", "False", "0"]])
+@pytest.mark.parametrize(
+    "labels",
+    [["<=50K", "<=50K.", ">50K", ">50K."], ["True", "1", "False", "0"], ["İyi", "iyi", "KÖTÜ", "kötü"]],
+)
 def test_one_label_of_two_programs_is_asked_about(labels):
     table = labelled(labels)
     with pytest.raises(DataError, match="look alike.*one label or several"):
         data_set(table, Choices("y"))
-    assert len(data_set(table, Choices("y", same_labels=True))[0].class_names) == 2
+    assert len(data_set(table, Choices("y", same_labels=True)).class_names) == 2
 
 
 FURTHER_STYLES = {
@@ -559,7 +591,8 @@ def test_rare_labels_can_be_left_out():
     table.frame.loc[5, "y"] = "selten"
     with pytest.raises(DataError, match="'selten' occurs once"):
         data_set(table, Choices("y"))
-    made, notices = data_set(table, Choices("y", without=("selten",)))
+    made = data_set(table, Choices("y", without=("selten",)))
+    notices = made.notices
     assert made.class_names == ("a", "b")
     assert 5 not in torch.cat([made.train.ids, made.test.ids]).tolist()
     assert notices == ("1 of 24 rows have a label that was left out: 'selten'.",)
@@ -591,7 +624,7 @@ def test_every_encoding_is_found(encoding, separator):
     table = read("\n".join(lines).encode(encoding))
     assert table.encoding == encoding
     assert table.columns == (place, "alter", yes + no)
-    assert set(data_set(table, Choices(yes + no))[0].class_names) == {yes, no}
+    assert set(data_set(table, Choices(yes + no)).class_names) == {yes, no}
     assert (table.notices == ()) == (encoding == "utf-8")
 
 

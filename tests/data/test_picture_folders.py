@@ -8,7 +8,7 @@ import pytest
 
 from influence_core.data.brought.photo_folder import survey
 from influence_core.data.readers.labels import AlikeError
-from influence_core.data.readers.split_names import part_of
+from influence_core.data.readers.split_names import part_of, parts_of
 from influence_core.errors import DataError
 from tests.data.test_image_folder import fill, picture, skipped
 
@@ -98,6 +98,30 @@ def test_parts_inside_each_class_are_the_split(tmp_path):
 )
 def test_what_only_looks_like_a_part_is_none(name):
     assert part_of(name) == ""
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("reviews_train", "reviews_test"),
+        ("train2017", "val2017"),
+        ("01_train", "02_test"),
+        ("train_v1", "test_v2"),
+        ("train", "hold-out"),
+        ("教師データ", "評価データ"),
+        ("Обучение", "Контроль"),
+        ("학습데이터", "평가데이터"),
+        ("تدريب", "اختبار"),
+        ("my photos training", "my photos unseen"),
+    ],
+)
+def test_parts_are_known_by_what_tells_them_apart(names):
+    assert parts_of(names) == dict(zip(names, ("train", "test"), strict=True))
+
+
+def test_shared_words_make_no_parts_of_classes():
+    for names in (["train cars", "train wheels"], ["bad reviews", "good reviews"], ["cats"], []):
+        assert set(parts_of(names).values()) <= {""}
 
 
 def test_all_that_is_for_testing_is_tested_on_and_said(tmp_path):

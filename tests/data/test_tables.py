@@ -56,7 +56,7 @@ def changed(at: int, column: str, value: str) -> bytes:
 
 
 def make(content: bytes, choices: Choices = LABEL):
-    return data_set(read(content), choices)[0]
+    return data_set(read(content), choices)
 
 
 # ------------------------------------------------------------------------------------------------ what is made
@@ -157,7 +157,8 @@ def test_an_empty_category_is_a_level_of_its_own():
 def test_rows_with_an_unreadable_number_or_no_label_are_left_out_on_request():
     table = rows()
     table[3]["age"], table[8]["bought"] = "?", ""
-    made, notices = data_set(read(as_csv(table)), Choices("bought", leave_out=True))
+    made = data_set(read(as_csv(table)), Choices("bought", leave_out=True))
+    notices = made.notices
     ids = torch.cat([made.train.ids, made.test.ids]).tolist()
     assert sorted(ids) == [one for one in range(1, 41) if one not in (4, 9)]
     assert notices == ("2 of 40 rows are incomplete and were left out.",)
@@ -165,7 +166,8 @@ def test_rows_with_an_unreadable_number_or_no_label_are_left_out_on_request():
 
 def test_constant_columns_are_dropped_and_named():
     table = [{**one, "country": "PE", "score": "1.0" if at else "1.00"} for at, one in enumerate(rows())]
-    made, notices = data_set(read(as_csv(table)), LABEL)
+    made = data_set(read(as_csv(table)), LABEL)
+    notices = made.notices
     assert not any(name.startswith("country") for name in made.feature_names)
     assert any("'country'" in one for one in notices)
     assert made.train.x.isfinite().all()

@@ -201,20 +201,30 @@ def table(n: int = 200) -> list[dict[str, str]]:
     return made
 
 
+def test_another_file_in_the_same_form_has_its_own_columns_left_out(uploaded):
+    at = visit_page(PAGE, "diabetes-thinned")
+    for name, column in (("first", "ward"), ("second", "name"), ("third", "")):
+        left = [{key: cell for key, cell in row.items() if key != column} for row in table()]
+        uploaded["file"] = File(as_csv(left), file_id=name)
+        settle(at)
+        kept = [] if column == "name" else ["name"]
+        assert at.multiselect(key=f"table_ignored_{name}").value == kept
+
+
 def test_an_uploaded_table_is_told_and_usable_on_other_pages(uploaded):
     at = visit_page(PAGE, "diabetes-thinned")
     uploaded["file"] = File(as_csv(table()))
     settle(at)
     preview = at.dataframe[0].value
     assert preview["column"].tolist() == list(table()[0])
-    assert at.multiselect(key="table_ignored").value == ["name"]
-    choose(at, "table_label", "bought")
-    choose(at, "table_group", "city")
-    at.multiselect(key="table_codes").set_value(["ward"])
+    assert at.multiselect(key="table_ignored_file").value == ["name"]
+    choose(at, "table_label_file", "bought")
+    choose(at, "table_group_file", "city")
+    at.multiselect(key="table_codes_file").set_value(["ward"])
     settle(at)
     press(at, "table_train")
     assert "row 4 ('n/a')" in at.error[0].value.replace("\\", "")
-    at.checkbox(key="table_leave_out").check()
+    at.checkbox(key="table_leave_out_file").check()
     settle(at)
     at.button(key="table_train").click()
     at.run()
@@ -293,7 +303,7 @@ def test_whether_none_is_a_label_is_asked_before_training(uploaded):
     assert at.button(key="table_train").disabled
     at.radio(key="table_none_file_severity").set_value(False)
     settle(at)
-    at.checkbox(key="table_leave_out").check()
+    at.checkbox(key="table_leave_out_file").check()
     at.button(key="table_train").click()
     at.run()
     uploaded["file"] = None
@@ -337,8 +347,8 @@ def test_hostile_names_are_shown_to_the_letter(uploaded):
     made = [{hostile: one["city"], **one} for one in rows(120)]
     uploaded["file"] = File(as_csv(made))
     at = visit_page(PAGE, "diabetes-thinned")
-    choose(at, "table_label", "bought")
-    choose(at, "table_group", hostile)
+    choose(at, "table_label_file", "bought")
+    choose(at, "table_group_file", hostile)
     at.button(key="table_train").click()
     at.run()
     uploaded["file"] = None

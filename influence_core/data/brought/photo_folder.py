@@ -253,7 +253,7 @@ def _require_enough(
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
             f"Expected at least two sub-folders with pictures in “{shown(root.name)}”, one for each class ({EXAMPLE}), but found "
-            f"{found}{left_out}. Sort the pictures into classes."
+            f"{found}{left_out}. Sort the pictures into classes; for texts choose “Texts in a zip” or “Texts in a folder”."
         )
     if len(files) < MIN_PICTURES:
         raise DataError(

@@ -71,8 +71,8 @@ class Choices:
     without_total: bool = False
 
 
-def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple[DataSet, tuple[str, ...]]:
-    """A table as a data set, and one sentence for each thing that was done to it beyond the rules above.
+def data_set(table: Table, choices: Choices, title: str = "Your table") -> DataSet:
+    """A table as a data set; its notices say what was done to it beyond the rules above.
 
     Args:
         table: The file.
@@ -102,7 +102,7 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
         notices.append(f"Left out, because all training rows are alike there: {name_some(constant)}.")
     ids = torch.from_numpy(frame.index.to_numpy(dtype=np.int64, copy=True))
     everything = Examples(x, torch.from_numpy(y), ids)
-    made = DataSet(
+    return DataSet(
         name=TABLE,
         title=title,
         train=everything.take(torch.from_numpy(~test).nonzero()[:, 0]),
@@ -113,8 +113,8 @@ def data_set(table: Table, choices: Choices, title: str = "Your table") -> tuple
         feature_names=names,
         records=TableRecords(frame),
         group=(choices.group, "") if choices.group else None,
+        notices=tuple(notices),
     )
-    return made, tuple(notices)
 
 
 def _check_names(table: Table, choices: Choices) -> None:

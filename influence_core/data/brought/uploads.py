@@ -58,7 +58,7 @@ def keep(store: Store, content: bytes, choices: Choices, title: str, owner: str 
     Raises:
         DataError: it makes none, there is no room, or the disk refuses.
     """
-    made, _ = data_set(read(content, choices.encoding, choices.header), choices, title)
+    made = data_set(read(content, choices.encoding, choices.header), choices, title)
     key = digest("table", FORMAT, content, asdict(choices), owner)[:32]
     about = {
         "owner": owner,
@@ -134,9 +134,7 @@ def load(store: Store, key: str) -> DataSet:
         content = (home_of(store).folder / TABLES / key / CONTENT).read_bytes()
     except OSError as error:
         raise _forgotten() from error
-    return data_set(read(content, table.choices.encoding, table.choices.header), table.choices, table.title)[
-        0
-    ]
+    return data_set(read(content, table.choices.encoding, table.choices.header), table.choices, table.title)
 
 
 def _as_tuples(value: Any) -> Any:

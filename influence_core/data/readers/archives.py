@@ -160,7 +160,10 @@ class _Run:
     def take(self, entry: zipfile.ZipInfo, name: str) -> None:
         """Unpack one entry of this name, or count why not."""
         parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.endswith("/") or any(part.startswith(".") and part != ".." for part in parts):
+        if name.endswith("/"):
+            return
+        if any(part.startswith(".") and part != ".." for part in parts):
+            self.skipped.add("hidden files", name)
             return
         usable = [archive_names.usable(part) for part in parts]
         reason = _refusal(entry, name, parts, usable)

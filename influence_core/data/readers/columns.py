@@ -29,7 +29,8 @@ Kind = Literal["number", "category", "constant", "text", "index"]
 LEFT_OUT: tuple[Kind, ...] = ("text", "index")
 _NAMES_ROWS = re.compile(
     r"(?i:(?:.*[ _.-])?(?:id|uuid|guid|key|nr|no|number|nummer|index|idx|row|rownames?|row_?no|zip|zipcode|postcode|plz|phone"
-    r"|tel|ssn|unnamed: ?[\d.]+|#|番号|编号|номер))|.*[a-z](?:ID|Id|Nr|No|Key)"
+    r"|tel|ssn|unnamed: ?[\d.]+|#|номер))|.*[a-z](?:ID|Id|Nr|No|Key)"
+    r"|(?i:.*(?:番号|編號|编号|號碼|号码|コード|代码|№|번호|nummer|nr))|.*[^\W\da-zA-Z]_?(?:ID|Id|id|№)"
 )
 """Names of columns whose whole numbers are no amounts if they all differ."""
 _COUNT = re.compile(r"\d+(?:\.0+)?")
@@ -120,7 +121,7 @@ def _column(table: Table, cells: Cells, answer: str | None, elsewhere: set[Decim
     if answer is None and not kept and (why := _why_index(table, cells)):
         return replace(plain, kind="index", why=why)
     options = () if answer else _options(table, cells, elsewhere)
-    decimal = _chosen(cells, answer, table.separator, elsewhere)
+    decimal = _chosen(cells, answer, elsewhere)
     bad = ~cells.found(decimal)
     return replace(
         plain,
@@ -164,7 +165,7 @@ def _why_index(table: Table, cells: Cells) -> str:
     return ""
 
 
-def _chosen(cells: Cells, answer: str | None, separator: str, elsewhere: set[Decimal]) -> Decimal:
+def _chosen(cells: Cells, answer: str | None, elsewhere: set[Decimal]) -> Decimal:
     """The decimal sign with which a column is read, or the likeliest of two."""
     if answer in DECIMALS:
         return "comma" if answer == "comma" else "point"
@@ -180,7 +181,7 @@ def _options(table: Table, cells: Cells, elsewhere: set[Decimal]) -> tuple[Optio
     """The readings between which somebody has to choose; none where one is right."""
     texts = option(cells, "text", "texts, not amounts")
     if cells.mixed_units:
-        first = _chosen(cells, None, table.separator, elsewhere)
+        first = _chosen(cells, None, elsewhere)
         return option(cells, first, f"amounts without their units, {cells.mixed_units}"), texts
     if cells.amounts.maybe_codes:
         return option(cells, "point", "amounts, E for powers of ten"), texts

@@ -86,6 +86,11 @@ ENCODINGS: dict[str, Encoding] = {
     "cp852": Encoding("Central Europe (DOS 852)", _CENTRAL, 0.1),
 }
 """All that are read, by Python's name, those of equal plausibility in this order."""
+_HELD_BY = {
+    **{"ascii": "utf-8", "iso8859-1": "cp1252", "iso8859-9": "cp1254", "iso8859-7": "cp1253", "iso8859-8": "cp1255"},
+    **{"shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030", "euc_kr": "cp949", "tis-620": "cp874"},
+}  # fmt: skip
+"""Python's names of other encodings, and the one of these that reads them, nearly to the letter."""
 _OF_DOS = ("cp437", "cp850", "cp852")
 FOR_TEXTS = tuple(name for name in ENCODINGS if name not in _OF_DOS)
 FOR_NAMES = (
@@ -144,6 +149,17 @@ def decode(data: bytes, encoding: str = "", usual: str = "") -> Decoded:
     if "\0" in found.text:
         raise DataError(_NO_TEXT)
     return Decoded(found.text, found.encoding, ranked[1:], found.replaced)
+
+
+def named(charset: str) -> str:
+    """The name in `ENCODINGS` of what a mail says that it is in, or of what holds all of it; of any other, Python's own.
+
+    >>> named("ISO-8859-1"), named("UTF8"), named("gb2312"), named("hz")
+    ('cp1252', 'utf-8', 'gb18030', 'hz')
+    """
+    name = codecs.lookup(charset).name
+    ours = {codecs.lookup(one).name: one for one in ENCODINGS}
+    return ours.get(name) or _HELD_BY.get(name, name)
 
 
 def plausible(pieces: Sequence[bytes], among: Iterable[str] = FOR_TEXTS) -> tuple[str, ...]:

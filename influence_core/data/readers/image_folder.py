@@ -16,7 +16,7 @@ from influence_core.data.readers.inside import Inside
 from influence_core.data.readers.label_tables import Labels, label_files
 from influence_core.data.readers.labels import Same
 from influence_core.data.readers.skipped import SkipReport, shown
-from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of, parts_of
 from influence_core.errors import DataError
 
 MAX_PICTURES = 20_000
@@ -74,7 +74,8 @@ def _list(inside: Inside, skipped: SkipReport, same: Same) -> Listing:
         labels = label_files(inside.root, files, skipped, same)
         if labels is not None:
             return _labelled(inside, homes, labels, skipped)
-    roles = {name: part_of(_last(name)) for name in folders}
+    meant = parts_of(list(map(_last, folders)))
+    roles = {name: meant[_last(name)] for name in folders}
     if len(flat) == len(folders) and set(roles.values()) == {TRAIN, TEST}:
         raise DataError(
             f"The folders {_names(folders)} hold pictures, but no folders of classes. Sort the pictures into one folder for "

@@ -96,7 +96,8 @@ class _Table:
         title = shown(name.rsplit("/", 1)[-1])
         try:
             with (root / name).open("rb") as file:
-                table = read(file.read(MAX_BYTES + 1))
+                content = file.read(MAX_BYTES + 1)
+            table = read(content, header=True)  # the names of the pictures say whether it has one
         except DataError as error:
             raise DataError(f"The table “{title}” beside the pictures could not be read: {error}") from error
         columns = table.columns

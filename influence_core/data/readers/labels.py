@@ -20,9 +20,11 @@ FREQUENT = 0.5
 """A column of many texts is a label if its frequent ones hold this share of the rows."""
 NO_LABEL = frozenset({"", "na", "n/a", "nan", "null", "#n/a", "#na", "<na>", "n.a."})
 """Small letters of the cells that mean "no label"."""
-PERHAPS_NONE = frozenset(
-    {"none", "nil", "missing", "?", "-", "--", "–", "—", ".", "(none)", "<none>", "#null!", "not available"}
-)
+PERHAPS_NONE = frozenset({
+    *("none", "nil", "missing", "?", "-", "--", "–", "—", ".", "(none)", "<none>", "#null!", "not available"),
+    *("なし", "無し", "未回答", "不明", "無", "无", "未知", "없음", "н/д", "нет данных", "n.d.", "n/d", "k.a.", "k. a."),
+    *("keine angabe", "ohne angabe"),
+})  # fmt: skip
 """Small letters of the cells that may mean it, or be a label like any other."""
 Same = bool | Sequence[str] | None
 """Whether labels that look alike are one: for all of them, or the first label of each group that is; None: nobody has said."""
@@ -53,7 +55,7 @@ def has_no_label(cells: Iterable[str]) -> np.ndarray:
     Args:
         cells: (n,) texts.
     """
-    return np.array([one.lower() in NO_LABEL for one in cells], dtype=bool)
+    return np.array([_plain(one) in NO_LABEL for one in cells], dtype=bool)
 
 
 def perhaps_none(texts: Iterable[str]) -> tuple[tuple[str, ...], bool | None]:
@@ -68,7 +70,7 @@ def perhaps_none(texts: Iterable[str]) -> tuple[tuple[str, ...], bool | None]:
         texts: The different labels.
     """
     texts = list(texts)
-    found = tuple(sorted(one for one in texts if one.lower() in PERHAPS_NONE))
+    found = tuple(sorted(one for one in texts if _plain(one) in PERHAPS_NONE))
     others = [one for one in texts if one not in found]
     if not found or len(others) < 2:
         return found, True
@@ -207,6 +209,14 @@ def merged(counts: Mapping[str, int], same: bool | Sequence[str]) -> dict[str, s
     return names
 
 
+def _plain(text: str) -> str:
+    """In small letters, wide ones as narrow ones."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 def _folded(text: str) -> str:
-    plain = " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .") or text
+    small = (
+        unicodedata.normalize("NFKC", text).casefold().replace("\u0307", "")
+    )  # the dot of a Turkish capital I
+    plain = " ".join(small.split()).rstrip(" .") or text
     return _TRUTHS.get(plain, plain)

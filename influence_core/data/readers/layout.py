@@ -11,6 +11,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from influence_core.data.readers.dates import order_of
 from influence_core.data.readers.numbers import read_amounts
 from influence_core.errors import DataError
 
@@ -22,6 +23,8 @@ SAMPLED = 200
 """Rows by which the separator and the titles are told."""
 MAX_TITLES = 20
 REGULAR = 0.9
+AGAIN = 3
+"""A text in the first row that stands so often below itself is one of its column's, not its name."""
 _SEPARATOR_LINE = re.compile(r"\"?sep=(?P<one>[,;|\t ])\"?[,;|\t ]*", re.IGNORECASE)
 _END = "\x1d"
 
@@ -129,7 +132,7 @@ def _may_be_header(cells: list[str], width: int) -> bool:
 
 
 def _looks_like_data(header: list[str], body: list[Row]) -> bool:
-    """Whether a number stands above numbers, or every text of it comes again below."""
+    """Whether a number stands above numbers or a date above dates, or a text of it comes again and again below."""
     rows = [row.cells for row in body if len(row.cells) == len(header)]
     if not rows:
         return False
@@ -137,7 +140,11 @@ def _looks_like_data(header: list[str], body: list[Row]) -> bool:
     if any(_is_amount(one) and _mostly_amounts(below) for one, below in zip(header, columns, strict=True)):
         return True
     filled = [(one, below) for one, below in zip(header, columns, strict=True) if one]
-    return bool(filled) and all(one in below for one, below in filled)
+    if any(order_of([one]) and order_of(below) for one, below in filled):
+        return True
+    return bool(filled) and (
+        all(one in below for one, below in filled) or any(below.count(one) >= AGAIN for one, below in filled)
+    )
 
 
 def _is_amount(cell: str) -> bool:

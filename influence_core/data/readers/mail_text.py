@@ -88,7 +88,7 @@ def _decode(content: bytes, charset: str, usual: str = "") -> encodings.Decoded:
     """As the mail says, where that is so; or as is most plausible."""
     if charset and charset not in ("us-ascii", "unknown-8bit"):
         try:
-            return encodings.Decoded(content.decode(charset), charset)
+            return encodings.Decoded(content.decode(charset), encodings.named(charset))
         except (LookupError, UnicodeError):
             pass
     return encodings.decode(content, usual=usual)

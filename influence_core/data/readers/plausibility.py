@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ _CYRILLIC = ("Russian", "Ukrainian")
 _FEWEST_VOWELS = 0.25
 """Of Cyrillic letters; bytes of Hebrew read so have fewer."""
 _PLAIN = frozenset("½¼¾²³±×©®™µ´")
+_ALONE = re.compile(f"(?<![^\x00-\x7f])[{''.join(sorted(_SIGNS))}±µ](?![^\x00-\x7f])")
+"""A sign among ASCII, as in don’t, £5 and ±0.5: as usual as a letter."""
 
 
 def plausibility(text: str, spoken: Iterable[str] = ()) -> float:
@@ -34,10 +37,12 @@ def plausibility(text: str, spoken: Iterable[str] = ()) -> float:
     total = sum(seen.values())
     if not total:
         return 1.0
+    alone = Counter(_ALONE.findall(text))
+    seen -= alone
     pairs = Counter(
         pair for pair in pairwise(text) if max(pair) > "\x7f" and pair[0].isalpha() and pair[1].isalpha()
     )
-    return max(_speaks_for(name, seen, pairs) for name in spoken or languages()) / total
+    return (max(_speaks_for(name, seen, pairs) for name in spoken or languages()) + alone.total()) / total
 
 
 def _speaks_for(language: str, seen: Counter[str], pairs: Counter[tuple[str, str]]) -> float:

@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterable
 TRAIN, TEST = "train", "test"
 _WORDS = {
     TRAIN: "train training trainings trn learn learning lernen lern 訓練 学習 训练 훈련 학습 обучение обучающая обучающие "
+    "教師 تدريب التدريب εκπαίδευση antrenament koulutus træning opplæring "
     "тренировка тренировочная тренировочные навчання entrainement entraînement apprentissage entrenamiento treino "
     "treinamento addestramento trening eğitim",
     TEST: "val valid validation validate dev development test testing tests tst eval evaluation holdout t10k 検証 テスト 試験 "
+    "unseen 평가 контроль контрольная контрольные اختبار الاختبار δοκιμή "
     "評価 测试 測試 验证 驗證 시험 테스트 검증 тест тестирование тестовая тестовые проверка проверочная валидация essai essais "
     "évaluation validación prueba pruebas teste validação validierung validierungs prüfung pruefung prüf testen "
     "walidacja doğrulama",
@@ -33,11 +35,25 @@ def part_of(name: str) -> str:
     >>> [part_of(one) for one in ("TRAIN", "training_set", "valid", "seg_test", "cats", "trains")]
     ['train', 'train', 'test', 'test', '', '']
     """
-    words = re.split(r"[\W_]+", unicodedata.normalize("NFKC", name).casefold())
-    meant = [word for word in words if word and word not in _BESIDE]
+    meant = [word for word in _words_of(name) if word not in _BESIDE]
     if len(meant) != 1:
         return ""
     return _PARTS.get(meant[0], "") or _PARTS.get(_without(meant[0]), "")
+
+
+def parts_of(names: Collection[str]) -> dict[str, str]:
+    """The part that each of some folders beside each other means, or ""; words that all of them have say nothing.
+
+    >>> parts_of(["reviews_train", "reviews_test"]), parts_of(["reviews", "train"])
+    ({'reviews_train': 'train', 'reviews_test': 'test'}, {'reviews': '', 'train': 'train'})
+    """
+    alone = {name: part_of(name) for name in names}
+    words = {name: _words_of(name) for name in names}
+    if any(alone.values()) or not words:
+        return alone
+    shared = set.intersection(*map(set, words.values()))
+    told = {name: part_of(" ".join(one for one in some if one not in shared)) for name, some in words.items()}
+    return told if set(told.values()) == {TRAIN, TEST} else alone
 
 
 def is_split_inside(classes: Iterable[Collection[str]]) -> bool:
@@ -51,6 +67,17 @@ def is_split_inside(classes: Iterable[Collection[str]]) -> bool:
     """
     parts = [set(map(part_of, names)) - {""} for names in classes]
     return all(parts) and {TRAIN, TEST} <= set().union(*parts)
+
+
+def _words_of(name: str) -> list[str]:
+    """Its words in small letters, without numbers and versions."""
+    plain = unicodedata.normalize("NFKC", name).casefold().replace("hold-out", "holdout")
+    words = re.split(r"[\W_]+", plain)
+    return [
+        word if word in _PARTS else word.rstrip("0123456789")
+        for word in words
+        if word and not re.fullmatch(r"v?\d+", word)
+    ]
 
 
 def _without(word: str) -> str:

@@ -21,6 +21,8 @@ MAX_MEMORY = 150 * 10**6
 """Bytes of all texts once they are letters: one wide letter makes a text four times as long."""
 _NO_TEXT = (b"%PDF", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"{\\rtf")
 """What documents and archives begin with."""
+_ESCAPE = b"\x1b"
+"""Japanese mails are written in ASCII with it."""
 _SUBJECT = re.compile(rb"subject:", re.IGNORECASE)
 
 
@@ -85,7 +87,7 @@ def read_all(
         read.texts[at] = found.text
         read.subjects[at] = is_mail
         read.damaged += found.replaced > 0
-        if found.encoding != "utf-8" and not content.isascii():
+        if found.encoding != "utf-8" and (not content.isascii() or _ESCAPE in content):
             written[found.encoding] += 1
     read.encodings = dict(written.most_common())
     first = next(iter(read.encodings), "")

@@ -15,7 +15,7 @@ from pathlib import Path
 from influence_core.data.readers.classed import ClassedFile
 from influence_core.data.readers.mailboxes import SUFFIX
 from influence_core.data.readers.skipped import SkipReport
-from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of
+from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of, parts_of
 from influence_core.errors import DataError
 
 MAX_FILES = 10_000
@@ -144,10 +144,11 @@ def _in_folders(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
 def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
     """With the parts of the split, where the first folders are named like them, or those inside each first one."""
     first = {one.folders[0] for one in files}
-    if {TRAIN, TEST} <= {part_of(name) for name in first}:
+    parts = parts_of(first)
+    if {TRAIN, TEST} <= set(parts.values()):
         kept = []
         for one in files:
-            part = part_of(one.folders[0])
+            part = parts[one.folders[0]]
             if part:
                 kept.append(_Placed(one.name, one.folders[1:], part))
             else:

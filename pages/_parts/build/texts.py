@@ -111,7 +111,7 @@ def _choose_encoding(found: TextSummary, source: str) -> None:
     if not found.encodings and not st.session_state.get(key):
         return
     told = ", ".join(f"{count:,} as {_title(name)}" for name, count in found.encodings)
-    current = [name for name, _ in found.encodings]
+    current = [name for name, _ in found.encodings if name in ENCODINGS]
     options = [AUTOMATIC, *dict.fromkeys([*current, *found.others, *ENCODINGS])]
     st.selectbox(
         "Encoding of the texts that are not UTF-8",
