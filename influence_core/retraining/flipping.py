@@ -14,7 +14,7 @@ from torch import Tensor
 
 from influence_core.progress import Progress, named, part
 from influence_core.retraining.following import Following
-from influence_core.retraining.linear import retrain
+from influence_core.retraining.putting_back import restore_each
 
 SHARE = 0.5
 """Of the margin that is left, what a batch is to take: forecasts grow from batch to batch, as the others lose support."""
@@ -33,8 +33,6 @@ BLOCK = 8
 CLEAR = 3.0
 """No more are tried once all others would be needed even if they fell short of their forecasts by so many times the largest
 share by which one of those did."""
-SHARPER = 4
-"""How often such an example is trained on where its margin is too near 0 for its bound: the forecast was far from it."""
 REFINEMENTS = 3
 """Products with the edited curvature that sharpen the last forecasts."""
 
@@ -86,12 +84,14 @@ def flip(model: Following, progress: Progress | None = None) -> Flip:
     """
     before = model.margin
     search = Search(model, named(part(progress, 0.0, 0.5), "looking for a set"))
+    ranked = search.ranking()
     search.grow()
     unpruned = model.size
     if search.flipped:
         search.exchange()
         search.progress = named(part(progress, 0.5, 0.8), "putting back what is not needed")
         search.prune()
+        search.outdo(ranked)
         restored, clear = search.prove(part(progress, 0.8, 1.0))
     else:
         model.sharpen(search.progress)
@@ -109,36 +109,6 @@ def flip(model: Following, progress: Progress | None = None) -> Flip:
         restored=restored,
         clear=clear,
     )
-
-
-def restore_each(
-    model: Following, positions: Tensor, forecast: Tensor, progress: Progress | None = None
-) -> tuple[Tensor, Tensor]:
-    """Put edited examples back, each on its own, and train.
-
-    Args:
-        model: With the edits, at its optimum.
-        positions: ``(m,)`` of edited examples.
-        forecast: ``(m,)`` the margins to expect; training is as sharp as it takes to tell them from 0.
-        progress: Called often.
-
-    Returns:
-        The margins ``(m,)`` that this gives, and how far they can be from those of the true optima, ``(m,)``.
-    """
-    margins, bounds = torch.zeros_like(forecast), torch.full_like(forecast, torch.inf)
-    expected = forecast
-    for _ in range(SHARPER):
-        unsure = (margins.abs() <= bounds).nonzero()[:, 0]
-        if not len(unsure):
-            break
-        targets = torch.tensor([model.norm_for(one) for one in expected[unsure].tolist()]).double()
-        edits = [model.restored(int(one)) for one in positions[unsure]]
-        found = retrain(model.risk, model.theta, edits, model.learnt, targets, progress)
-        outputs = torch.cat([model.risk.outputs(one, model.contest.x[None]) for one in found.theta])
-        margins[unsure] = model.contest.margins(outputs).cpu().double()
-        bounds[unsure] = model.bounds(found.gradient_norms)
-        expected = margins
-    return margins, bounds
 
 
 class Search:
@@ -200,6 +170,25 @@ class Search:
             else:
                 model.taken, (model.theta, model.risk, model.gradient_norm) = before, at
                 return
+
+    def outdo(self, ranked: Tensor) -> None:
+        """The first of one ranking instead, where fewer of them than the set has flip the answer too."""
+        model = self.model
+        while model.size > 1:
+            before, at = model.taken, (model.theta, model.risk, model.gradient_norm)
+            taken = torch.zeros_like(before)
+            taken[ranked[: model.size - 1]] = True
+            self._train(taken)
+            if not self.flipped or int(taken.sum()) >= int(before.sum()):
+                model.taken, (model.theta, model.risk, model.gradient_norm) = before, at
+                return
+            self.prune()
+
+    def ranking(self) -> Tensor:
+        """Positions of all that pull now, the strongest first, leaving each class one."""
+        pulls = torch.where(self.editable(), self.model.pulls(), -torch.inf)
+        order = pulls.argsort(descending=True)
+        return self.sparing(order[pulls[order] > 0])
 
     def prove(self, progress: Progress | None) -> tuple[Tensor, bool]:
         """Train to the end, and put back the least needed examples, each with training; what is not needed stays back.

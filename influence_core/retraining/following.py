@@ -27,6 +27,8 @@ from influence_core.training.path import Path
 
 SHARPEST = 1e-12
 """No smaller gradient norm is asked for; in float64 it is nearly rounding."""
+FEW = 40
+"""Examples that are trained on in less time than a factor of a curvature takes."""
 SURE = 0.01
 """A model is trained to the end when its margin is known to this share of itself."""
 
@@ -160,9 +162,9 @@ class Following:
         """What each of some edited examples ``(m,)``, put back alone, adds to the margin: a forecast.
 
         Where the leverages are at hand, so few are the parameters that it comes of the edited curvature itself
-        (``restoring``); else it is the pull.
+        (``restoring``); else it is the pull, as it is of a few examples, which are put back by training before that is factored.
         """
-        if self.leverages is not None:
+        if self.leverages is not None and len(positions) > FEW:
             steep = self.contest.gradient(self.outputs)
             with suppress(SolveError):  # a half-trained model's curvature may have no factor
                 return returns(self.unedited, self.risk, self.theta, positions, self.labels, steep)

@@ -50,9 +50,6 @@ def one_shot(model: Following, progress: Progress | None = None) -> tuple[int | 
 
 def _ranked(model: Following) -> tuple[Tensor, int | None]:
     """Positions of all that pull, the strongest first, leaving each class one; how many are expected to flip the answer."""
-    search = Search(model, None)
-    pulls = torch.where(search.editable(), model.pulls(), -torch.inf)
-    order = pulls.argsort(descending=True)
-    order = order[pulls[order] > 0]
+    order, pulls = Search(model, None).ranking(), model.pulls()
     short = int((pulls[order].cumsum(0) < model.margin).sum())
-    return search.sparing(order), short + 1 if short < len(order) else None
+    return order, short + 1 if short < len(order) else None

@@ -24,7 +24,8 @@ from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.experiments import flip, flip_curve
 from influence_core.experiments.flip_set import FlipSet
-from influence_core.retraining.flipping import ROUGH, restore_each
+from influence_core.retraining.flipping import ROUGH
+from influence_core.retraining.putting_back import restore_each
 from influence_core.store import Store
 from influence_core.studies import Study, find, open_study
 

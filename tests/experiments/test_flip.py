@@ -92,7 +92,7 @@ def test_what_putting_one_back_does_is_forecast_where_there_are_few_examples_a_p
     model = following(toy, relabel=relabel)
     model.leverages = leverage_blocks(model.unedited, model.inverse)
     taken = torch.zeros(model.unedited.n, dtype=torch.bool)
-    taken[model.pulls().argsort(descending=True)[:25]] = True
+    taken[model.pulls().argsort(descending=True)[:41]] = True
     model.edit(taken, 1e-9)
     inside, steep = taken.nonzero()[:, 0], model.contest.gradient(model.outputs).numpy()
     others = [inside[inside != one].numpy() for one in inside]

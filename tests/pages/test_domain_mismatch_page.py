@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from influence_core.experiments import at_hand, domain_mismatch, explain, groups, questions
@@ -199,6 +200,20 @@ def table(n: int = 200) -> list[dict[str, str]]:
     made = [{**one, "name": f"customer {at}", "ward": str(at % 5)} for at, one in enumerate(rows(n))]
     made[3]["spent"] = "n/a"
     return made
+
+
+def test_a_table_without_signal_says_so_and_what_was_done_to_it(uploaded):
+    rng = np.random.default_rng(0)
+    rows = [
+        {"a": f"{one:.3f}", "shop": "one", "y": "no" if luck else "yes"}
+        for at, (one, luck) in enumerate(zip(rng.normal(size=80), rng.random(80) < 0.5, strict=True))
+    ]
+    at = visit_page(PAGE, "diabetes-thinned")
+    uploaded["file"] = File(as_csv(rows))
+    press(settle(at), "table_train")
+    explained = visit_page("explain", address(at)["study"])
+    assert "The model has learnt nothing that shows" in said(explained)
+    assert "all training rows are alike there: .shop." in said(explained)
 
 
 def test_another_file_in_the_same_form_has_its_own_columns_left_out(uploaded):

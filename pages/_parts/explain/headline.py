@@ -6,7 +6,7 @@ import streamlit as st
 
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
-from influence_core.studies import Study
+from influence_core.studies import UPLOADED, Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import name_of, says
 from pages._common.number import SHORT, effect
@@ -71,10 +71,10 @@ def _small(explanation: Explanation) -> str:
 
 
 def _notices(study: Study) -> None:
-    """What is odd about the data, and what speaks against having learnt anything from these texts."""
+    """What is odd about the data, and what speaks against having learnt anything from texts or a table of one's own."""
     for notice in study.data.notices:
         st.caption(escape_markdown(notice))
-    if study.data.worded:
+    if study.data.worded or study.spec.name.startswith(UPLOADED):
         doubts = (*study.data.warnings, study.predictions.no_signal(study.data.class_names))
         for doubt in doubts:
             if doubt:
