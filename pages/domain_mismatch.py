@@ -8,7 +8,7 @@ from pages._shell.page import heading, open_page, require_study
 
 with open_page(DOMAIN_MISMATCH, any_study=True) as (view, params):
     heading("Why does it fail on this group?", DOMAIN_MISMATCH)
-    upload.show(view)
+    upload.show()
     require_study(view, DOMAIN_MISMATCH)
     case = load(view, params)
     answer.show(case)

@@ -10,7 +10,7 @@ from influence_core.retraining.following import Following
 from influence_core.retraining.linear import retrain
 
 SHARPER = 4
-"""How often an example that is put back is trained on where its margin is too near 0 for its bound: the forecast was far from it."""
+"""How often an example put back is trained on where its margin is too near 0 for its bound: the forecast was far from it."""
 
 
 def restore_each(

@@ -73,8 +73,9 @@ def _filter(
     study: Study, view: View, known: Predictions, explanation: Explanation, pages: int, page: int
 ) -> None:
     """Which test examples the strip offers, or one by its number."""
+    mistakes = len(known.misclassified())
     titles = {
-        "wrong": f"Misclassified ({len(known.misclassified()):,})",
+        "wrong": f"Misclassified ({mistakes:,})" if mistakes else "Misclassified (0): the least confident",
         "unsure": "Least confident",
         "all": f"All ({len(known.ids):,})",
     }
@@ -129,6 +130,7 @@ def _steps(study: Study, known: Predictions, order: np.ndarray, explanation: Exp
 def _order(view: View, known: Predictions) -> np.ndarray:
     orders = {"unsure": known.least_confident, "all": lambda: np.arange(len(known.ids))}
     order = orders.get(view.show, known.misclassified)()
+    order = order if len(order) else known.least_confident()  # of a model without mistakes
     for wanted, found in ((view.only_label, known.labels), (view.only_said, known.predicted)):
         order = order if wanted is None else order[found[order] == wanted]
     return order

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import streamlit as st
@@ -29,14 +30,18 @@ from influence_core.studies import of_table
 from influence_core.words import percent
 from pages._common.alike import ask
 from pages._shell import browser, results
-from pages._shell.address import View, go_to
+from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, show_error
 
 NO_GROUP = "(none)"
 
 
-def show(view: View) -> None:
-    """A folded form that turns a CSV file into a study."""
+def show(finished: Callable[[str, str], None] | None = None) -> None:
+    """A folded form that turns a CSV file into a study.
+
+    Args:
+        finished: Told the name of the study, and a sentence about it.
+    """
     times = st.session_state.get("tables_made", 0)  # a new form, folded and empty, after each table
     with st.expander("Use a table of your own", key=f"upload_{times}"):
         st.caption(f"A CSV file, best with a header row, up to {MAX_BYTES // 10**6} MB. {browser.PRIVATE}")
@@ -48,12 +53,12 @@ def show(view: View) -> None:
         )
         if file is not None:
             try:
-                _form(file)
+                _form(file, finished)
             except DataError as error:
                 show_error(error)
 
 
-def _form(file: UploadedFile) -> None:
+def _form(file: UploadedFile, finished: Callable[[str, str], None] | None) -> None:
     encoding = str(st.session_state.get(f"table_encoding_{file.file_id}", ""))
     header = st.session_state.get(f"table_header_{file.file_id}")
     try:
@@ -85,7 +90,7 @@ def _form(file: UploadedFile) -> None:
         st.caption("Answer the questions above to train.")
     if st.button("Train on this table", key="table_train", type="primary", disabled=choices is None):
         assert choices is not None
-        _train(file, choices)
+        _train(file, choices, finished)
 
 
 def _ask_encoding(file: UploadedFile, encoding: str, others: tuple[str, ...]) -> None:
@@ -229,13 +234,16 @@ def _groups(columns: list[Column]) -> list[str]:
     return [one.name for one in sorted(fitting, key=lambda one: one.kind == "number")]
 
 
-def _train(file: UploadedFile, choices: Choices) -> None:
+def _train(file: UploadedFile, choices: Choices, finished: Callable[[str, str], None] | None) -> None:
     """Keep the table and go to its study."""
     with st.spinner("Reading the table"):
         kept = uploads.keep(results.get_store(), file.getvalue(), choices, file.name, browser.owner())
     st.session_state.pop("table_read", None)
     st.session_state["tables_made"] = st.session_state.get("tables_made", 0) + 1
-    go_to(study=of_table(kept).name)
+    spec = of_table(kept)
+    if finished is not None:
+        finished(spec.name, f"**{escape_markdown(spec.title)}** is kept: {kept.n:,} rows to train on.")
+    go_to(study=spec.name)
     st.rerun()
 
 

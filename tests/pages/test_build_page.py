@@ -191,6 +191,19 @@ def test_a_table_has_its_form():
     assert any(one.label == "Use a table of your own" for one in at.expander)
 
 
+def test_a_table_that_was_trained_on_says_where_to_go_on(uploaded):
+    at = choose(visit_page(PAGE), bring.TABLE)
+    rows = "\n".join(f"{at % 7},{at % 3},{'ja' if at % 7 > 3 else 'nein'}" for at in range(60))
+    uploaded["file"] = File(f"a,b,urteil\n{rows}".encode(), "mine.csv")
+    settle(at)
+    at.button(key="table_train").click()
+    at.run()
+    uploaded["file"] = None
+    settle(at)
+    assert "**mine.csv** is kept: 45 rows to train on." in at.success[0].value
+    assert address(at)["study"].startswith("table-")
+
+
 def test_a_changed_folder_is_looked_at_again(folder):
     path = fill(folder / "pets", {"cats": 6, "dogs": 6})
     at = from_folder(path)

@@ -389,8 +389,7 @@ def test_the_chooser_offers(known, query, order):
 
 def test_a_model_without_mistakes_says_so_and_asks_about_its_least_confident_answer():
     at = visit(study="digits")
-    assert "There is no test example of this kind" in said(at)
-    assert cards(at)["tests"] == []
+    assert cards(at)["tests"] == cards(visit(study="digits", show="unsure"))["tests"]
     assert title(at).startswith("Which training images made the model say")
     doubtful = visit(study="digits", show="unsure")
     assert f"Test image {cards(doubtful)['tests'][0]['id']}" in said(at)

@@ -73,7 +73,7 @@ def show(view: View) -> None:
         key=visit.lasting("build_kind", ZIP),
     )
     if kind == TABLE:
-        upload.show(view)
+        upload.show(visit.finish)
     elif kind in (TEXTS, TEXTS_ZIP):
         _show_texts(_choose_folder(TEXT_FOLDERS) if kind == TEXTS else _choose_zip(TEXT_ZIP), view)
     elif kind == SET:
