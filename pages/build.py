@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages._parts.build import bring, studies
+from pages._parts.build import bring, lists, studies
 from pages._shell.catalogue import BUILD
 from pages._shell.page import open_page
 
@@ -18,4 +18,5 @@ with open_page(BUILD, any_study=True) as (view, _):
     with form:
         if not studies.train(view):
             bring.show(view)
+    lists.offer(view)
     bring.offer_networks()

@@ -15,20 +15,26 @@ from influence_core.report.faces import file_name
 from influence_core.report.material import Compared, Material
 from influence_core.report.page import page
 from influence_core.report.script import script
+from influence_core.sessions import Session, carried
 
 LABELLING = ("relabel", "add")
 _TIME = (2000, 1, 1, 0, 0, 0)  # so that equal reports are equal files
 
 
-def bundle(material: Material) -> bytes:
+def bundle(material: Material, session: Session | None = None) -> bytes:
     """The zip.
 
     Args:
         material: What the report is made of.
+        session: The list of changes that belongs to it, which the app opens again, here or elsewhere.
 
     Returns:
         ``report.html``, ``repeat.py`` and ``ranking.csv``; where there are changes ``corrected-labels.csv``,
-        ``removals.csv``, ``changes.csv`` and ``answers.csv`` too.
+        ``removals.csv``, ``changes.csv`` and ``answers.csv`` too; ``session.json`` where there is a session.
+
+    Raises:
+        DataError: If the session is gone.
+        StoreError: If it cannot be read.
     """
     files = {
         "report.html": page(material).encode(),
@@ -37,6 +43,8 @@ def bundle(material: Material) -> bytes:
     }
     if material.compared is not None:
         files |= _changes(material.compared)
+    if session is not None:
+        files[carried.NAME] = carried.packed(session)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

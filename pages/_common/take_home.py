@@ -8,7 +8,7 @@ from influence_core import report
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study, open_study
 from influence_core.studies.changes import settled
-from pages._shell import results
+from pages._shell import my_changes, results
 from pages._shell.address import View
 from pages._shell.places import data_folder
 
@@ -22,16 +22,17 @@ def button(view: View, study: Study, explanation: Explanation, after: Study | No
         explanation: The question and its answer.
         after: The version whose changes are told, where the question was asked of the unchanged study.
     """
+    mine = my_changes.readable(view.spec)  # whose it is nobody knows any more once the download is asked for
     st.download_button(
         "Take this answer home (zip)",
-        lambda: report.bundle(material(view, study, explanation, after)),
+        lambda: report.bundle(material(view, study, explanation, after), mine),
         file_name=f"answer-{study.spec.name}-{explanation.test_id}.zip",
         mime="application/zip",
         key="take_home",
         icon=":material/folder_zip:",
         on_click="ignore",
         help="A page that opens in any browser without this app, the numbers as CSV, corrected labels and removals where there "
-        "are changes, and a Python script that computes it again.",
+        "are changes, a Python script that computes it again, and your list of changes, which *Your data* opens again.",
     )
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from influence_core.sessions import Said, Session, State
+from influence_core.sessions import Said, Session, State, packed
 from influence_core.studies.changes import Change, settled
 from pages._shell import my_changes, results
 from pages._shell.address import DEFAULT_STUDY, View, another_version
@@ -179,6 +179,11 @@ def _save(shown: _Shown) -> None:
 
 def _link(shown: _Shown) -> None:
     query = shown.view.query() | {"study": shown.address}
+    name = f"changes-{shown.session.study}.json"
+    content = partial(packed, shown.session)
+    st.download_button(
+        "Take the list along", content, name, "application/json", key="changes_take", on_click="ignore"
+    )
     st.caption("Link to the model with my changes. Whoever has it sees that model, not this list.")
     st.code(f"{(st.context.url or '').partition('?')[0]}?{urlencode(query)}", language=None)
 

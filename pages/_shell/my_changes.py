@@ -37,6 +37,13 @@ def find(spec: StudySpec) -> Session | None:
     return found[0] if found else None
 
 
+def readable(spec: StudySpec) -> Session | None:
+    """This browser's list of a study, if there is one that can be read."""
+    with suppress(InfluenceError):  # the sidebar says so
+        return find(spec)
+    return None
+
+
 def state(spec: StudySpec) -> State:
     """This browser's list of a study as it stands; an empty one where there is none, or none that can be read."""
     with suppress(InfluenceError):  # the sidebar says so

@@ -1,10 +1,13 @@
 """Sessions: said once, kept for good, undone and redone without end, and nobody else's."""
 
+import io
+import json
 import os
 import random
 import signal
 import sqlite3
 import time
+import zipfile
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,7 +21,7 @@ from influence_core.errors import DataError, StoreError
 from influence_core.experiments import review
 from influence_core.experiments.review import Review, Training
 from influence_core.experiments.wrong_labels import FlipSettings
-from influence_core.sessions import Remark, Sessions, database, reviews
+from influence_core.sessions import Remark, Sessions, carried, database, packed, reviews, unpacked
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change, parse, settled
@@ -368,3 +371,77 @@ def test_four_writers_killed_at_any_moment_lose_nothing_that_was_acknowledged(tm
             assert [one for one in kept if one in set(known)] == known, "in the order in which they were said"
             assert len(kept) <= len(known) + turn + 1, "one a kill may be kept and not yet said"
     assert min(map(len, acknowledged)) > 0, "all of them wrote"
+
+
+# ------------------------------------------------------------------------------------------------ taken along
+
+
+def test_a_session_opens_again_in_another_installation_as_it_was(mine, tmp_path):
+    mine.record(Change("remove", 7, why="not a digit"))
+    mine.record(Change("relabel", 12, label=3, who="Bob"), Remark("unsure", 5))
+    mine.record(Change("add", 8612, label=6))
+    mine.undo()
+    mine.note(7, "half of it – «半分» – is missing")
+    mine.save_version("without 7", "digits@r7")
+    mine.asked("study=digits&test=8612")
+    elsewhere = Sessions(Store(tmp_path / "elsewhere"))
+    opened = carried.begin(elsewhere, "eve", unpacked(packed(mine)))
+    assert [
+        (str(one), one.who, one.when, one.why) for one in (entry.said for entry in opened.state().entries)
+    ] == [(str(one), one.who, one.when, one.why) for one in (entry.said for entry in mine.state().entries)]
+    assert (opened.versions(), opened.questions()) == (mine.versions(), mine.questions())
+    assert (opened.study, opened.title, opened.labels, opened.who) == (
+        mine.study,
+        mine.title,
+        mine.labels,
+        mine.who,
+    )
+    assert opened.owner == "eve" and opened.token != mine.token
+    assert opened.state().changes == mine.state().changes and opened.state().notes == mine.state().notes
+    opened.undo()
+    opened.undo()
+    assert texts(opened) == ["r7"], "what was said at once is undone at once"
+    with pytest.raises(DataError, match="already"):
+        carried.begin(elsewhere, "eve", unpacked(packed(mine)))
+
+
+def _of(**changed):
+    told = {"format": 1, "study": "digits", "title": "t", "labels": [], "who": "", "entries": []}
+    return json.dumps(told | {"versions": {}, "questions": []} | changed).encode()
+
+
+def _zip(name, content):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+def test_a_file_of_a_session_is_read_bare_or_in_a_zip():
+    assert unpacked(_of()) == unpacked(_zip("session.json", _of()))
+    assert unpacked(_of(study="digits")).study == "digits"
+
+
+NO_SESSIONS = {
+    "nothing": lambda: b"",
+    "no JSON": lambda: b"<html>",
+    "another JSON": lambda: b"[1, 2]",
+    "deep": lambda: b"[" * 100_000,
+    "a part of it": lambda: b'{"format": 1}',
+    "a number for a name": lambda: _of(study=7),
+    "a long name": lambda: _of(study="d" * 61),
+    "a change that is none": lambda: _of(entries=[[1, "x7", 7, "", "", ""]]),
+    "two changes in one": lambda: _of(entries=[[1, "r7,r8", 7, "", "", ""]]),
+    "too few parts": lambda: _of(entries=[[1, "r7"]]),
+    "a version of another study": lambda: _of(versions={"mine": "mails@r7"}),
+    "a zip without one": lambda: _zip("report.html", b"<html>"),
+    "half a zip": lambda: _zip("session.json", _of())[:40],
+    "a bomb": lambda: _zip("session.json", b" " * 11 * 10**6),
+    "another version of the app": lambda: _of(format=2),
+}
+
+
+@pytest.mark.parametrize("name", NO_SESSIONS)
+def test_a_file_that_is_none_is_refused_in_words(name):
+    with pytest.raises(DataError, match=r"no list of changes|no change|another version"):
+        unpacked(NO_SESSIONS[name]())

@@ -18,6 +18,8 @@ import influence_core
 from influence_core import report
 from influence_core.__main__ import main
 from influence_core.experiments import explain, questions
+from influence_core.sessions import Sessions, unpacked
+from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change
 
@@ -106,6 +108,12 @@ def test_a_hostile_name_is_no_code_in_the_script(material):
     program = report.script(replace(material, study=odd))
     compile(program, "repeat.py", "exec")
     assert repr(address) in program
+
+
+def test_the_zip_holds_the_list_of_changes_where_there_is_one(material, tmp_path):
+    mine = Sessions(Store(tmp_path)).create("ada", material.study.spec.name)
+    mine.record(Change("remove", 7))
+    assert unpacked(report.bundle(material, mine)).steps == ((Change("remove", 7),),)
 
 
 def test_the_zip_holds_labels_removals_and_a_script(material, version):

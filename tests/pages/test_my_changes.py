@@ -1,14 +1,17 @@
 """My changes: from a card's verdict to the model with it, on every page, for one browser alone."""
 
+import io
+
 import pytest
 
 from influence_core.errors import StoreError
-from influence_core.sessions import Sessions
+from influence_core.sessions import Sessions, packed
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
+from pages._parts.build import lists
 from pages._shell import my_changes
-from tests.visits import address, keys, owner, press, said, visit, visit_page
+from tests.visits import address, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
 STUDY, TEST = "one-or-seven", "5040"
@@ -58,6 +61,36 @@ def test_two_verdicts_the_switch_undo_and_nobody_else_s(train, nobody):
     assert address(at) == {"study": STUDY, "test": TEST}
     press(at, "changes_delete")
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody, monkeypatch):
+    mine = Sessions(Store()).create(owner(ADA), STUDY, "Ones and sevens", ["7", "1"], who="Ada")
+    mine.record(*parse(f"r{train.ids[0]},l{train.ids[1]}=1"))
+    mine.save_version("half", f"{STUDY}@r{train.ids[0]}")
+    held = {"file": io.BytesIO(packed(mine))}
+    monkeypatch.setattr(
+        lists.st, "file_uploader", lambda label, **_: held["file"] if "List" in label else None
+    )
+    at = visit_page("build", STUDY, browser=BOB)
+    held["file"] = None
+    settle(at)
+    assert "**Ones and sevens** is opened: 2 entries, 1 version, 0 questions." in [
+        one.value for one in at.success
+    ]
+    (opened,) = Sessions(Store()).of(owner(BOB))
+    assert opened.state().changes == mine.state().changes and opened.versions() == mine.versions()
+    assert f"{train.ids[0]} removed" in listed(visit(STUDY, test=TEST, browser=BOB))
+
+    for content, words in ((b"<html>", "no list of changes"), (packed(mine), "There is a list of changes")):
+        held["file"] = io.BytesIO(content)
+        again = visit_page("build", STUDY, browser=BOB)
+        assert words in again.error[0].value
+    unknown = Sessions(Store()).create(owner(ADA), "own-study", "Pets")
+    held["file"] = io.BytesIO(packed(unknown))
+    assert (
+        "“Pets”, and that study is not on this machine"
+        in visit_page("build", STUDY, browser=BOB).error[0].value
+    )
 
 
 def test_a_version_without_a_list_says_that_it_is_one(train, nobody):

@@ -1,0 +1,157 @@
+"""A session as a file: taken along, and opened again in another installation."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from influence_core.errors import DataError
+from influence_core.sessions.entries import Said, read
+from influence_core.sessions.session import LONGEST_NAME, Session
+from influence_core.sessions.sessions import Sessions
+
+FORMAT = 1
+NAME = "session.json"
+"""What the file is called in an answer that was taken home."""
+MOST_BYTES = 10**7
+_LONGEST_ADDRESS = 10**5
+_NO_SESSION = (
+    "This file holds no list of changes. Choose a session.json, or the zip of an answer that was taken home."
+)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a file says of a session; who spoke and when is kept.
+
+    Attributes:
+        study: The unchanged study's name.
+        title: What its owner called it.
+        labels: What the labels mean.
+        who: Who spoke in it.
+        steps: What was said, at once in each step; what was undone is not in it.
+        versions: Addresses of the saved versions by name.
+        questions: Addresses of the questions in the order in which they were asked.
+    """
+
+    study: str
+    title: str
+    labels: tuple[str, ...]
+    who: str
+    steps: tuple[tuple[Said, ...], ...]
+    versions: dict[str, str]
+    questions: tuple[str, ...]
+
+
+def packed(session: Session) -> bytes:
+    """A session as a file, as it stands.
+
+    Raises:
+        DataError: If the session is gone.
+        StoreError: If it cannot be read.
+    """
+    entries = session.state().entries
+    told = {
+        "format": FORMAT,
+        "study": session.study,
+        "title": session.title,
+        "labels": session.labels,
+        "who": session.who,
+        "entries": [
+            [one.step, str(one.said), one.said.example, one.said.who, one.said.when, one.said.why]
+            for one in entries
+        ],
+        "versions": session.versions(),
+        "questions": session.questions(),
+    }
+    return json.dumps(told, ensure_ascii=False, indent=1).encode()
+
+
+def unpacked(content: bytes) -> Carried:
+    """What a file, or the zip of an answer that was taken home, says of a session.
+
+    Raises:
+        DataError: If it says nothing of one, or something that cannot be.
+    """
+    try:
+        return _carried(json.loads(_inside(content)))
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+        zipfile.BadZipFile,
+        NotImplementedError,
+    ) as error:
+        raise DataError(_NO_SESSION) from error
+
+
+def begin(sessions: Sessions, owner: str, carried: Carried) -> Session:
+    """The same session here, for another owner.
+
+    Args:
+        sessions: Of this installation.
+        owner: Whose it is from now on.
+        carried: What the file says.
+
+    Raises:
+        DataError: If this owner has a list of that study already, or a name does not fit.
+        StoreError: If it could not be kept.
+    """
+    if any(one.state().entries for one in sessions.of(owner, carried.study)):
+        raise DataError(
+            "There is a list of changes of this study already. Delete it in the sidebar before another one is opened."
+        )
+    made = sessions.create(owner, carried.study, carried.title, carried.labels, carried.who)
+    for said in carried.steps:
+        made.record(*said)
+    for name, address in carried.versions.items():
+        made.save_version(name, address)
+    for address in carried.questions:
+        made.asked(address)
+    return made
+
+
+def _inside(content: bytes) -> bytes:
+    """The session's file, out of the zip if it is in one."""
+    if content.startswith(b"PK"):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(NAME) as file:
+            content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError("too large")
+    return content
+
+
+def _carried(told: dict[str, Any]) -> Carried:
+    if told["format"] != FORMAT:
+        raise DataError(
+            "This list of changes was taken along by another version of the app. Open it with that one."
+        )
+    study = _text(told["study"], LONGEST_NAME)
+    entries = [(int(step), read(*map(_said, said))) for step, *said in told["entries"]]
+    versions = {_text(name, LONGEST_NAME): _text(address) for name, address in told["versions"].items()}
+    if any(address.partition("@")[0] != study for address in versions.values()):
+        raise ValueError("versions of another study")
+    return Carried(
+        study,
+        _text(told["title"], LONGEST_NAME),
+        tuple(map(_text, told["labels"])),
+        _text(told["who"]),
+        tuple(tuple(said for _, said in step) for _, step in groupby(entries, lambda one: one[0])),
+        versions,
+        tuple(map(_text, told["questions"])),
+    )
+
+
+def _said(part: Any) -> Any:
+    return part if type(part) is int else _text(part)
+
+
+def _text(value: Any, longest: int = _LONGEST_ADDRESS) -> str:
+    if not isinstance(value, str) or len(value) > longest:
+        raise TypeError("no text of this length")
+    return value
