@@ -20,6 +20,7 @@ from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.studies import CATALOGUE
 from influence_core.words import nats, percent
 from pages._shell import results
+from tests.charts import colours_of
 from tests.visits import charts, keys, metrics, press, said, settle, title, turn_to, visit, visit_page
 
 K = 10
@@ -196,7 +197,7 @@ def test_colour_is_the_forecasts_sign_and_shape_the_label(answer, left_out):
     for trace in figure.data:
         if trace.customdata is None:
             continue
-        for (train_id,), colour in zip(trace.customdata, trace.marker.color, strict=True):
+        for (train_id,), colour in zip(trace.customdata, colours_of(trace.marker), strict=True):
             row = int(np.flatnonzero(left_out.train_ids == train_id)[0])
             assert colour == (HELPFUL if left_out.predicted[row] > 0 else HARMFUL).both
             same = answer.labels[answer.position(train_id)] == answer.label

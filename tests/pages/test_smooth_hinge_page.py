@@ -16,6 +16,7 @@ from influence_core.figures.smooth_hinge import PAPER_LINES, agreement, loss_cur
 from influence_core.studies import MACHINES, open_study
 from influence_core.words import ratio, sign_rule
 from pages._shell import results
+from tests.charts import colours_of
 from tests.visits import address, cards, charts, keys, press, said, settle, title, visit_page
 
 
@@ -194,7 +195,7 @@ def test_every_point_is_truth_across_and_forecast_upward_with_its_id():
         drawn = {}
         for trace in points(scatters(shown, (t,))):
             for (train_id,), *rest in zip(
-                trace.customdata, trace.x, trace.y, trace.marker.color, strict=True
+                trace.customdata, trace.x, trace.y, colours_of(trace.marker), strict=True
             ):
                 drawn[train_id] = (*rest, trace.marker.symbol)
         for at, train_id in enumerate(shown.ids):
