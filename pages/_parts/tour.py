@@ -8,7 +8,7 @@ TOUR = """
 3. **Look at both sides.** The left images pulled the model towards its answer, the right ones away. Are some of them badly written, or mislabelled?
 4. **Switch the label** to the true one. Sides change: what spoke for the mistake now speaks against the truth.
 5. **Look at all of them.** In the chart, influence is not nearness: among images at the same distance some help and some harm. Click a point.
-6. **Read the opened image.** Its numbers, and which of its pixels matter. Say what you see (*wrong label*, *remove*, *keep*, *unsure*, a note): the list *My changes* in the sidebar keeps it, with undo, and opens the model with your changes on every page.
+6. **Read the opened image.** Its numbers, and which of its pixels matter. Say what you see (*wrong label*, *remove*, *keep*, *unsure*, a note): the list *My changes* in the sidebar keeps it, with undo, and opens the model with your changes on every page. *Take the list along* saves it as a file that *Build* opens elsewhere.
 7. **Check it.** Tick two images, *Take out and retrain*. Forecast and truth stand side by side, with the gradient norm that proves the training.
 8. **Take the score apart** (*Anatomy of the score*): without the curvature, little more than the label would seem to count.
 9. **Send the address** to a colleague: it holds the whole view. The ranking downloads as CSV, each chart as a picture (its camera button), the main one also as HTML.
@@ -18,8 +18,8 @@ takes a table of your own (CSV). *Review* shows one suspect at a time, with keys
 """
 
 OWN = """
-Pictures, texts and tables of your own become studies on the page *Build*, which says what it skipped and why. A zip is unpacked into a folder of its own beside
-the kept results, as large as those may get, and the oldest is forgotten first. Of the server's own disk only the data folder can be read, and the folders that whoever starts the
+Pictures, texts and tables of your own become studies on the page *Build*, which says what it skipped and why. A zip is unpacked into a folder of its own
+and stays until you remove it; all uploads together may get as large as the kept results. Of the server's own disk only the data folder can be read, and the folders that whoever starts the
 app names. Weights for torchvision's networks go into the data folder as `weights/NAME.pth` or `.safetensors`; *Build* downloads them when you ask it to. A network of your own comes
 as a Python file that whoever starts the app names; nothing that runs code is ever accepted through the browser.
 """
