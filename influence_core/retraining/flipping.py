@@ -137,7 +137,7 @@ class Search:
         """The strongest examples as they pull now, in or out, in the place of the set, while that makes it smaller."""
         model = self.model
         for _ in range(EXCHANGES):
-            before, at = model.taken, (model.theta, model.risk, model.gradient_norm)
+            before, mark = model.taken, model.mark()
             pulls = torch.where(self.editable() | before, model.pulls(), -torch.inf)
             order = pulls.argsort(descending=True)
             needed = pulls[before].sum() + model.margin
@@ -148,14 +148,14 @@ class Search:
             self._train(taken)
             self.grow()
             if not self.flipped or model.size >= int(before.sum()):
-                model.taken, (model.theta, model.risk, model.gradient_norm) = before, at
+                model.back_to(mark)
                 return
 
     def prune(self) -> None:
         """Put back as many as the forecast allows, the weakest first, until it allows none."""
         model = self.model
         while True:
-            before, at = model.taken, (model.theta, model.risk, model.gradient_norm)
+            before, mark = model.taken, model.mark()
             inside = before.nonzero()[:, 0]
             pulls = model.returns(inside)
             order = pulls.argsort()
@@ -168,19 +168,19 @@ class Search:
                     break
                 count //= 2
             else:
-                model.taken, (model.theta, model.risk, model.gradient_norm) = before, at
+                model.back_to(mark)
                 return
 
     def outdo(self, ranked: Tensor) -> None:
         """The first of one ranking instead, where fewer of them than the set has flip the answer too."""
         model = self.model
         while model.size > 1:
-            before, at = model.taken, (model.theta, model.risk, model.gradient_norm)
+            before, mark = model.taken, model.mark()
             taken = torch.zeros_like(before)
             taken[ranked[: model.size - 1]] = True
             self._train(taken)
             if not self.flipped or int(taken.sum()) >= int(before.sum()):
-                model.taken, (model.theta, model.risk, model.gradient_norm) = before, at
+                model.back_to(mark)
                 return
             self.prune()
 

@@ -32,6 +32,8 @@ FEW = 40
 SURE = 0.01
 """A model is trained to the end when its margin is known to this share of itself."""
 
+Mark = tuple[Tensor, LinearObjective, Tensor, float]
+
 
 class Following:
     """The model and the set of edited examples that it is trained with.
@@ -94,6 +96,14 @@ class Following:
     def norm_for(self, margin: float) -> float:
         """The gradient norm that bounds a margin to within the share ``SURE`` of itself."""
         return max(SHARPEST, SURE * abs(margin) * float(self.unedited.l2.min()) / self.contest.steepness)
+
+    def mark(self) -> Mark:
+        """Where it stands, to come back to."""
+        return self.taken, self.risk, self.theta, self.gradient_norm
+
+    def back_to(self, mark: Mark) -> None:
+        """Stand where it stood; what the steps since have taught is kept."""
+        self.taken, self.risk, self.theta, self.gradient_norm = mark
 
     def edit(self, taken: Tensor, shrink: float, progress: Progress | None = None) -> None:
         """Train with another set of edited examples, warm from the present model.
