@@ -36,9 +36,7 @@ class File(io.BytesIO):
 @pytest.fixture
 def uploaded(monkeypatch):
     held: dict = {"file": None}
-    monkeypatch.setattr(
-        st, "file_uploader", lambda label, **_: None if label == "List of changes" else held["file"]
-    )
+    monkeypatch.setattr(st, "file_uploader", lambda *_, **__: held["file"])
     return held
 
 

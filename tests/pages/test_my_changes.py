@@ -68,10 +68,16 @@ def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody,
     mine.record(*parse(f"r{train.ids[0]},l{train.ids[1]}=1"))
     mine.save_version("half", f"{STUDY}@r{train.ids[0]}")
     held = {"file": io.BytesIO(packed(mine))}
+
+    def opened_form():
+        at = visit_page("build", STUDY, browser=BOB)
+        at.session_state["list_0"] = True
+        return settle(at)
+
     monkeypatch.setattr(
         lists.st, "file_uploader", lambda label, **_: held["file"] if "List" in label else None
     )
-    at = visit_page("build", STUDY, browser=BOB)
+    at = opened_form()
     held["file"] = None
     settle(at)
     assert "**Ones and sevens** is opened: 2 entries, 1 version, 0 questions." in [
@@ -83,14 +89,10 @@ def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody,
 
     for content, words in ((b"<html>", "no list of changes"), (packed(mine), "There is a list of changes")):
         held["file"] = io.BytesIO(content)
-        again = visit_page("build", STUDY, browser=BOB)
-        assert words in again.error[0].value
+        assert words in opened_form().error[0].value
     unknown = Sessions(Store()).create(owner(ADA), "own-study", "Pets")
     held["file"] = io.BytesIO(packed(unknown))
-    assert (
-        "“Pets”, and that study is not on this machine"
-        in visit_page("build", STUDY, browser=BOB).error[0].value
-    )
+    assert "“Pets”, and that study is not on this machine" in opened_form().error[0].value
 
 
 def test_a_version_without_a_list_says_that_it_is_one(train, nobody):

@@ -21,22 +21,26 @@ def offer(view: View) -> None:
         st.success(f"**{escape_markdown(opened.title)}** is opened: {_about(opened)}.")
         st.page_link(EXPLAIN.script, label="Go on with it", icon="➡️", query_params={"study": opened.study})
     times = st.session_state.get("lists_opened", 0)
-    with st.expander("Open a list of changes that was taken along", key=f"list_{times}"):
-        st.caption(
-            "The `session.json` of *My changes*, or the zip of an answer that was taken home. It becomes this browser's own "
-            "list. The study must be here too: one that ships with the app is."
-        )
-        file = st.file_uploader(
-            "List of changes",
-            type=["json", "zip"],
-            max_upload_size=MOST_BYTES // 10**6,
-            key=f"list_file_{times}",
-        )
-        if file is not None:
-            try:
-                _open(file.getvalue())
-            except InfluenceError as error:
-                show_error(error)
+    folded = st.expander(
+        "Open a list of changes that was taken along", key=f"list_{times}", on_change="rerun"
+    )
+    if folded.open:
+        with folded:
+            _form(f"list_file_{times}")
+
+
+def _form(key: str) -> None:
+    st.caption(
+        "The `session.json` of *My changes*, or the zip of an answer that was taken home. It becomes this browser's own "
+        "list. The study must be here too: one that ships with the app is."
+    )
+    megabytes = MOST_BYTES // 10**6
+    file = st.file_uploader("List of changes", type=["json", "zip"], max_upload_size=megabytes, key=key)
+    if file is not None:
+        try:
+            _open(file.getvalue())
+        except InfluenceError as error:
+            show_error(error)
 
 
 def _open(content: bytes) -> None:
