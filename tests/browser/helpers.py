@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Locator, Page
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 PATIENCE_SECONDS = 600.0
@@ -64,6 +64,22 @@ def wait_until(predicate: Callable[[], bool], *, seconds: float = PATIENCE_SECON
             return False
         time.sleep(0.05)
     return True
+
+
+def download(page: Page, button: Locator, path: Path, *, tries: int = 4) -> Path:
+    """Saves what a button downloads; a click while the page is drawn anew may be lost, so there are several."""
+    for left in reversed(range(tries)):
+        wait_idle(page)
+        try:
+            with page.expect_download(timeout=60_000) as found:
+                button.click()
+        except PlaywrightTimeout:
+            if not left:
+                raise
+        else:
+            found.value.save_as(path)
+            break
+    return path
 
 
 def shot(page: Page, name: str) -> Path:

@@ -3,9 +3,8 @@
 import csv
 
 import pytest
-from playwright.sync_api import TimeoutError
 
-from tests.browser.helpers import shot
+from tests.browser.helpers import download, shot
 from tests.browser.test_explain_journey import click, query, settle, title
 
 pytestmark = pytest.mark.browser
@@ -16,15 +15,8 @@ def chart(opened, key):
 
 
 def downloaded(opened, button, tmp_path):
-    """The rows of a CSV file behind a button; a click while the page is drawn anew may be lost, so there are two."""
-    try:
-        with opened.expect_download(timeout=10_000) as download:
-            button.click()
-    except TimeoutError:
-        with opened.expect_download(timeout=60_000) as download:
-            button.click()
-    path = tmp_path / "table.csv"
-    download.value.save_as(path)
+    """The rows of a CSV file behind a button."""
+    path = download(opened, button, tmp_path / "table.csv")
     return list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
 
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from influence_core import data
-from tests.browser.helpers import shot, shots, wait_idle, wait_until
+from tests.browser.helpers import download, shot, shots, wait_idle, wait_until
 from tests.browser.test_explain_journey import click, query, settle
 
 pytestmark = pytest.mark.browser
@@ -81,10 +81,8 @@ def test_through_the_queue_with_keys(page, true_label, tmp_path):
     assert suspect(opened)[0] == train_id
     assert fixed(opened) == (found, 108)
 
-    with opened.expect_download() as download:
-        opened.locator(".st-key-review_csv").get_by_text("Verdicts (CSV)").click()
-    path = tmp_path / "verdicts.csv"
-    download.value.save_as(path)
+    button = opened.locator(".st-key-review_csv").get_by_text("Verdicts (CSV)")
+    path = download(opened, button, tmp_path / "verdicts.csv")
     rows = list(csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines()))
     assert len(rows) == SUSPECTS
     assert sum(row["verdict"] == "relabel" for row in rows) == found

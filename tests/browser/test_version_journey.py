@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.helpers import SCREENSHOTS, shot, wait_idle, wait_until
+from tests.browser.helpers import SCREENSHOTS, download, shot, wait_idle, wait_until
 from tests.browser.test_explain_journey import click, query, settle, title
 
 pytestmark = pytest.mark.browser
@@ -29,10 +29,8 @@ def test_a_group_becomes_a_version_that_is_asked_and_taken_home(page, browser, t
     assert "95 % interval" in opened.inner_text("[data-testid=stMain]")
     shot(opened, "light-version")
 
-    with opened.expect_download() as download:
-        opened.locator(".st-key-take_home button").first.click()
-    download.value.save_as(tmp_path / "answer.zip")
-    with zipfile.ZipFile(tmp_path / "answer.zip") as archive:
+    answer = download(opened, opened.locator(".st-key-take_home button").first, tmp_path / "answer.zip")
+    with zipfile.ZipFile(answer) as archive:
         archive.extractall(tmp_path)
     assert len((tmp_path / "corrected-labels.csv").read_text(encoding="utf-8-sig").splitlines()) == made
     _read_alone(browser, tmp_path / "report.html")
