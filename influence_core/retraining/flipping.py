@@ -84,7 +84,7 @@ def flip(model: Following, progress: Progress | None = None) -> Flip:
     """
     before = model.margin
     search = Search(model, named(part(progress, 0.0, 0.5), "looking for a set"))
-    ranked = search.ranking()
+    ranked = search.ranking(model.pulls())
     search.grow()
     unpruned = model.size
     if search.flipped:
@@ -184,9 +184,9 @@ class Search:
                 return
             self.prune()
 
-    def ranking(self) -> Tensor:
-        """Positions of all that pull now, the strongest first, leaving each class one."""
-        pulls = torch.where(self.editable(), self.model.pulls(), -torch.inf)
+    def ranking(self, pulls: Tensor) -> Tensor:
+        """Positions of all that have a pull ``(n,)``, the strongest first, leaving each class one."""
+        pulls = torch.where(self.editable(), pulls, -torch.inf)
         order = pulls.argsort(descending=True)
         return self.sparing(order[pulls[order] > 0])
 

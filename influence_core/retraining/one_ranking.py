@@ -50,6 +50,7 @@ def one_shot(model: Following, progress: Progress | None = None) -> tuple[int | 
 
 def _ranked(model: Following) -> tuple[Tensor, int | None]:
     """Positions of all that pull, the strongest first, leaving each class one; how many are expected to flip the answer."""
-    order, pulls = Search(model, None).ranking(), model.pulls()
+    pulls = model.pulls()
+    order = Search(model, None).ranking(pulls)
     short = int((pulls[order].cumsum(0) < model.margin).sum())
     return order, short + 1 if short < len(order) else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from influence_core.errors import DataError
+from influence_core.errors import DataError, InfluenceError
 from influence_core.sessions.entries import Said, read
 from influence_core.sessions.session import LONGEST_NAME, Session
 from influence_core.sessions.sessions import Sessions
@@ -17,8 +17,9 @@ from influence_core.sessions.sessions import Sessions
 FORMAT = 1
 NAME = "session.json"
 """What the file is called in an answer that was taken home."""
-MOST_BYTES = 10**7
+MOST_BYTES = 10**6
 _LONGEST_ADDRESS = 10**5
+_NO_EXAMPLE = 10**18
 _NO_SESSION = (
     "This file holds no list of changes. Choose a session.json, or the zip of an answer that was taken home."
 )
@@ -79,14 +80,9 @@ def unpacked(content: bytes) -> Carried:
     """
     try:
         return _carried(json.loads(_inside(content)))
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-        RecursionError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-    ) as error:
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive makes zipfile raise nearly anything
         raise DataError(_NO_SESSION) from error
 
 
@@ -107,12 +103,16 @@ def begin(sessions: Sessions, owner: str, carried: Carried) -> Session:
             "There is a list of changes of this study already. Delete it in the sidebar before another one is opened."
         )
     made = sessions.create(owner, carried.study, carried.title, carried.labels, carried.who)
-    for said in carried.steps:
-        made.record(*said)
-    for name, address in carried.versions.items():
-        made.save_version(name, address)
-    for address in carried.questions:
-        made.asked(address)
+    try:
+        for said in carried.steps:
+            made.record(*said)
+        for name, address in carried.versions.items():
+            made.save_version(name, address)
+        for address in carried.questions:
+            made.asked(address)
+    except InfluenceError:  # a part of a list would stand in the way of the whole one
+        made.delete()
+        raise
     return made
 
 
@@ -148,10 +148,11 @@ def _carried(told: dict[str, Any]) -> Carried:
 
 
 def _said(part: Any) -> Any:
-    return part if type(part) is int else _text(part)
+    return _text(part) if type(part) is not int else part if 0 <= part < _NO_EXAMPLE else _text(None)
 
 
 def _text(value: Any, longest: int = _LONGEST_ADDRESS) -> str:
     if not isinstance(value, str) or len(value) > longest:
         raise TypeError("no text of this length")
+    value.encode()  # half a pair of surrogates cannot be kept
     return value

@@ -437,6 +437,13 @@ NO_SESSIONS = {
     "a zip without one": lambda: _zip("report.html", b"<html>"),
     "half a zip": lambda: _zip("session.json", _of())[:40],
     "a bomb": lambda: _zip("session.json", b" " * 11 * 10**6),
+    "a note on an example beyond all numbers": lambda: _of(entries=[[1, "note", 10**30, "", "", "why"]]),
+    "a note on an example before the first": lambda: _of(entries=[[1, "note", -1, "", "", "why"]]),
+    "half a letter": lambda: _of(who="\ud800"),
+    "versions in a row": lambda: _of(versions=["digits@r7"]),
+    "a damaged zip": lambda: _zip("session.json", _of()).replace(
+        _zip("session.json", _of())[45:60], b"x" * 15
+    ),
     "another version of the app": lambda: _of(format=2),
 }
 
