@@ -12,7 +12,7 @@ with open_page(EXPLAIN) as (view, params):
     with line:
         flip.headline(study, view, explanation)
     with dock:
-        answer.show(study, view, explanation)
+        answer.show(study, view, params, explanation)
         opened.show(study, view, params, explanation)
         likeness.warning(study, view, explanation)
     with beside:

@@ -16,6 +16,7 @@ from influence_core.context import ALONE, Context
 from influence_core.data.readers import bag_of_words
 from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import take_out
+from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
 from influence_core.objective import LinearObjective
@@ -43,6 +44,11 @@ class WordShares:
     counts: np.ndarray
     shares: np.ndarray
     total: float
+
+    def points(self, probability: float) -> np.ndarray:
+        """``(m,)`` percentage points: the shares, scaled to add up to what having the example does to that ``probability``."""
+        change = float(probability_change(probability, self.total))
+        return self.shares * (-100 * change / self.total if self.total else 100 * probability)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +87,11 @@ class AskedWords:
     counts: np.ndarray
     loss_change: np.ndarray
     probability: np.ndarray
+
+    @property
+    def points(self) -> np.ndarray:
+        """``(m,)`` what having the word does to the probability, percentage points."""
+        return 100 * self.probability * np.expm1(self.loss_change)
 
 
 def answers(study: Study) -> bool:

@@ -14,7 +14,8 @@ from influence_core.data import Examples
 from influence_core.data_urls import data_url, photo_url
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
-from influence_core.words import nats, percent
+from influence_core.words import percent
+from pages._common.number import effect
 from pages._common.picture_grid import Picture, picture_grid
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, escaped
@@ -75,7 +76,7 @@ def training_card(
 def scored_card(study: Study, explanation: Explanation, at: int) -> Picture:
     """The card of a training example with its forecast."""
     change = float(explanation.shown[at])
-    return training_card(study, at, (nats(change),), "helpful" if change > 0 else "harmful")
+    return training_card(study, at, (effect(explanation, at),), "helpful" if change > 0 else "harmful")
 
 
 def show_grid(

@@ -11,23 +11,35 @@ from pages._shell.escape import escape_markdown
 NAMES = NUMBER_WORDS
 """The three numbers in words."""
 SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
+MADE = "made"
+"""In the place of a unit: percentage points of the probability if a change is made, not of having the examples."""
 
 
-def effect(explanation: Explanation, at: int, unit: str = "") -> str:
-    """What the example at ``at`` does: points of the probability by having it, or nats of the loss without it."""
-    if unit == UNIT:
-        return nats(float(explanation.effects.loss[at]))
-    return having(float(explanation.effects.probability[at]))
+def effect(explanation: Explanation, at: int, unit: str = "", number: Number | None = None) -> str:
+    """What the example at ``at`` does: points of the probability by having it, or nats of the loss without it.
+
+    By the best number at hand unless another is named.
+    """
+    effects = explanation.numbers[number or explanation.number]
+    return nats(float(effects.loss[at])) if unit == UNIT else having(float(effects.probability[at]))
 
 
 def worth(probability: float, without: float, unit: str = "") -> str:
     """What having some examples does to a ``probability``, by the change of its loss ``without`` them, nats; plus: for it."""
-    return f"{signed(amount(probability, without, unit))} {unit or POINTS}"
+    return f"{signed(amount(probability, without, unit))} {unit_name(unit)}"
+
+
+def unit_name(unit: str = "") -> str:
+    """Behind a number."""
+    return UNIT if unit == UNIT else POINTS
 
 
 def amount(probability: float, without: float, unit: str = "") -> float:
     """The same as a number: percentage points of the probability, or nats of its logarithm."""
-    return without if unit == UNIT else -100 * float(probability_change(probability, without))
+    if unit == UNIT:
+        return without
+    change = 100 * float(probability_change(probability, without))
+    return change if unit == MADE else -change
 
 
 def rule(explanation: Explanation, unit: str = "") -> str:

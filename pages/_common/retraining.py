@@ -15,14 +15,19 @@ from influence_core.experiments.track_record import ALIKE_EFFECT, TrackRecord
 from influence_core.experiments.what_if import Change
 from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
-from influence_core.words import POINTS, UNIT, percent, ratio, seconds, signed, three_digits
+from influence_core.words import UNIT, percent, ratio, seconds, signed, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.number import amount, effect, worth
+from pages._common.number import MADE, amount, effect, unit_name, worth
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.widgets import begin_button, metric
+
+RULES = {
+    UNIT: "Loss change of “{}”, plus = the loss rises.",
+    MADE: "Change of the probability of “{}”, plus = it rises.",
+}
 
 
 def show(study: Study, view: View, explanation: Explanation, retrain: bool, unit: str) -> None:
@@ -78,7 +83,7 @@ def foresee(
     return forecast, what_if.record(*asked, forecast, context=results.context())
 
 
-def alone(explanation: Explanation, forecast: GroupForecast, count: int, unit: str = UNIT) -> str:
+def alone(explanation: Explanation, forecast: GroupForecast, count: int, unit: str = MADE) -> str:
     """What the influences of so many examples say, as the rest of a sentence about the forecast of all together."""
     said = worth(explanation.probability, forecast.alone, unit)
     if count == 1:
@@ -104,7 +109,7 @@ def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, ch
 
 
 def show_record(
-    explanation: Explanation, forecast: GroupForecast, record: TrackRecord | None, unit: str = UNIT
+    explanation: Explanation, forecast: GroupForecast, record: TrackRecord | None, unit: str = MADE
 ) -> None:
     """Where the truth would lie if this forecast came out like others in this study; nothing where there are too few."""
     if record is None or forecast.together is None:
@@ -133,14 +138,14 @@ def _chosen_card(study: Study, explanation: Explanation, at: int, unit: str) -> 
     return replace(card, alt=f"chosen {card.alt}")
 
 
-def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str = UNIT) -> None:
+def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str = MADE) -> None:
     """Forecast and truth side by side, with the proof of the training.
 
     Args:
         study: The trained model.
         explanation: The question.
         result: Forecast and truth.
-        unit: Nats of the loss's change, or percentage points of probability by having what was taken out.
+        unit: Nats of the loss's change, or percentage points of probability: by the change, or by having what was taken out.
     """
     names, asked = study.data.class_names, escape_markdown(explanation.label_name)
     before, after = (escape_markdown(names[int(one.argmax())]) for one in (result.before, result.after))
@@ -156,9 +161,7 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str =
     if result.control:
         said = worth(explanation.probability, result.control, unit)
         control = f" Control (nothing taken out): {said}, already subtracted."
-    rule = f"Loss change of “{asked}”, plus = the loss rises."
-    if unit != UNIT:
-        rule = f"What having them does to the probability of “{asked}”, plus = for it."
+    rule = RULES.get(unit, "What having them does to the probability of “{}”, plus = for it.").format(asked)
     st.caption(
         f"Open: before; filled: after. {rule} Retrained to a gradient norm of {proof(result)} in "
         f"{seconds(result.seconds)}.{control} {_method(explanation, result.forecast, len(result.train_ids), unit)}"
@@ -167,7 +170,7 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str =
 
 def _metrics(explanation: Explanation, result: TakeOut, unit: str) -> None:
     """Forecast, truth, the probability, and how far the forecast was off."""
-    p, name = explanation.probability, unit or POINTS
+    p, name = explanation.probability, unit_name(unit)
     foreseen, actual = (amount(p, one, unit) for one in (result.forecast.best, result.actual))
     row = st.container(horizontal=True, gap="large")
     row.metric(f"Forecast, {name}", signed(foreseen), width="content")

@@ -40,7 +40,7 @@ def test_from_the_menu_to_forecast_truth_and_spot_check(page):
         lambda: opened.locator(".st-key-before_after").count() == 1,
     )
     outcome = opened.inner_text(".st-key-what_if")
-    assert "After real training, nats" in outcome
+    assert "After real training, pp" in outcome
     assert "reached" in outcome and "NOT reached" not in outcome
 
     badge = opened.locator(".st-key-badge")

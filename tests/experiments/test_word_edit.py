@@ -48,6 +48,10 @@ def test_the_shares_of_the_words_add_up_to_the_score(study, answer):
         expected = {study.data.feature_names[j]: int(x[at, j]) for j in np.flatnonzero(x[at])}
         assert counts == expected
         assert (np.diff(np.abs(found.shares)) <= 0).all()
+        by_influence = answer.numbers["influence"].probability[at]
+        assert_allclose(found.points(answer.probability).sum(), -100 * by_influence, rtol=1e-9, atol=1e-13)
+        if found.total:
+            assert (np.sign(found.points(answer.probability)) == np.sign(found.shares)).all()
 
 
 def test_a_share_is_the_count_times_the_residual_times_s(study, answer, strongest):
@@ -160,8 +164,8 @@ def test_words_of_the_test_example_need_no_training(study, answer):
     found = word_edit.asked_words(study, answer)
     theta, before = study.theta.numpy(), asked_loss(study.theta.numpy(), answer)
     assert len(found.words) == int((answer.x > 0).sum())
-    for word, count, change, probability in zip(
-        found.words, found.counts, found.loss_change, found.probability, strict=True
+    for word, count, change, probability, points in zip(
+        found.words, found.counts, found.loss_change, found.probability, found.points, strict=True
     ):
         j = study.data.feature_names.index(word)
         assert count == answer.x[j]
@@ -170,6 +174,7 @@ def test_words_of_the_test_example_need_no_training(study, answer):
         loss = references.losses(theta, x[None], [answer.label], "logistic")[0]
         assert_allclose(change, loss - before, rtol=1e-8, atol=1e-12)
         assert_allclose(probability, np.exp(-loss), rtol=1e-8)
+        assert_allclose(points, 100 * (np.exp(-before) - np.exp(-loss)), rtol=1e-7, atol=1e-10)
     assert (np.diff(np.abs(found.loss_change)) <= 0).all()
 
 

@@ -194,7 +194,11 @@ def test_the_number_on_the_cards_is_named_and_every_number_stands_beside_an_open
     best = answer.helpful(1)[0]
     for name in ("corrected", "influence"):
         effects = answer.numbers[name]
-        assert f"**{having(effects.probability[best])}** ({nats(effects.loss[best])} without it)" in words
+        assert f"**{having(effects.probability[best])}**" in words
+        assert nats(effects.loss[best]) not in words
+    in_nats = said(at_mistake(answer, open=str(answer.ids[best]), unit="nats"))
+    for name in ("corrected", "influence"):
+        assert f"**{nats(answer.numbers[name].loss[best])}**" in in_nats
 
 
 # -------------------------------------------------------------------------------------- the opened example

@@ -68,12 +68,17 @@ def at_mistake(answer, **query):
     return visit_page("what_if", test=str(answer.test_id), **query)
 
 
+def made(answer, loss_change: float) -> str:
+    """What a change of the loss is for the probability."""
+    return points(min(1.0, float(np.exp(-(answer.own_loss + loss_change)))) - answer.probability)
+
+
 def forecast_of(study, answer, at, change) -> str:
     found = what_if.forecast(study, answer, at, change)
     others = "its influence alone" if len(at) == 1 else "each alone, added up"
     return (
-        f"**{nats(found.together)}** (plus: it rises, the answer gets less likely), the probability by "
-        f"{points(found.probability)}; {others}: {nats(found.alone)}."
+        f"**{points(found.probability)}** (minus: the answer gets less likely); "
+        f"{others}: {made(answer, found.alone)}."
     )
 
 
@@ -87,18 +92,18 @@ def test_the_first_sight_is_the_strongest_group_taken_out(study, answer):
     assert [one.key for one in at.get("download_button")] == ["download_csv", "take_home"]
     assert f"**Test image {answer.test_id}**: the model says **1**" in said(at)
     assert (
-        f"50 training images taken out: the loss of “1” changes by {forecast_of(study, answer, strongest, Change())}"
+        f"50 training images taken out: the probability of “1” changes by {forecast_of(study, answer, strongest, Change())}"
         in said(at)
     )
     assert [card["id"] for card in cards(at)["group"]] == [str(one) for one in answer.ids[strongest[:12]]]
     assert {card["tone"] for card in cards(at)["group"]} == {"helpful"}
-    assert "The first 12 of 50. On each card: how the loss changes if that one alone is taken out" in said(at)
+    assert "The first 12 of 50. On each card: what having that one does to the probability of 1" in said(at)
     assert f"({NAMES['corrected']})" in said(at)
     assert "This number is about all of them together, and a forecast: one Newton step for all of it" in said(
         at
     )
     assert sign_rule() in said(at)
-    assert "plus: it rises" in said(at)
+    assert "minus: the answer gets less likely" in said(at)
     assert verdict.run(study, answer).reason in said(at)
     assert metrics(at) == {}
 
@@ -148,7 +153,7 @@ def test_those_chosen_by_hand(study, answer):
     assert set(charts(at)) == {"scatter"}
     assert [card["id"] for card in cards(at)["group"]] == out.split(",")
     by_truth = explain.run(study, questions.ask(study, answer.test_id, 0), SolverSettings())
-    assert "the loss of “7”" in said(at)
+    assert "the probability of “7”" in said(at)
     assert forecast_of(study, by_truth, chosen, Change()) in said(at)
 
 
@@ -200,9 +205,11 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     change, group = Change("relabel", label=1), answer.harmful(4)
     truth = what_if.run(study, answer, group.tolist(), change)
     shown = metrics(at)
-    assert f"{shown['Forecast, nats']} nats" == nats(truth.forecast.together)
-    assert f"{shown['After real training, nats']} nats" == nats(truth.actual)
-    assert shown["Forecast off by, nats"] == three_digits(abs(truth.forecast.together - truth.actual))
+    assert f"{shown['Forecast, pp']} pp" == points(truth.forecast.probability)
+    changed = truth.after[answer.label] - truth.before[answer.label]
+    assert f"{shown['After real training, pp']} pp" == points(changed)
+    off = 100 * abs(truth.forecast.probability - changed)
+    assert shown["Forecast off by, pp"] == three_digits(off)
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)
@@ -234,7 +241,7 @@ def test_what_other_retrainings_of_the_study_taught_gives_the_forecast_a_reach(s
     low, high = record.reach(forecast.together)
     assert f"In {record.count} {words}" in said(at)
     assert f"between {ratio(record.lowest)} and {ratio(record.highest)} times the forecast" in said(at)
-    assert f"the truth lies between {nats(low)} and {nats(high)}." in said(at)
+    assert f"the truth lies between {made(answer, low)} and {made(answer, high)}." in said(at)
     assert words not in said(at_mistake(answer, edit="reweight", weight="7.25", **query))
 
 
@@ -433,8 +440,8 @@ def test_what_is_proven_of_one_example_is_said_beside_the_forecast(study, answer
     truth = all_relabelled.effects(study, table, answer.question)
     at = at_mistake(answer, to=str(table.labels[one]), **query)
     assert (
-        f"**Proven**: the loss changes by **{nats(float(truth.loss[one]))}**, the probability by "
-        f"{points(float(truth.probability[one]))}. Forecast with 1 training image labelled" in said(at)
+        f"**Proven**: the probability changes by **{points(float(truth.probability[one]))}**. "
+        f"Forecast with 1 training image labelled" in said(at)
     )
     assert "Only training again proves it" not in said(at)
     two = at_mistake(answer, to=str(table.labels[one]), **(query | {"k": "2"}))

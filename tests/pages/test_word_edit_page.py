@@ -13,7 +13,7 @@ from influence_core.engines import SolverSettings
 from influence_core.experiments import explain, questions, word_edit
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.word_edit import asked_words, word_shares
-from influence_core.words import nats
+from influence_core.words import nats, points
 from pages._parts.explain import word_edit as parts
 from tests import toy_mails
 from tests.data.test_text_folder import write
@@ -57,6 +57,11 @@ def at_question(answer, **query):
     return visit("text-folder", test=str(answer.test_id), **query)
 
 
+def made(answer, loss_change: float) -> str:
+    """What a change of the loss is for the probability."""
+    return points(min(1.0, float(np.exp(-(answer.own_loss + loss_change)))) - answer.probability)
+
+
 def pages_html(at):
     return [one.proto.body for one in at.get("html")]
 
@@ -88,16 +93,18 @@ def test_a_text_that_would_like_to_be_markup_stays_text(study, answer, folder):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in re.sub(r"</?mark[^>]*>", "", marked)
 
 
-def test_a_word_is_taken_out_in_forecast_and_in_truth(study, answer, strongest):
-    at = at_question(answer, open=str(strongest))
+@pytest.mark.parametrize("unit", ["", "nats"])
+def test_a_word_is_taken_out_in_forecast_and_in_truth(study, answer, strongest, unit):
+    at = at_question(answer, open=str(strongest), **({"unit": unit} if unit else {}))
     word = word_edit.shares(study, answer, strongest).words[0]
     told = word_edit.forecast(study, answer, strongest, word)
     assert f"“{word}” taken out" in said(at).replace(" (2 times)", "")
-    assert nats(told.predicted) in said(at)
+    assert (nats(told.predicted) if unit else made(answer, told.predicted)) in said(at)
     press(at, "word_run")
     assert address(at)["panel"] == "word"
     result = word_edit.run(study, answer, strongest, word)
-    assert nats(result.actual) in said(at)
+    changed = float(result.after[answer.label] - result.before[answer.label])
+    assert f"changes by **{nats(result.actual) if unit else points(changed)}**" in said(at)
     assert "reached" in said(at) and "NOT reached" not in said(at)
 
 
@@ -113,7 +120,7 @@ def test_another_word_can_be_chosen_and_replaced(study, answer, strongest):
     settle(at)
     assert address(at)["word"] == f"{shares.words[1]}={other}"
     told = word_edit.forecast(study, answer, strongest, shares.words[1], other)
-    assert nats(told.predicted) in said(at)
+    assert made(answer, told.predicted) in said(at)
 
 
 @pytest.mark.parametrize("word", ["sesquipedalian", "=", "free=free", "<b>", "a" * 2_000])
@@ -145,12 +152,12 @@ def test_the_bars_are_the_shares():
     answer = explain.run(study, questions.ask(study, 160), SolverSettings("cholesky"))
     train_id = int(answer.ids[np.abs(answer.scores).argmax()])
     result = word_edit.shares(study, answer, train_id)
-    (bar,) = word_shares(result, 5).data
+    (bar,) = word_shares(result, result.shares, "nats", 5).data
     assert_allclose(bar.x, result.shares[:5])
     assert list(bar.marker.color) == [(HELPFUL if one > 0 else HARMFUL).both for one in result.shares[:5]]
-    chosen = word_shares(result, 5, chosen=result.words[2]).data[0].marker.opacity
+    chosen = word_shares(result, result.shares, "nats", 5, chosen=result.words[2]).data[0].marker.opacity
     assert chosen[2] == 1 and max(chosen[:2] + chosen[3:]) < 1
     own = word_edit.asked_words(study, answer)
-    (bar,) = asked_words(own, 4).data
-    assert_allclose(bar.x, own.loss_change[:4])
+    (bar,) = asked_words(own, own.points, "pp", 4).data
+    assert_allclose(bar.x, own.points[:4])
     assert all(name.split(" × ")[0] in text for name, text in zip(own.words[:4], bar.hovertext, strict=True))

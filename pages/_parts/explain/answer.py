@@ -11,12 +11,13 @@ from pages._common.cards import name_of, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown, escaped
+from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
 
 LARGE = 330
 
 
-def show(study: Study, view: View, explanation: Explanation) -> None:
+def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The test example beside the bars, in whose place the inspector stands in a wide window; the label asked about."""
     with st.container(key="answer", gap="small"):
         example, bars = st.columns([1.5, 1], vertical_alignment="center", gap="small")
@@ -25,7 +26,7 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
             show_large(study, explanation.x, explanation.test_id, name, LARGE, explanation.photo)
         with bars:
             st.plotly_chart(probabilities(explanation), key="probabilities", alt="what the model says")
-        word_edit.show_asked(study, explanation)
+        word_edit.show_asked(study, params, explanation)
     _label_toggle(study, view, explanation)
 
 

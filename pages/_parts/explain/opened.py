@@ -10,7 +10,7 @@ from influence_core.experiments import neighbours
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.word_edit import answers
 from influence_core.studies import Study
-from influence_core.words import having, nats, percent
+from influence_core.words import percent
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
 from pages._common.number import SHORT, effect
@@ -38,7 +38,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
             word_edit.show(study, params, explanation, train_id)
         else:
             side_by_side.records(study, explanation, train_id)
-        _numbers(study, explanation, at)
+        _numbers(study, params, explanation, at)
         _alike(study, params, explanation, train_id)
 
 
@@ -67,17 +67,18 @@ def _head(view: View, params: ExplainParams, explanation: Explanation, train_id:
         st.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
 
 
-def _numbers(study: Study, explanation: Explanation, at: int) -> None:
+def _numbers(study: Study, params: ExplainParams, explanation: Explanation, at: int) -> None:
     """Every number that is known of it, named."""
     asked, name = (
         escape_markdown(one)
         for one in (explanation.label_name, explanation.class_names[explanation.labels[at]])
     )
     known = "; ".join(
-        f"{SHORT[name]} **{having(float(one.probability[at]))}** ({nats(float(one.loss[at]))} without it)"
-        for name, one in explanation.numbers.items()
+        f"{SHORT[number]} **{effect(explanation, at, params.unit, number)}**"
+        for number in explanation.numbers
     )
-    st.caption(f"On the probability of {asked}, and on its loss: {known}.")
+    what = f"Without it, the loss of {asked} changes" if params.unit else f"For the probability of {asked}"
+    st.caption(f"{what}: {known}.")
     st.caption(
         f"Number {explanation.ranks()[at]:,} of {len(explanation.ids):,} by size. Distance to the test {explanation.kind} "
         f"{explanation.distance[at]:.2f}. The model gives its label {name} {percent(float(explanation.own_probability[at]))}."

@@ -8,9 +8,10 @@ from influence_core.experiments import features, pixels
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.features import feature_bars
 from influence_core.studies import Study
-from influence_core.words import nats
+from influence_core.words import three_digits
 from pages._common.cards import large_source, name_of
 from pages._common.comparison import Compared, comparison, map_url
+from pages._common.number import unit_name
 from pages._shell import results
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -49,7 +50,7 @@ def pictures(study: Study, params: ExplainParams, explanation: Explanation, trai
     )
     bound(st.toggle, "map", params.map, "Which pixels matter")
     if maps:
-        _explain_map(study, explanation, maps["train"].strongest)
+        _explain_map(study, params, explanation, maps["train"].strongest)
 
 
 def _maps(study: Study, explanation: Explanation, train_id: int) -> dict[str, pixels.PixelMap]:
@@ -59,14 +60,16 @@ def _maps(study: Study, explanation: Explanation, train_id: int) -> dict[str, pi
     }
 
 
-def _explain_map(study: Study, explanation: Explanation, strongest: float) -> None:
+def _explain_map(study: Study, params: ExplainParams, explanation: Explanation, strongest: float) -> None:
     asked = escape_markdown(explanation.label_name)
+    slope = strongest if params.unit else 100 * explanation.probability * strongest
+    moved = f"the {'loss' if params.unit else 'probability'} by up to {three_digits(slope)} {unit_name(params.unit)}"
     inked = study.data.pictures is None
     more, full = ("ink added", "white to black") if inked else ("more light", "black to white")
     st.caption(
-        f":blue[Blue]: {more} there would speak for {asked} (its loss falls); :orange[orange]: against it. On the training "
-        f"{explanation.kind} after training again, by the paper's first order: one pixel from {full} moves the loss "
-        f"by up to {nats(strongest)}. On the test {explanation.kind} at once. Slopes: true for small changes only."
+        f":blue[Blue]: {more} there would speak for {asked}; :orange[orange]: against it. On the training "
+        f"{explanation.kind} after training again, by the paper's first order: one pixel from {full} moves {moved}. "
+        f"On the test {explanation.kind} at once. Slopes: true for small changes only."
     )
 
 

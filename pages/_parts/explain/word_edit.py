@@ -5,18 +5,20 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import streamlit as st
 
 from influence_core.experiments import word_edit
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.take_out import TakeOut
-from influence_core.experiments.word_edit import WordShares
+from influence_core.experiments.word_edit import AskedWords, WordShares
 from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.studies import Study
-from influence_core.words import nats, percent, points
+from influence_core.words import percent, signed
 from pages._common import retraining
 from pages._common.cards import name_of
+from pages._common.number import MADE, unit_name, worth
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
@@ -34,18 +36,19 @@ LONG = 400
 def show(study: Study, params: ExplainParams, explanation: Explanation, train_id: int) -> None:
     """The text with its words marked, their shares as bars, and one word changed."""
     found = word_edit.shares(study, explanation, train_id)
-    asked = escape_markdown(explanation.label_name)
-    _both_texts(study, explanation, found)
+    asked, unit = escape_markdown(explanation.label_name), params.unit
+    values = found.shares if unit else found.points(explanation.probability)
+    _both_texts(study, explanation, found, values, unit)
     st.caption(
         f":blue[Blue words] speak for {asked}, :orange[orange words] against it: on the left without any training, on the right "
         f"by having learnt from this {study.data.kind}. Together the latter are its influence, exactly."
     )
-    st.plotly_chart(word_shares(found, chosen=params.word), key="word_shares")
+    st.plotly_chart(word_shares(found, values, unit_name(unit), chosen=params.word), key="word_shares")
     if found.words:
         _one_word(study, params, explanation, found)
 
 
-def show_asked(study: Study, explanation: Explanation) -> None:
+def show_asked(study: Study, params: ExplainParams, explanation: Explanation) -> None:
     """The test text's own words, each left out in turn; nothing is trained for that."""
     if explanation.test_id is None or not word_edit.answers(study):
         return
@@ -54,30 +57,37 @@ def show_asked(study: Study, explanation: Explanation) -> None:
         return
     asked = escape_markdown(explanation.label_name)
     with folded:
-        st.plotly_chart(asked_words(word_edit.asked_words(study, explanation)), key="asked_words")
+        found = word_edit.asked_words(study, explanation)
+        chart = asked_words(found, _of_asked(found, params.unit), unit_name(params.unit))
+        st.plotly_chart(chart, key="asked_words")
         st.caption(
             f"What the same model would say without one of the words, as often as it stands there. :blue[Blue words] speak "
-            f"for {asked}: without them its loss would rise. :orange[Orange words] speak against it. No training is needed."
+            f"for {asked}: without them it would be less likely. :orange[Orange words] speak against it. No training is needed."
         )
 
 
-def _both_texts(study: Study, explanation: Explanation, found: WordShares) -> None:
+def _of_asked(found: AskedWords, unit: str) -> np.ndarray:
+    return found.loss_change if unit else found.points
+
+
+def _both_texts(
+    study: Study, explanation: Explanation, found: WordShares, values: np.ndarray, unit: str
+) -> None:
     """The test text beside the training text, each with the words that matter marked."""
     own, opened = st.columns(2, gap="small")
     if explanation.test_id is not None:
         asked = word_edit.asked_words(study, explanation)
         with own:
             st.markdown(f"**{name_of(explanation).capitalize()}**")
-            changes = dict(zip(asked.words, asked.loss_change.tolist(), strict=True))
-            _marked_text(study, explanation.test_id, changes, "marked_own")
+            of_asked = dict(zip(asked.words, _of_asked(asked, unit).tolist(), strict=True))
+            _marked_text(study, explanation.test_id, of_asked, unit, "marked_own")
     with opened:
         st.markdown(f"**Training {explanation.kind} {found.train_id}**")
-        _marked_text(
-            study, found.train_id, dict(zip(found.words, found.shares.tolist(), strict=True)), "marked_text"
-        )
+        shares = dict(zip(found.words, values.tolist(), strict=True))
+        _marked_text(study, found.train_id, shares, unit, "marked_text")
 
 
-def _marked_text(study: Study, example_id: int, share: Mapping[str, float], key: str) -> None:
+def _marked_text(study: Study, example_id: int, share: Mapping[str, float], unit: str, key: str) -> None:
     """The text, every letter escaped; the stronger a word, the fuller its colour."""
     record = study.data.record(example_id)
     largest = max(map(abs, share.values()), default=0.0) or 1.0
@@ -88,7 +98,7 @@ def _marked_text(study: Study, example_id: int, share: Mapping[str, float], key:
             return html.escape(text)
         colour = (HELPFUL if part > 0 else HARMFUL).both
         opaque = round(255 * STRONGEST * abs(part))
-        title = f"{word}: {nats(share[word])}"
+        title = f"{word}: {signed(share[word])} {unit_name(unit)}"
         return (
             f'<mark style="background:{colour}{opaque:02x};color:inherit;border-radius:3px;padding:0 2px" '
             f'title="{html.escape(title)}">{html.escape(text)}</mark>'
@@ -120,14 +130,18 @@ def _one_word(study: Study, params: ExplainParams, explanation: Explanation, fou
     edit = word_edit.forecast(study, explanation, found.train_id, word, other)
     times = f" ({edit.count} times)" if edit.count > 1 else ""
     st.markdown(
-        f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: the loss of "
-        f"“{escape_markdown(explanation.label_name)}” changes by **{nats(edit.predicted)}**."
+        f"Forecast with “{word}”{times} {f'replaced by “{other}”' if other else 'taken out'}: {_what(explanation, params)} "
+        f"changes by **{worth(explanation.probability, edit.predicted, params.unit or MADE)}**."
     )
     if params.panel != "word":
         st.button("Train again and compare", key="word_run", on_click=lambda: go_to(panel="word"))
         return
     title = "Training again without the word"
-    _outcome(explanation, results.load(title, word_edit.run, study, explanation, found.train_id, word, other))
+    _outcome(
+        params,
+        explanation,
+        results.load(title, word_edit.run, study, explanation, found.train_id, word, other),
+    )
 
 
 def _choice(
@@ -137,10 +151,13 @@ def _choice(
     choice("word", value, label, titles, widget=st.selectbox, key=key, write=address)
 
 
-def _outcome(explanation: Explanation, result: TakeOut) -> None:
-    change = float(result.after[explanation.label] - result.before[explanation.label])
+def _what(explanation: Explanation, params: ExplainParams) -> str:
+    return f"the {'loss' if params.unit else 'probability'} of “{escape_markdown(explanation.label_name)}”"
+
+
+def _outcome(params: ExplainParams, explanation: Explanation, result: TakeOut) -> None:
     st.markdown(
-        f"After training again it changes by **{nats(result.actual)}**; the probability of "
-        f"{escape_markdown(explanation.label_name)} goes to {percent(float(result.after[explanation.label]))} ({points(change)})."
+        f"After training again it changes by **{worth(explanation.probability, result.actual, params.unit or MADE)}**; "
+        f"the probability is then {percent(float(result.after[explanation.label]))}."
     )
     st.caption(f"Gradient norm {retraining.proof(result)}.")

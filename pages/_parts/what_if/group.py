@@ -12,10 +12,10 @@ from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
-from influence_core.words import nats, points, ratio
+from influence_core.words import points, ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
-from pages._common.number import NAMES
+from pages._common.number import MADE, NAMES, worth
 from pages._parts.what_if import workshop
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
@@ -125,7 +125,8 @@ def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
     first = f"The first {SHOWN} of {len(at):,}. " if len(at) > SHOWN else ""
     st.caption(
-        f"{first}On each card: how the loss changes if that one alone is taken out ({NAMES[explanation.number]})."
+        f"{first}On each card: what having that one does to the probability of "
+        f"{escape_markdown(explanation.label_name)} ({NAMES[explanation.number]})."
     )
 
 
@@ -139,13 +140,10 @@ def show_forecast(
         those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
         known = _known(study, explanation, at, change)
         forecast, record = retraining.foresee(study, explanation, at, change)
-        chance = (
-            "" if forecast.probability is None else f", the probability by {points(forecast.probability)}"
-        )
         st.markdown(
-            f"{known}Forecast with {len(at):,} {those} {done}: the loss of "
-            f"“{escape_markdown(explanation.label_name)}” changes by **{nats(forecast.best)}** "
-            f"(plus: it rises, the answer gets less likely){chance}"
+            f"{known}Forecast with {len(at):,} {those} {done}: the probability of "
+            f"“{escape_markdown(explanation.label_name)}” changes by "
+            f"**{worth(explanation.probability, forecast.best, MADE)}** (minus: the answer gets less likely)"
             f"{retraining.alone(explanation, forecast, len(at))}."
         )
         if not known:
@@ -169,8 +167,7 @@ def _known(study: Study, explanation: Explanation, at: np.ndarray, change: Chang
         truth = all_relabelled.effects(study, table, explanation.question)
     if truth is None:
         return ""
-    loss, probability = float(truth.loss[at[0]]), float(truth.probability[at[0]])
-    return f"**Proven**: the loss changes by **{nats(loss)}**, the probability by {points(probability)}. "
+    return f"**Proven**: the probability changes by **{points(float(truth.probability[at[0]]))}**. "
 
 
 def _truth(

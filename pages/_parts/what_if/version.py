@@ -15,9 +15,10 @@ from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.figures.version import changed_answer
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
-from influence_core.words import nats, percent, points, seconds, tenths
+from influence_core.words import percent, points, seconds, tenths
 from pages._common import question, table, take_home
 from pages._common.cards import example_card, name_of, show_grid
+from pages._common.number import MADE, worth
 from pages._common.picture_grid import Picture
 from pages._common.question import Answer
 from pages._parts.what_if import workshop
@@ -74,9 +75,8 @@ def _foreseen(answer: Answer, forecast: VersionForecast) -> str:
     """What is known before the version is trained."""
     label, asked = escape_markdown(answer.explanation.label_name), forecast.asked
     if asked.probability is None or forecast.predictions is None:
-        return (
-            f"Forecast: the loss of {label} changes by **{nats(asked.best)}**, each change alone, added up."
-        )
+        said = worth(answer.explanation.probability, asked.best, MADE)
+        return f"Forecast: the probability of {label} changes by **{said}**, each change alone, added up."
     foreseen = before_after.compare(answer.study, forecast.predictions).total
     return (
         f"Forecast: the probability of {label} changes by **{points(asked.probability)}**, the test accuracy by "
@@ -128,12 +128,7 @@ def _method(forecast: VersionForecast) -> str:
 
 def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: BeforeAfter) -> None:
     explanation, total = answer.explanation, result.total
-    foreseen = forecast.asked.probability
-    below = (
-        f"forecast of its loss: {nats(forecast.asked.best)}"
-        if foreseen is None
-        else f"forecast {points(foreseen)}"
-    )
+    below = f"forecast {worth(explanation.probability, forecast.asked.best, MADE)}"
     name = escape_markdown(explanation.label_name)
     metric(st, f"Probability of {name}, {name_of(explanation)}", points(now - explanation.probability), below)
     predictions = forecast.predictions
