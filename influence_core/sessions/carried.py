@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from influence_core.errors import DataError, InfluenceError
+from influence_core.errors import DataError
 from influence_core.sessions.entries import Said, read
 from influence_core.sessions.session import LONGEST_NAME, Session
 from influence_core.sessions.sessions import Sessions
@@ -102,18 +102,8 @@ def begin(sessions: Sessions, owner: str, carried: Carried) -> Session:
         raise DataError(
             "There is a list of changes of this study already. Delete it in the sidebar before another one is opened."
         )
-    made = sessions.create(owner, carried.study, carried.title, carried.labels, carried.who)
-    try:
-        for said in carried.steps:
-            made.record(*said)
-        for name, address in carried.versions.items():
-            made.save_version(name, address)
-        for address in carried.questions:
-            made.asked(address)
-    except InfluenceError:  # a part of a list would stand in the way of the whole one
-        made.delete()
-        raise
-    return made
+    about = carried.study, carried.title, carried.labels, carried.who
+    return sessions.create(owner, *about, carried.steps, carried.versions, carried.questions)
 
 
 def _inside(content: bytes) -> bytes:

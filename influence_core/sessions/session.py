@@ -116,11 +116,8 @@ class Session:
             DataError: If the name does not fit, or the session is gone.
             StoreError: If it could not be kept.
         """
-        row = (fitting(name), address, now())
         with writing(self.path) as open_:
-            open_.execute(
-                "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)", (self._found(open_)[0], *row)
-            )
+            keep_version(open_, self._found(open_)[0], name, address)
 
     def versions(self) -> dict[str, str]:
         """Addresses of the saved versions by name, in the order in which they were saved.
@@ -141,15 +138,7 @@ class Session:
             StoreError: If it could not be kept.
         """
         with writing(self.path) as open_:
-            mine, _ = self._found(open_)
-            last = open_.execute(
-                "SELECT number, address FROM questions WHERE session = ? ORDER BY number DESC LIMIT 1",
-                (mine,),
-            ).fetchone() or (0, "")
-            if last[1] != address:
-                open_.execute(
-                    "INSERT INTO questions VALUES (?, ?, ?, ?)", (mine, last[0] + 1, address, now())
-                )
+            keep_question(open_, self._found(open_)[0], address)
 
     def questions(self) -> tuple[str, ...]:
         """Addresses of the questions in the order in which they were asked.
@@ -199,8 +188,8 @@ class Session:
         return True
 
 
-def append(open_: sqlite3.Connection, mine: int, head: int, said: Iterable[Said]) -> None:
-    """One step more in session ``mine``, in the place of those behind ``head``, which were undone."""
+def append(open_: sqlite3.Connection, mine: int, head: int, said: Iterable[Said]) -> int:
+    """One step more in session ``mine``, in the place of those behind ``head``, which were undone; its number."""
     open_.execute("UPDATE entries SET replaced = 1 WHERE session = ? AND step > ?", (mine, head))
     number, step = open_.execute(
         "SELECT coalesce(max(number), 0), coalesce(max(step), 0) + 1 FROM entries WHERE session = ?", (mine,)
@@ -215,6 +204,22 @@ def append(open_: sqlite3.Connection, mine: int, head: int, said: Iterable[Said]
         rows,
     )
     open_.execute("UPDATE sessions SET head = ?, seen = ? WHERE id = ?", (step, moment, mine))
+    return int(step)
+
+
+def keep_version(open_: sqlite3.Connection, mine: int, name: str, address: str) -> None:
+    """A version of session ``mine``, in the place of what had that name."""
+    open_.execute(
+        "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?)", (mine, fitting(name), address, now())
+    )
+
+
+def keep_question(open_: sqlite3.Connection, mine: int, address: str) -> None:
+    """A question of session ``mine``, unless it is the last one again."""
+    asked = "SELECT number, address FROM questions WHERE session = ? ORDER BY number DESC LIMIT 1"
+    number, last = open_.execute(asked, (mine,)).fetchone() or (0, "")
+    if last != address:
+        open_.execute("INSERT INTO questions VALUES (?, ?, ?, ?)", (mine, number + 1, address, now()))
 
 
 def _entries(open_: sqlite3.Connection, mine: int, condition: str) -> tuple[Entry, ...]:

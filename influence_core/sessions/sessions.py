@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from influence_core.data.brought.home import home_of
 from influence_core.errors import DataError
 from influence_core.sessions.database import NAME, make_ready, reading, writing
 from influence_core.sessions.entries import Said
-from influence_core.sessions.session import Session, append, fitting, now
+from influence_core.sessions.session import Session, append, fitting, keep_question, keep_version, now
 from influence_core.store import Store
 
 _COLUMNS = "token, owner, study, title, labels, who, created, seen"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _OWN = "owner = ?1 AND (study = ?2 OR ?2 = '')"
 
 
@@ -51,10 +53,12 @@ class Sessions:
         title: str = "",
         labels: Iterable[str] = (),
         who: str = "",
-        first: Iterable[Said] = (),
+        steps: Iterable[Sequence[Said]] = (),
+        versions: Mapping[str, str] = NOTHING,
+        questions: Iterable[str] = (),
         unless_there: bool = False,
     ) -> Session:
-        """Begin a session.
+        """Begin a session, with all that it begins with or not at all.
 
         Args:
             owner: Whose it is: a word that only they know.
@@ -62,14 +66,16 @@ class Sessions:
             title: What its owner calls it; the study's name unless there is one.
             labels: What the labels mean.
             who: Who speaks in it.
-            first: What it begins with, as one step.
+            steps: What was said in it already, at once in each step.
+            versions: Addresses of saved versions by name.
+            questions: Addresses of what was asked.
             unless_there: Whether one that this owner has of this study already, or began meanwhile, is given instead.
 
         Raises:
-            DataError: If the title does not fit.
+            DataError: If the title or a version's name does not fit.
             StoreError: If it could not be kept.
         """
-        token, moment, said = secrets.token_hex(16), now(), list(first)
+        token, moment = secrets.token_hex(16), now()
         row = (token, owner, study, fitting(title or study), json.dumps(tuple(labels)), who, moment, moment)
         self._make_ready()
         with writing(self.path) as open_:
@@ -79,8 +85,14 @@ class Sessions:
             mine = open_.execute(
                 f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row
             ).lastrowid
-            if said and mine is not None:
-                append(open_, mine, 0, said)
+            assert mine is not None
+            head = 0
+            for said in filter(None, steps):
+                head = append(open_, mine, head, said)
+            for name, address in versions.items():
+                keep_version(open_, mine, name, address)
+            for address in questions:
+                keep_question(open_, mine, address)
         return self._session(row)
 
     def open(self, token: str) -> Session:

@@ -123,7 +123,7 @@ def _begin(spec: StudySpec, labels: Iterable[str]) -> Session:
         spec.name,
         spec.title[:60],
         labels,
-        first=[*_reviewed(spec), *first],
+        steps=[[*_reviewed(spec), *first]],
         unless_there=True,
     )
 

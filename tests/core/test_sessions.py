@@ -22,6 +22,7 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Review, Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.sessions import Remark, Sessions, carried, database, packed, reviews, unpacked
+from influence_core.sessions import sessions as sessions_module
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change, parse, settled
@@ -162,7 +163,7 @@ def test_nobody_is_shown_another_s_and_deleting_removes_every_row(store, mine):
 
 def test_two_that_begin_at_once_have_one_session(store, mine):
     sessions = Sessions(store)
-    begun = sessions.create("ada", "digits", first=parse("r1"), unless_there=True)
+    begun = sessions.create("ada", "digits", steps=[parse("r1")], unless_there=True)
     assert begun.token == mine.token and texts(begun) == []
     assert sessions.create("ada", "mails", unless_there=True).token != mine.token
     assert sessions.create("bob", "digits", unless_there=True).token != mine.token
@@ -297,7 +298,7 @@ def test_a_review_that_was_kept_in_a_file_becomes_changes_and_the_file_stays(sto
     assert list(map(str, found)) == [f"k{first.train_id}", f"l{second.train_id}={second.new}"]
     assert [one.when for one in found] == [first.time, second.time]
     assert reviews.recalled(store, study, "mine", "bob") == ()
-    begun = Sessions(store).create("ada", "digits", first=found)
+    begun = Sessions(store).create("ada", "digits", steps=[found])
     assert texts(begun) == list(map(str, found)) and len(before) == 1
     assert {path: path.read_bytes() for path in home.home_of(store).folder.glob("*.npz")} == before
     assert reviews.changes_of(reviewed(study, "practice", FlipSettings(0.1, repeats=1))) == ()
@@ -403,6 +404,24 @@ def test_a_session_opens_again_in_another_installation_as_it_was(mine, tmp_path)
     assert texts(opened) == ["r7"], "what was said at once is undone at once"
     with pytest.raises(DataError, match="already"):
         carried.begin(elsewhere, "eve", unpacked(packed(mine)))
+
+
+def test_a_list_is_opened_whole_or_not_at_all(mine, tmp_path, monkeypatch):
+    mine.record(Change("remove", 7))
+    mine.save_version("without 7", "digits@r7")
+    mine.asked("study=digits&test=8612")
+    elsewhere = Sessions(Store(tmp_path / "elsewhere"))
+    kept = sessions_module.keep_question
+
+    def stops(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sessions_module, "keep_question", stops)
+    with pytest.raises(KeyboardInterrupt):
+        carried.begin(elsewhere, "eve", unpacked(packed(mine)))
+    assert elsewhere.of("eve") == []
+    monkeypatch.setattr(sessions_module, "keep_question", kept)
+    assert len(carried.begin(elsewhere, "eve", unpacked(packed(mine))).state().entries) == 1
 
 
 def _of(**changed):
