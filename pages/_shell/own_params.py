@@ -240,7 +240,7 @@ class ReviewParams(Params):
     labels to flip to practise."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {
-        one: one for one in ("proven", "corrected", "loss", "random")
+        one: one for one in ("proven", "corrected", "loss", "random", "harm", "gain")
     }
 
     review: str = param("", review.session_name)
