@@ -132,8 +132,7 @@ def _mark(found: SuspectEvidence | None, label: int) -> dict[str, Any]:
     """How a button looks: the label proposed by the model that never saw the example stands out."""
     if found is None or found.proposal != label:
         return {"type": "secondary"}
-    says = percent(float(found.unseen[label]))
-    return {"type": "primary", "icon": PROPOSED, "help": f"The model without this one proposes it: {says}."}
+    return {"type": "primary", "icon": PROPOSED}
 
 
 def _list(study: Study, now: Review, one: Suspect, others: list[int], found: SuspectEvidence | None) -> None:
