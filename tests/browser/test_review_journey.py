@@ -23,7 +23,7 @@ def true_label() -> dict[int, str]:
 
 def suspect(opened) -> tuple[int, str]:
     """The id on show, and its label."""
-    heading = opened.locator(".st-key-suspect h3").inner_text()
+    heading = opened.locator(".st-key-suspect h2").inner_text()
     found = re.fullmatch(r"Training image (\d+), labelled (\d)", heading)
     assert found, heading
     return int(found[1]), found[2]

@@ -20,6 +20,7 @@ from influence_core.store.digest import digest
 from influence_core.words import nats, percent, points, signed, three_digits
 from pages._parts.review import progress, session, suspect
 from pages._shell import results
+from pages._shell.jobs import get_jobs
 from tests import toy_mails
 from tests.visits import (
     address,
@@ -162,6 +163,25 @@ def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, beg
     at.text_input(key="review_jump").set_value("100000")
     settle(at)
     assert "no example with id 100000" in at.error[0].value
+
+
+def test_the_next_suspects_evidence_is_made_ahead_and_what_is_overtaken_is_given_up(study, begun):
+    first, second, third = ids(begun, 3)
+    at = visit(**MINE)
+    for _ in range(100):
+        if "when it never did" in said(at):
+            break
+        settle(at)
+    state = kept(study)
+    keys_of = {
+        one: review.evidence.key(study, state.labels, one, state.theta) for one in (first, second, third)
+    }
+    assert at.session_state["review_evidence"] == (keys_of[first], keys_of[second])
+    ahead = get_jobs().start(keys_of[second], "", lambda _: pytest.fail("it is there, or on its way"))
+    assert ahead.wait(30) and ahead.result.label == state.given[state.queue[1]]
+    press(at, f"keep_{first}")
+    assert at.session_state["review_evidence"] == (keys_of[second], keys_of[third])
+    assert "when it never did" in said(at)
 
 
 def test_the_last_verdicts_say_whether_to_stop(study, begun):

@@ -13,7 +13,7 @@ from influence_core.words import nats, percent, signed
 from pages._common.cards import example_card, show_grid
 from pages._shell import results
 from pages._shell.escape import escaped
-from pages._shell.jobs import Job, background, job_status
+from pages._shell.jobs import Job, abandon, background, job_status
 
 ALIKE = 5
 CARD_PIXELS = 84
@@ -24,30 +24,35 @@ MOMENT = 0.3
 
 
 def find(study: Study, now: Review, opened: int | None) -> SuspectEvidence | None:
-    """The evidence where it is at hand or comes in a moment; else it is made beside the page."""
-    job = _job(study, now, opened)
-    if job is None:
+    """The evidence where it is at hand or comes in a moment; else it is made beside the page, and then the next one's."""
+    one = review.suspect(study, now, opened)
+    if one is None or not now.up_to_date:  # there is no model of these labels yet
         return None
+    ahead = [int(now.ids[at]) for at in now.queue[1:2] if opened is None]
+    keys = {_key(study, now, train_id): train_id for train_id in (one.train_id, *ahead)}
+    for overtaken in set(st.session_state.get("review_evidence", ())) - set(keys):
+        abandon(overtaken)  # who reviews fast leaves no line of them behind
+    st.session_state["review_evidence"] = tuple(keys)
+    job = _begin(study, now, one.train_id)
     job.wait(MOMENT)
+    if job.result is not None and ahead:
+        _begin(study, now, ahead[0])  # a label that is kept leaves the model as it is
     return job.result
 
 
-def _job(study: Study, now: Review, opened: int | None) -> Job[SuspectEvidence] | None:
-    """The work for the example on show, or what is still running for another one; none while there is no model yet."""
-    one = review.suspect(study, now, opened)
-    if one is None or not now.up_to_date:
-        return None
-    asked = study, now.labels, one.train_id, now.theta
-    key, running = review.evidence.key(*asked), st.session_state.get("review_evidence")
-    if running is not None and running.state == "running" and running.key != key:
-        return None  # one at a time: who reviews fast leaves no line of them behind
+def _key(study: Study, now: Review, train_id: int) -> str:
+    return review.evidence.key(study, now.labels, train_id, now.theta)
+
+
+def _begin(study: Study, now: Review, train_id: int) -> Job[SuspectEvidence]:
+    """The work for an example, begun or joined."""
+    asked = study, now.labels, train_id, now.theta
 
     def work(progress: Progress) -> SuspectEvidence:
         return review.evidence.run(results.context(progress), *asked)
 
-    job = background(key, "Training without this one, and with the other label", work)
-    st.session_state["review_evidence"] = job
-    return job
+    title = "Training without this one, and with the other label"
+    return background(_key(study, now, train_id), title, work)
 
 
 def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
@@ -56,12 +61,10 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
     if one is None:
         return
     with st.container(key="evidence", gap="small"):
-        if found is None:
-            running = st.session_state.get("review_evidence")
-            if running is not None and now.up_to_date:
-                job_status(running)
-        else:
+        if found is not None:
             _words(study, found)
+        elif now.up_to_date:
+            job_status(_begin(study, now, one.train_id))
         other = one.answer if found is None else found.other
         if other == one.label:
             other = max(

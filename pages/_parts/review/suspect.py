@@ -53,7 +53,7 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
         return
     names, kind = escaped(study.data.class_names), study.data.kind
     with st.container(border=True, key="suspect"):
-        st.markdown(f"### Training {kind} {one.train_id}, labelled {names[one.label]}")
+        st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
         if study.data.file(one.train_id):
             st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
