@@ -14,7 +14,7 @@ with open_page(DOMAIN_MISMATCH, any_study=True) as (view, params):
     answer.show(case)
     answer.choose(view, case)
     rows.show_errors(case)
-    rows.show(case)
+    rows.show(view, case)
     rows.show_reasons(view, case)
     proof.show(params, case)
     table.download(case.study, case.explanation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from influence_core.commands.explain import test_id
 from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
 from influence_core.context import Context
 from influence_core.errors import DataError
-from influence_core.experiments import before_after, explain, questions, version_forecast
+from influence_core.experiments import before_after, explain, questions, version_forecast, withdrawal
 from influence_core.experiments.before_after import BeforeAfter, Tally
 from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.exports import as_csv
@@ -24,7 +24,7 @@ from influence_core.studies.changes import settled
 from influence_core.words import percent, points, signed, tenths
 
 SHOWN = 20
-"""Answers of each list that are printed; ``--json`` and ``--csv`` have all."""
+"""Changes, and answers of each list, that are printed; ``--json`` and ``--csv`` have all."""
 
 
 def add(commands: Any) -> None:
@@ -37,6 +37,11 @@ def add(commands: Any) -> None:
         "--study",
         required=True,
         help="a version: a name that `studies` lists and its changes, digits@r7,l12=3",
+    )
+    parser.add_argument(
+        "--without",
+        metavar="COLUMN=VALUE",
+        help="withdraw all training rows of a table that have this value: a person's, a site's, an annotator's",
     )
     parser.add_argument(
         "--test", metavar="ID", help="a test image that was asked about: it is shown, and does not count"
@@ -52,14 +57,17 @@ def add(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Compare one version with the unchanged study."""
     spec = studies.find(options.study)
-    if not settled(spec.changes):
-        raise DataError("Name a version to compare: a study and its changes, such as digits@r7,l12=3.")
+    if not (settled(spec.changes) or options.without):
+        raise DataError(
+            "Name a version to compare: a study and its changes, such as digits@r7,l12=3, or rows that go, --without site=3."
+        )
     with work(options) as context:
-        opened = [
-            studies.open_study(one, context.store, options.data, options.device, context.progress)
-            for one in (spec.unchanged, spec)
-        ]
-        before, after = opened
+
+        def opened(one: studies.StudySpec) -> Study:
+            return studies.open_study(one, context.store, options.data, options.device, context.progress)
+
+        before = opened(spec.unchanged)
+        after = opened(_withdrawn(before, spec, options.without) if options.without else spec)
         asked = None if options.test is None else test_id(before, options.test)
         result = before_after.run(before, after, () if asked is None else (asked,))
         forecast = None if asked is None else _forecast(before, asked, after, context)
@@ -71,6 +79,13 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print(before, after, result, asked, forecast, groups)
     return 0
+
+
+def _withdrawn(before: Study, spec: studies.StudySpec, text: str) -> studies.StudySpec:
+    """The version in which somebody's rows go, too."""
+    column, holder = withdrawal.named(before, text)
+    gone = withdrawal.changes(before, withdrawal.positions(before, column, holder.value))
+    return replace(spec, changes=(*spec.changes, *gone))
 
 
 def _forecast(before: Study, asked: int, after: Study, context: Context) -> VersionForecast:
@@ -155,8 +170,10 @@ def _print(
     )
     if before.data.stand_in:
         print(before.data.stand_in)
-    for row in _rows(before_after.describe(before, made)):
+    for row in _rows(before_after.describe(before, made[:SHOWN])):
         print("  " + _change_words(row, kind))
+    if len(made) > SHOWN:
+        print(f"  and {len(made) - SHOWN:,} more")
     print(f"\n{result.part}")
     low, high = total.interval
     print(

@@ -157,8 +157,7 @@ class DataSet:
 
     def __post_init__(self) -> None:
         self._require_width()
-        highest = int(max(self.train.y.max(), self.test.y.max()))
-        if highest >= len(self.class_names):
+        if (highest := int(max(self.train.y.max(), self.test.y.max()))) >= len(self.class_names):
             raise DataError(f"Label {highest} has no name: class_names has {len(self.class_names)}. Name it.")
         if len(self.train.y.unique()) < 2:
             raise DataError("Expected at least two classes to train on, got one. Keep more of them.")
@@ -191,6 +190,10 @@ class DataSet:
     def record(self, id: int) -> Mapping[str, str]:
         """The original of an example by column; empty where the features themselves are shown."""
         return {} if self.records is None else self.records.read(id)
+
+    def file(self, id: int) -> str:
+        """The name of the file in which an example was brought; "" where there was none."""
+        return self.record(id).get("file", "")
 
     @cached_property
     def content(self) -> str:
@@ -282,8 +285,7 @@ def _keep(examples: Examples, classes: tuple[int, ...], known: int) -> Examples:
     new_label = torch.full((known,), -1)
     new_label[list(classes)] = torch.arange(len(classes))
     y = new_label.to(examples.y.device)[examples.y]
-    missing = sorted(set(range(len(classes))) - set(y.unique().tolist()))
-    if missing:
+    if missing := sorted(set(range(len(classes))) - set(y.unique().tolist())):
         raise DataError(f"There is no example of class {classes[missing[0]]} here. Keep another class.")
     kept = y >= 0
     return Examples(examples.x[kept], y[kept], examples.ids[kept])

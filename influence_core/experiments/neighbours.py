@@ -42,13 +42,43 @@ def run(study: Study, train_id: int, k: int) -> Neighbours:
     """
     train, pictures = study.data.train, study.data.pictures
     at, ids = train.position(train_id), train.ids.numpy()
-    features = torch.cdist(scaled(study, train.x[at][None]), scaled(study, train.x))[0].numpy()
-    pixels = None
+    features, pixels = _distances(study, at), None
     if pictures is not None and study.backbone is not None:
         pixels = pixel_distances(pictures, pictures.read(train_id, THUMB), ids.tolist())
     return Neighbours(
         train_id, _nearest(features, at, ids, k), None if pixels is None else _nearest(pixels, at, ids, k)
     )
+
+
+@remember("neighbours of some labels", stored=False)
+def with_labels(
+    study: Study, train_id: int, labels: np.ndarray, wanted: tuple[int, ...], k: int
+) -> tuple[np.ndarray, ...]:
+    """The ``k`` nearest of one training example that bear each of some labels, by what the model is given.
+
+    Args:
+        study: Whose training examples are compared.
+        train_id: The example; it is not its own neighbour.
+        labels: ``(n,)`` as they are now.
+        wanted: Labels.
+        k: How many of each.
+
+    Returns:
+        ``(<= k,)`` training positions for each of ``wanted``, the nearest first.
+
+    Raises:
+        DataError: If there is no such training example.
+    """
+    at = study.data.train.position(train_id)
+    order = np.argsort(_distances(study, at), kind="stable")
+    order = order[order != at]
+    return tuple(order[labels[order] == one][:k] for one in wanted)
+
+
+def _distances(study: Study, at: int) -> np.ndarray:
+    """``(n,)`` from the training example at a position to every one."""
+    x = study.data.train.x
+    return torch.cdist(scaled(study, x[at][None]), scaled(study, x))[0].numpy()
 
 
 def _nearest(distances: np.ndarray, at: int, ids: np.ndarray, k: int) -> np.ndarray:

@@ -11,7 +11,6 @@ import numpy as np
 from influence_core.experiments import before_after
 from influence_core.experiments.explanation import table
 from influence_core.exports import as_csv_file
-from influence_core.report.faces import file_name
 from influence_core.report.material import Compared, Material
 from influence_core.report.page import page
 from influence_core.report.script import script
@@ -55,7 +54,7 @@ def bundle(material: Material, session: Session | None = None) -> bytes:
 def _changes(compared: Compared) -> dict[str, bytes]:
     data = compared.before.data
     made = before_after.describe(compared.before, compared.changes)
-    made["file"] = np.array([file_name(data, int(one)) for one in made["example_id"]], dtype=object)
+    made["file"] = np.array([data.file(int(one)) for one in made["example_id"]], dtype=object)
     labelled, removed = np.isin(made["change"], LABELLING), made["change"] == "remove"
     return {
         "corrected-labels.csv": as_csv_file(_taken(made, labelled, ("label_before", "label_after"))),

@@ -14,8 +14,6 @@ SIDE = 160
 LARGE = 360
 LETTERS = 400
 """Of a text, and of a row's cells together."""
-FILE = "file"
-"""The column of its original in which an example's file name stands, where people brought files."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Face:
 def face(data: DataSet, examples: Examples, at: int, side: int = SIDE) -> Face:
     """Of ``examples[at]``."""
     name = int(examples.ids[at])
-    file = file_name(data, name)
+    file = data.file(name)
     if data.pictures is not None:
         return Face(photo_url(data.pictures.read(name, side)), file=file)
     if data.image_shape is not None:
@@ -55,11 +53,6 @@ def asked_face(data: DataSet, explanation: Explanation) -> Face:
         return Face(photo_url(np.ascontiguousarray(explanation.photo)))
     shape = data.image_shape
     return Face(data_url(ink(np.clip(explanation.x, 0, 1), shape)), crisp=True) if shape else Face()
-
-
-def file_name(data: DataSet, name: int) -> str:
-    """Of the example called ``name``, where people brought files; "" elsewhere."""
-    return "" if data.records is None else dict(data.records.read(name)).get(FILE, "")
 
 
 def _words(data: DataSet, name: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def panel(study: Study, view: View, params: ExplainParams, explanation: Explanat
         selection_mode="single-row",
         column_config=face_column(study) | _columns(explanation, params.unit),
     )
-    _open_row(event.selection.rows, rows["training_id"])
+    open_row(event.selection.rows, rows["training_id"])
     download(study, explanation)
     st.download_button(
         "The chart (HTML)",
@@ -60,15 +60,15 @@ def _file_name(study: Study, explanation: Explanation) -> str:
     return f"influence-{study.spec.name}-{explanation.test_id}-{explanation.label_name}"
 
 
-def _open_row(rows: list[int], ids: np.ndarray) -> None:
-    """A newly selected row opens its example; the same selection does so once."""
+def open_row(rows: Sequence[int], ids: np.ndarray, key: str = "row_opened") -> None:
+    """A newly selected row opens its example; the same selection does so once, which is remembered under the key."""
     picked = str(ids[rows[0]]) if rows else ""
-    if picked and st.session_state.get("row_opened") != picked:
-        st.session_state["row_opened"] = picked
+    if picked and st.session_state.get(key) != picked:
+        st.session_state[key] = picked
         go_to(open=picked)
         st.rerun()
     if not picked:
-        st.session_state["row_opened"] = ""
+        st.session_state[key] = ""
 
 
 def _columns(explanation: Explanation, unit: str) -> Config:

@@ -125,17 +125,20 @@ class WhatIfParams(Params):
     of a version are counted."""
 
     panel: str = param(
-        "for", one_of((*what_if.RULES, "hand"), "There is no group “{}”; choose one of {known}.")
+        "for", one_of((*what_if.RULES, "rows", "hand"), "There is no group “{}”; choose one of {known}.")
     )
     k: int = param(50, whole("number of examples", least=1), after=())
-    group: str = param("")
+    group: str = param("", after=("study", "panel"))
     edit: str = param("remove", one_of(what_if.KINDS, "There is no change “{}”; choose one of {known}."))
     to: str = param("")
     weight: float = param(0.0, between("weight", 0, what_if.HEAVIEST))
     column: str = param("", after=())
     retrain: str = param(
         "",
-        one_of(("", "1", "groups"), "The address asks for retrain=“{}”, but it is 1, groups or not there."),
+        one_of(
+            ("", "1", "groups", "all"),
+            "The address asks for retrain=“{}”, but it is 1, groups, all or not there.",
+        ),
         after=(*ANSWER, "out", "edit", "to", "weight", "panel", "k", "group"),
     )
 
@@ -240,7 +243,7 @@ class ReviewParams(Params):
     labels to flip to practise."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {
-        one: one for one in ("proven", "corrected", "loss", "random")
+        one: one for one in ("proven", "corrected", "loss", "random", "harm", "gain")
     }
 
     review: str = param("", review.session_name)

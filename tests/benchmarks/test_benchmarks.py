@@ -34,6 +34,7 @@ from tests.benchmarks import (
     forecasts,
     groups,
     leave_one_out,
+    planted,
     questions,
     records,
     scores,
@@ -271,6 +272,65 @@ def test_the_rankings_stand_side_by_side(monkeypatch, capsys):
     monkeypatch.setattr(wrong_labels, "is_ahead", lambda _: False)
     assert wrong_labels.main([*arguments, "--check"]) == 1
     assert capsys.readouterr().out.splitlines()[-1] == "falls short"
+
+
+def test_what_a_queue_finds_of_the_planted_labels_is_counted(monkeypatch):
+    kind, ranked = planted.Kind(60, 5, planted.made_up_table), []
+    monkeypatch.setattr(planted, "has_cleanlab", lambda: True)
+    monkeypatch.setattr(planted, "by_cleanlab", lambda o, labels: ranked.append(labels) or np.arange(60.0))
+    found = planted.run(kind, seed=3)
+    study = planted.made_up_table(60, 3)
+    (labels,) = ranked
+    wrong = np.flatnonzero(labels != study.data.train.y.numpy())
+    assert len(wrong) == 5
+    from_the_end = found.queues[planted.CLEANLAB]
+    assert from_the_end.early == (wrong >= 50).sum()
+    assert from_the_end.last == 60 - wrong.min()
+    mended = labels.copy()
+    mended[50:] = study.data.train.y.numpy()[50:]
+    x, test = study.data.train.x.numpy(), study.data.test
+    for given, told in (
+        (labels, found.planted),
+        (study.data.train.y.numpy(), found.clean),
+        (mended, from_the_end.accuracy),
+    ):
+        theta = references.cold_fit(x, given, references.uniform(60), study.spec.l2, "logistic")
+        assert told == ((test.x.numpy() @ theta > 0) == test.y.numpy())[1::2].mean()
+    assert set(found.queues) == {*METHODS, "harm", "gain", planted.CLEANLAB} - {"corrected"}
+
+
+def test_planted_labels_are_a_table_and_a_judgement(monkeypatch, capsys):
+    monkeypatch.setattr(planted, "has_cleanlab", lambda: False)
+    monkeypatch.setitem(planted.KINDS, "table", planted.Kind(60, 5, planted.made_up_table))
+    monkeypatch.setattr(planted, "shortfalls", lambda found: ["too few"] if len(found) == 1 else [])
+    assert planted.main(["--kind", "table", "--repeats", "2", "--check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "cleanlab is not installed: it is left out"
+    assert "table: 5 of 60 labels planted wrong, 2 repeats" in lines[2]
+    assert sum(one.startswith(f"| {METHODS['proven']} |") for one in lines) == 1
+    assert planted.main(["--kind", "table", "--repeats", "1"]) == 0
+    assert planted.main(["--kind", "table", "--repeats", "1", "--check"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "falls short: table: too few"
+
+
+def test_a_queue_that_finds_less_or_does_harm_falls_short():
+    found = planted.Found(3, 10, 0.9)
+    good = planted.Repeat(0.8, 0.95, {"proven": found, "loss": found})
+    assert planted.shortfalls([good]) == []
+    more = replace(good, queues={"proven": found, "loss": replace(found, early=4)})
+    assert planted.shortfalls([more, good]) == [
+        "6 found early by the leave-one-out loss, 7 by the training loss"
+    ]
+    assert planted.shortfalls([replace(good, planted=0.91)]) == ["accuracy 0.900 after mending, 0.910 before"]
+
+
+def test_the_kinds_of_planted_data_are_what_they_say():
+    for name, n in (("photos", 60), ("table", 400), ("texts", 600)):
+        assert planted.KINDS[name].n == n
+    first, second = (planted.some_of("dog-or-frog")(60, seed) for seed in (0, 1))
+    assert (len(first.data.train), len(first.data.test)) == (60, 600)
+    assert first.data.train.ids.tolist() != second.data.train.ids.tolist()
+    assert first.gradient_norm < 1e-7
 
 
 def test_who_finds_more_is_judged_at_every_budget():

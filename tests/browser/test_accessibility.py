@@ -52,6 +52,13 @@ def test_no_page_has_a_serious_violation(page, row, theme):
     assert violations(opened) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_suspect_with_its_evidence_has_none_either(page, theme):
+    opened = page("/review?study=one-or-seven&review=everybody&panel=practise", color_scheme=theme)
+    settle(opened, lambda: "when it never did" in opened.inner_text("body"))
+    assert violations(opened) == []
+
+
 def tab_to(opened, wanted) -> None:
     """Press Tab until the focus is there, as somebody without a mouse would."""
     for _ in range(MOST_TABS):

@@ -23,7 +23,7 @@ def true_label() -> dict[int, str]:
 
 def suspect(opened) -> tuple[int, str]:
     """The id on show, and its label."""
-    heading = opened.locator(".st-key-suspect h3").inner_text()
+    heading = opened.locator(".st-key-suspect h2").inner_text()
     found = re.fullmatch(r"Training image (\d+), labelled (\d)", heading)
     assert found, heading
     return int(found[1]), found[2]
@@ -58,7 +58,21 @@ def test_through_the_queue_with_keys(page, true_label, tmp_path):
     click(opened, opened.get_by_text("Practise: flip"), lambda: query(opened).get("panel") == ["practise"])
     click(opened, opened.get_by_role("button", name="Start or resume"), lambda: "review" in query(opened))
     settle(opened, lambda: "Suspect 1 of 1,092" in opened.inner_text("body"))
+    settle(opened, lambda: "when it never did" in opened.inner_text("body"))
+    assert (
+        opened.locator(".st-key-alike_own button").count()
+        == opened.locator(".st-key-alike_other button").count()
+        == 5
+    )
+    assert opened.locator(".st-key-verdicts [data-testid=stBaseButton-primary]").count() == 1, (
+        "the proposal is marked"
+    )
     shots(opened, "review-2-first")
+    first, _ = suspect(opened)
+    click(opened, opened.locator(".st-key-alike_own button").first, lambda: "open" in query(opened))
+    assert suspect(opened)[0] != first
+    click(opened, opened.get_by_role("button", name="Back to the queue"), lambda: "open" not in query(opened))
+    settle(opened, lambda: suspect(opened)[0] == first)
 
     found = sum(judge(opened, true_label) for _ in range(SUSPECTS))
     settle(opened, lambda: "Training on the new labels" not in opened.inner_text("body"))

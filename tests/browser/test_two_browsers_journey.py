@@ -111,7 +111,7 @@ def test_the_first_click_after_a_restart_counts(browser, tmp_path):
         opened.goto(f"http://127.0.0.1:{port}/review?study=diabetes&review=mine")
         wait_idle(opened)
         app = opened.locator('[data-testid="stApp"]')
-        heading = opened.locator(".st-key-suspect h3")
+        heading = opened.locator(".st-key-suspect h2")
         first = heading.inner_text()
         process.kill()
         process.wait()

@@ -39,12 +39,29 @@ def test_before_and_after_in_words_and_in_json_agree(address, capsys, tmp_path, 
     assert "By group" in words and "Forecast before training" in words
 
 
+def test_rows_of_one_value_are_withdrawn(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    assert main(["compare", "--study", PLAIN, "--without", "sex=2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    study = open_study(find(PLAIN))
+    gone = [int(one) for one in study.data.train.ids if study.data.record(int(one))["sex"] == "2"]
+    assert [one["example_id"] for one in told["changes"]] == sorted(gone)
+    assert find(told["study"]).changes == tuple(
+        find(f"{PLAIN}@" + ",".join(f"r{one}" for one in gone)).changes
+    )
+    assert main(["compare", "--study", PLAIN, "--without", "sex=2"]) == 0
+    words = capsys.readouterr().out
+    assert f"with {len(gone)} changes" in words and f"and {len(gone) - 20} more" in words
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("--study", PLAIN), "Name a version to compare"),
         (("--study", f"{PLAIN}@r99999999"), "no example with id"),
         (("--study", f"{PLAIN}@x"), "is no change"),
+        (("--study", PLAIN, "--without", "sex=9"), "No training row has “9”"),
+        (("--study", "one-or-seven", "--without", "sex=9"), "a column of a table"),
     ],
 )
 def test_what_cannot_be_compared_is_said_in_one_sentence(arguments, words, capsys):

@@ -19,6 +19,18 @@ def test_the_nearest_by_pixels_and_itself_is_not_among_them(one_or_seven):
         assert found.by_pixels is None
 
 
+def test_the_nearest_of_each_label(one_or_seven):
+    train = one_or_seven.data.train
+    x, at = train.x.numpy(), 17
+    labels = 1 - train.y.numpy()  # as a review may have them
+    distances = np.sqrt(((x - x[at]) ** 2).sum(1))
+    distances[at] = np.inf
+    order = np.argsort(distances, kind="stable")
+    found = neighbours.with_labels(one_or_seven, int(train.ids[at]), labels, (1, 0), 4)
+    for label, positions in zip((1, 0), found, strict=True):
+        assert_array_equal(positions, [one for one in order if labels[one] == label and one != at][:4])
+
+
 def test_an_example_that_is_not_there_has_no_neighbours(one_or_seven):
     with pytest.raises(DataError):
         neighbours.run(one_or_seven, 10**6, 3)

@@ -207,21 +207,133 @@ def test_the_leave_one_out_loss_ranks_too_and_is_kept_with_its_accuracy(study, b
     assert review.undo(again).unseen_accuracy == state.unseen_accuracy
 
 
-def test_a_suspect_is_left_out_of_the_training(study, begun):
+def test_the_evidence_is_that_of_models_trained_again(study, begun):
     at = begun.current
-    found = review.memorised(study, begun.given, int(begun.ids[at]), begun.theta)
+    label, train_id = int(begun.given[at]), int(begun.ids[at])
+    found = review.evidence(study, begun.given, train_id, begun.theta)
+    x, test, w, changed = (
+        study.data.train.x.numpy(),
+        study.data.test,
+        references.uniform(160),
+        begun.given.copy(),
+    )
+    changed[at] = 1 - label
+    w[at] = 0
+    left = references.cold_fit(x, begun.given, w, toy_mails.L2, "logistic", gradient=1e-10)
+    mended = fitted(study, changed)
+    for theta, said in ((begun.theta, found.seen), (left, found.unseen)):
+        loss = references.losses(theta, x[at : at + 1], begun.given[at : at + 1], "logistic")[0]
+        assert_allclose(said[label], np.exp(-loss), rtol=1e-5)
+        assert_allclose(said.sum(), 1)
+    assert (found.label, found.other, found.proposal) == (label, 1 - label, int(found.unseen.argmax()))
+    assert found.seen[label] > found.unseen[label]
+    tx, ty = test.x.numpy(), test.y.numpy()
+    for theta, told in ((left, found.without), (mended, found.relabelled)):
+        losses = [references.losses(one, tx, ty, "logistic") for one in (begun.theta, theta)]
+        answers = [(tx @ one > 0) == ty for one in (begun.theta, theta)]
+        assert_allclose(told.loss, (losses[1] - losses[0]).mean(), rtol=1e-3, atol=1e-9)
+        assert (told.tests, told.harmed) == (len(ty), (losses[1] < losses[0]).sum())
+        assert told.mended == (answers[1] & ~answers[0]).sum()
+        assert told.broken == (answers[0] & ~answers[1]).sum()
+        assert told.gradient_norm <= GRADIENT_TOL
+    with pytest.raises(DataError, match="no training example 100000"):
+        review.evidence(study, begun.given, 100_000, begun.theta)
+    with pytest.raises(UnsupportedError, match="logistic and softmax"):
+        review.evidence(replace(study, spec=replace(study.spec, model="svm")), begun.given, 0, begun.theta)
+
+
+def test_the_voices_are_the_influence_in_the_model_without_the_suspect(study, begun):
+    at = begun.current
+    found = review.evidence(study, begun.given, int(begun.ids[at]), begun.theta)
     x, w = study.data.train.x.numpy(), references.uniform(160)
     w[at] = 0
     left = references.cold_fit(x, begun.given, w, toy_mails.L2, "logistic", gradient=1e-10)
-    for theta, probability in ((begun.theta, found.seen), (left, found.unseen)):
-        loss = references.losses(theta, x[at : at + 1], begun.given[at : at + 1], "logistic")[0]
-        assert_allclose(probability, np.exp(-loss), rtol=1e-5)
-    assert found.seen > found.unseen
-    assert found.gradient_norm <= GRADIENT_TOL
+    gradients = references.gradients(left, x, begun.given, "logistic")
+    s = np.linalg.solve(references.hessian(left, x, begun.given, w, toy_mails.L2, "logistic"), gradients[at])
+    assert_allclose(found.pulls, w * (gradients @ s), rtol=1e-3, atol=1e-8)
+    assert found.pulls[at] == 0
+    order = np.argsort(-found.pulls)
+    assert_array_equal(found.voices, order[: len(found.voices)])
+    assert_array_equal(found.against, order[::-1][: len(found.against)])
+    assert (found.pulls[found.voices] > 0).all() and (found.pulls[found.against] < 0).all()
+
+
+def test_the_last_example_of_a_label_is_not_labelled_otherwise(study, begun):
+    labels = np.zeros(160, dtype=np.int64)
+    labels[7] = 1
+    theta = fitted(study, labels)
+    found = review.evidence(study, labels, int(begun.ids[7]), theta)
+    assert found.relabelled is None
+    assert found.unseen[1] < found.seen[1]
+
+
+def test_two_queues_ask_half_of_the_test_examples_and_the_others_judge(study):
+    tests = study.data.test
+    asked, x = slice(0, None, 2), study.data.train.x.numpy()
+    states = {one: review.start(study, one, one, FLIPS) for one in ("harm", "gain")}
+    given, theta = states["harm"].given, states["harm"].theta
+    tx, ty = tests.x.numpy(), tests.y.numpy()
+    for one in states.values():
+        assert_allclose(one.trainings[0].accuracy, ((tx @ theta > 0) == ty)[1::2].mean())
+    w, kind = references.uniform(160), "logistic"
+    losses = references.losses(theta, tx, ty, kind)[asked]
+    slopes = references.gradients(theta, tx, ty, kind)[asked]
+    surer = -(np.exp(-losses)[:, None] * slopes).mean(0)
+    own, other = (references.gradients(theta, x, one, kind) for one in (given, 1 - given))
+    whole = references.hessian(theta, x, given, w, toy_mails.L2, kind)
+    harm, gain = np.empty(160), np.empty(160)
+    for at in range(160):
+        rest = np.where(np.arange(160) == at, 0, w)
+        step = np.linalg.solve(references.hessian(theta, x, given, rest, toy_mails.L2, kind), w[at] * own[at])
+        harm[at] = -slopes.mean(0) @ step
+        likely = np.exp(-references.losses(theta + step, x[at : at + 1], 1 - given[at : at + 1], kind)[0])
+        gain[at] = likely * (surer @ np.linalg.solve(whole, w[at] * (own[at] - other[at])))
+    assert_allclose(states["harm"].scores, harm, rtol=1e-4, atol=1e-9)
+    assert_allclose(states["gain"].scores, gain, rtol=1e-4, atol=1e-9)
+    again = review.rank_again(study, states["gain"])
+    assert_allclose(again.scores, states["gain"].scores, rtol=1e-4, atol=1e-9)
+
+
+def test_a_study_with_few_tests_has_no_queue_that_asks_them():
+    few = toy_mails.study(n=24, tests=10, seed=2)
+    assert set(suspects.queues_for(few)) == set(suspects.methods_for(few))
+    with pytest.raises(DataError, match="no score “harm” here"):
+        review.start(few, "mine", "harm")
+
+
+def test_a_training_example_is_found_by_number_or_file(study):
+    first, second = (int(one) for one in study.data.train.ids[:2])
+    assert review.find(study, f" {first} ") == first
+    name = study.data.file(second)
+    assert review.find(study, name) == review.find(study, name.rpartition("/")[2]) == second
+    assert review.find(study, name.upper()) == second
+    for text, message in (
+        ("100000", "no example with id 100000"),
+        ("nowhere.png", "No training .* is called “nowhere.png”"),
+        ("letters", "160 files are called so: .* Say more"),
+        (" ", "is called “”"),
+    ):
+        with pytest.raises(DataError, match=message):
+            review.find(study, text)
+
+
+def test_any_example_can_be_looked_at(study, begun):
+    last = int(begun.ids[begun.queue[-1]])
+    shown = review.suspect(study, begun, last)
+    assert (shown.train_id, shown.rank) == (last, 160)
+    assert begun.verdict_on(last) is None
+    assert review.keep(begun, last).verdict_on(last).train_id == last
     with pytest.raises(DataError, match="no training example 100000"):
-        review.memorised(study, begun.given, 100_000, begun.theta)
-    with pytest.raises(UnsupportedError, match="logistic and softmax"):
-        review.memorised(replace(study, spec=replace(study.spec, model="svm")), begun.given, 0, begun.theta)
+        review.suspect(study, begun, 100_000)
+
+
+def test_the_last_verdicts_say_how_many_were_wrong(begun):
+    state = begun
+    for place, at in enumerate(begun.queue[:5]):
+        label = int(begun.given[at])
+        state = review.relabel(state, int(begun.ids[at]), 1 - label if place in (0, 3) else label)
+    assert [state.recent(k) for k in (1, 2, 20)] == [(0, 1), (1, 2), (2, 5)]
+    assert begun.recent(20) == (0, 0)
 
 
 def test_ranking_again_knows_the_verdicts(study, begun):

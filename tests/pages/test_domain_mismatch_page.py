@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from influence_core.experiments import at_hand, domain_mismatch, explain, groups, questions
-from influence_core.experiments.groups import Group
+from influence_core.experiments import at_hand, domain_mismatch, explain, group_fails, groups, questions
+from influence_core.experiments.groups import Errors, Group
 from influence_core.studies import find, open_study
-from influence_core.words import nats, percent
+from influence_core.words import nats, percent, tenths
 from pages._common import upload
+from pages._parts.domain_mismatch import answer
 from pages._shell import downloads, results
 from tests.data.test_tables import as_csv, rows
 from tests.visits import address, charts, keys, press, said, settle, title, visit_page
@@ -21,8 +22,8 @@ PAGE, TWENTIES = "domain_mismatch", Group("age group", "[20-30)")
 @pytest.fixture(scope="module")
 def story():
     study, whole = open_study(find("diabetes-thinned")), open_study(find("diabetes"))
-    answer = at_hand.improve(study, explain.run(study, questions.ask(study, 4, label=0)))
-    return domain_mismatch.run(study, TWENTIES, answer, whole)
+    answered = at_hand.improve(study, explain.run(study, questions.ask(study, 4, label=0)))
+    return domain_mismatch.run(study, TWENTIES, answered, whole)
 
 
 def box(at, key):
@@ -44,6 +45,7 @@ def test_the_embedded_story(story):
     words = said(at)
     assert "**age group = \\[20-30\\)**" in words
     for fact in (
+        "**Too few to tell** whether it fails more on **age group = \\[20-30\\)**",
         "**3 of 11 (27.3 %)**",
         "16 of 99 (16.2 %)",
         "**25** training rows put back",
@@ -70,6 +72,45 @@ def test_the_embedded_story(story):
     assert listed["rank"].tolist()[:3] == [1, 2, 3]
     counts = at.dataframe[0].value
     assert counts["slow"].tolist() == ["26", "1", "11"] and counts["fast"].tolist() == ["4", "4", "0"]
+
+
+@pytest.mark.parametrize(
+    "group, errors, elsewhere, words",
+    [
+        (
+            "more",
+            Errors(137, 30),
+            Errors(4000, 300),
+            "Yes, it **fails more** on **city = A**: wrong on **30 of 137 (21.9 %)**",
+        ),
+        ("less", Errors(4000, 300), Errors(137, 30), "No, it **fails less** on"),
+        ("not more", Errors(2000, 200), Errors(2000, 200), "No, it does **not fail more** on"),
+        ("too few", Errors(11, 3), Errors(99, 16), "**Too few to tell** whether"),
+    ],
+)
+def test_the_first_sentence_says_whether_it_fails(group, errors, elsewhere, words):
+    fared = group_fails.run(errors, elsewhere, 3)
+    assert fared.fails == group
+    assert words in answer._fails(fared, "city = A")
+    low, high = fared.interval
+    told = answer._how_sure(fared)
+    assert f"{tenths(low)} to {tenths(high)} (95 %, for all 3 groups of the column together)" in told
+    assert f"at one of the 3 groups with a chance of up to {percent(fared.chance)} (Fisher" in told
+    assert ("is ruled out" in told) == (group == "not more")
+    assert ("With so few rows" in told) == (group == "too few")
+
+
+def test_a_row_of_the_group_is_opened_in_full(story):
+    at = visit_page(PAGE, "diabetes-thinned")
+    ids = story.explanation.ids[story.group_rows()]
+    assert "**Rank**: its place among all 307 training rows" in said(at)
+    picked = int(ids[2])
+    assert f"Training row {picked} in full" not in said(at)
+    opened = visit_page(PAGE, "diabetes-thinned", open=str(picked))
+    assert f"Training row {picked} in full" in said(opened)
+    record = open_study(find("diabetes-thinned")).data.record(picked)
+    shown = [one.value for one in opened.dataframe if "value" in one.value]
+    assert list(record.values()) in [one["value"].tolist() for one in shown]
 
 
 def test_the_rows_are_really_taken_out_on_request():

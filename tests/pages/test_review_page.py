@@ -17,9 +17,10 @@ from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.review import MIN_VERDICTS, accuracy
 from influence_core.store.digest import digest
-from influence_core.words import percent, three_digits
-from pages._parts.review import session, suspect
+from influence_core.words import nats, percent, points, signed, three_digits
+from pages._parts.review import progress, session, suspect
 from pages._shell import results
+from pages._shell.jobs import get_jobs
 from tests import toy_mails
 from tests.visits import (
     address,
@@ -113,17 +114,102 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
 
 def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study, begun):
     first = review.suspect(study, begun)
-    found = review.memorised(study, begun.given, first.train_id, begun.theta)
+    found = review.evidence(study, begun.given, first.train_id, begun.theta)
     at = visit(**MINE)
     for _ in range(100):
         if "when it never did" in said(at):
             break
         settle(at)
     assert (
-        f"gives the label {study.data.class_names[first.label]} **{percent(found.seen)}** having seen this row, and "
-        f"**{percent(found.unseen)}** when it never did (proven: trained again without it)"
+        f"gives the label {study.data.class_names[first.label]} **{percent(found.seen[first.label])}** having seen this row, and "
+        f"**{percent(found.unseen[first.label])}** when it never did (proven: trained again without it)"
     ) in said(at)
+    told, words = found.without, said(at)
+    assert (
+        f"Without it: the loss of {told.harmed} of 110 test rows falls, on average it changes by {nats(told.loss)}"
+        in words
+    )
+    assert (
+        f"As {study.data.class_names[found.other]}: the loss of {found.relabelled.harmed} of 110 test rows falls"
+        in words
+    )
+    proposed = at.button(key=f"relabel_{first.train_id}_{found.proposal}")
+    assert (proposed.proto.type, proposed.proto.icon) == ("primary", suspect.PROPOSED)
+    kept = at.button(key=f"keep_{first.train_id}")
+    assert (kept.proto.type, kept.proto.icon) == ("secondary", "")
+    for name in study.data.class_names:
+        assert f"Nearest labelled {name}" in words
+    own = study.data.class_names[first.label]
+    assert f"Speak for {own}, to the model without this row" in words
+    assert f"Speak against {own}, to the model without this row" in words
     assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (corrected forecast)" in said(at)
+
+
+def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
+    first, last = ids(begun, 1)[0], int(begun.ids[begun.queue[-1]])
+    at = visit(**MINE)
+    at.text_input(key="review_jump").set_value(str(last))
+    settle(at)
+    assert address(at)["open"] == str(last)
+    assert "Suspect 332 of 332" in said(at)
+    press(at, f"keep_{last}")
+    assert "open" not in address(at)
+    assert f"keep_{first}" in keys(at)
+    at = visit(**MINE, open=str(last))
+    assert "You said of it: keep" in said(at)
+    assert f"keep_{last}" not in keys(at)
+    press(at, "review_back")
+    assert f"keep_{first}" in keys(at)
+    at.text_input(key="review_jump").set_value("100000")
+    settle(at)
+    assert "no example with id 100000" in at.error[0].value
+
+
+def test_the_next_suspects_evidence_is_made_ahead_and_what_is_overtaken_is_given_up(study, begun):
+    first, second, third = ids(begun, 3)
+    at = visit(**MINE)
+    for _ in range(100):
+        if "when it never did" in said(at):
+            break
+        settle(at)
+    state = kept(study)
+    keys_of = {
+        one: review.evidence.key(study, state.labels, one, state.theta) for one in (first, second, third)
+    }
+    assert at.session_state["review_evidence"] == (keys_of[first], keys_of[second])
+    ahead = get_jobs().start(keys_of[second], "", lambda _: pytest.fail("it is there, or on its way"))
+    assert ahead.wait(30) and ahead.result.label == state.given[state.queue[1]]
+    press(at, f"keep_{first}")
+    assert at.session_state["review_evidence"] == (keys_of[second], keys_of[third])
+    assert "when it never did" in said(at)
+
+
+def test_the_last_verdicts_say_whether_to_stop(study, begun):
+    at = visit(**MINE)
+    for _ in range(2):
+        press(at, f"keep_{int(kept(study).ids[kept(study).current])}")
+    assert "**0 of the last 2** looked at got another label. If none of 20 in a row does" in said(at)
+    state = kept(study)
+    for _ in range(18):
+        state = review.keep(state, int(state.ids[state.current]))
+    assert (
+        "0 of the last 20** looked at got another label: of suspects like these at most 13.9 %"
+        in progress.stopping_rule(state)
+    )
+    wrong = review.relabel(state, int(state.ids[state.current]), 1 - int(state.given[state.current]))
+    assert "1 of the last 20** looked at got another label. Go on" in progress.stopping_rule(wrong)
+
+
+def test_queues_that_ask_the_test_examples_say_who_judges(study):
+    at = visit(review="by harm", score="harm")
+    state = kept(study, "by harm")
+    assert f"Harm to test answers (corrected forecast): {signed(state.scores.max())} nats" in said(at)
+    assert "accuracy on the 55 test rows that rank nothing" in said(at)
+    at = visit(review="by gain", score="gain")
+    assert (
+        f"Expected gain of test accuracy (forecast): {points(kept(study, 'by gain').scores.max())}"
+        in said(at)
+    )
 
 
 def test_the_leave_one_out_loss_is_offered_by_name(study):
@@ -319,7 +405,7 @@ def test_a_score_that_this_study_has_not_is_said():
         patch.setitem(CATALOGUE, "digits", few)
         at = visit("digits", review="x", score="2017")
         assert (
-            "There is no score “published” here; choose one of exact, proven, loss, random"
+            "There is no score “published” here; choose one of exact, proven, loss, random, harm, gain"
             in at.error[0].value
         )
 

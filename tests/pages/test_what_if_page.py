@@ -353,7 +353,10 @@ def test_a_curvature_that_cannot_be_factored_is_a_sentence(monkeypatch):
 # ------------------------------------------------------------------------------------- addresses and pages
 
 REFUSED = {
-    "panel": ({"panel": "foo"}, "There is no group “foo”; choose one of for, against, class, random, hand"),
+    "panel": (
+        {"panel": "foo"},
+        "There is no group “foo”; choose one of for, against, class, random, rows, hand",
+    ),
     "a very long panel": ({"panel": "x" * 5_000}, "There is no group “xxx"),
     "panel of another page": ({"panel": "lissa"}, "There is no group “lissa”"),
     "edit": ({"edit": "burn"}, "There is no change “burn”; choose one of remove, relabel, reweight"),
@@ -383,7 +386,7 @@ BAD = {
     "label of a group": ({"panel": "class", "group": "age=40s"}, "There is no label number “age=40s”"),
     "how many": ({"k": "ten"}, "the number of examples “ten”"),
     "spot": ({"spot": "yes"}, "spot=“yes”"),
-    "retrain": ({"retrain": "all"}, "retrain=“all”"),
+    "retrain": ({"retrain": "each"}, "retrain=“each”"),
     "a training image": ({"panel": "hand", "out": "5040"}, "There is no training image 5040"),
 }
 

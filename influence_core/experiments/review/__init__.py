@@ -3,6 +3,8 @@
 A `Review` never changes; each verdict makes a new one. `amend` keeps every step in the store under a session's name.
 """
 
+from influence_core.experiments.review.evidence import Outcome, SuspectEvidence, evidence
+from influence_core.experiments.review.jump import find
 from influence_core.experiments.review.ranking import (
     Suspect,
     adopt,
@@ -24,20 +26,21 @@ from influence_core.experiments.review.session import (
     undo,
 )
 from influence_core.experiments.review.storage import Change, amend, recall, resume, save, take_over
-from influence_core.experiments.review.unseen import Memorised, memorised
 
 __all__ = [
     "LONGEST_NAME",
     "Change",
-    "Memorised",
+    "Outcome",
     "Review",
     "Suspect",
+    "SuspectEvidence",
     "Training",
     "Verdict",
     "adopt",
     "amend",
+    "evidence",
+    "find",
     "keep",
-    "memorised",
     "rank_again",
     "recall",
     "relabel",

@@ -47,9 +47,13 @@ class Suspect:
         return int(np.argmax(self.probabilities))
 
 
-def suspect(study: Study, review: Review) -> Suspect | None:
-    """The suspect to look at now; ``None`` where all are done."""
-    at = review.current
+def suspect(study: Study, review: Review, train_id: int | None = None) -> Suspect | None:
+    """The suspect to look at now, or the training example that is named; ``None`` where all are done.
+
+    Raises:
+        DataError: If no training example has this id.
+    """
+    at = review.current if train_id is None else review.position(train_id)
     if at is None:
         return None
     o, theta = study.objective, torch.as_tensor(review.theta).to(study.theta)
@@ -87,7 +91,7 @@ def start(
     Args:
         study: The trained model.
         session: A name to keep it under.
-        method: A key of ``suspects.METHODS``.
+        method: A key of ``suspects.QUEUES``.
         flips: Labels to flip first, to practise on; ``None`` takes the labels as they are.
         context: Its store keeps the ranking for every session; the review itself is not stored yet.
 
@@ -97,12 +101,13 @@ def start(
     """
     session_name(session)
     require(supports(study.spec))
-    known = suspects.methods_for(study)
+    known = suspects.queues_for(study)
     if method not in known:
         raise DataError(f"There is no score “{method[:40]}” here; choose one of {', '.join(known)}.")
     true = study.data.train.y.numpy()
     given = true if flips is None else flip(true, len(study.data.class_names), flips)[0]
-    ranking = _rank(study, given, method == "proven", context=context)
+    ranking = _rank(study, given, method == "proven", method in suspects.ASKING, context=context)
+    model = torch.as_tensor(ranking.theta).to(study.theta)
     return Review(
         session=session,
         study=study.spec.name,
@@ -114,7 +119,7 @@ def start(
         true=true,
         scores=ranking.scores[method],
         verdicts=(),
-        trainings=(ranking.training,),
+        trainings=(replace(ranking.training, accuracy=suspects.accuracy(study, model, method)),),
         theta=ranking.theta,
     )
 
@@ -129,8 +134,8 @@ class _Ranking:
 
 
 @remember("ranking of labels")
-def _rank(study: Study, labels: np.ndarray, proven: bool, *, context: Context) -> _Ranking:
-    """Of labels ``(n,)``; many sessions ask for the same. What takes a model without each example waits until asked for."""
+def _rank(study: Study, labels: np.ndarray, proven: bool, asking: bool, *, context: Context) -> _Ranking:
+    """Of labels ``(n,)``; many sessions ask for the same. What takes longer waits until it is asked for."""
     started, theta, norm = time.perf_counter(), study.theta, study.gradient_norm
     if not np.array_equal(labels, study.data.train.y.numpy()):
         fitter = Fitter(suspects.objective_of(study))
@@ -138,10 +143,13 @@ def _rank(study: Study, labels: np.ndarray, proven: bool, *, context: Context) -
         norm = fitter.largest_norm
     edited = suspects.relabelled(study, labels)
     methods = [one for one in suspects.methods_for(study) if proven or one != "proven"]
-    ranking = suspects.rank(edited, theta, methods, progress=context.part(0.2, 1.0).progress)
+    ranking = suspects.rank(edited, theta, methods, progress=context.part(0.2, 0.9).progress)
+    scores, last = ranking.scores, context.part(0.9, 1.0).progress
+    if asking:
+        scores |= suspects.rank_by_tests(study, edited, theta, ranking, last)
     right, found = suspects.accuracy(study, theta), theta.cpu().numpy()
     unseen, seconds = ranking.unseen.accuracy, time.perf_counter() - started
-    return _Ranking(found, ranking.scores, Training(0, 0, right, norm, seconds, digest(found), unseen))
+    return _Ranking(found, scores, Training(0, 0, right, norm, seconds, digest(found), unseen))
 
 
 def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
@@ -164,7 +172,7 @@ def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
     done = Training(
         verdicts=len(review.verdicts),
         relabelled=review.relabelled,
-        accuracy=suspects.accuracy(study, theta),
+        accuracy=suspects.accuracy(study, theta, review.method),
         gradient_norm=float(edited.risk_gradient(theta).norm()),
         seconds=time.perf_counter() - started,
         model=digest(theta.cpu().numpy()),
@@ -182,9 +190,15 @@ def rank_again(study: Study, review: Review, *, context: Context = ALONE) -> Rev
     trained = train(study, review, context=context.part(0.0, 0.2))
     theta = torch.as_tensor(trained.theta).to(study.theta)
     edited = suspects.relabelled(study, trained.labels)
-    ranking = suspects.rank(edited, theta, [review.method], progress=context.part(0.2, 1.0).progress)
+    method, asking = review.method, review.method in suspects.ASKING
+    ranking = suspects.rank(
+        edited, theta, [] if asking else [method], progress=context.part(0.2, 0.9).progress
+    )
+    scores = ranking.scores
+    if asking:
+        scores = suspects.rank_by_tests(study, edited, theta, ranking, context.part(0.9, 1.0).progress)
     last = replace(trained.trainings[-1], unseen_accuracy=ranking.unseen.accuracy)
-    return replace(trained, scores=ranking.scores[review.method], trainings=(*trained.trainings[:-1], last))
+    return replace(trained, scores=scores[method], trainings=(*trained.trainings[:-1], last))
 
 
 def adopt(review: Review, done: Review) -> Review:

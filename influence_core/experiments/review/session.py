@@ -90,7 +90,7 @@ class Review:
         session: The name it is kept under.
         study: The study's name.
         class_names: What the labels mean.
-        method: A key of ``suspects.METHODS``: how suspects are ranked.
+        method: A key of ``suspects.QUEUES``: how suspects are ranked.
         flips: Which labels were flipped at the start to practise on, or ``None`` for the labels as they are.
         ids: ``(n,)`` training ids.
         given: ``(n,)`` labels at the start.
@@ -144,6 +144,15 @@ class Review:
     def relabelled(self) -> int:
         """How many verdicts change the label."""
         return sum(one.relabels for one in self.verdicts)
+
+    def recent(self, k: int) -> tuple[int, int]:
+        """How many of the last verdicts, ``k`` at most, changed the label, and how many there are."""
+        last = self.verdicts[-k:]
+        return sum(one.relabels for one in last), len(last)
+
+    def verdict_on(self, train_id: int) -> Verdict | None:
+        """What was said of a training example, if anything was."""
+        return next((one for one in self.verdicts if one.train_id == train_id), None)
 
     @property
     def flipped(self) -> int:

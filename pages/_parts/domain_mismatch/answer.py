@@ -8,7 +8,8 @@ import streamlit as st
 
 from influence_core.data.readers.tables import EMPTY
 from influence_core.data.sets.hospital import PAPERS_CHILD
-from influence_core.words import percent
+from influence_core.experiments.group_fails import MATTERS, Fared
+from influence_core.words import percent, tenths
 from pages._common import verdict
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.address import View
@@ -21,23 +22,51 @@ ANY_TEST = MappingProxyType({"test": ""})
 """Another group is told by its own test row."""
 
 
+FIRST = {
+    "more": "Yes, it **fails more** on {group}",
+    "less": "No, it **fails less** on {group}",
+    "not more": "No, it does **not fail more** on {group}",
+    "too few": "**Too few to tell** whether it fails more on {group}",
+}
+
+
 def show(case: Case) -> None:
-    """The page's answer: how the group fares, and whether its own rows make it so."""
-    st.markdown("  \n".join(_fares(case) + [_makes_it_so(case)]))
+    """The page's answer: whether it fails on the group at all, how it fares, and whether its own rows make it so."""
+    st.markdown("  \n".join([_fails(case.fared, case.group.name)] + _fares(case) + [_makes_it_so(case)]))
+    st.caption(_how_sure(case.fared))
+
+
+def _fails(fared: Fared, group: str) -> str:
+    first = FIRST[fared.fails].format(group=f"**{escape_markdown(group)}**")
+    return f"{first}: wrong on **{fared.group.share}** of its test rows, on {fared.elsewhere.share} of all others."
+
+
+def _how_sure(fared: Fared) -> str:
+    """The interval, the test, and what they allow for."""
+    low, high = map(tenths, fared.interval)
+    looks = f", for all {fared.looks:,} groups of the column together" if fared.looks > 1 else ""
+    at = f"one of the {fared.looks:,} groups" if fared.looks > 1 else "it"
+    words = (
+        f"Group less others: {low} to {high} (95 %{looks}). If all were alike, so large a difference would come up at {at} "
+        f"with a chance of up to {percent(fared.chance)} (Fisher's exact test)."
+    )
+    if fared.fails == "too few":
+        words += (
+            " With so few rows the model may fail on the group or not; what follows is about single rows."
+        )
+    if fared.fails == "not more":
+        words += f" A difference of more than {tenths(MATTERS)} is ruled out."
+    return words
 
 
 def _fares(case: Case) -> list[str]:
     counts, whole = case.story.counts, case.story.whole
-    lines = [
-        f"On test rows with **{escape_markdown(counts.group.name)}** the model is wrong on **{counts.errors.share}**; on all "
-        f"others on {counts.elsewhere.share}."
+    if whole is None:
+        return []
+    gone = int((whole.train - counts.train).sum())
+    return [
+        f"With the **{gone:,}** training rows put back that are missing here, it is wrong on **{whole.errors.share}**."
     ]
-    if whole is not None:
-        gone = int((whole.train - counts.train).sum())
-        lines.append(
-            f"With the **{gone:,}** training rows put back that are missing here, it is wrong on **{whole.errors.share}**."
-        )
-    return lines
 
 
 def _makes_it_so(case: Case) -> str:

@@ -8,9 +8,10 @@ from influence_core import studies
 from influence_core.data.readers.tables import EMPTY
 from influence_core.data.sets.hospital import PAPERS_CHILD
 from influence_core.errors import DataError
-from influence_core.experiments import domain_mismatch, groups, questions
+from influence_core.experiments import domain_mismatch, group_fails, groups, questions
 from influence_core.experiments.domain_mismatch import DomainMismatch
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.group_fails import Fared
 from influence_core.experiments.groups import Group, GroupCounts
 from influence_core.studies import Study
 from pages._common.question import load_explanation
@@ -32,6 +33,7 @@ class Case:
         tests: Ids of the group's test rows that are offered.
         groups: All groups of the column.
         story: Of the group, by one of its test rows.
+        fared: Whether the model fails on the group more than elsewhere; the column's groups are looked at together.
     """
 
     study: Study
@@ -40,6 +42,7 @@ class Case:
     tests: tuple[int, ...]
     groups: tuple[GroupCounts, ...]
     story: DomainMismatch
+    fared: Fared
 
     @property
     def explanation(self) -> Explanation:
@@ -69,7 +72,10 @@ def load(view: View, params: DomainMismatchParams) -> Case:
     explanation = _explanation(study, view, view.test_id if view.test_id in tests else tests[0])
     title = "Telling the group's story"
     story = results.load(title, domain_mismatch.run, study, group, explanation, whole)
-    return Case(study, whole, columns, tests, found, story)
+    counts = story.counts
+    title = "Comparing the group with all other rows"
+    fared = results.load(title, group_fails.run, counts.errors, counts.elsewhere, len(tested))
+    return Case(study, whole, columns, tests, found, story, fared)
 
 
 def _named(study: Study, text: str, columns: tuple[str, ...]) -> Group:

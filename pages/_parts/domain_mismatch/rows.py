@@ -7,10 +7,12 @@ import streamlit as st
 
 from influence_core.experiments import features
 from influence_core.experiments.domain_mismatch import DomainMismatch
+from influence_core.experiments.explanation import NUMBER_WORDS
 from influence_core.figures import domain_mismatch as drawn
 from influence_core.figures.features import feature_bars
 from influence_core.words import nats
 from pages._common.cards import show_record
+from pages._common.table import open_row
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -26,6 +28,7 @@ def show_errors(case: Case) -> None:
     with left:
         st.header("Rows of the group")
         st.dataframe(_counts(case), hide_index=True, width="stretch")
+        st.caption("How many rows of the group there are to learn from and to test on, by their true label.")
         if case.whole is not None:
             st.plotly_chart(drawn.before_and_after(case.story), key="before_after")
             st.caption("Open: trained with the missing rows; filled: without them.")
@@ -45,13 +48,14 @@ def _counts(case: Case) -> dict[str, list[str]]:
     return columns | {"in all": [f"{int(one.sum()):,}" for one in rows.values()]}
 
 
-def show(case: Case) -> None:
-    """The training rows that matter most to the test row, and those of the group."""
+def show(view: View, case: Case) -> None:
+    """The training rows that matter most to the test row, and those of the group; an opened one in full."""
     chart, table = st.columns(2, gap="large")
     with chart:
         _strongest(case)
     with table:
         _of_the_group(case)
+        _opened(view, case)
 
 
 def _strongest(case: Case) -> None:
@@ -70,9 +74,10 @@ def _of_the_group(case: Case) -> None:
         st.caption("There is none.")
         return
     at = story.group_rows()[:MAX_ROWS]
-    st.dataframe(
+    ids = answer.ids[at]
+    picked = st.dataframe(
         {
-            "row": answer.ids[at],
+            "row": ids,
             "label": [answer.class_names[one] for one in answer.labels[at]],
             "loss change": [nats(float(one)) for one in answer.shown[at]],
             "rank": answer.ranks()[at],
@@ -80,12 +85,30 @@ def _of_the_group(case: Case) -> None:
         },
         hide_index=True,
         width="stretch",
+        on_select="rerun",
+        selection_mode="single-row",
+        key=f"group_rows_{answer.test_id}",
+    )
+    open_row(picked.selection.rows, ids, "group_row_opened")
+    st.caption(
+        "The box at the left of a row opens it below. **Loss change**: how the loss of test row "
+        f"{answer.test_id} changes if the training row is taken out; plus, the row helps ({NUMBER_WORDS[answer.number]}). "
+        f"**Rank**: its place among all {len(answer.ids):,} training rows by size of that. **Times others**: how many times as "
+        "much as the strongest row of any other group."
     )
     more = int(story.in_group.sum()) - len(at)
     if more:
         st.caption(f"And {more:,} more of the group that matter less.")
     with st.expander(f"Test row {answer.test_id} as it is in the table"):
         show_record(case.study.data.record(int(answer.test_id or 0)), "row")
+
+
+def _opened(view: View, case: Case) -> None:
+    if view.opened is not None:
+        answer = case.explanation
+        label = answer.class_names[answer.labels[answer.position(view.opened)]]
+        st.markdown(f"**Training row {view.opened} in full**, labelled {escape_markdown(label)}")
+        show_record(case.study.data.record(view.opened), "row")
 
 
 def show_reasons(view: View, case: Case) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 
 import streamlit as st
 
+from influence_core.errors import InfluenceError
 from influence_core.experiments import review
 from influence_core.experiments.review import Review
 from influence_core.figures.review import accuracy
@@ -17,9 +18,14 @@ from influence_core.words import percent, points, seconds, three_digits
 from pages._common.table import download_csv
 from pages._parts.review.session import amend
 from pages._shell import results
+from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
 from pages._shell.widgets import metric
+
+LAST = 20
+"""Verdicts that say whether to go on."""
+DOUBT = 0.05
 
 
 def show(study: Study, now: Review) -> None:
@@ -29,6 +35,8 @@ def show(study: Study, now: Review) -> None:
         st.error(escape_markdown(trouble))
     done = len(now.verdicts)
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
+    if done:
+        st.caption(stopping_rule(now))
     _metrics(now)
     st.plotly_chart(accuracy(now), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
@@ -49,6 +57,40 @@ def show(study: Study, now: Review) -> None:
             "review_csv",
             disabled=not done,
         )
+    _jump(study)
+
+
+def stopping_rule(now: Review) -> str:
+    """How many of the last ones were wrong, and whether that is a place to stop."""
+    wrong, looked = now.recent(LAST)
+    words = f"**{wrong} of the last {looked}** looked at got another label"
+    if wrong:
+        return f"{words}. Go on until none of {LAST} in a row does."
+    if looked < LAST:
+        return f"{words}. If none of {LAST} in a row does, that is a place to stop."
+    most = percent(1 - DOUBT ** (1 / LAST))
+    return (
+        f"{words}: of suspects like these at most {most} are wrong (95 % sure), and what is left is less suspect. "
+        "A place to stop."
+    )
+
+
+def _jump(study: Study) -> None:
+    """To a number or a file."""
+    files = "number or file name" if study.data.file(int(study.data.train.ids[0])) else "number"
+    st.text_input(
+        f"Look at a training {study.data.kind} ({files})", key="review_jump", on_change=_jumped, args=(study,)
+    )
+
+
+def _jumped(study: Study) -> None:
+    text = st.session_state["review_jump"]
+    try:
+        if text.strip():
+            go_to(open=str(review.find(study, text)))
+    except InfluenceError as error:
+        st.session_state["review_trouble"] = str(error)
+    st.session_state["review_jump"] = ""
 
 
 def _metrics(now: Review) -> None:

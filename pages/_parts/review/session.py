@@ -9,7 +9,7 @@ import streamlit as st
 from influence_core.errors import InfluenceError
 from influence_core.experiments import review, suspects
 from influence_core.experiments.review import Review
-from influence_core.experiments.suspects import METHODS
+from influence_core.experiments.suspects import ASKING, QUEUES
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.sessions.reviews import changes_of
 from influence_core.studies import Study
@@ -44,8 +44,8 @@ def begin(study: Study, params: ReviewParams) -> None:
         )
         labels = {"": "As they are", "practise": f"Practise: flip {params.flip} % of them first"}
         choice("panel", params.panel, "Labels", labels, key="review_panel")
-        known = suspects.methods_for(study)
-        scores = {name: METHODS[method] for name, method in params.METHODS.items() if method in known}
+        known = suspects.queues_for(study)
+        scores = {name: QUEUES[method] for name, method in params.METHODS.items() if method in known}
         choice("score", params.score, "Most suspect first, by", scores, key="review_score")
         st.button("Start or resume", key="review_start", type="primary", on_click=_open)
 
@@ -162,16 +162,29 @@ def show_origin(study: Study, now: Review) -> None:
     practice = (
         f" {now.flipped:,} labels were flipped at the start, to practise on." if now.flips is not None else ""
     )
+    tests, kind = len(study.data.test), f"test {study.data.kind}s"
+    judging = f"the {tests // 2:,} {kind} that rank nothing" if now.method in ASKING else f"{tests:,} {kind}"
     footer.show_origin(
         study.data.stand_in,
-        f"Ranked by {METHODS[now.method]}; accuracy on {len(study.data.test):,} test {study.data.kind}s.",
-        f"**Ranking.** {METHODS[now.method].capitalize()}: self-influence is the predicted rise of an example's own loss, in "
-        "nats, if it were not there; the leave-one-out loss is that loss itself, when the model has never seen the example. "
-        "Labels that nothing else supports have most. No test example is used."
-        f"{practice}  \n"
-        f"**Accuracy.** On {len(study.data.test):,} test {study.data.kind}s as they are labelled; wrong labels "
-        "among them are not looked for.  \n"
+        f"Ranked by {QUEUES[now.method]}; accuracy on {judging}.",
+        f"**Ranking.** {QUEUES[now.method].capitalize()}: {_ranking(study, now)}{practice}  \n"
+        f"**Accuracy.** On {judging}, as they are labelled; wrong labels among them are not looked for.  \n"
         "**Kept.** Every verdict is written to the disk of the machine that runs this app at once, under the name "
         f"“{escape_markdown(now.session)}”, and stays there. It belongs to this browser: under the same name, others have "
         "reviews of their own.",
+    )
+
+
+def _ranking(study: Study, now: Review) -> str:
+    """What the queue goes by."""
+    if now.method in ASKING:
+        return (
+            f"every other test {study.data.kind} was asked, {(len(study.data.test) + 1) // 2:,} in all. Harm is by how much "
+            "their mean loss falls without the example; the expected gain is by how much the mean probability of their true "
+            "labels rises with its most likely other label, times how likely that label is to the model without the example."
+        )
+    return (
+        "self-influence is the predicted rise of an example's own loss, in nats, if it were not there; the leave-one-out loss is "
+        "that loss itself, when the model has never seen the example. Labels that nothing else supports have most. No test "
+        "example is used."
     )

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import streamlit as st
 
 from influence_core.experiments import review
-from influence_core.experiments.review import Memorised, Review, Suspect
-from influence_core.experiments.suspects import METHODS
-from influence_core.progress import Progress
+from influence_core.experiments.review import Review, Suspect, SuspectEvidence
+from influence_core.experiments.suspects import QUEUES
 from influence_core.studies import Study
 from influence_core.trust import Verdict
-from influence_core.words import percent, three_digits
+from influence_core.words import percent, points, signed, three_digits
 from pages._common.cards import show_large
 from pages._parts.review.session import amend
-from pages._shell import results
+from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, escaped
-from pages._shell.jobs import background, job_status
 
-IN_NATS = ("exact", "proven", "corrected", "loss")
+IN_NATS = ("exact", "proven", "corrected", "loss", "harm")
 MAX_KEYS = 9
+PROPOSED = ":material/lightbulb:"
 ROW_PIXELS = 35
 
 TRUST = Verdict(
@@ -31,9 +31,9 @@ TRUST = Verdict(
 """Of every queue, because nobody knows the true labels."""
 
 
-def show_answer(study: Study, now: Review) -> None:
+def show_answer(study: Study, now: Review, opened: int | None) -> None:
     """The page's question for the suspect on show, answered as far as the model can."""
-    one = review.suspect(study, now)
+    one = review.suspect(study, now, opened)
     if one is None:
         st.success(f"All {len(now.ids):,} labels have a verdict. Download them on the right.")
         return
@@ -46,44 +46,36 @@ def show_answer(study: Study, now: Review) -> None:
     )
 
 
-def show(study: Study, now: Review) -> None:
-    """The example, large, with a button for every verdict."""
-    one = review.suspect(study, now)
+def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
+    """The example, large, with a button for every verdict; the label that the model proposes without it is marked."""
+    one = review.suspect(study, now, opened)
     if one is None:
         return
     names, kind = escaped(study.data.class_names), study.data.kind
     with st.container(border=True, key="suspect"):
-        st.markdown(f"### Training {kind} {one.train_id}, labelled {names[one.label]}")
+        st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
         _large(study, one)
-    _buttons(study, now, one)
-    if now.up_to_date:  # else there is no model of these labels yet
-        _memorised(study, now, one)
+        if study.data.file(one.train_id):
+            st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
+    if opened is not None:
+        st.button("Back to the queue", key="review_back", type="tertiary", on_click=lambda: go_to(open=""))
+    said = now.verdict_on(one.train_id)
+    if said is None:
+        _buttons(study, now, one, found)
+    else:
+        words = f"it is {names[said.new]}" if said.relabels else f"keep {names[said.old]}"
+        st.info(f"You said of it: {words}. *Undo* takes back the last verdict first.")
     st.caption(
-        f"{METHODS[now.method].capitalize()}: {three_digits(one.score)}{' nats' if now.method in IN_NATS else ''}. "
+        f"{QUEUES[now.method].capitalize()}: {_score(now.method, one.score)}. "
         "The keys in the buttons work as long as no text field has the cursor."
     )
 
 
-def _memorised(study: Study, now: Review, one: Suspect) -> None:
-    """What the model says of the suspect's label having seen it, and when it never did: trained again beside the page."""
-    asked = study, now.labels, one.train_id, now.theta
-    key, running = review.memorised.key(*asked), st.session_state.get("review_unseen")
-    if running is not None and running.state == "running" and running.key != key:
-        job_status(running)  # one at a time: who reviews fast leaves no line of them behind
-        return
-
-    def train(progress: Progress) -> Memorised:
-        return review.memorised.run(results.context(progress), *asked)
-
-    job = st.session_state["review_unseen"] = background(key, "Training once without this one", train)
-    found = job.result
-    if found is None:
-        job_status(job)
-        return
-    name = escaped(study.data.class_names)[one.label]
-    st.markdown(
-        f"The model gives the label {name} **{percent(found.seen)}** having seen this {study.data.kind}, and "
-        f"**{percent(found.unseen)}** when it never did (proven: trained again without it)."
+def _score(method: str, score: float) -> str:
+    if method == "gain":
+        return points(score)
+    return (
+        f"{signed(score) if method == 'harm' else three_digits(score)}{' nats' if method in IN_NATS else ''}"
     )
 
 
@@ -101,8 +93,6 @@ def _letter(record: Mapping[str, str]) -> None:
         if "subject" in record:
             st.markdown(f"**{escape_markdown(record['subject']) or 'no subject'}**")
         st.text(record.get("text", "") or "no text")
-    if record.get("file"):
-        st.caption(escape_markdown(record["file"]))
 
 
 def _row(record: Mapping[str, str]) -> None:
@@ -111,7 +101,7 @@ def _row(record: Mapping[str, str]) -> None:
     st.dataframe(columns, hide_index=True, height=height, width="stretch")
 
 
-def _buttons(study: Study, now: Review, one: Suspect) -> None:
+def _buttons(study: Study, now: Review, one: Suspect, found: SuspectEvidence | None) -> None:
     """Keep, and one button for every other label; their keys name the suspect, so that no click meets another one."""
     names = escaped(study.data.class_names)
     others = [label for label in range(len(names)) if label != one.label]
@@ -119,13 +109,13 @@ def _buttons(study: Study, now: Review, one: Suspect) -> None:
         st.button(
             f"Keep {names[one.label]}",
             key=f"keep_{one.train_id}",
-            type="primary",
             shortcut="K",
             on_click=_judge,
             args=(study, now, one.train_id, one.label),
+            **_mark(found, one.label),
         )
         if len(names) > MAX_KEYS + 1:
-            _list(study, now, one, others)
+            _list(study, now, one, others, found)
             return
         for label in others:
             st.button(
@@ -134,11 +124,21 @@ def _buttons(study: Study, now: Review, one: Suspect) -> None:
                 shortcut=_shortcut(study.data.class_names, label),
                 on_click=_judge,
                 args=(study, now, one.train_id, label),
+                **_mark(found, label),
             )
 
 
-def _list(study: Study, now: Review, one: Suspect, others: list[int]) -> None:
-    """The other labels where there are more than keys."""
+def _mark(found: SuspectEvidence | None, label: int) -> dict[str, Any]:
+    """How a button looks: the label proposed by the model that never saw the example stands out."""
+    if found is None or found.proposal != label:
+        return {"type": "secondary"}
+    return {"type": "primary", "icon": PROPOSED}
+
+
+def _list(study: Study, now: Review, one: Suspect, others: list[int], found: SuspectEvidence | None) -> None:
+    """The other labels where there are more than keys; the proposed one comes first."""
+    if found is not None:
+        others = sorted(others, key=lambda label: label != found.other)
     key = f"relabel_{one.train_id}"
     st.selectbox(
         "Another label",
@@ -169,3 +169,4 @@ def _judge(study: Study, shown: Review, train_id: int, label: int | None) -> Non
         return review.relabel(now, train_id, label)
 
     amend(study, shown, change)
+    go_to(open="")

@@ -16,7 +16,7 @@ from influence_core.words import points, ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
 from pages._common.number import MADE, NAMES, worth
-from pages._parts.what_if import workshop
+from pages._parts.what_if import withdrawal, workshop
 from pages._shell import proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
@@ -36,6 +36,7 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
     )
     question.bar(view, answer)
     at, change = choose(study, view, params, explanation)
+    after = None
     if not len(at):
         st.info(f"No {explanation.examples} are chosen yet.")
     elif not change.changes(explanation.labels[at]):
@@ -44,9 +45,16 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
         show_group(study, explanation, at)
         show_forecast(study, params, explanation, at, change)
         workshop.offer(study, view, explanation, at, change)
+        if _holds_rows(study, params) and change.kind == "remove":
+            after = withdrawal.show(view, params, answer, at)
     with st.container(horizontal=True):
         table.download(study, explanation)
-        take_home.button(view, study, explanation)
+        take_home.button(view, study, explanation, after)
+
+
+def _holds_rows(study: Study, params: WhatIfParams) -> bool:
+    """Whether the group is that of one value of a table's column."""
+    return params.panel == "rows" and study.data.kind == "row"
 
 
 def choose(
@@ -68,8 +76,11 @@ def _rule(view: View, params: WhatIfParams, explanation: Explanation) -> str:
         "against": f"Strongest against {asked}",
         "class": "A whole label",
         "random": "At random",
+        "rows": "One value of a column",
         "hand": f"Chosen by hand ({len(view.chosen)})",
     }
+    if explanation.kind != "row":
+        del titles["rows"]
     return choice("panel", params.panel, f"Which {explanation.examples}", titles, key="what_if_panel")
 
 
@@ -78,6 +89,8 @@ def _group(
 ) -> np.ndarray:
     if which == "hand":
         return _by_hand(view, explanation)
+    if which == "rows":
+        return withdrawal.choose(study, params)
     if which == "class":
         label = _label(study, "group", params.group, "All that are labelled")
         return what_if.group(explanation, "class", 0, label)
@@ -150,7 +163,7 @@ def show_forecast(
             retraining.show_trust(explanation, forecast, len(at), change)
         retraining.show_record(explanation, forecast, record)
         begin_button("Train again and compare", "what_if_run")
-        if params.retrain:
+        if params.retrain in ("1", "groups"):
             _truth(study, params, explanation, at, change)
 
 

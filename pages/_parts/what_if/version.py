@@ -45,7 +45,7 @@ def show(view: View, params: WhatIfParams, answer: Answer) -> None:
     """
     count = len(settled(view.spec.changes))
     st.title(f"What do these {count:,} changes do?" if count > 1 else "What does this change do?")
-    sentence = st.empty()
+    answered = st.empty()
     question.bar(workshop.unchanged(view), answer)
     workshop.show_changes(view, answer)
     st.header("Forecast and truth")
@@ -62,12 +62,12 @@ def show(view: View, params: WhatIfParams, answer: Answer) -> None:
     waiting.empty()
     asked = () if answer.explanation.test_id is None else (answer.explanation.test_id,)
     result = before_after.run(answer.study, after, asked)
-    sentence.markdown(_sentence(result))
+    answered.markdown(sentence(result))
     _show_answer(answer, forecast, after, result)
-    _show_answers(view, answer.study, result)
-    _show_parts(params, answer.study, result)
+    show_answers(answer.study, result, view.spec.address)
+    show_parts(params, answer.study, result)
     with st.container(horizontal=True):
-        _download(view, result)
+        download(view, result)
         take_home.button(view, answer.study, answer.explanation, after)
 
 
@@ -84,7 +84,7 @@ def _foreseen(answer: Answer, forecast: VersionForecast) -> str:
     )
 
 
-def _sentence(result: BeforeAfter) -> str:
+def sentence(result: BeforeAfter) -> str:
     """The answer to the page's question."""
     one = result.total
     doubt = "" if one.is_clear else " Too few answers changed to tell better from worse."
@@ -140,8 +140,8 @@ def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: Befo
     metric(st, "Test accuracy", tenths(total.after - total.before), words or None)
 
 
-def _show_answers(view: View, study: Study, result: BeforeAfter) -> None:
-    """What got better, what broke, and what is wrong in another way, as cards; a click explains it by the changed model."""
+def show_answers(study: Study, result: BeforeAfter, address: str) -> None:
+    """What got better, what broke, and what is wrong in another way, as cards; a click explains it, at an address."""
     lists = [("better", "Got better", "blue", result.better), ("broke", "Broke", "orange", result.broke)]
     if len(result.between):
         lists.append(("between", "Wrong in another way", "gray", result.between))
@@ -155,14 +155,14 @@ def _show_answers(view: View, study: Study, result: BeforeAfter) -> None:
                 [_card(study.data.test, study, result, int(one), key) for one in at[:CARDS]],
                 key=f"answers_{key}",
                 width=WIDTH,
-                on_click=lambda name: st.session_state.update(explain_test=name),
+                on_click=lambda name: st.session_state.update(explain_test=name if address else ""),
             )
             if len(at) > CARDS:
                 st.caption(f"The {CARDS} surest.")
-    st.caption(f"{result.part} Click on one to ask the changed model about it.")
+    st.caption(f"{result.part}{' Click on one to ask the changed model about it.' if address else ''}")
     chosen = st.session_state.pop("explain_test", "")
     if chosen:
-        st.switch_page(EXPLAIN.script, query_params={"study": view.spec.address, "test": chosen})
+        st.switch_page(EXPLAIN.script, query_params={"study": address, "test": chosen})
 
 
 def _card(test: Examples, study: Study, result: BeforeAfter, at: int, key: str) -> Picture:
@@ -176,7 +176,7 @@ def _card(test: Examples, study: Study, result: BeforeAfter, at: int, key: str) 
     return example_card(study, test, test.position(name), words, title, (line, true), tone)
 
 
-def _show_parts(params: WhatIfParams, study: Study, result: BeforeAfter) -> None:
+def show_parts(params: WhatIfParams, study: Study, result: BeforeAfter) -> None:
     """Every class, and every group that a table's column tells apart."""
     folded = st.expander(
         "By class" if study.data.kind != "row" else "By class and by group", key="parts", on_change="rerun"
@@ -215,7 +215,7 @@ def _config() -> dict[str, Any]:
     return share | {name: table.number(title, format="%+.1f") for name, title in ends.items()}
 
 
-def _download(view: View, result: BeforeAfter) -> None:
+def download(view: View, result: BeforeAfter) -> None:
     """Every answer that changed, as a file."""
     table.download_csv(
         "Every answer that changed (CSV)",

@@ -1,0 +1,138 @@
+"""What speaks for and against the suspect's label: the model without it, its like, its voices, the test answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments import neighbours, review
+from influence_core.experiments.review import Outcome, Review, SuspectEvidence
+from influence_core.progress import Progress
+from influence_core.studies import Study
+from influence_core.words import nats, percent, signed
+from pages._common.cards import example_card, show_grid
+from pages._shell import results
+from pages._shell.escape import escaped
+from pages._shell.jobs import Job, abandon, background, job_status
+
+ALIKE = 5
+CARD_PIXELS = 84
+SHOWN = 3
+"""Labels that the model without the suspect is quoted with."""
+MOMENT = 0.3
+"""So many seconds are waited for evidence, so that the buttons do not change under a hand."""
+
+
+def find(study: Study, now: Review, opened: int | None) -> SuspectEvidence | None:
+    """The evidence where it is at hand or comes in a moment; else it is made beside the page, and then the next one's."""
+    one = review.suspect(study, now, opened)
+    if one is None or not now.up_to_date:  # there is no model of these labels yet
+        return None
+    ahead = [int(now.ids[at]) for at in now.queue[1:2] if opened is None]
+    keys = {_key(study, now, train_id): train_id for train_id in (one.train_id, *ahead)}
+    for overtaken in set(st.session_state.get("review_evidence", ())) - set(keys):
+        abandon(overtaken)  # who reviews fast leaves no line of them behind
+    st.session_state["review_evidence"] = tuple(keys)
+    job = _begin(study, now, one.train_id)
+    job.wait(MOMENT)
+    if job.result is not None and ahead:
+        _begin(study, now, ahead[0])  # a label that is kept leaves the model as it is
+    return job.result
+
+
+def _key(study: Study, now: Review, train_id: int) -> str:
+    return review.evidence.key(study, now.labels, train_id, now.theta)
+
+
+def _begin(study: Study, now: Review, train_id: int) -> Job[SuspectEvidence]:
+    """The work for an example, begun or joined."""
+    asked = study, now.labels, train_id, now.theta
+
+    def work(progress: Progress) -> SuspectEvidence:
+        return review.evidence.run(results.context(progress), *asked)
+
+    title = "Training without this one, and with the other label"
+    return background(_key(study, now, train_id), title, work)
+
+
+def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
+    """The evidence, or how far it is."""
+    one = review.suspect(study, now, opened)
+    if one is None:
+        return
+    with st.container(key="evidence", gap="small"):
+        if found is not None:
+            _words(study, found)
+        elif now.up_to_date:
+            job_status(_begin(study, now, one.train_id))
+        other = one.answer if found is None else found.other
+        if other == one.label:
+            other = max(
+                (at for at in range(len(one.probabilities)) if at != one.label),
+                key=one.probabilities.__getitem__,
+            )
+        _alike(study, now, one.train_id, (one.label, other))
+        if found is not None:
+            _voices(study, now, found)
+
+
+def _words(study: Study, found: SuspectEvidence) -> None:
+    names, kind = escaped(study.data.class_names), study.data.kind
+    name, label = names[found.label], found.label
+    order = np.argsort(-found.unseen, kind="stable")[:SHOWN]
+    says = ", ".join(f"{names[at]} {percent(float(found.unseen[at]))}" for at in order)
+    lines = [
+        f"The model gives the label {name} **{percent(float(found.seen[label]))}** having seen this {kind}, and "
+        f"**{percent(float(found.unseen[label]))}** when it never did (proven: trained again without it). Then it says "
+        f"**{says}**.",
+        f"Without it: {_outcome(kind, found.without)}.",
+    ]
+    if found.relabelled is not None:
+        lines.append(f"As {names[found.other]}: {_outcome(kind, found.relabelled)}.")
+    st.markdown("  \n".join(lines))
+
+
+def _outcome(kind: str, one: Outcome) -> str:
+    words = f"the loss of {one.harmed:,} of {one.tests:,} test {kind}s falls, on average it changes by {nats(one.loss)}"
+    if not one.mended + one.broken:
+        return f"{words}; no answer turns right or wrong"
+    return f"{words}; {one.mended:,} of the answers turn right, {one.broken:,} wrong"
+
+
+def _alike(study: Study, now: Review, train_id: int, labels: tuple[int, int]) -> None:
+    """The nearest of the present label, and of the proposed one."""
+    names = escaped(study.data.class_names)
+    found = results.load(
+        "Looking for what is like it", neighbours.with_labels, study, train_id, now.labels, labels, ALIKE
+    )
+    for column, label, at, key in zip(st.columns(2), labels, found, ("own", "other"), strict=True):
+        with column:
+            st.caption(f"Nearest labelled {names[label]}")
+            _strip(study, now, at, [""] * len(at), f"alike_{key}")
+
+
+def _voices(study: Study, now: Review, found: SuspectEvidence) -> None:
+    """Who taught the model that never saw it to say so, and who speaks against it."""
+    name, kind = escaped(study.data.class_names)[found.label], study.data.kind
+    for column, at, words, key in zip(
+        st.columns(2), (found.voices, found.against), ("for", "against"), ("for", "against"), strict=True
+    ):
+        with column:
+            st.caption(f"Speak {words} {name}, to the model without this {kind}")
+            _strip(study, now, at, [signed(float(found.pulls[one])) for one in at], f"voices_{key}")
+    st.caption(
+        f"Nats: change of the loss of {name} if one is taken out, too (influence); plus, it speaks for {name}. A click opens it."
+    )
+
+
+def _strip(study: Study, now: Review, positions: np.ndarray, lines: list[str], key: str) -> None:
+    cards, names = [], study.data.class_names
+    for at, line in zip(positions.tolist(), lines, strict=True):
+        label = names[int(now.labels[at])]
+        tone = "" if not line else "harmful" if line.startswith("\u2212") else "helpful"
+        words, title = f", labelled {label}", f"{int(now.ids[at])}: {label}"
+        cards.append(example_card(study, study.data.train, at, words, title, (line,) if line else (), tone))
+    if cards:
+        show_grid(study, cards, key=key, width=CARD_PIXELS, strip=True)
+    else:
+        st.caption("None.")
