@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,18 @@ class Group:
     def name(self) -> str:
         """The group in words."""
         return f"{self.column} = {self.value or EMPTY}"
+
+
+def named_in_address(text: str, columns: Iterable[str]) -> Group:
+    """The group that an address or a command names; the longest column that fits is meant, for its name may hold a "=".
+
+    Args:
+        text: As `Group.name_in_address` writes it.
+        columns: Those that there are.
+    """
+    fitting = [one for one in columns if text.startswith(f"{one}=")]
+    column = max(fitting, key=len, default=text.partition("=")[0])
+    return Group(column, text[len(column) + 1 :])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from influence_core.errors import DataError
 from influence_core.experiments import groups
-from influence_core.experiments.groups import Group
 from influence_core.studies import Study
 
 FORMS = "all, errors, class=LABEL, cell=TRUE,SAID, ids=1,2,3 or group=COLUMN=VALUE"
@@ -83,11 +82,11 @@ def label_number(names: Sequence[str], text: str) -> int:
         DataError: If there is no such label.
     """
     text = text.strip()
-    if text in names:
-        return names.index(text)
     number = text.removeprefix("#")
     if number != text and number.isascii() and number.isdigit() and int(number[:9]) < len(names):
-        return int(number)
+        return int(number)  # before a label that is called so: `label_text` names that one by its number, too
+    if text in names:
+        return names.index(text)
     raise DataError(f"There is no label “{text[:SHOWN]}”; choose one of {', '.join(names)}.")
 
 
@@ -140,8 +139,7 @@ def _ids(study: Study, rest: str) -> tuple[np.ndarray, str]:
 
 
 def _group(study: Study, rest: str) -> tuple[np.ndarray, str]:
-    column, _, value = rest.partition("=")
-    group = Group(column, value)
+    group = groups.named_in_address(rest, groups.columns(study))
     return np.flatnonzero(groups.members(study, group)[1]), f"the {{}} with {_braced(group.name)}"
 
 

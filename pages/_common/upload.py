@@ -12,7 +12,13 @@ from influence_core.data.brought import uploads
 from influence_core.data.brought.tables import SEED, TEST_SHARE, Choices
 from influence_core.data.readers.cells import Option
 from influence_core.data.readers.columns import LEFT_OUT, MAX_LEVELS, Column, survey
-from influence_core.data.readers.delimited import MAX_BYTES, HeaderQuestionError, Table, first_words, read
+from influence_core.data.readers.delimited import (
+    MAX_BYTES,
+    HeaderQuestionError,
+    Table,
+    first_words,
+    read,
+)
 from influence_core.data.readers.encodings import ENCODINGS
 from influence_core.data.readers.labels import (
     MAX_CLASSES,
@@ -22,6 +28,7 @@ from influence_core.data.readers.labels import (
     perhaps_none,
     rare_labels,
 )
+from influence_core.data.readers.other_files import can_be_read_otherwise
 from influence_core.data.readers.tables import name_some, sorted_levels
 from influence_core.data.readers.totals import total_row, without_total
 from influence_core.errors import DataError
@@ -69,8 +76,8 @@ def _form(file: UploadedFile, finished: Callable[[str, str], None] | None) -> No
         return
     except DataError as error:
         show_error(error)
-        if encoding:
-            _ask_encoding(file, encoding, ())
+        if can_be_read_otherwise(file.getvalue()):
+            _ask_encoding(file, "", tuple(ENCODINGS))
         return
     if header is not None:
         _ask_header(file)
@@ -103,7 +110,9 @@ def _ask_encoding(file: UploadedFile, encoding: str, others: tuple[str, ...]) ->
     st.selectbox(
         "Encoding of the file",
         offered,
-        format_func=lambda one: f"{ENCODINGS[one].title}: {first_words(content, one)}",
+        format_func=lambda one: (
+            f"{ENCODINGS[one].title}: {first_words(content, one)}" if one else "the most plausible"
+        ),
         key=key,
     )
 

@@ -108,6 +108,7 @@ def test_the_first_click_after_a_restart_counts(browser, tmp_path):
     process, context = start(), browser.new_context()
     try:
         opened = context.new_page()
+        opened.set_default_timeout(120_000)  # this machine may be busy otherwise
         opened.goto(f"http://127.0.0.1:{port}/review?study=diabetes&review=mine")
         wait_idle(opened)
         app = opened.locator('[data-testid="stApp"]')

@@ -86,6 +86,73 @@ def test_a_few_words_are_enough(encoding, text):
     assert encodings.decode(text.encode(encoding)).text == text
 
 
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp932", "id,price\n1,￥1200\n2,￥90"),
+        ("euc_jp", "id,price\n1,￥1200\n2,￥90"),
+        ("cp932", "id,share\n1,12％\n2,9％"),
+        ("euc_jp", "id,share\n1,12％\n2,9％"),
+        ("cp932", "id,price\n1,100円\n2,20円"),
+        ("euc_jp", "id,price\n1,100円\n2,20円"),
+        ("euc_jp", "id,salary\n1,25万円\n2,1億円"),
+        ("cp932", "id,profit\n1,▲30\n2,△5"),
+        ("cp932", "item,rating\n1,○\n2,×\n3,◎"),
+        ("cp932", "id,name\n1,ﾔﾏﾀﾞ ﾊﾅｺ\n2,ｽｽﾞｷ ｲﾁﾛｳ\n3,ﾜﾀﾅﾍﾞ ｼﾞﾛｳ"),
+        ("euc_jp", "id,name\n1,ﾔﾏﾀﾞ ﾊﾅｺ\n2,ｽｽﾞｷ ｲﾁﾛｳ\n3,ﾜﾀﾅﾍﾞ ｼﾞﾛｳ"),
+        ("cp1251", "id,price\n1,100 руб.\n2,90 руб."),
+        ("koi8_r", "id,price\n1,100 руб.\n2,90 руб."),
+        ("cp866", "id,price\n1,100 р.\n2,90 р."),
+        ("cp1251", "id,price\n1,100 грн\n2,90 грн"),
+        ("cp1251", "№,x\n1,2\n2,3"),
+        ("cp1251", "id,city\n1,МОСКВА\n2,КАЗАНЬ\n3,ТВЕРЬ"),
+        ("cp949", "id,price\n1,100원\n2,9000원"),
+        ("cp949", "id,price\n1,￦100\n2,￦9000"),
+        ("gb18030", "id,price\n1,100元\n2,90元"),
+        ("gb18030", "id,price\n1,￥100\n2,￥90"),
+        ("big5", "id,price\n1,100元\n2,90元"),
+        ("cp1252", "id,price\n1,¥100\n2,¥90"),
+        ("cp1255", "id,price\n1,₪100\n2,₪90"),
+        ("cp874", "id,price\n1,฿100\n2,100 บาท"),
+        ("cp1250", "id,price\n1,100 Kč\n2,90 Kč"),
+        ("cp1252", "de 100 à 200"),
+    ],
+)
+def test_a_sign_or_unit_beside_amounts_is_enough(encoding, text):
+    assert encodings.decode(text.encode(encoding)).text == text
+
+
+@pytest.mark.parametrize("text", ["Ελλάδα, 5 €", "Հայերեն", "ܫܠܡܐ", "bəli,xeyr", "5 Ů"])
+def test_what_is_utf_8_stays_so(text):
+    assert encodings.decode(text.encode()).text == text
+
+
+def test_a_reading_that_cannot_be_told_from_another_is_offered():
+    """高, 中 and 低 in the bytes of Unix are 光, 面 and 你 in China's; neither is less of a word."""
+    found = encodings.decode("高\n中\n低".encode("euc_jp"))
+    assert "高\n中\n低" in {
+        found.text,
+        *(encodings.decode("高\n中\n低".encode("euc_jp"), one).text for one in found.others),
+    }
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("euc_jp", "東京 大阪 名古屋 評価 合格 不合格 山田太郎 佐藤 高橋 年齢 収入 判定 男 女 北海道 猫 犬"),
+        ("cp932", "東京 大阪 鈴木 日本 男 女 北海道 沖縄県 京都府 普通"),
+        ("gb18030", "北京 上海 男 女 年龄 收入 好评 差评 广东省 四川省 质量很差 王伟 张敏"),
+        ("cp949", "서울 부산 좋음 나쁨 나이 소득 판정 김철수 이영희"),
+        ("big5", "臺北 高雄 年齡 收入 結果"),
+    ],
+)
+def test_a_column_of_single_words_of_east_asia_is_told(encoding, words):
+    text = "id,x\n" + words.replace(" ", "\n")
+    assert encodings.decode(text.encode(encoding)).encoding == encoding
+    wrong = [one for one in words.split() if encodings.decode(one.encode(encoding)).text != one]
+    assert len(wrong) <= 2, wrong  # a word alone may be one in two encodings
+
+
 def test_plain_letters_read_alike_in_every_encoding_so_no_other_is_named():
     assert encodings.decode(b"plain") == encodings.Decoded("plain", "utf-8")
     assert encodings.decode(b"") == encodings.Decoded("", "utf-8")

@@ -135,7 +135,7 @@ def test_links_are_not_followed(tmp_path):
     for one in (tmp_path / "elsewhere").iterdir():
         (tmp_path / "mine" / "raw").mkdir(parents=True, exist_ok=True)
         (tmp_path / "mine" / "raw" / one.name).symlink_to(one)
-    with pytest.raises(DataError, match="Expected at least two sub-folders"):
+    with pytest.raises(DataError, match="Expected two sub-folders of pictures or more"):
         survey(tmp_path / "mine")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -240,7 +241,7 @@ def spoil(root: Path, content: bytes) -> None:
 BAD = {
     "one class": (
         lambda root: shutil.rmtree(root / "dogs"),
-        "at least two sub-folders.*only one: “cats”.*Sort",
+        "two sub-folders of pictures or more.*only one: “cats”.*Sort",
     ),
     "empty": (lambda root: [shutil.rmtree(root / one) for one in ("cats", "dogs")], "but found none"),
     "no pictures": (lambda root: spoil(root, b"text"), "found none.*not used: 30 × no readable pictures"),
@@ -269,11 +270,11 @@ def test_too_few_too_many_or_nothing_to_test_on(folder, tmp_path, monkeypatch):
     file.write_text("x")
     with pytest.raises(DataError, match="Not a directory"):
         survey(file)
-    monkeypatch.setattr(image_folder, "MAX_CLASSES", 1)
+    monkeypatch.setattr(image_folder, "PICTURES", replace(image_folder.PICTURES, classes=1))
     with pytest.raises(DataError, match="2 sub-folders; at most 1 classes"):
         survey(folder)
     monkeypatch.undo()
-    monkeypatch.setattr(image_folder, "MAX_PICTURES", 29)
+    monkeypatch.setattr(image_folder, "PICTURES", replace(image_folder.PICTURES, files=29))
     with pytest.raises(DataError, match="more than 29 files"):
         survey(folder)
     monkeypatch.undo()

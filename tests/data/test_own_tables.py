@@ -68,6 +68,17 @@ STYLES = {
     "full-width digits": (["５", "１２．５", "－３"], [5, 12.5, -3]),
     "Arabic digits": (["٥", "١٢٫٥", "١٬٢٣٤"], [5, 12.5, 1234]),
     "kilograms": (["5 kg", "7.5 kg", "80 kg"], [5, 7.5, 80]),
+    "triangles for minus": (["▲1,200.5", "△30.5", "700"], [-1200.5, -30.5, 700]),
+    "triangles up and down": (["▲5.5", "▼3", "7"], [5.5, -3, 7]),
+    "ten thousands": (["3万", "1.2億", "４５千"], [30_000, 120_000_000, 45_000]),
+    "ten thousands and what is left": (["3万5千", "1億2000万", "4千"], [35_000, 120_000_000, 4_000]),
+    "ten thousands of China": (["3.5万元", "2亿元", "800元"], [35_000, 200_000_000, 800]),
+    "ten thousands of Korea": (["3만원", "2억원", "800원"], [30_000, 200_000_000, 800]),
+    "thousands of yen": (["▲25百万円", "7千円", "12千円"], [-25_000_000, 7_000, 12_000]),
+    "thousands and millions": (["900k", "1.2M", "3bn"], [900_000, 1_200_000, 3_000_000_000]),
+    "millions in German": (["2,5 Mio. €", "3 Mio. €", "1,25 Mrd. €"], [2_500_000, 3_000_000, 1_250_000_000]),
+    "thousands in Russian": (["12 тыс. руб.", "3,5 млн руб.", "900 тыс. руб."], [12_000, 3_500_000, 900_000]),
+    "yen as a backslash": (["\\300", "\\1,200,000", "\\45"], [300, 1_200_000, 45]),
     "powers of ten": (["1.5e-3", "2e-4", "1e+2"], [0.0015, 0.0002, 100]),
 }
 
@@ -91,6 +102,10 @@ MIXED = {
     "two currencies": ["$5", "€7", "$9"],
     "powers or codes": ["4E3", "17", "5E2"],
     "kilograms and pounds": ["5 kg", "7 lb", "9 kg"],
+    "ten thousands, and some without": ["3万", "500", "1億"],
+    "thousands, and some without": ["900k", "1.5", "2k"],
+    "triangles alone": ["▲5", "△3", "▲9"],
+    "triangles up and down alone": ["▲5", "▼3", "▲9"],
 }
 
 
@@ -667,5 +682,5 @@ def test_cells_of_a_long_column_are_read_as_those_of_a_short_one(monkeypatch):
     many = numbers.read_amounts(cells)
     for decimal, wanted in few.values.items():
         assert_allclose(many.values[decimal], wanted, rtol=1e-15)
-    assert (many.units, many.codes, many.maybe_codes) == (few.units, few.codes, few.maybe_codes)
+    assert (many.units, many.codes, many.doubt) == (few.units, few.codes, few.doubt)
     assert 0 < len(many.unusual) < len(cells)

@@ -1,6 +1,7 @@
 """A folder of the user's own texts: what is read, and what is refused in words."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +227,7 @@ def test_a_file_of_300_megabytes_is_skipped_before_it_is_read_whole(folder):
 
 
 def test_too_many_files_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(text_files, "MAX_FILES", 99)
+    monkeypatch.setattr(text_files, "TEXTS", replace(text_files.TEXTS, files=99))
     with pytest.raises(DataError, match="holds more than 99 files or mails; at most so many"):
         load("text-folder", str(folder))
 

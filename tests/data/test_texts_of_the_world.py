@@ -1,6 +1,7 @@
 """Folders of texts as people have them: languages, encodings, mails, and every way of sorting them into folders."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,28 @@ def sort_into(root: Path, *folders: str, n: int = 12, classes: dict[str, str] | 
             words = " ".join(rng.choice(own_words, 8))
             (root / folder / f"{at}.txt").write_text(words)
     return root
+
+
+NUMBERED = {
+    "stars": (("1 star", "2 stars"), ("books-ham", "dvds-spam"), ("1 star", "2 stars")),
+    "stars of Japan": (("星１つ", "星５つ"), ("本", "音楽"), ("星１つ", "星５つ")),
+    "digits": (("1", "5"), ("books", "dvds"), ("1", "5")),
+    "grades": (("Note 1", "Note 6"), ("Mathe", "Deutsch"), ("Note 1", "Note 6")),
+    "a word that may be either": (("stage 1", "stage 2"), ("left", "right"), ("left", "right")),
+    "pieces": (("part1", "part2"), ("ham", "spam"), ("ham", "spam")),
+    "years": (("2001", "2002"), ("ham", "spam"), ("ham", "spam")),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERED)
+def test_numbered_folders_that_hold_the_same_folders_are_classes_or_pieces_and_which_is_said(tmp_path, kind):
+    outer, inner, classes = NUMBERED[kind]
+    found = text_folder.survey(sort_into(tmp_path, *(f"{one}/{two}" for one in outer for two in inner)))
+    assert found.class_names == classes
+    assert len(found.labels) == 12 * len(outer) * len(inner)
+    said = "The classes are the outer folders" if classes == outer else "If the outer folders are the classes"
+    assert [said in one for one in found.notes] == [True]
+    assert found.notes[0] in found.warnings
 
 
 SORTED = {
@@ -403,7 +426,7 @@ def test_mailboxes_in_a_row_are_classes(tmp_path):
 def test_more_mails_than_can_be_read_are_refused(tmp_path, monkeypatch):
     for label in ("ham", "spam"):
         (tmp_path / f"{label}.mbox").write_bytes(mailbox_of(toy_mails.HAM, 15))
-    monkeypatch.setattr(text_files, "MAX_FILES", 20)
+    monkeypatch.setattr(text_files, "TEXTS", replace(text_files.TEXTS, files=20))
     with pytest.raises(DataError, match="more than 20 files or mails"):
         text_folder.survey(tmp_path)
 

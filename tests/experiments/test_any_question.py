@@ -22,6 +22,7 @@ from influence_core.experiments import (
     test_sets,
     verdict,
 )
+from influence_core.experiments.groups import Group, named_in_address
 from influence_core.experiments.targets import Target
 from influence_core.retraining.edits import Edit
 from influence_core.store import Store
@@ -304,10 +305,15 @@ def test_what_there_is_not_is_refused_in_words(study, over, what, words):
 
 
 def test_labels_with_commas_have_numbers():
-    names = ("7", "one, or two", "#x", " ")
-    texts = [test_sets.label_text(names, one) for one in range(4)]
-    assert texts == ["7", "#1", "#2", "#3"]
-    assert [test_sets.label_number(names, one) for one in texts] == [0, 1, 2, 3]
+    names = ("7", "one, or two", "#x", " ", "#1", "a:b=c@d")
+    texts = [test_sets.label_text(names, one) for one in range(6)]
+    assert texts == ["7", "#1", "#2", "#3", "#4", "a:b=c@d"]
+    assert [test_sets.label_number(names, one) for one in texts] == list(range(6))
+
+
+def test_a_column_with_an_equals_sign_names_groups():
+    assert named_in_address("a=b=c=d", ["a", "a=b"]) == Group("a=b", "c=d")
+    assert named_in_address("x=y=z", ["a"]) == Group("x", "y=z")
 
 
 def test_a_group_of_a_table():

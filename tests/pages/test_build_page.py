@@ -442,6 +442,20 @@ def test_japanese_texts_in_a_zip_are_shown_in_their_encoding_trained_and_explain
     assert "words stand in at least 5" in said(explained)
 
 
+def test_an_encoding_can_be_chosen_where_the_guess_makes_no_texts(folder):
+    words = {"კარგი": "ძალიან კარგი წიგნი მომეწონა", "ცუდი": "საშინელი ფილმი არ მომეწონა"}
+    for label, text in words.items():
+        (folder / "texts" / label).mkdir(parents=True)
+        for at in range(15):
+            (folder / "texts" / label / f"{at}.txt").write_bytes(f"{text} {at}".encode("utf-16-be"))
+    at = from_folder(folder / "texts", bring.TEXTS)
+    assert "no text" in at.error[0].value
+    next(one for one in at.selectbox if one.label.startswith("Encoding")).set_value("utf-16-be")
+    settle(at)
+    assert not at.error and "**2 classes**, **24** texts to train on" in said(at)
+    assert at.dataframe[0].value["one of them begins"][0].startswith(words["კარგი"])
+
+
 def test_texts_without_signal_say_so_where_they_are_built_and_explained(folder):
     toy_mails.write_reviews(folder / "texts", "Russian", "koi8_r", signal=False)
     at = train(from_folder(folder / "texts", bring.TEXTS))

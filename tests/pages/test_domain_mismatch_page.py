@@ -342,6 +342,29 @@ def test_the_encoding_is_shown_with_the_first_words_and_can_be_changed(uploaded)
     assert "Read as Western Europe" in said(at)
 
 
+def test_an_encoding_can_be_chosen_where_the_guess_cannot_be_read(uploaded):
+    """Georgian is no alphabet that is known, and without a mark nothing else tells UTF-16."""
+    content = as_csv(table()).decode().replace("Ürümqi", "თბილისი").replace("Köln", "ბათუმი")
+    uploaded["file"] = File(content.encode("utf-16-le"))
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert "no text in an encoding that is known" in at.error[0].value
+    for chosen in ("big5", "utf-16-le"):
+        box = at.selectbox(key="table_encoding_file")
+        assert box.options[0] == "the most plausible" and any("ბათუმი" in one for one in box.options)
+        box.set_value(chosen)
+        settle(at)
+    assert not at.error
+    assert "ბათუმი" in " ".join(at.dataframe[0].value["for example"])
+
+
+@pytest.mark.parametrize("content", [b"%PDF\xff", b"a,b\n1,2\n1\n"], ids=["a PDF", "plain letters"])
+def test_no_encoding_is_offered_where_it_changes_nothing(uploaded, content):
+    uploaded["file"] = File(content)
+    at = visit_page(PAGE, "diabetes-thinned")
+    assert at.error
+    assert not [one for one in at.selectbox if "ncoding" in one.label]
+
+
 def asked_table() -> bytes:
     """No header, amounts that can be read in two ways, labels that look alike, one that occurs once."""
     labels = ("ja", "nein", "JA")

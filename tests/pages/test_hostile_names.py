@@ -192,3 +192,36 @@ def test_what_must_not_come_alive_is_known():
     """What is looked for would be found: the names as they are, unescaped."""
     assert len(ALIVE.findall(SIGNS)) >= 8
     assert ALIVE_IN_CHARTS.search(SIGNS) and ALIVE_IN_HTML.search(SIGNS)
+
+
+SEPARATORS = {"yes": "star: 1, of 5", "no": "#0", "maybe": "a=b@c+d~e|f;g&h?i"}
+"""Class names of the signs that parts of an address are told apart by."""
+
+
+@pytest.fixture(scope="module")
+def separators():
+    """A table whose labels, columns and cells are made of such signs."""
+    made = [
+        {"age": one["age"], "a=b:c": f"{one['city']}=1,2", "bought": SEPARATORS[label]}
+        for at, one in enumerate(rows(90))
+        for label in [one["bought"] if at % 3 else "maybe"]
+    ]
+    choices = Choices("bought", group="a=b:c")
+    return of_table(uploads.keep(results.get_store(), as_csv(made), choices, "separators.csv")).name
+
+
+ASKED = [
+    *({"over": f"class={one}"} for one in ("#0", "#2")),
+    {"over": "class=a=b@c+d~e|f;g&h?i"},
+    {"over": "group=a=b:c=Lima=1,2"},
+    {"over": "all", "quantity": "recall=#0"},
+    {"over": "all", "quantity": "margin=a=b@c+d~e|f;g&h?i,#0"},
+    {"over": "group=a=b:c=Lima=1,2", "quantity": "gap=group=a=b:c=Köln=1,2"},
+]
+
+
+@pytest.mark.parametrize("query", ASKED, ids=str)
+def test_signs_that_part_an_address_may_stand_in_names(separators, query):
+    at = settle(visit_page("ask", separators, **query))
+    assert not at.error and not at.exception, at.error or at.exception
+    assert {one.value for one in at.selectbox} & {*query.values()}, [one.value for one in at.selectbox]

@@ -16,10 +16,18 @@ from pathlib import Path
 import numpy as np
 
 from influence_core.data.examples import Pictures
-from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, untested, why_left_out
+from influence_core.data.readers.classed import (
+    PICTURES,
+    SEED,
+    ClassedFile,
+    learnable,
+    split,
+    untested,
+    why_left_out,
+)
 from influence_core.data.readers.greys import Greys, Span
 from influence_core.data.readers.idx_files import IdxSet, read_idx
-from influence_core.data.readers.image_folder import EXAMPLE, list_files
+from influence_core.data.readers.image_folder import list_files
 from influence_core.data.readers.labels import Same
 from influence_core.data.readers.photographs import look_at, read_file, read_photo
 from influence_core.data.readers.picture_files import PictureError
@@ -252,8 +260,8 @@ def _require_enough(
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
         raise DataError(
-            f"Expected at least two sub-folders with pictures in “{shown(root.name)}”, one for each class ({EXAMPLE}), but found "
-            f"{found}{left_out}. Sort the pictures into classes; for texts choose “Texts in a zip” or “Texts in a folder”."
+            f"Expected two sub-folders of pictures or more in “{shown(root.name)}”, one for each class ({PICTURES.example}), but "
+            f"found {found}{left_out}. Sort the pictures into classes; for texts choose “Texts in a zip” or “Texts in a folder”."
         )
     if len(files) < MIN_PICTURES:
         raise DataError(

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from influence_core.data.readers import archive_names
 from influence_core.data.readers.idx_files import is_idx
 from influence_core.data.readers.photographs import MAX_BYTES as MAX_BYTES_A_FILE
-from influence_core.data.readers.skipped import Skipped, SkipReport
+from influence_core.data.readers.skipped import BESIDE, Skipped, SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 from influence_core.store.atomic import whole_folder
@@ -258,7 +258,7 @@ def _step_in(folder: Path, skipped: SkipReport) -> Path:
         return folder
     for one in inside:
         if one.is_file():
-            skipped.add("files outside the classes' folders", one.name)
+            skipped.add(BESIDE, one.name)
     return _step_in(folders[0], skipped)
 
 

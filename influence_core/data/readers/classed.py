@@ -17,6 +17,25 @@ SEED = 0
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a folder of classes may hold.
+
+    Attributes:
+        files: At most.
+        classes: At most.
+        example: Of the files' names.
+    """
+
+    files: int
+    classes: int
+    example: str
+
+
+TEXTS = Limits(10_000, 50, "for example ham/0001.txt and spam/0001.txt")
+PICTURES = Limits(20_000, 300, "for example cats/1.jpg and dogs/1.jpg")
+
+
+@dataclass(frozen=True)
 class ClassedFile:
     """A file of a class.
 
@@ -29,6 +48,19 @@ class ClassedFile:
     name: str
     label: str
     part: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a folder holds.
+
+    Attributes:
+        files: In the order of their names.
+        notes: Sentences about how it was read.
+    """
+
+    files: list[ClassedFile]
+    notes: tuple[str, ...] = ()
 
 
 def learnable(

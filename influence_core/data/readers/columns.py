@@ -183,8 +183,8 @@ def _options(table: Table, cells: Cells, elsewhere: set[Decimal]) -> tuple[Optio
     if cells.mixed_units:
         first = _chosen(cells, None, elsewhere)
         return option(cells, first, f"amounts without their units, {cells.mixed_units}"), texts
-    if cells.amounts.maybe_codes:
-        return option(cells, "point", "amounts, E for powers of ten"), texts
+    if cells.amounts.doubt:
+        return option(cells, _chosen(cells, None, elsewhere), cells.amounts.doubt), texts
     if cells.same or len(cells.covering) == 1:
         return ()
     by_commas = any("," in one for one, is_amount in zip(cells.texts, cells.either, strict=True) if is_amount)

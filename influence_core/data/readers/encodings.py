@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from influence_core.data.readers.plausibility import REPLACED, plausibility
+from influence_core.data.readers.plausibility import REPLACED, is_known, plausibility
 from influence_core.errors import DataError
 
 SAMPLE = 10_000
@@ -64,12 +64,12 @@ ENCODINGS: dict[str, Encoding] = {
     "utf-16-be": Encoding("UTF-16 (big-endian)", rare=0.1),
     "iso2022_jp": Encoding("Japanese (ISO-2022-JP)", ("Japanese",)),
     "cp1252": Encoding("Western Europe (Windows-1252, Latin-1)", _WESTERN),
-    "cp932": Encoding("Japanese (Shift-JIS)", ("Japanese",)),
+    "cp932": Encoding("Japanese (Shift-JIS)", ("Japanese", "Japanese, half-width of one byte")),
     "gb18030": Encoding("Chinese (GB18030, GBK)", ("Chinese",)),
     "cp1251": Encoding("Cyrillic (Windows-1251)", ("Russian", "Ukrainian")),
     "iso8859_15": Encoding("Western Europe (Latin-9)", _WESTERN, 1.0),
     "mac_roman": Encoding("Western Europe (Mac)", _WESTERN),
-    "euc_jp": Encoding("Japanese (EUC-JP)", ("Japanese",), 0.1),
+    "euc_jp": Encoding("Japanese (EUC-JP)", ("Japanese", "Japanese, half-width"), 0.1),
     "cp949": Encoding("Korean (EUC-KR)", ("Korean",), 0.1),
     "big5": Encoding("Chinese, traditional (Big5)", ("Chinese, traditional",), 0.1),
     "cp1250": Encoding("Central Europe (Windows-1250)", _CENTRAL, 0.1),
@@ -184,8 +184,9 @@ def plausible(pieces: Sequence[bytes], among: Iterable[str] = FOR_TEXTS) -> tupl
             continue  # a NUL byte stands in no text of single bytes
         of_bytes = not name.startswith(_OF_TWO)
         text = "\n".join(one.decode(name, "replace") for one in (words if of_bytes else sample))
-        sure = name == "utf-8" and _is_utf8(pieces)
-        score = SURE if sure else plausibility(text, ENCODINGS[name].languages) - ENCODINGS[name].rare
+        score = plausibility(text, ENCODINGS[name].languages) - ENCODINGS[name].rare
+        if name == "utf-8" and _is_utf8(pieces):
+            score = 1.0 if _may_be_two_bytes(text) else SURE
         if _is_no_text(text) or (name.startswith("utf-16") and score < WIDE):
             continue
         scores[name] = score
@@ -212,7 +213,11 @@ def require_known(encoding: str) -> None:
 
 def says_itself(data: bytes) -> bool:
     """Whether bytes leave nothing to guess: they have a byte-order mark, or are valid UTF-8 without NUL."""
-    return data.startswith(tuple(_MARKS)) or (b"\0" not in data and (_is_plain([data]) or _is_utf8([data])))
+    if data.startswith(tuple(_MARKS)):
+        return True
+    return b"\0" not in data and (
+        _is_plain([data]) or (_is_utf8([data]) and not _may_be_two_bytes(data.decode()))
+    )
 
 
 def _read(data: bytes, encoding: str) -> Decoded:
@@ -260,6 +265,16 @@ def _is_utf8(pieces: Sequence[bytes]) -> bool:
         return all("\x1b" not in one.decode() for one in pieces)
     except UnicodeDecodeError:
         return False
+
+
+def _may_be_two_bytes(text: str) -> bool:
+    """Whether what stands in UTF-8 may be a character of two bytes: it is one letter, of no alphabet that is known.
+
+    >>> _may_be_two_bytes("5 Ԫ, 12 Ԫ"), _may_be_two_bytes("5 é")
+    (True, False)
+    """
+    beyond = set(filter(lambda char: char > "\x7f", text))
+    return len(beyond) == 1 and all("\u0250" <= char < "\u0800" and not is_known(char) for char in beyond)
 
 
 def _is_no_text(text: str) -> bool:

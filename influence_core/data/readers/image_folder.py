@@ -8,33 +8,16 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from influence_core.data.readers.classed import ClassedFile
+from influence_core.data.readers.classed import PICTURES, ClassedFile, Listing
 from influence_core.data.readers.inside import Inside
 from influence_core.data.readers.label_tables import Labels, label_files
 from influence_core.data.readers.labels import Same
 from influence_core.data.readers.skipped import SkipReport, shown
 from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of, parts_of
 from influence_core.errors import DataError
-
-MAX_PICTURES = 20_000
-MAX_CLASSES = 300
-EXAMPLE = "for example cats/1.jpg and dogs/1.jpg"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """What a folder holds.
-
-    Attributes:
-        files: In the order of their names.
-        notes: Sentences about how it was read.
-    """
-
-    files: list[ClassedFile]
-    notes: tuple[str, ...] = ()
 
 
 def list_files(root: Path, skipped: SkipReport, same: Same = None) -> Listing:
@@ -50,15 +33,15 @@ def list_files(root: Path, skipped: SkipReport, same: Same = None) -> Listing:
         DataError: no such folder, too many classes or files, or no way to tell what the classes are.
     """
     try:
-        found = _list(Inside(root.resolve(strict=True), MAX_PICTURES), skipped, same)
+        found = _list(Inside(root.resolve(strict=True), PICTURES.files), skipped, same)
     except OSError as error:
         raise DataError(
-            f"Expected a folder “{shown(root.name)}” with one sub-folder for each class ({EXAMPLE}), but it could not be "
-            f"opened: {error.strerror}. Put the pictures there, or name another folder."
+            f"Expected a folder “{shown(root.name)}” with one sub-folder for each class ({PICTURES.example}), but it could not "
+            f"be opened: {error.strerror}. Put the pictures there, or name another folder."
         ) from error
-    if len(found.files) > MAX_PICTURES:
+    if len(found.files) > PICTURES.files:
         raise DataError(
-            f"“{shown(root.name)}” holds more than {MAX_PICTURES:,} files; at most so many can be used. Keep fewer."
+            f"“{shown(root.name)}” holds more than {PICTURES.files:,} files; at most so many can be used. Keep fewer."
         )
     return replace(found, files=sorted(found.files, key=lambda one: os.fsencode(one.name)))
 
@@ -148,9 +131,9 @@ def _of_part(inside: Inside, folder: str, part: str, skipped: SkipReport) -> lis
 def _classes(inside: Inside, folder: str, part: str, skipped: SkipReport) -> list[ClassedFile]:
     """The files of the folders in a folder, each a class."""
     names = inside.folders(folder)
-    if len(names) > MAX_CLASSES:
+    if len(names) > PICTURES.classes:
         raise DataError(
-            f"There are {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
+            f"There are {len(names):,} sub-folders; at most {PICTURES.classes} classes can be told apart. Keep fewer."
         )
     found = []
     for name in names:
@@ -179,10 +162,10 @@ def _labelled(inside: Inside, homes: list[str], labels: Labels, skipped: SkipRep
     parts = {one: labels.parts.get(one, "") or _part_of_home(one) for one in labels.of}
     is_split = {TRAIN, TEST} <= set(parts.values())
     known = len(set(labels.of.values()))
-    if known > MAX_CLASSES:
+    if known > PICTURES.classes:
         raise DataError(
-            f"{labels.title} has {known:,} labels in its column “{labels.column}”; at most {MAX_CLASSES} classes can be told "
-            "apart. Keep fewer, or call another column “label”."
+            f"{labels.title} has {known:,} labels in its column “{labels.column}”; at most {PICTURES.classes} classes can be "
+            "told apart. Keep fewer, or call another column “label”."
         )
     files = [
         ClassedFile(name, label, (parts[name] or TRAIN) if is_split else "")

@@ -6,10 +6,21 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.skipped import BESIDE, SkipReport
 
-OF_SYSTEMS = ("__MACOSX", "$RECYCLE.BIN", "System Volume Information", "@eaDir")
-"""Folders that computers make for themselves."""
+_OF_SYSTEMS = frozenset(
+    ("__macosx", "$recycle.bin", "system volume information", "@eadir", "thumbs.db", "desktop.ini")
+)
+"""Folders and files that computers make for themselves, in small letters."""
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is no person's: a dot hides it, or a computer made it for itself.
+
+    >>> is_hidden(".git"), is_hidden("Thumbs.db"), is_hidden("cats")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _OF_SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ class Inside:
         for reason, name in self._level(folder).others:
             skipped.add(reason, "/".join(name.split("/")[-2:]))
         for name in self._level(folder).files if files else ():
-            skipped.add("files outside the classes' folders", name.rsplit("/", 1)[-1])
+            skipped.add(BESIDE, name.rsplit("/", 1)[-1])
 
     def _level(self, folder: str) -> _Level:
         if folder not in self._levels:
@@ -98,7 +109,7 @@ class Inside:
         found = []
         with os.scandir(self.root / folder) as entries:
             for entry in entries:
-                if not entry.name.startswith(".") and entry.name not in OF_SYSTEMS:
+                if not is_hidden(entry.name):
                     found.append(Path(entry.path))
                 if len(found) > self.most:
                     break

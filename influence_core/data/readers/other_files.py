@@ -70,5 +70,18 @@ def refuse_others(content: bytes) -> None:
         raise _refused(text, _SAVE)
 
 
+def can_be_read_otherwise(content: bytes) -> bool:
+    """Whether another encoding would read other letters: it is no known file of another kind, and not ASCII alone.
+
+    Args:
+        content: The file.
+    """
+    try:
+        refuse_others(content)
+    except DataError:
+        return False
+    return not content.isascii()
+
+
 def _refused(what: str, do: str) -> DataError:
     return DataError(f"This is {what}, not a CSV file. {do}")

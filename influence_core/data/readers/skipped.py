@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 
 MAX_NAMED = 3
 """Skipped files that are named for each reason; all are counted."""
+BESIDE = "files outside the classes' folders"
+"""A reason of every folder of classes."""
+NO_TEXT, WORDLESS = "files that are no text (save them as plain text)", "texts without a word"
+"""Reasons that may come of the wrong encoding."""
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,39 @@ def is_split_inside(classes: Iterable[Collection[str]]) -> bool:
     return all(parts) and {TRAIN, TEST} <= set().union(*parts)
 
 
+_RATED = {
+    *("star", "stars", "rating", "rated", "rate", "score", "scored", "grade", "graded", "level", "class", "label", "rank"),
+    *("category", "cat", "point", "points", "mark", "klasse", "classe", "stern", "sterne", "note", "nota", "étoile"),
+    *("étoiles", "estrella", "estrellas", "stella", "stelle", "звезда", "звезды", "звёзд", "оценка", "класс", "балл"),
+    *("балла", "баллов", "星", "つ星", "点", "等", "級", "级", "类", "類", "評価", "점", "별"),
+}  # fmt: skip
+"""Words whose number is what a thing is judged to be; all others number pieces."""
+
+
+def are_numbered(names: Collection[str]) -> bool:
+    """Whether folders beside each other differ in their numbers only, a plural apart.
+
+    >>> are_numbered(["1 star", "2 stars"]), are_numbered(["part1", "part2"]), are_numbered(["ham", "spam"])
+    (True, True, False)
+    """
+    words = {re.sub(r"\d+", "", unicodedata.normalize("NFKC", one).casefold()).strip(" _-.") for one in names}
+    numbers = all(any(map(str.isdigit, one)) for one in names)
+    return numbers and (len(words) == 1 or all(set(re.split(r"[\W_]+", one)) & _RATED for one in words))
+
+
+def number_classes(names: Collection[str]) -> bool:
+    """Whether numbered folders are classes: they count stars, grades or the like, or are the digits alone from 0 or 1 on.
+
+    >>> number_classes(["1 star", "2 stars"]), number_classes(["1", "2"]), number_classes(["part1", "part2"])
+    (True, True, False)
+    >>> number_classes(["2001", "2002"]), number_classes(["３つ星", "４つ星"])
+    (False, True)
+    """
+    plain = [unicodedata.normalize("NFKC", one).casefold().strip() for one in names]
+    words = {word for one in plain for word in re.split(r"[\W\d_]+", one) if word}
+    return bool(words & _RATED) or all(re.fullmatch("[+-]?\\d", one) for one in plain)
+
+
 def _words_of(name: str) -> list[str]:
     """Its words in small letters, without numbers and versions."""
     plain = unicodedata.normalize("NFKC", name).casefold().replace("hold-out", "holdout")

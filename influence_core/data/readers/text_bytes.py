@@ -11,7 +11,7 @@ from pathlib import Path
 
 from influence_core.data.readers import encodings, mail_text
 from influence_core.data.readers.mailboxes import Place
-from influence_core.data.readers.skipped import SkipReport
+from influence_core.data.readers.skipped import NO_TEXT, SkipReport
 from influence_core.errors import DataError
 from influence_core.progress import Progress, report
 
@@ -76,7 +76,7 @@ def read_all(
         try:
             found, is_mail = _decoded(content, encoding, next(iter(ranked), ""))
         except DataError:
-            skipped.add("files that are no text (save them as plain text)", names[at])
+            skipped.add(NO_TEXT, names[at])
             continue
         room -= sys.getsizeof(found.text)
         if room < 0:
@@ -127,7 +127,7 @@ def _contents(
         if len(content) > MAX_BYTES_A_FILE:
             skipped.add(f"files of more than {MAX_BYTES_A_FILE // 10**6} MB", name)
         elif content.startswith(_NO_TEXT):
-            skipped.add("files that are no text (save them as plain text)", name)
+            skipped.add(NO_TEXT, name)
         else:
             contents[at] = content
     report(progress, 1.0, f"{len(names):,} of {len(names):,} files are read")

@@ -2,27 +2,31 @@
 
 A folder that wraps all others is stepped into. Folders named like the parts of a split (train, test, val, dev, ...) are
 its parts, above the classes or inside each; folders that differ in their numbers only (part1, part2; 2001, 2002) and
-hold the same classes are put together. Everything below a class's folder is its own.
+hold the same classes are put together, unless they count stars or grades (1 star, 2 stars). Everything
+below a class's folder is its own.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from influence_core.data.readers.classed import ClassedFile
+from influence_core.data.readers.classed import TEXTS, ClassedFile, Listing
+from influence_core.data.readers.inside import is_hidden
 from influence_core.data.readers.mailboxes import SUFFIX
-from influence_core.data.readers.skipped import SkipReport
-from influence_core.data.readers.split_names import TEST, TRAIN, is_split_inside, part_of, parts_of
+from influence_core.data.readers.skipped import BESIDE, MAX_NAMED, SkipReport, shown
+from influence_core.data.readers.split_names import (
+    TEST,
+    TRAIN,
+    are_numbered,
+    is_split_inside,
+    number_classes,
+    part_of,
+    parts_of,
+)
 from influence_core.errors import DataError
-
-MAX_FILES = 10_000
-MAX_CLASSES = 50
-EXAMPLE = "for example ham/0001.txt and spam/0001.txt"
-SYSTEM_FILES = ("thumbs.db", "desktop.ini", "__macosx")
-BESIDE = "files outside the classes' folders"
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class _Placed:
     part: str = ""
 
 
-def list_files(root: Path, skipped: SkipReport) -> list[ClassedFile]:
+def list_files(root: Path, skipped: SkipReport) -> Listing:
     """The files of the classes, in the order of their names; nothing outside the folder is followed.
 
     Args:
@@ -51,13 +55,13 @@ def list_files(root: Path, skipped: SkipReport) -> list[ClassedFile]:
         found = [_Placed(name, tuple(name.split("/")[:-1])) for name in _walk(root, inside, skipped)]
     except OSError as error:
         raise DataError(
-            f"Expected a folder “{root.name}” with one sub-folder for each class ({EXAMPLE}), but it could not be opened: "
+            f"Expected a folder “{root.name}” with one sub-folder for each class ({TEXTS.example}), but it could not be opened: "
             f"{error.strerror}. Put the texts there, or name another folder."
         ) from error
     found = _mailboxes_as_classes(found)
-    files = _classified(_split(_unwrapped(found, skipped), skipped), skipped)
+    files, notes = _classified(_split(_unwrapped(found, skipped), skipped), skipped)
     _require_classes(files)
-    return sorted(files, key=lambda one: [os.fsencode(part) for part in one.name.split("/")])
+    return Listing(sorted(files, key=lambda one: [os.fsencode(part) for part in one.name.split("/")]), notes)
 
 
 def _walk(root: Path, inside: Path, skipped: SkipReport) -> Iterator[str]:
@@ -90,9 +94,9 @@ def require_few(root: Path, count: int) -> None:
     Raises:
         DataError: It holds more.
     """
-    if count > MAX_FILES:
+    if count > TEXTS.files:
         raise DataError(
-            f"The folder “{root.name}” holds more than {MAX_FILES:,} files or mails; at most so many can be read. Keep fewer."
+            f"The folder “{root.name}” holds more than {TEXTS.files:,} files or mails; at most so many can be read. Keep fewer."
         )
 
 
@@ -102,7 +106,7 @@ def _raise(error: OSError) -> None:
 
 def _refusal(path: Path, inside: Path) -> str:
     """Why a file or folder is not looked at, or ""."""
-    if path.name.startswith(".") or path.name.lower() in SYSTEM_FILES:
+    if is_hidden(path.name):
         return "hidden files of the system"
     if path.is_symlink():
         try:
@@ -160,24 +164,32 @@ def _split(files: list[_Placed], skipped: SkipReport) -> list[_Placed]:
     return files
 
 
-def _classified(files: list[_Placed], skipped: SkipReport) -> list[ClassedFile]:
-    """Each file with its class: its first folder, or the second where the first ones are only numbered."""
+def _classified(files: list[_Placed], skipped: SkipReport) -> tuple[list[ClassedFile], tuple[str, ...]]:
+    """Each file with its class: its first folder, or the second where the first ones only number pieces; and what to say."""
     first = sorted({one.folders[0] for one in files})
     inner = [_inner(files, name) for name in first]
-    numbered = len(first) > 1 and len({_without_digits(name) for name in first}) == 1
-    if not (numbered and len(inner[0]) > 1 and all(one == inner[0] for one in inner)):
-        return [ClassedFile(one.name, one.folders[0], one.part) for one in files]
+    repeated = len(first) > 1 and len(inner[0]) > 1 and all(one == inner[0] for one in inner)
+    if not (repeated and are_numbered(first)):
+        return [ClassedFile(one.name, one.folders[0], one.part) for one in files], ()
+    if number_classes(first):
+        note = f"The classes are the outer folders, {_some(first)}; each holds {_some(inner[0])}, which are put together."
+        return [ClassedFile(one.name, one.folders[0], one.part) for one in files], (note,)
     deep = _kept(files, lambda one: len(one.folders) > 1, skipped)
-    return [ClassedFile(one.name, one.folders[1], one.part) for one in deep]
+    note = (
+        f"The folders {_some(first)} are taken for numbered pieces of one whole and put together; the classes are the folders "
+        f"in each of them, {_some(inner[0])}. If the outer folders are the classes, give them names that are no numbers."
+    )
+    return [ClassedFile(one.name, one.folders[1], one.part) for one in deep], (note,)
+
+
+def _some(names: Iterable[str]) -> str:
+    named = sorted(names)
+    return ", ".join(f"“{shown(one)[:40]}”" for one in named[:MAX_NAMED]) + ", …" * (len(named) > MAX_NAMED)
 
 
 def _inner(files: list[_Placed], first: str) -> set[str]:
     """The folders right inside a first one."""
     return {one.folders[1] for one in files if one.folders[0] == first and one.folders[1:]}
-
-
-def _without_digits(name: str) -> str:
-    return "".join(char for char in name if not char.isdigit())
 
 
 def _kept(files: list[_Placed], wanted: Callable[[_Placed], bool], skipped: SkipReport) -> list[_Placed]:
@@ -192,10 +204,10 @@ def _require_classes(files: list[ClassedFile]) -> None:
     if len(names) < 2:
         found = f"only one: “{names[0][:40]}”" if names else "none"
         raise DataError(
-            f"Expected a sub-folder with texts for each of two classes or more ({EXAMPLE}), but found {found}. Sort the "
+            f"Expected a sub-folder with texts for each of two classes or more ({TEXTS.example}), but found {found}. Sort the "
             "texts into sub-folders."
         )
-    if len(names) > MAX_CLASSES:
+    if len(names) > TEXTS.classes:
         raise DataError(
-            f"The texts lie in {len(names):,} sub-folders; at most {MAX_CLASSES} classes can be told apart. Keep fewer."
+            f"The texts lie in {len(names):,} sub-folders; at most {TEXTS.classes} classes can be told apart. Keep fewer."
         )

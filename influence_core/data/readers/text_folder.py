@@ -18,10 +18,18 @@ from scipy.sparse import csr_array
 
 from influence_core.data.examples import DataSet, Examples, Kind
 from influence_core.data.readers import bag_of_words, mailboxes, text_bytes
-from influence_core.data.readers.classed import SEED, ClassedFile, learnable, split, untested, why_left_out
-from influence_core.data.readers.skipped import Skipped, SkipReport, shown
+from influence_core.data.readers.classed import (
+    SEED,
+    TEXTS,
+    ClassedFile,
+    learnable,
+    split,
+    untested,
+    why_left_out,
+)
+from influence_core.data.readers.skipped import NO_TEXT, WORDLESS, Skipped, SkipReport, shown
 from influence_core.data.readers.split_names import TRAIN
-from influence_core.data.readers.text_files import EXAMPLE, MAX_FILES, list_files, require_few
+from influence_core.data.readers.text_files import list_files, require_few
 from influence_core.errors import DataError
 from influence_core.progress import Progress, part, report
 from influence_core.words import percent
@@ -63,6 +71,10 @@ class Texts:
         return bag_of_words.spans(text)
 
 
+class UnreadTextsError(DataError):
+    """Too few texts hold words, and some files hold none: perhaps they are in another encoding."""
+
+
 @dataclass(frozen=True, eq=False)
 class TextFolder:
     """What a folder of texts holds.
@@ -80,7 +92,7 @@ class TextFolder:
         encodings: How many texts were read in each encoding but UTF-8.
         others: The other encodings in which those could be read, the more plausible first.
         damaged: How many texts hold characters that are damaged, or in another encoding.
-        untested: A sentence about the classes without a text to test on, if there are any.
+        notes: Sentences about how the folders were read, and about the classes without a text to test on.
     """
 
     class_names: tuple[str, ...]
@@ -95,7 +107,7 @@ class TextFolder:
     encodings: Mapping[str, int]
     others: tuple[str, ...]
     damaged: int
-    untested: tuple[str, ...]
+    notes: tuple[str, ...]
 
     @property
     def wordless(self) -> float:
@@ -113,7 +125,7 @@ class TextFolder:
     @property
     def warnings(self) -> tuple[str, ...]:
         """One sentence for each reason to doubt that anything can be learnt from these words."""
-        found = list(self.untested)
+        found = list(self.notes)
         if len(self.words) < FEW_WORDS:
             named = ", ".join(f"“{word}”" for word in self.words)
             found.append(
@@ -190,7 +202,8 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
         DataError: as in `load`.
     """
     skipped = SkipReport()
-    files, places = mailboxes.taken_apart(root, list_files(root, skipped), MAX_FILES)
+    listing = list_files(root, skipped)
+    files, places = mailboxes.taken_apart(root, listing.files, TEXTS.files)
     require_few(root, len(files))
     names = [one.name for one in files]
     read = text_bytes.read_all(root, names, skipped, part(progress, 0.0, 0.6), encoding, places)
@@ -226,27 +239,28 @@ def survey(root: Path, progress: Progress | None = None, seed: int = SEED, encod
         encodings=read.encodings,
         others=read.others,
         damaged=read.damaged,
-        untested=untested([files[at] for at in kept], "text"),
+        notes=(*listing.notes, *untested([files[at] for at in kept], "text")),
     )
 
 
 def _has_words(text: str, file: ClassedFile, skipped: SkipReport) -> bool:
     found = any(True for _ in bag_of_words.spans(text))
     if not found:
-        skipped.add("texts without a word", file.name)
+        skipped.add(WORDLESS, file.name)
     return found
 
 
 def _require_enough(files: list[ClassedFile], class_names: tuple[str, ...], skipped: SkipReport) -> None:
     left_out = why_left_out(skipped)
+    refusal = UnreadTextsError if {NO_TEXT, WORDLESS} & skipped.counts.keys() else DataError
     if len(class_names) < 2:
         found = f"only one: “{shown(class_names[0])[:40]}”" if class_names else "none"
-        raise DataError(
-            f"Expected texts with words in the sub-folders of two classes or more ({EXAMPLE}), but found {found}{left_out}. "
-            "Sort the texts into classes."
+        raise refusal(
+            f"Expected texts with words in the sub-folders of two classes or more ({TEXTS.example}), but found "
+            f"{found}{left_out}. Sort the texts into classes."
         )
     if len(files) < MIN_FILES:
-        raise DataError(
+        raise refusal(
             f"Only {len(files)} texts hold words; at least {MIN_FILES} are needed{left_out}. Add more."
         )
     if all(one.part == TRAIN for one in files):

@@ -60,7 +60,7 @@ def _set(study: Study, params: AskParams) -> None:
 
 
 def _group(study: Study, params: AskParams, rest: str, also: dict[str, str]) -> None:
-    column, _, _ = rest.partition("=")
+    column = groups.named_in_address(rest, _columns(study)).column
     columns = {f"group={groups.suggest(study, one).name_in_address}": one for one in groups.columns(study)}
     now = next((text for text, one in columns.items() if one == column), params.over)
     _pick("over", now, "Column", columns, also, key="over_column")
@@ -90,7 +90,8 @@ def _quantity(study: Study, params: AskParams) -> None:
         others = {"gap=all": "all", "gap=errors": "all mistakes"} | {
             f"gap={text}": name for text, name in _labelled(study, "class").items()
         }
-        column = params.over.split("=")[1] if params.over.startswith("group=") else ""
+        group = params.over.removeprefix("group=") if params.over.startswith("group=") else ""
+        column = groups.named_in_address(group, _columns(study)).column
         if column in _columns(study):
             others |= {
                 f"gap=group={one.group.name_in_address}": one.group.name

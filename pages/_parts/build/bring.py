@@ -11,9 +11,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from influence_core.data.brought import own, picture_uploads
 from influence_core.data.brought.photo_folder import MIN_PICTURES
 from influence_core.data.brought.torchvision_sets import SETS
-from influence_core.data.readers.image_folder import MAX_PICTURES
+from influence_core.data.readers.classed import PICTURES
+from influence_core.data.readers.classed import TEXTS as TEXT_LIMITS
 from influence_core.data.readers.skipped import Skipped
-from influence_core.data.readers.text_files import MAX_FILES
 from influence_core.data.readers.text_folder import MIN_FILES
 from pages._common import upload
 from pages._parts.build import look, model, texts, visit, zip_names
@@ -39,11 +39,11 @@ TEXT_FOLDERS = (
     f"one sub-folder for each class, or train and test with those in them; {MIN_FILES} texts at least"
 )
 PHOTO_ZIP = (
-    f"In it {PHOTO_FOLDERS}: at least {MIN_PICTURES} and at most {MAX_PICTURES:,} pictures (PNG, JPEG, WEBP, AVIF, TIFF, GIF "
+    f"In it {PHOTO_FOLDERS}: at least {MIN_PICTURES} and at most {PICTURES.files:,} pictures (PNG, JPEG, WEBP, AVIF, TIFF, GIF "
     "and more)"
 )
 TEXT_ZIP = (
-    f"One folder for each class in it, at least {MIN_FILES} and at most {MAX_FILES:,} texts or e-mails, one a file or in "
+    f"One folder for each class in it, at least {MIN_FILES} and at most {TEXT_LIMITS.files:,} texts or e-mails, one a file or in "
     "mailboxes (mbox), in any language"
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,17 @@ import streamlit as st
 from influence_core.data.brought import own
 from influence_core.data.readers.encodings import ENCODINGS
 from influence_core.data.readers.skipped import Skipped
-from influence_core.data.readers.text_folder import TextFolder
+from influence_core.data.readers.text_folder import TextFolder, UnreadTextsError
+from influence_core.progress import Progress
 from influence_core.store.remember import key_of
 from pages._parts.build import look, visit
 from pages._shell import results
 from pages._shell.escape import escape_markdown
-from pages._shell.jobs import await_job, get_jobs
+from pages._shell.jobs import await_end, await_job, background, get_jobs
 
 PREVIEW_LETTERS = 300
 AUTOMATIC = ""
+READING = "Reading every text"
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,15 @@ def load(source: str) -> tuple[TextSummary, str]:
         st.button(
             "Look again", key="build_again", on_click=get_jobs().forget, args=(key,), help="After a change."
         )
-    found = await_job(
-        key,
-        "Reading every text",
-        lambda progress: _summary(own.survey_texts(source, store, folder, progress, encoding)),
-    )
-    return found, encoding
+
+    def work(progress: Progress) -> TextSummary:
+        return _summary(own.survey_texts(source, store, folder, progress, encoding))
+
+    job = background(key, READING, work)
+    await_end(job)
+    if isinstance(job.error, UnreadTextsError):
+        _offer_encodings(source, ENCODINGS)
+    return await_job(key, READING, work), encoding
 
 
 def _summary(found: TextFolder) -> TextSummary:
@@ -112,15 +117,18 @@ def _choose_encoding(found: TextSummary, source: str) -> None:
         return
     told = ", ".join(f"{count:,} as {_title(name)}" for name, count in found.encodings)
     current = [name for name, _ in found.encodings if name in ENCODINGS]
-    options = [AUTOMATIC, *dict.fromkeys([*current, *found.others, *ENCODINGS])]
+    _offer_encodings(source, [*current, *found.others, *ENCODINGS])
+    st.caption(f"Read as it is now: {told or 'all as UTF-8'}.")
+
+
+def _offer_encodings(source: str, likely: Iterable[str]) -> None:
     st.selectbox(
         "Encoding of the texts that are not UTF-8",
-        options,
+        [AUTOMATIC, *dict.fromkeys(likely)],
         format_func=lambda name: _title(name) if name else "the most plausible",
-        key=visit.lasting(key, AUTOMATIC),
-        help="Choose another one if the texts above do not read right. The first ones fit best.",
+        key=visit.lasting(_choice_key(source), AUTOMATIC),
+        help="Choose another one if the texts do not read right. The first ones fit best.",
     )
-    st.caption(f"Read as it is now: {told or 'all as UTF-8'}.")
 
 
 def _title(name: str) -> str:
