@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from influence_core import progress
 from influence_core.engines import Engines
 from influence_core.progress import Progress
+from influence_core.ranks import Ranks
 from influence_core.store import NO_STORE, Store
 
 
@@ -18,11 +19,13 @@ class Context:
         store: Where results are kept between runs.
         progress: Called often; it may raise ``Cancelled``.
         engines: Prepared engines, shared by all work that is given them.
+        ranks: The processes that share the work.
     """
 
     store: Store = NO_STORE
     progress: Progress | None = None
     engines: Engines = field(default_factory=Engines)
+    ranks: Ranks = field(default_factory=Ranks)
 
     def part(self, start: float, stop: float) -> Context:
         """For a part of the work, whose 0 to 1 becomes ``start`` to ``stop`` of the whole."""

@@ -25,6 +25,10 @@ class StoreError(InfluenceError, OSError):
     """The store was asked for something it can never keep."""
 
 
+class LostWorkerError(InfluenceError, ConnectionError):
+    """Another process of the same job has ended."""
+
+
 class Cancelled(InfluenceError):  # noqa: N818 - a wish, not an error
     """The reader asked to stop; raised by a progress callback."""
 

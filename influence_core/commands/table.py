@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 from typing import Any, get_args
 
 from influence_core import solvers, studies
-from influence_core.commands.terminal import add_common, add_work, print_json, work
+from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
 from influence_core.engines import CURVATURES, SolverSettings
 from influence_core.errors import require
 from influence_core.experiments import whole_table
 from influence_core.experiments.explanation import Number
 from influence_core.experiments.whole_table import Asked, Form
+from influence_core.ranks import Ranks, together
 from influence_core.store.parts import DESCRIPTION
+from influence_core.studies import Study
 from influence_core.words import about, storage
 
 TOP = 100
@@ -49,12 +52,17 @@ def run(options: argparse.Namespace) -> int:
     form = Form(options.kind, 0 if options.full else options.top, options.ask)
     settings = SolverSettings(options.solver, options.damping, options.curvature)
     spec, folder = studies.find(options.study), Path(options.out)
-    with work(options) as context:
-        study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
-        require(whole_table.supports(study, form))
+    with together() as ranks, work(options, ranks) as context:
+        study = studies.open_study(
+            spec, context.store, options.data, options.device, context.progress, ranks=ranks
+        )
+        require(whole_table.supports(study, form, settings, ranks))
         if not options.estimate:
             whole_table.run(study, folder, form, settings, context=context)
         told = whole_table.estimate(study, folder, form, settings, context=context)
+        processes = ranks.of_all(_work_of(study, ranks))
+    if not ranks.is_first:
+        return 0
     facts = {
         "study": spec.address,
         "folder": options.out,
@@ -64,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         "seconds_left": told.seconds if options.estimate else 0.0,
         "memory_bytes": told.memory,
         "disk_bytes": told.disk,
+        "processes": processes,
     }
     if options.json:
         print_json(facts)
@@ -74,6 +83,24 @@ def run(options: argparse.Namespace) -> int:
     )
     if study.data.stand_in:
         print(study.data.stand_in)
+    if not ranks.alone:
+        print_table([name.replace("_", " ") for name in processes[0]], map(_cells, processes))
     if options.estimate:
         print(f"What is missing would take {about(told.seconds)} and hold {storage(told.memory)} at a time.")
     return 0
+
+
+def _work_of(study: Study, ranks: Ranks) -> dict[str, float]:
+    """What this process has done since it started."""
+    rows = ranks.rows(study.objective.n)
+    return {
+        "process": ranks.rank,
+        "training_examples": rows.stop - rows.start,
+        "processor_seconds": round(time.process_time(), 2),
+        "exchange_seconds": round(ranks.waited, 2),
+        "bytes_sent": ranks.sent,
+    }
+
+
+def _cells(one: dict[str, float]) -> list[str]:
+    return [f"{value:,}" for value in one.values()]

@@ -14,6 +14,7 @@ from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.errors import DataError
 from influence_core.progress import Progress
+from influence_core.ranks import ALONE, Ranks
 from influence_core.store import NO_STORE, Store
 from influence_core.studies import Study, StudySpec, download_of
 
@@ -91,12 +92,15 @@ def add_work(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def work(options: argparse.Namespace) -> Iterator[Context]:
-    """The store and a line of progress; both are for a person at a terminal, so what they say goes to stderr."""
+def work(options: argparse.Namespace, ranks: Ranks = ALONE) -> Iterator[Context]:
+    """The store and a line of progress; both are for a person at a terminal, so what they say goes to stderr.
+
+    Of several processes the first alone shows it.
+    """
     store = NO_STORE if options.no_store else Store()
-    watched = sys.stderr.isatty()
+    watched = ranks.is_first and sys.stderr.isatty()
     try:
-        yield Context(store, _show_progress if watched else None, Engines(KEPT_ENGINES))
+        yield Context(store, _show_progress if watched else None, Engines(KEPT_ENGINES), ranks)
     finally:
         if watched:
             print("\r\x1b[K", end="", file=sys.stderr)

@@ -18,6 +18,7 @@ from influence_core.experiments.corrected import (
 from influence_core.experiments.edited_models import DTYPE, Making, ModelTable, Training, effects
 from influence_core.experiments.without_itself import WithoutItself, of_moves, own_moves
 from influence_core.influence import leverage_blocks
+from influence_core.objective import everything_of
 from influence_core.retraining.leave_one_out import leave_each_out
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -145,8 +146,9 @@ def _training(study: Study, context: Context) -> Training:
     engine = undamped(study, context.part(0.0, 0.4))
     known = leverages(study, engine=engine, context=context.part(0.4, 1.0))
     blocks = torch.as_tensor(known.blocks).to(study.theta)
+    all_examples, start = everything_of(o)
     return lambda at, progress: leave_each_out(
-        o, study.theta, engine.inverse, at, blocks[at], dtype, progress=progress
+        all_examples, study.theta, engine.inverse, start + at, blocks[at], dtype, progress=progress
     )
 
 

@@ -7,7 +7,7 @@ probability are evaluated at the outputs that this gives. What it needs of each 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -64,13 +64,15 @@ def run(study: Study, question: Question, *, context: Context = ALONE) -> Effect
         UnsupportedError: If the model is not linear.
     """
     way = UNDAMPED if context.engines.ready(study, UNDAMPED) else UNDAMPED.quick
-    return forecaster(study, way, context=context)(question)
+    return next(forecaster(study, way, context=context)([question]))
 
 
 def forecaster(
     study: Study, way: SolverSettings = UNDAMPED, *, context: Context = ALONE
-) -> Callable[[Question], Effects]:
+) -> Callable[[Sequence[Question]], Iterator[Effects]]:
     """``run`` for many questions, once what they share is prepared; nothing of the answers is kept.
+
+    The questions of a call are solved for together.
 
     Args:
         study: A linear model with a smooth loss.
@@ -85,12 +87,15 @@ def forecaster(
     rest = context.part(0.7, 1.0)
     inverse = rest.engines.prepare(study, way, rest.progress).engine.inverse
 
-    def forecast(question: Question) -> Effects:
-        jacobian = o.output_jacobian(study.inputs(question.x)[None])
-        solved = inverse.solve(jacobian, rest.progress).require()
-        return effects_of(study, question, o.weighted_products(o.x, pulled, solved).cpu().numpy())
+    def forecasts(questions: Sequence[Question]) -> Iterator[Effects]:
+        x, c = study.inputs(torch.stack([one.x for one in questions])), o.loss.outputs
+        solved = context.ranks.columns(
+            len(x), c, lambda own: inverse.solve(o.output_jacobian(x[own]), rest.progress).require()
+        )
+        for question, columns in zip(questions, solved.split(c, 1), strict=True):
+            yield effects_of(study, question, o.weighted_products(o.x, pulled, columns).cpu().numpy())
 
-    return forecast
+    return forecasts
 
 
 @remember("leverages and optimum")

@@ -83,7 +83,9 @@ class Making:
     def table(self, study: Study, context: Context) -> ModelTable:
         """The table, once the models are trained that are not in the store yet."""
         rows = self.rows(study, context)
-        while len(rows.missing()):  # once, unless the store has forgotten the table meanwhile
+        while context.ranks.any(
+            len(rows.missing()) > 0
+        ):  # once, unless the store has forgotten the table meanwhile
             _fill(rows, self.training(study, context.part(0.0, self.share)), context.part(self.share, 1.0))
         return ModelTable(
             ids=study.data.train.ids.numpy(),
@@ -117,12 +119,12 @@ def _fill(rows: MappedRows, models: Training, context: Context) -> None:
         context.report(done / n, f"{done:,} done")
 
     for at in np.split(missing, np.flatnonzero(np.diff(missing) > 1) + 1):
-        started = time.perf_counter()
+        started, start = time.perf_counter(), int(at[0]) if len(at) else 0
         for one in models(torch.as_tensor(at), progress):
             numbers = {
                 "gradient_norm": one.gradient_norms.cpu().double().numpy(),
                 "target": one.targets.cpu().double().numpy(),
                 "seconds": np.full(len(one.targets), (time.perf_counter() - started) / len(one.targets)),
             }
-            rows.add(int(one.positions[0]), one.changes.cpu().numpy(), numbers)
-            started = time.perf_counter()
+            rows.add(start, one.changes.cpu().numpy(), numbers)
+            started, start = time.perf_counter(), start + len(one.targets)

@@ -12,6 +12,7 @@ nothing but their rounding where little changes, and takes longer.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,11 @@ from influence_core.errors import UnsupportedError
 from influence_core.experiments.questions import Question
 from influence_core.losses import LogisticLoss, SoftmaxLoss
 from influence_core.studies import Study
+
+MOVES_BYTES = 2**27
+"""Of moved outputs that are held at a time."""
+ROWS = 128
+"""Changes that are multiplied at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +69,28 @@ def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects
         return effects_of(study, question, (rows @ x)[:, None])
     each, table = torch.from_numpy(x).expand(len(rows), 1, -1), torch.from_numpy(rows)
     return effects_of(study, question, torch.bmm(each, table.view(len(rows), -1, c))[:, 0].numpy())
+
+
+def effects_of_each(study: Study, questions: Sequence[Question], changes: np.ndarray) -> Iterator[Effects]:
+    """``effects_by`` of many questions: the changes are read once for as many of them as ``MOVES_BYTES`` hold.
+
+    The products are float64 whatever the changes are, so that they come out the same with other examples beside them.
+
+    Args:
+        study: As for ``effects_by``.
+        questions: ``t`` of them.
+        changes: ``(m, p)`` of the parameters.
+    """
+    m, c = len(changes), study.objective.loss.outputs
+    together = max(1, MOVES_BYTES // (m * c * 8))
+    for start in range(0, len(questions), together):
+        asked = questions[start : start + together]
+        x = np.stack([one.x.cpu().numpy() for one in asked]).astype(float)
+        moves = np.empty((len(asked), m, c))
+        for at in range(0, m, ROWS):
+            rows = changes[at : at + ROWS].reshape(-1, x.shape[1], c).transpose(1, 0, 2).astype(float)
+            moves[:, at : at + ROWS] = (x @ rows.reshape(len(rows), -1)).reshape(len(asked), -1, c)
+        yield from (effects_of(study, one, moved) for one, moved in zip(asked, moves, strict=True))
 
 
 def effects_of(study: Study, question: Question, moves: np.ndarray) -> Effects:

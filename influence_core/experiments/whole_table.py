@@ -1,20 +1,19 @@
 """Everything against everything: the effect of every training example on every test answer, in parts on the disk.
 
 A block of test examples is solved for together, multiplied with all training examples together, and written at once: the
-table never lies in memory. What was killed goes on with the part it was at.
+table never lies in memory. What was killed goes on with the part it was at. Several processes share the training examples
+out: each has its own columns of the table, and the first writes them all.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -23,99 +22,29 @@ from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError, require
 from influence_core.experiments import all_left_out, corrected
+from influence_core.experiments.effects import Effects as Answer
+from influence_core.experiments.effects import effects_of_each
 from influence_core.experiments.explain import AUTOMATIC
-from influence_core.experiments.explanation import Number
+from influence_core.experiments.kept_table import Asked, Form, WholeTable
 from influence_core.experiments.questions import Question
+from influence_core.influence import InfluenceEngine
+from influence_core.ranks import ALONE as ONE_PROCESS
+from influence_core.ranks import Ranks
 from influence_core.store.parts import Parts
-from influence_core.studies import Study
+from influence_core.studies import Study, share_of
 from influence_core.words import sign_rule
 
-Asked = Literal["model", "true"]
+__all__ = ["Asked", "Estimate", "Form", "WholeTable", "block_of", "estimate", "place", "run", "supports"]
+
 BLOCK_BYTES = 2**28
 """Of the effects that are held at a time."""
 LARGEST_BLOCK = 256
 """Test examples that are solved for together."""
 FULL, TOP = ".npy", ".parquet"
+SIDES = (("for", highest), ("against", lowest))
 Effects = Callable[[Tensor, Tensor], Tensor]
-"""``(t, d)`` inputs and ``(t,)`` labels to ``(t, n)`` nats, positive = the loss rises without the training example."""
-
-
-@dataclass(frozen=True)
-class Form:
-    """What is computed and kept.
-
-    Attributes:
-        number: "influence", "corrected" or "proven".
-        top: So many training examples for and as many against are kept of each test example; 0 keeps all numbers.
-        asked: About the model's own answers ("model") or the true labels ("true").
-
-    Raises:
-        DataError: If there is no such number or question, or ``top`` is negative.
-    """
-
-    number: Number = "influence"
-    top: int = 100
-    asked: Asked = "model"
-
-    def __post_init__(self) -> None:
-        for value, known in ((self.number, get_args(Number)), (self.asked, get_args(Asked))):
-            if value not in known:
-                raise DataError(f"There is no “{str(value)[:40]}”; choose one of {', '.join(known)}.")
-        if self.top < 0:
-            raise DataError(f"The number of examples on each side must be 0 or more, but is {self.top}.")
-
-
-@dataclass(frozen=True, eq=False)
-class WholeTable:
-    """The effects of ``n`` training examples on ``t`` test answers, as they lie on the disk.
-
-    Attributes:
-        parts: The files.
-        form: What is kept.
-        block: Test examples a part.
-        test_ids: ``(t,)``.
-        train_ids: ``(n,)``.
-    """
-
-    parts: Parts
-    form: Form
-    block: int
-    test_ids: np.ndarray
-    train_ids: np.ndarray
-
-    def effects(self, test_id: int) -> np.ndarray:
-        """``(n,)`` of one test example, nats, positive = helpful; read from its place in the file, nothing else is.
-
-        Raises:
-            DataError: If there is no such test example, or only the strongest are kept.
-        """
-        if self.form.top:
-            raise DataError(
-                "This table keeps the strongest of each test example only; read them with strongest()."
-            )
-        part, row = divmod(self._position(test_id), self.block)
-        return np.array(np.load(self.parts.path(part), mmap_mode="r", allow_pickle=False)[row])
-
-    def strongest(self, test_id: int) -> pd.DataFrame:
-        """Columns side, rank, training_id, effect_nats of one test example: those for and those against, strongest first.
-
-        Raises:
-            DataError: If there is no such test example, or all numbers are kept.
-        """
-        if not self.form.top:
-            raise DataError("This table keeps all numbers; read them with effects().")
-        part = self.parts.path(self._position(test_id) // self.block)
-        found = pd.read_parquet(part, filters=[("test_id", "==", test_id)])
-        return found.drop(columns="test_id").reset_index(drop=True)
-
-    @cached_property
-    def _places(self) -> dict[int, int]:
-        return {int(one): at for at, one in enumerate(self.test_ids)}
-
-    def _position(self, test_id: int) -> int:
-        if test_id not in self._places:
-            raise DataError(f"There is no test example {test_id} in this table.")
-        return self._places[test_id]
+"""``(t, d)`` inputs and ``(t,)`` labels to this process's own columns, ``(t, m)`` nats, positive = the loss rises without the
+training example."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +62,15 @@ class Estimate:
     disk: int
 
 
-def supports(study: Study, form: Form) -> str | None:
+def supports(
+    study: Study, form: Form, settings: SolverSettings = AUTOMATIC, ranks: Ranks = ONE_PROCESS
+) -> str | None:
     """Why a study cannot be asked this; ``None`` where it can."""
+    solver = settings.resolved(study).solver
+    if not ranks.alone and solver != "cholesky":
+        return (
+            f"Several processes share the work of the solver cholesky, and this is {solver}. Use one process."
+        )
     return None if form.number == "influence" else corrected.supports(study.spec)
 
 
@@ -153,24 +89,27 @@ def run(
         folder: Where it is kept, for good; one that holds another table is refused.
         form: What is computed and kept; the influence of the 100 strongest on each side where it is not given.
         settings: How to invert the curvature for "influence".
-        context: Its engines are used where they are ready.
+        context: Its engines are used where they are ready, and its ranks share the training examples out.
+
+    Returns:
+        The table, in every process; the folder is the first one's.
 
     Raises:
-        UnsupportedError: If the study has no such numbers.
+        UnsupportedError: If the study has no such numbers, or several processes cannot share them.
         DataError: If the folder holds another table.
         SolveError: If a solve failed.
         OSError: The disk refuses; what is there stays, and the work goes on from it.
     """
-    form = form or Form()
-    require(supports(study, form))
+    form, ranks = form or Form(), context.ranks
+    require(supports(study, form, settings, ranks))
     table = place(study, folder, form, settings)
-    missing = table.parts.missing()
+    missing = _missing(table, ranks)
     if not missing:
         return table
-    effects = _effects(study, form, settings, context.part(0.0, 0.3))
+    effects = _effects(share_of(study, ranks), form, settings, context.part(0.0, 0.3))
     work, started = context.part(0.3, 1.0), time.perf_counter()
     for done, part in enumerate(missing):
-        _make(study, table, part, effects)
+        _make(study, table, part, effects, ranks)
         each = (time.perf_counter() - started) / (done + 1)
         left = each * (len(missing) - done - 1)
         work.report((done + 1) / len(missing), f"part {part + 1} of {table.parts.count}, {left:.0f} s left")
@@ -198,14 +137,14 @@ def estimate(
     context: Context = ALONE,
 ) -> Estimate:
     """What a table that ``run`` is asked for would take: its first missing part is made, and kept."""
-    form = form or Form()
-    require(supports(study, form))
+    form, ranks = form or Form(), context.ranks
+    require(supports(study, form, settings, ranks))
     table, n, t = place(study, folder, form, settings), study.objective.n, len(study.data.test)
-    missing, seconds = table.parts.missing(), 0.0
+    missing, seconds = _missing(table, ranks), 0.0
     if missing:
-        effects = _effects(study, form, settings, context)
+        effects = _effects(share_of(study, ranks), form, settings, context)
         started = time.perf_counter()
-        _make(study, table, missing[0], effects)
+        _make(study, table, missing[0], effects, ranks)
         seconds = (time.perf_counter() - started) * (len(missing) - 1)
     size, there = study.theta.element_size(), table.parts.path(0)
     disk = there.stat().st_size * table.parts.count if there.exists() else t * n * size
@@ -239,52 +178,91 @@ def _description(study: Study, form: Form, settings: SolverSettings, block: int)
     }
 
 
-def _make(study: Study, table: WholeTable, part: int, effects: Effects) -> None:
-    start = part * table.block
-    test = study.data.test
+def _missing(table: WholeTable, ranks: Ranks) -> list[int]:
+    """As the first process finds them: the folder is its own."""
+    return ranks.of_first(table.parts.missing() if ranks.is_first else [])
+
+
+def _make(study: Study, table: WholeTable, part: int, effects: Effects, ranks: Ranks) -> None:
+    start, test, n = part * table.block, study.data.test, study.objective.n
     labels = test.y[start : start + table.block]
     if table.form.asked == "model":
         labels = torch.as_tensor(study.predictions.predicted[start : start + table.block])
-    found = effects(test.x[start : start + table.block], labels.to(study.theta.device)).cpu().numpy()
-    if not np.isfinite(found).all():
+    found = effects(test.x[start : start + table.block], labels.to(study.theta.device)).cpu()
+    if not bool(torch.isfinite(found).all()):
         raise DataError("The effects are not finite: check the data and the damping.")
     if table.form.top:
-        table.parts.write(part, lambda file: _write_top(file, table, start, found))
-    else:
-        table.parts.write(part, lambda file: np.save(file, np.ascontiguousarray(found), allow_pickle=False))
+        own = _strongest(found.numpy(), table.form.top, ranks.rows(n).start)
+        column, value = (ranks.collected(one[None], ranks.world) for one in own)
+        if column is not None and value is not None:
+            strongest = column.numpy(), value.numpy()
+            table.parts.write(part, lambda file: _write_top(file, table, start, *strongest))
+        return
+    every = ranks.collected(found.T, n)
+    if every is not None:
+        whole = np.ascontiguousarray(every.numpy().T)
+        table.parts.write(part, lambda file: np.save(file, whole, allow_pickle=False))
 
 
-def _write_top(file: BinaryIO, table: WholeTable, start: int, effects: np.ndarray) -> None:
-    """Parquet: test_id, side, rank, training_id, effect_nats."""
+def _strongest(effects: np.ndarray, k: int, start: int) -> tuple[Tensor, Tensor]:
+    """Columns of the table and nats, each ``(t, 2, k)``: for and against, strongest first, and 0 nats where there are fewer.
+
+    Args:
+        effects: ``(t, m)`` of this process's own columns.
+        k: How many of each side.
+        start: The first of these columns.
+    """
+    column = np.zeros((len(effects), 2, k), int)
+    value = np.zeros(column.shape, effects.dtype)
+    for row, side in np.ndindex(len(effects), 2):
+        found = SIDES[side][1](effects[row], k)
+        column[row, side, : len(found)], value[row, side, : len(found)] = start + found, effects[row, found]
+    return torch.from_numpy(column), torch.from_numpy(value)
+
+
+def _write_top(file: BinaryIO, table: WholeTable, start: int, column: np.ndarray, value: np.ndarray) -> None:
+    """Parquet: test_id, side, rank, training_id, effect_nats; of the strongest of every process, ``(r, t, 2, k)``."""
     import pyarrow.parquet  # a table of all numbers does without
 
-    sides = [("for", highest), ("against", lowest)] * len(effects)
-    row = np.repeat(np.arange(len(effects)), 2)
-    found = [pick(effects[at], table.form.top) for at, (_, pick) in zip(row, sides, strict=True)]
+    column, value = (np.concatenate(list(one), axis=2) for one in (column, value))
+    at = list(np.ndindex(len(value), 2))
+    found = [SIDES[side][1](value[row, side], table.form.top) for row, side in at]
     sizes = [len(one) for one in found]
-    column, row = np.concatenate(found), np.repeat(row, sizes)
+    row, side = np.repeat(np.array(at), sizes, axis=0).T
+    place = np.concatenate(found)
     columns = {
         "test_id": table.test_ids[start + row],
-        "side": np.repeat([name for name, _ in sides], sizes),
+        "side": np.array([name for name, _ in SIDES])[side],
         "rank": np.concatenate([np.arange(1, size + 1) for size in sizes]),
-        "training_id": table.train_ids[column],
-        "effect_nats": effects[row, column],
+        "training_id": table.train_ids[column[row, side, place]],
+        "effect_nats": value[row, side, place],
     }
     pyarrow.parquet.write_table(pyarrow.table(columns), file)
 
 
-def _effects(study: Study, form: Form, settings: SolverSettings, context: Context) -> Effects:
+def _effects(own: Study, form: Form, settings: SolverSettings, context: Context) -> Effects:
+    """Of the training examples that are this process's own."""
     if form.number == "influence":
-        engine = context.engines.prepare(study, settings, context.progress).engine
-        return lambda x, y: engine.removal(engine.inverse_gradients(study.inputs(x), y).require())
+        return _influence(context.engines.prepare(own, settings, context.progress).engine, context.ranks)
     if form.number == "corrected":
-        forecast = corrected.forecaster(study, context=context)
-    else:
-        models = all_left_out.run(study, context=context)
-        forecast = lambda question: all_left_out.effects(study, models, question)  # noqa: E731
+        return _one_by_one(corrected.forecaster(own, context=context))
+    models = all_left_out.run(own, context=context)
+    return _one_by_one(lambda questions: effects_of_each(own, questions, models.changes))
 
+
+def _influence(engine: InfluenceEngine, ranks: Ranks) -> Effects:
+    def together(x: Tensor, y: Tensor) -> Tensor:
+        x, y = engine.objective.examples(x, y)
+        return engine.removal(
+            ranks.columns(len(x), 1, lambda own: engine.inverse_gradients(x[own], y[own]).require())
+        )
+
+    return together
+
+
+def _one_by_one(answers: Callable[[Sequence[Question]], Iterable[Answer]]) -> Effects:
     def each(x: Tensor, y: Tensor) -> Tensor:
-        questions = (Question(row, int(label)) for row, label in zip(x, y, strict=True))
-        return torch.as_tensor(np.stack([forecast(one).loss for one in questions]))
+        questions = [Question(row, int(label)) for row, label in zip(x, y, strict=True)]
+        return torch.as_tensor(np.stack([one.loss for one in answers(questions)]))
 
     return each

@@ -3,5 +3,16 @@
 from influence_core.objective.base import LinearMap, Objective, check_objective
 from influence_core.objective.linear import LinearObjective
 from influence_core.objective.numbers import Numbers, tensors
+from influence_core.objective.shard import Shard, everything_of, share
 
-__all__ = ["LinearMap", "LinearObjective", "Numbers", "Objective", "check_objective", "tensors"]
+__all__ = [
+    "LinearMap",
+    "LinearObjective",
+    "Numbers",
+    "Objective",
+    "Shard",
+    "check_objective",
+    "everything_of",
+    "share",
+    "tensors",
+]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,7 +43,11 @@ class Parts:
     def __init__(self, folder: Path, description: Mapping[str, Any], suffix: str, count: int) -> None:
         self.folder, self.suffix, self.count = folder, suffix, count
         self._description = json.loads(json.dumps(dict(description) | {"parts": count}))
-        self._whole = {at for at, sha in self._done().items() if self._is_whole(at, sha)}
+        self._done()  # a folder of another table is refused at once
+
+    @cached_property
+    def _whole(self) -> set[int]:
+        return {at for at, sha in self._done().items() if self._is_whole(at, sha)}
 
     def path(self, at: int) -> Path:
         """The file of one part."""

@@ -24,6 +24,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, get_type_hints
 import numpy as np
 from torch import Tensor
 
+from influence_core.ranks import Ranks
 from influence_core.store.digest import digest
 from influence_core.store.packing import pack, schema, unpack
 from influence_core.store.store import Store
@@ -68,7 +69,8 @@ class Remembered(Generic[P, T]):
             return self.compute(*args, **kwargs)
         key = self.key(*args, **kwargs)
         found = self._read(store, key)
-        if found is None:
+        ranks: Ranks = kwargs["context"].ranks  # type: ignore[attr-defined]
+        if ranks.any(found is None) or found is None:  # they compute together, or none of them does
             found = self.compute(*args, **kwargs)
             store.put(key, *pack(found))
         return found

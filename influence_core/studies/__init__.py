@@ -13,6 +13,7 @@ from influence_core.studies.own import (
     of_recipe,
     of_table,
 )
+from influence_core.studies.shared import share_of
 from influence_core.studies.spec import StudySpec
 from influence_core.studies.study import Study
 
@@ -36,5 +37,6 @@ __all__ = [
     "of_recipe",
     "of_table",
     "open_study",
+    "share_of",
     "sizes",
 ]

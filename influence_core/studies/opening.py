@@ -19,8 +19,9 @@ from influence_core.data.packaged import ASSETS
 from influence_core.errors import UnsupportedError
 from influence_core.models import backbones, rbf
 from influence_core.models.backbones import Backbone
-from influence_core.objective import Objective
+from influence_core.objective import Objective, share
 from influence_core.progress import Progress, part, report
+from influence_core.ranks import ALONE, Ranks
 from influence_core.store import NO_STORE, Store, read_only
 from influence_core.store.digest import digest
 from influence_core.studies import changes
@@ -63,6 +64,7 @@ def open_study(
     device: str = "auto",
     progress: Progress | None = None,
     afresh: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Study:
     """The trained study: parameters from the store or the package where they are there, trained otherwise.
 
@@ -76,12 +78,13 @@ def open_study(
         device: A name of ``devices.NAMES``.
         progress: Told about loading and training.
         afresh: Train even where there are parameters.
+        ranks: The processes that train it together.
 
     Raises:
         DataError: If the data cannot be read or the device is not there.
     """
     if changes.settled(spec.changes):
-        return _open_version(spec, store, folder, device, progress, afresh)
+        return _open_version(spec, store, folder, device, progress, afresh, ranks)
     report(progress, 0.0, "reading the data")
     examples = _select(_load(spec, store, folder, part(progress, 0.0, 0.1)), spec)
     store = near(spec, store)
@@ -89,24 +92,30 @@ def open_study(
         examples = _with_features(spec, examples, store, folder, device, part(progress, 0.1, 0.9))
         progress = part(progress, 0.9, 1.0)
     objective, start = FAMILIES[spec.model].build(examples, spec.l2, spec.seed, device)
-    share = part(progress, 0.1, 1.0)
+    shared, rest = share(objective, ranks), part(progress, 0.1, 1.0)
     return _trained(
-        spec, examples, objective, lambda: _train(spec, objective, start, share), store, folder, afresh
+        *(spec, examples, objective, lambda: _train(spec, shared, start, rest), store, folder, afresh, ranks)
     )
 
 
 def _open_version(
-    spec: StudySpec, store: Store, folder: str | None, device: str, progress: Progress | None, afresh: bool
+    spec: StudySpec,
+    store: Store,
+    folder: str | None,
+    device: str,
+    progress: Progress | None,
+    afresh: bool,
+    ranks: Ranks,
 ) -> Study:
     """A version: the changed risk, minimised from the unchanged optimum; the other weights stay ``1/n``."""
-    before = open_study(spec.unchanged, store, folder, device, part(progress, 0.0, 0.5), afresh)
+    before = open_study(spec.unchanged, store, folder, device, part(progress, 0.0, 0.5), afresh, ranks)
     examples, objective = changed(before, spec.changes, device)
 
     def train() -> Trained:
-        share = part(progress, 0.5, 1.0)
-        return minimise(objective, before.theta, spec.gradient_norm, max_steps=LONGEST_FINISH, progress=share)
+        rest, shared = part(progress, 0.5, 1.0), share(objective, ranks)
+        return minimise(shared, before.theta, spec.gradient_norm, max_steps=LONGEST_FINISH, progress=rest)
 
-    return _trained(spec, examples, objective, train, near(spec, store), folder, afresh)
+    return _trained(spec, examples, objective, train, near(spec, store), folder, afresh, ranks)
 
 
 def changed(before: Study, made: Iterable[changes.Change], device: str = "auto") -> tuple[DataSet, Objective]:
@@ -134,16 +143,18 @@ def _trained(
     store: Store,
     folder: str | None,
     afresh: bool,
+    ranks: Ranks,
 ) -> Study:
     """By the parameters at hand, or by training."""
     key = digest("study", FORMAT, spec.content, examples.content, str(objective.x.dtype))
-    kept = None if afresh else store.get(key) or read_only(PACKAGED, key)
+    kept = ranks.of_first(None if afresh else store.get(key) or read_only(PACKAGED, key))
     if kept is not None and kept.arrays["theta"].shape == (objective.dim,):
         theta = torch.as_tensor(kept.arrays["theta"]).to(objective.x)
         norm = gradient_norm(objective, theta)
         return Study(spec, examples, objective, theta, norm, float(kept.meta["seconds"]), True, key, folder)
     found = train()
-    store.put(key, {"theta": found.theta.cpu().numpy()}, {"seconds": found.seconds, "study": spec.name})
+    if ranks.is_first:
+        store.put(key, {"theta": found.theta.cpu().numpy()}, {"seconds": found.seconds, "study": spec.name})
     return Study(
         spec, examples, objective, found.theta, found.gradient_norm, found.seconds, False, key, folder
     )

@@ -41,12 +41,33 @@ Whoever starts the app may set these variables first.
 The server listens on this machine only. To share it, start it behind a proxy that knows its visitors.
 """
 
+TABLES = """
+All training examples against all test answers are a job for the command line. It says beforehand what it would take (`--estimate`), writes in parts, and after a kill the same command goes on from the last part:
+
+```
+python -m influence_core table --study digits --out FOLDER --top 100 --kind influence
+```
+
+For linear models with a smooth loss `torchrun` shares the work out. Each process has its own training examples: it adds up its share of the curvature, has its own columns of the table and,
+for `--kind proven`, trains the models without its own examples. The first process writes `FOLDER`, the same as one process would. On a laptop with four cores, on a machine with eight GPUs, and on four such machines under Slurm:
+
+```
+torchrun --nproc-per-node 4 -m influence_core table --study digits --out FOLDER
+torchrun --nproc-per-node 8 -m influence_core table --study digits --out FOLDER --device cuda
+srun -N4 --ntasks-per-node=1 torchrun --nnodes 4 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint "$(scontrol show hostnames | head -1):29500" -m influence_core table --study digits --out FOLDER
+```
+
+If a process is lost, all end; start the same command again, or let `--max-restarts 3` after `torchrun` do so. All machines should be of one kind. Every process reads the whole data set and keeps the whole factor:
+what is shared out is the work, not yet the memory. The GPU and Slurm lines follow torchrun's manual and have not been run.
+"""
+
 
 def show() -> None:
-    """Three folded pieces of prose."""
+    """Four folded pieces of prose."""
     for title, text in (
         ("A ten-minute tour", TOUR),
         ("Pictures, texts and a model of your own", OWN),
+        ("Whole tables, and more than one process", TABLES),
         ("Settings, for whoever starts the app", SETTINGS),
     ):
         with st.expander(title):

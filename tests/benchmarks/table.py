@@ -1,17 +1,21 @@
 """How long the whole table takes beside its bare products: ``python -m tests.benchmarks.table [--study digits] [--check]``.
 
-One process, one run: the table's parts are made, all of them, and then the same blocks as bare matrix work: one contiguous
-``p x p`` matrix times the test gradients, one product of the features with the solved blocks. Preparation is told apart.
+One process, one run: after a part of the table the same block is made as bare matrix work (one contiguous ``p x p`` matrix
+times the test gradients, the features times the solved block), so that whatever else the machine does meanwhile slows both
+down. Opening (training, where the store has it not) and preparation are told apart. Memory is the largest anonymous one,
+from opening the study on.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, Thread
 
 import torch
 
@@ -24,45 +28,99 @@ from influence_core.store import Store
 from influence_core.studies import Study, find, open_study
 
 LIMIT = 1.5
+MOST_GB = 6.0
+ROWS = 2048
+"""Training examples that the bare product takes at a time: as many as run fastest."""
 HEAD = (
-    "| study | tests x training | kept | prepared, s | table, s | bare, s | ratio | peak memory, MB |\n"
-    + "|---" * 8
+    "| study | tests x training | kept | opened, s | prepared, s | table, s | of it compared, s | bare, s | ratio "
+    + "| anonymous memory, GB |\n"
+    + "|---" * 10
     + "|"
 )
 
 
-def bare(study: Study) -> float:
-    """Seconds of the bare products for all test examples, in the table's own blocks."""
-    o, test = study.objective, study.data.test
-    block = whole_table.block_of(study)
-    inverse = torch.randn(o.dim, o.dim, dtype=study.theta.dtype)
-    features = study.inputs(study.data.train.x)
-    seconds = 0.0
-    for start in range(0, len(test), block):
-        gradients = torch.randn(o.dim, min(block, len(test) - start), dtype=study.theta.dtype)
+@dataclass
+class Bare:
+    """Told of every part, it times the same block as bare products; of every so many parts alone, where a table is long."""
+
+    study: Study
+    matrix: torch.Tensor
+    every: int = 1
+    parts: int = 0
+    seconds: float = 0.0
+    compared: float = 0.0
+    bare: float = 0.0
+    mark: float = field(default_factory=time.perf_counter)
+
+    def __call__(self, fraction: float, message: str) -> None:
+        if message.startswith("part "):
+            each = time.perf_counter() - self.mark
+            self.seconds += each
+            if self.parts % self.every == 0:
+                self.compared += each
+                self.bare += self.products(int(message.split()[1]) - 1)
+                print(f"{message.split(',')[0]}: {self.ratio:.2f} so far", file=sys.stderr, flush=True)
+            self.parts += 1
+            self.mark = time.perf_counter()
+
+    @property
+    def ratio(self) -> float:
+        """Of the parts that were made as bare products too."""
+        return self.compared / self.bare
+
+    def products(self, part: int) -> float:
+        """Seconds of a block's bare products."""
+        o, block = self.study.objective, whole_table.block_of(self.study)
+        k = min(block, len(self.study.data.test) - part * block)
+        gradients = torch.randn(o.dim, k, dtype=o.x.dtype)
+        products = torch.zeros(ROWS, o.loss.outputs * k, dtype=o.x.dtype)
         started = time.perf_counter()
-        solved = inverse @ gradients
-        _ = features @ solved.view(len(features.T), -1)
-        seconds += time.perf_counter() - started
-    return seconds
+        solved = (self.matrix @ gradients).view(o.x.shape[1], -1)
+        for x in o.x.split(ROWS):
+            torch.mm(x, solved, out=products[: len(x)])
+        return time.perf_counter() - started
 
 
-def measure(name: str, top: int, data: str | None) -> tuple[str, float]:
-    """One row, and the ratio."""
-    with tempfile.TemporaryDirectory() as folder:
-        context = Context(Store(Path(folder) / "store"), engines=Engines(1))
+@contextmanager
+def anonymous_memory():
+    """A list whose last element is the largest anonymous memory of this process so far, in bytes; Linux alone tells it."""
+    found, ended = [0], Event()
+
+    def watch() -> None:
+        while not ended.wait(0.05):
+            lines = Path("/proc/self/status").read_text().splitlines()
+            now = next(int(one.split()[1]) * 1024 for one in lines if one.startswith("RssAnon"))
+            found.append(max(found.pop(), now))
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def measure(name: str, top: int, data: str | None, out: Path, every: int) -> tuple[str, float, float]:
+    """One row, the ratio, and gigabytes."""
+    context = Context(Store(out / "store"), engines=Engines(1))
+    with anonymous_memory() as memory:
+        started = time.perf_counter()
         study = open_study(find(name), context.store, data, "cpu")
         _ = study.predictions
-        started = time.perf_counter()
-        context.engines.prepare(study, AUTOMATIC)
-        prepared = time.perf_counter() - started
-        started = time.perf_counter()
-        whole_table.run(study, Path(folder) / "table", Form(top=top), context=context)
-        seconds = time.perf_counter() - started
-    peak, least = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, bare(study)
+        opened = time.perf_counter()
+        engine = context.engines.prepare(study, AUTOMATIC).engine
+        prepared = time.perf_counter()
+        bare = Bare(study, engine.inverse.lower.mT, every)
+        context = Context(context.store, bare, context.engines)
+        whole_table.run(study, out / ("table-top" if top else "table-full"), Form(top=top), context=context)
+    if not bare.parts:
+        raise SystemExit("That folder has the table already: there is nothing to measure.")
     kept, shape = f"{top} each side" if top else "all", f"{len(study.data.test):,} x {study.objective.n:,}"
-    cells = (name, shape, kept, f"{prepared:.1f}", f"{seconds:.1f}", f"{least:.1f}", f"{seconds / least:.2f}")
-    return f"| {' | '.join(cells)} | {peak:.0f} |", seconds / least
+    times = (opened - started, prepared - opened, bare.seconds, bare.compared, bare.bare)
+    ratio, gigabytes = bare.ratio, memory[0] / 1e9
+    cells = (name, shape, kept, *(f"{one:.1f}" for one in times), f"{ratio:.2f}", f"{gigabytes:.2f}")
+    return f"| {' | '.join(cells)} |", ratio, gigabytes
 
 
 def main() -> int:
@@ -70,17 +128,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--study", default="digits")
     parser.add_argument("--data", metavar="FOLDER", help="of data that do not ship")
-    parser.add_argument("--check", action="store_true", help=f"exit with 1 above {LIMIT} x the bare products")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"exit with 1 above {LIMIT} x the bare products or {MOST_GB:g} GB",
+    )
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--out", metavar="FOLDER", help="where the tables stay; nowhere by default")
+    parser.add_argument("--kept", choices=("both", "top", "full"), default="both")
+    parser.add_argument(
+        "--every", type=int, default=1, help="of so many parts one is made as bare products too"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(HEAD)
-    ratios = []
-    for top in (100, 0):
-        row, ratio = measure(options.study, top, options.data)
-        ratios.append(ratio)
-        print(row, flush=True)
-    return 1 if options.check and max(ratios) > LIMIT else 0
+    print(f"{torch.get_num_threads()} threads, float64, torch {torch.__version__}\n\n{HEAD}", flush=True)
+    short = False
+    with tempfile.TemporaryDirectory() as folder:
+        for top in {"both": (100, 0), "top": (100,), "full": (0,)}[options.kept]:
+            row, ratio, gigabytes = measure(
+                options.study, top, options.data, Path(options.out or folder), options.every
+            )
+            short = short or ratio > LIMIT or gigabytes > MOST_GB
+            print(row, flush=True)
+    return 1 if options.check and short else 0
 
 
 if __name__ == "__main__":
