@@ -70,7 +70,7 @@ def test_what_one_browser_made_another_has_only_by_its_link(page, server):
 
 def test_going_back_at_once_works(page):
     opened = page("/what_if?study=diabetes")
-    against = opened.locator("[data-testid=stButtonGroup] button").nth(1)
+    against = opened.locator(".st-key-what_if_panel button").nth(1)
 
     def chosen() -> bool:
         """A page that is still drawn anew on a busy machine may lose a click."""
