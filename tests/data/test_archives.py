@@ -88,11 +88,16 @@ def test_a_zip_on_disk(place, tmp_path_factory, compression):
 
 @pytest.mark.parametrize("top", ["pets/", "a/b/"])
 def test_a_folder_that_wraps_all_is_stepped_into(place, top):
-    extra = {"__MACOSX/._pets": b"x", f"{top}.DS_Store": b"x"}
+    extra = {
+        "__MACOSX/._pets": b"x",
+        f"{top}.DS_Store": b"x",
+        f"{top}cats/Thumbs.db": b"x",
+        "@eaDir/x/y": b"x",
+    }
     report = unpack(packed(extra | pets(top=top)), place)
     assert report.folder == place / top
     assert inside(report.folder) == pets()
-    assert [(one.reason, one.count) for one in report.skipped] == [("hidden files", 2)]
+    assert [(one.reason, one.count) for one in report.skipped] == [("hidden files", 4)]
 
 
 def test_a_single_class_is_not_stepped_into(place):

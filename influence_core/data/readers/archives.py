@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from influence_core.data.readers import archive_names
 from influence_core.data.readers.idx_files import is_idx
+from influence_core.data.readers.inside import is_hidden
 from influence_core.data.readers.photographs import MAX_BYTES as MAX_BYTES_A_FILE
 from influence_core.data.readers.skipped import BESIDE, Skipped, SkipReport
 from influence_core.errors import DataError
@@ -162,7 +163,7 @@ class _Run:
         parts = [part for part in name.split("/") if part not in ("", ".")]
         if name.endswith("/"):
             return
-        if any(part.startswith(".") and part != ".." for part in parts):
+        if any(is_hidden(part) and part != ".." for part in parts):
             self.skipped.add("hidden files", name)
             return
         usable = [archive_names.usable(part) for part in parts]

@@ -21,7 +21,7 @@ _FEWEST_VOWELS = 0.25
 """Of Cyrillic letters; bytes of Hebrew read so have fewer."""
 _UNIT = 1.5
 _UNITS = re.compile(
-    r"(?<![^\W\d_])(?:руб|грн|лв|zł|Kč|บาท|(?:[百千万億萬亿]{0,2}|百만|천|만|억)[円元원]|р(?=\.))(?![^\W\d_])"
+    r"(?<![^\W\d_])(?:руб|грн|лв|шт|кг|км|тыс|млн|zł|Kč|บาท|(?:[百千万億萬亿]{0,2}|百만|천|만|억)[円元원]|р(?=\.))(?![^\W\d_])"
     r"|(?<=[0-9])[р¥₪฿％￥￦℃](?![^\W_])|(?<![^\W_])[¥₪฿￥￦№](?=[0-9])|(?<![^\W_])№(?![^\W_])"
 )
 """What stands beside amounts: so short, and so usual, that it says more than other letters."""
