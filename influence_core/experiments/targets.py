@@ -56,7 +56,8 @@ class Target:
     @property
     def content(self) -> tuple[object, ...]:
         """What makes it another question of the same study: test examples are known by their ids."""
-        return self.kind, self.labels, self.y, self.weights, self.test_ids or self.x
+        which = np.array(self.test_ids) if self.test_ids else self.x  # thousands of numbers as one
+        return self.kind, self.labels, self.y, self.weights, which
 
     @property
     def good(self) -> int:
