@@ -275,7 +275,9 @@ def changes_at(study: Study, target: Target, changes: Tensor) -> np.ndarray:
         if o.loss.outputs == 1:
             moves = (rows @ x.T)[:, :, None]
         else:
-            side_by_side = rows.view(len(rows), x.shape[1], -1).transpose(0, 1).flatten(1)  # one product, not many
+            side_by_side = (
+                rows.view(len(rows), x.shape[1], -1).transpose(0, 1).flatten(1)
+            )  # one product, not many
             moves = (x @ side_by_side).view(len(x), len(rows), -1).transpose(0, 1)
         found.append(_changes(target, o, before, moves.cpu().double()))
     return np.concatenate(found)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from influence_core.experiments.explanation import Explanation
 from influence_core.store.digest import digest
 from influence_core.words import seconds, three_digits
 
@@ -78,6 +80,30 @@ class FlipSet:
     def share(self) -> float:
         """Of all training examples."""
         return self.size / self.n
+
+
+def sentence(
+    found: FlipSet, explanation: Explanation, names: Sequence[str] | None = None, strong: str = ""
+) -> str:
+    """What it takes, by training again; a forecast is called one.
+
+    Args:
+        found: The set.
+        explanation: Whose answer it turns.
+        names: Of the labels, where they are written in another way than as they are.
+        strong: Stands around what matters most.
+    """
+    label = f"{strong}{(names or explanation.class_names)[found.says]}{strong}"
+    all_ = f"{strong}{found.size:,} of {found.n:,} {explanation.examples}{strong}"
+    edited = f"{'With another label on' if found.relabel else 'Without'} {all_}"
+    if found.forecast and not found.size:
+        return f"By a first-order forecast, not even all {explanation.examples} together would change the answer."
+    if found.forecast:
+        came = "one retraining agrees" if found.flipped else "but after one retraining it does not"
+        return f"{edited} it is forecast to say something else; {came} ({label})."
+    if not found.flipped:
+        return f"No set was found that changes the answer: {edited[0].lower()}{edited[1:]} it still says {label}."
+    return f"{edited} it would say {label}."
 
 
 def proof(found: FlipSet) -> str:

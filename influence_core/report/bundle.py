@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,13 +36,15 @@ def bundle(material: Material, session: Session | None = None) -> bytes:
         DataError: If the session is gone.
         StoreError: If it cannot be read.
     """
+    if session is not None:
+        material = replace(material, said=session.state())
     files = {
         "report.html": page(material).encode(),
         "repeat.py": script(material).encode(),
         "ranking.csv": as_csv_file(table(material.explanation)),
     }
     if material.compared is not None:
-        files |= _changes(material.compared)
+        files |= _changes(material, material.compared)
     if session is not None:
         files[carried.NAME] = carried.packed(session)
     out = io.BytesIO()
@@ -51,9 +54,9 @@ def bundle(material: Material, session: Session | None = None) -> bytes:
     return out.getvalue()
 
 
-def _changes(compared: Compared) -> dict[str, bytes]:
+def _changes(material: Material, compared: Compared) -> dict[str, bytes]:
     data = compared.before.data
-    made = before_after.describe(compared.before, compared.changes)
+    made = before_after.describe(compared.before, material.changes)
     made["file"] = np.array([data.file(int(one)) for one in made["example_id"]], dtype=object)
     labelled, removed = np.isin(made["change"], LABELLING), made["change"] == "remove"
     return {

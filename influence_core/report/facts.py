@@ -10,6 +10,7 @@ import numpy as np
 from influence_core.experiments import before_after, groups
 from influence_core.experiments.before_after import BeforeAfter, Tally
 from influence_core.experiments.explanation import NUMBER_WORDS, Explanation
+from influence_core.experiments.flip_set import sentence
 from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
@@ -56,8 +57,22 @@ def facts(material: Material) -> dict[str, Any]:
         "stand_in": study.data.stand_in,
         "computed": _computed(study, explanation),
         "doubts": _doubts(material),
-        "compared": None if compared is None else _comparison(compared, explanation),
+        "flip": "" if material.flip is None else sentence(material.flip, explanation),
+        "notes": _notes(material),
+        "compared": None if compared is None else _comparison(material, compared),
     }
+
+
+def _notes(material: Material) -> list[Card]:
+    """What somebody noted of training examples."""
+    data, notes = material.unchanged.data, material.said.notes
+    known = set(data.train.ids.tolist())
+    cards = []
+    for one in filter(known.__contains__, notes):
+        at = data.train.position(one)
+        shown, label = face(data, data.train, at), data.class_names[int(data.train.y[at])]
+        cards.append(Card(shown, f"{one}: {label}", tuple(filter(None, (notes[one], shown.file)))))
+    return cards
 
 
 def _title(explanation: Explanation) -> str:
@@ -160,8 +175,8 @@ def _doubts(material: Material) -> list[str]:
     return found
 
 
-def _comparison(compared: Compared, explanation: Explanation) -> dict[str, Any]:
-    result, before = compared.result, compared.before
+def _comparison(material: Material, compared: Compared) -> dict[str, Any]:
+    result, before, explanation = compared.result, compared.before, material.explanation
     total = result.total
     low, high = total.interval
     lists = (
@@ -170,7 +185,7 @@ def _comparison(compared: Compared, explanation: Explanation) -> dict[str, Any]:
         ("Wrong before and after", result.between),
     )
     return {
-        "changes": [_change(before, row) for row in _rows(before_after.describe(before, compared.changes))],
+        "changes": [_change(before, row) for row in _rows(before_after.describe(before, material.changes))],
         "before": percent(total.before),
         "after": percent(total.after),
         "change": tenths(total.after - total.before),

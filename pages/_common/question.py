@@ -67,8 +67,8 @@ def _about_picture(study: Study, kept: np.ndarray) -> Question:
     return questions.ask_about(study, study.data.test.x.new_tensor(kept))
 
 
-def bar(view: View, answer: Answer) -> None:
-    """The test example in one line, its badge, and a way to choose another."""
+def bar(view: View, answer: Answer, then: View | None = None) -> None:
+    """The test example in one line, its badge, and a way to choose another; *Explain it* asks the model of ``then``."""
     study, explanation = answer.study, answer.explanation
     with st.container(border=True, key="question"):
         look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
@@ -87,7 +87,7 @@ def bar(view: View, answer: Answer) -> None:
             st.page_link(
                 "pages/explain.py",
                 label="Explain it",
-                query_params=view.query("study", "test", "picture", "ask"),
+                query_params=(then or view).query("study", "test", "picture", "ask"),
             )
         if folded.open:
             with folded:

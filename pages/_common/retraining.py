@@ -89,8 +89,8 @@ def alone(explanation: Explanation, forecast: GroupForecast, count: int, unit: s
     if count == 1:
         return "" if forecast.together is None else f"; its influence alone: {said}"
     if forecast.together is None:
-        return ", each alone, added up"
-    return f"; each alone, added up: {said}"
+        return ", by the influence of each, added up"
+    return f"; by the influence of each, added up: {said}"
 
 
 def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, change: Change) -> None:
@@ -98,7 +98,7 @@ def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, ch
     if count == 1 and change.kind == "remove":
         return
     if forecast.together is None:
-        how = "its members, each alone, added up; for large groups that can be far off"
+        how = "the influences of its members, added up; for large groups that can be far off"
     else:
         how = "one Newton step for all of it together"
     what = "all of them together" if count > 1 else "another change"
@@ -193,9 +193,7 @@ def _method(explanation: Explanation, forecast: GroupForecast, count: int, unit:
     said = worth(explanation.probability, forecast.alone, unit)
     if count == 1:
         return f"{one} The influence alone says {said}."
-    return (
-        f"{one} The group's members, each alone, added up, say {said}; for large groups that can be far off."
-    )
+    return f"{one} The influences of its members, added up, say {said}; for large groups that can be far off."
 
 
 def proof(result: TakeOut) -> str:

@@ -63,8 +63,12 @@ def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
     """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
 
     def keep() -> None:
-        session = find(spec) or _begin(spec, labels)
-        amend(session, lambda: session.record(*said))
+        session, new = find(spec), said
+        if session is None:  # and what it takes over is not said again
+            session = _begin(spec, labels)
+            known = session.state().verdicts
+            new = tuple(one for one in said if known.get(one.example) != one)
+        amend(session, lambda: session.record(*new))
 
     attempt(keep)
 

@@ -17,11 +17,12 @@ import pytest
 import influence_core
 from influence_core import report
 from influence_core.__main__ import main
-from influence_core.experiments import explain, questions
+from influence_core.context import Context
+from influence_core.experiments import explain, flip, questions
 from influence_core.sessions import Sessions, unpacked
 from influence_core.store import Store
 from influence_core.studies import find, open_study
-from influence_core.studies.changes import Change
+from influence_core.studies.changes import Change, settled
 
 HOSTILE = "</style><script>alert(1)</script><img src=x onerror=alert(2)> {{7*7}} \u202eevil =1+1"
 
@@ -114,6 +115,37 @@ def test_the_zip_holds_the_list_of_changes_where_there_is_one(material, tmp_path
     mine = Sessions(Store(tmp_path)).create("ada", material.study.spec.name)
     mine.record(Change("remove", 7))
     assert unpacked(report.bundle(material, mine)).steps == ((Change("remove", 7),),)
+
+
+def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, version, tmp_path):
+    train, mine = (
+        material.unchanged.data.train,
+        Sessions(Store(tmp_path)).create("ada", "diabetes", who="Ada"),
+    )
+    removed, noted = int(train.ids[1]), int(train.ids[4])
+    mine.record(Change("remove", removed, when="2026-01-02T03:04:05"))
+    mine.note(removed, "no such patient")
+    mine.note(noted, "ask the ward <b>again</b>")
+    mine.note(10**9, "of no example")
+    with zipfile.ZipFile(io.BytesIO(report.bundle(material, mine))) as archive:
+        page, rows = archive.read("report.html").decode(), archive.read("changes.csv").decode()
+    words = " ".join(Tags(page).words)
+    assert "Notes" in words and "ask the ward <b>again</b>" in words and "of no example" not in words
+    (row,) = (
+        one for one in csv.DictReader(io.StringIO(rows.lstrip("\ufeff"))) if int(one["example_id"]) == removed
+    )
+    assert (row["who"], row["when"], row["why"]) == ("Ada", "2026-01-02T03:04:05", "no such patient")
+    assert material.changes == settled(version.spec.changes) and ">Notes<" not in report.page(material)
+
+
+def test_the_page_says_how_few_the_answer_hangs_on_where_that_was_found(base, tmp_path):
+    answer = explain.run(base, questions.ask(base, int(base.predictions.ids[base.predictions.first()])))
+    context = Context(Store(tmp_path))
+    assert report.gather(base, answer, context=context).flip is None, "nothing is looked for"
+    found = flip.run(base, answer.question.x, None, False, context=context)
+    known = report.gather(base, answer, context=context)
+    assert known.flip is not None and known.flip.size == found.size
+    assert f"<strong>Without {found.size:,} of {found.n:,} training rows it would say" in report.page(known)
 
 
 def test_the_zip_holds_labels_removals_and_a_script(material, version):

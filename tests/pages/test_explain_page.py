@@ -290,11 +290,11 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     forecast = what_if.forecast(study, answer, best.tolist(), what_if.Change()).together
     foreseen = what_if.forecast(study, answer, best.tolist(), what_if.Change())
     added = worth(answer.probability, float(answer.scores[best].sum()))
-    words = f"does **{having(foreseen.probability)}** for 1, by forecast; each alone, added up: {added}."
+    words = f"does **{having(foreseen.probability)}** for 1, by forecast; by the influence of each, added up: {added}."
     assert f"Having these 2 images together {words}" in said(at)
     in_nats = said(at_mistake(answer, out=",".join(pair(answer)), unit="nats"))
     assert (
-        f"does **{nats(forecast)}** for 1, by forecast; each alone, added up: {nats(float(answer.scores[best].sum()))}"
+        f"does **{nats(forecast)}** for 1, by forecast; by the influence of each, added up: {nats(float(answer.scores[best].sum()))}"
         in in_nats
     )
     assert metrics(at) == {}

@@ -112,6 +112,8 @@ def test_verdicts_of_a_review_come_into_the_list_by_a_button_or_with_the_first_c
         if browser == ADA:
             press(reviewed, "review_into_changes")
             assert f"{suspect} kept" in listed(reviewed) and "review_into_changes" not in keys(reviewed)
+            (session,) = Sessions(Store()).of(owner(browser))
+            assert [str(one.said) for one in session.state().entries] == [f"k{suspect}"], "said once"
         else:
             other = next(one for one in patients.ids.tolist() if one != suspect)
             press(visit("diabetes", open=str(other), browser=browser), "judge_remove")

@@ -75,7 +75,7 @@ def made(answer, loss_change: float) -> str:
 
 def forecast_of(study, answer, at, change) -> str:
     found = what_if.forecast(study, answer, at, change)
-    others = "its influence alone" if len(at) == 1 else "each alone, added up"
+    others = "its influence alone" if len(at) == 1 else "by the influence of each, added up"
     return (
         f"**{points(found.probability)}** (minus: the answer gets less likely); "
         f"{others}: {made(answer, found.alone)}."

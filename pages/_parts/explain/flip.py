@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import flip, flip_curve, flip_sizes
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.flip_set import FlipSet, proof, table
+from influence_core.experiments.flip_set import FlipSet, proof, sentence, table
 from influence_core.figures.flip import flip_curve as draw_curve
 from influence_core.studies import Study
 from influence_core.words import percent
@@ -46,7 +46,7 @@ def headline(study: Study, view: View, explanation: Explanation) -> None:
     if job.result is None:
         job_status(job)
     else:
-        st.markdown(_found_sentence(study, explanation, job.result))
+        st.markdown(_found_sentence(explanation, job.result))
 
 
 def show(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
@@ -127,7 +127,7 @@ def _one_way(study: Study, explanation: Explanation, wanted: int | None, relabel
 
 def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
     """The sentence, the pictures, the way to retraining and the download."""
-    st.markdown(_found_sentence(study, explanation, found))
+    st.markdown(_found_sentence(explanation, found))
     way = "relabel" if found.relabel else "out"
     train, names = study.data.train, study.data.class_names
     cards = []
@@ -166,20 +166,8 @@ def _into_changes(study: Study, found: FlipSet) -> None:
         judge.remove_all(study, found.ids.tolist(), "flip_remove_all")
 
 
-def _found_sentence(study: Study, explanation: Explanation, found: FlipSet) -> str:
-    """What it takes, by training again; a forecast is called one."""
-    names, all_ = escaped(study.data.class_names), f"{found.n:,} {explanation.examples}"
-    edited = f"With another label on **{found.size:,} of {all_}**"
-    if not found.relabel:
-        edited = f"Without **{found.size:,} of {all_}**"
-    if found.forecast and not found.size:
-        return f"By a first-order forecast, not even all {explanation.examples} together would change the answer."
-    if found.forecast:
-        came = "one retraining agrees" if found.flipped else "but after one retraining it does not"
-        return f"{edited} it is forecast to say something else; {came} (**{names[found.says]}**)."
-    if not found.flipped:
-        return f"No set was found that changes the answer: {edited[0].lower()}{edited[1:]} it still says {names[found.says]}."
-    return f"{edited} it would say **{names[found.says]}**."
+def _found_sentence(explanation: Explanation, found: FlipSet) -> str:
+    return sentence(found, explanation, escaped(explanation.class_names), "**")
 
 
 def _curve(study: Study, explanation: Explanation, found: FlipSet) -> None:

@@ -265,8 +265,8 @@ def _added(asked: Asked, added: Added) -> None:
     before, after = (percent(float(one[asked.question.label])) for one in (added.before, added.after))
     st.markdown(
         f"Adding the best {len(added.ids)} does **{asked.text(added.actual)}** for **{asked.name}** after training again: its "
-        f"probability goes from {before} to **{after}**. Forecast: {asked.text(added.forecast)}; each alone, added up: "
-        f"{asked.text(added.alone)}."
+        f"probability goes from {before} to **{after}**. Forecast: {asked.text(added.forecast)}; "
+        f"by the influence of each, added up: {asked.text(added.alone)}."
     )
     reached = "reached" if added.converged else "NOT reached: do not rely on this"
     st.caption(

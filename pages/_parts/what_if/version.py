@@ -46,7 +46,8 @@ def show(view: View, params: WhatIfParams, answer: Answer) -> None:
     count = len(settled(view.spec.changes))
     st.title(f"What do these {count:,} changes do?" if count > 1 else "What does this change do?")
     answered = st.empty()
-    question.bar(workshop.unchanged(view), answer)
+    st.caption("Before the changes:")
+    question.bar(workshop.unchanged(view), answer, then=view)
     workshop.show_changes(view, answer)
     st.header("Forecast and truth")
     forecast = results.load(
@@ -91,9 +92,9 @@ def sentence(result: BeforeAfter) -> str:
     low, high = one.interval
     other = f", {one.between:,} went from one wrong label to another" if one.between else ""
     return (
-        f"The test accuracy goes from {percent(one.before)} to **{percent(one.after)}** ({tenths(one.after - one.before)}; "
-        f"95 % interval {tenths(low)} to {tenths(high)}): **{one.better:,} answer{'s' * (one.better != 1)} got better, "
-        f"{one.broke:,} broke**{other}.{doubt}"
+        f"The test accuracy on {one.total:,} other examples goes from {percent(one.before)} to **{percent(one.after)}** "
+        f"({tenths(one.after - one.before)}; 95 % interval {tenths(low)} to {tenths(high)}): "
+        f"**{one.better:,} answer{'s' * (one.better != 1)} got better, {one.broke:,} broke**{other}.{doubt}"
     )
 
 
