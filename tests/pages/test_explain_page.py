@@ -294,8 +294,8 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     assert f"Having these 2 images together {words}" in said(at)
     in_nats = said(at_mistake(answer, out=",".join(pair(answer)), unit="nats"))
     assert (
-        f"does **{nats(forecast)}** for 1, by forecast; by the influence of each, added up: {nats(float(answer.scores[best].sum()))}"
-        in in_nats
+        f"does **{nats(forecast)}** for 1, by forecast; by the influence of each, added up: "
+        f"{nats(float(answer.scores[best].sum()))}" in in_nats
     )
     assert metrics(at) == {}
     press(at, "retrain")
