@@ -126,7 +126,12 @@ def test_pages_count_from_one(page, number):
         ({"ask": "7"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),
         ({"damping": "1"}, {*FULL, *WHAT_IF} - {"retrain", "spot"}),
         ({"out": "3"}, {*FULL, *WHAT_IF} - {"retrain"}),
-        *(({name: "0"}, {*FULL, *WHAT_IF} - {"retrain"}) for name in WHAT_IF if name != "retrain"),
+        ({"panel": "0"}, {*FULL, *WHAT_IF} - {"retrain", "group"}),
+        *(
+            ({name: "0"}, {*FULL, *WHAT_IF} - {"retrain"})
+            for name in WHAT_IF
+            if name not in ("retrain", "panel")
+        ),
         ({"study": "mnist", "test": "5001"}, KEPT_FOR_ANOTHER_STUDY),
         ({"k": "7", "retrain": "1"}, {*FULL, *WHAT_IF}),
     ],
