@@ -13,6 +13,7 @@ with open_page(DATA_HEALTH) as (view, params):
     found = answer.load(study)
     asked = model.load(study, view, params)
     answer.show(study, (*found, *asked.findings))
+    answer.elsewhere(view)
     model.show_work(study, asked)
     findings.show(study, view, (*found, *asked.findings))
     answer.show_classes(study)

@@ -163,7 +163,7 @@ def _print_explanation(study: Study, explanation: Explanation, found: Verdict, t
     sure = percent(float(explanation.probabilities.max()))
     line = f"Test {explanation.kind} {explanation.test_id}: the model says {said} ({sure})"
     if explanation.true_label is not None and names[explanation.true_label] != said:
-        line += f", but it is {names[explanation.true_label]}"
+        line += f", but it is labelled {names[explanation.true_label]}"
     print_head(study, f"\n{line}.")
     print(f"\nVerdict: {found.level}. {found.reason} {found.advice}".rstrip())
     print(f"\n{sign_rule(explanation.kind)}")

@@ -91,7 +91,7 @@ def _sentence(study: Study, explanation: Explanation) -> str:
     said = names[explanation.predicted_label]
     words = f"{_asked_name(explanation)}: the model says {said} ({percent(float(explanation.probabilities.max()))})"
     if true is not None and true != explanation.predicted_label:
-        words += f", but it is {names[true]}"
+        words += f", but it is labelled {names[true]}"
     sides = (("for", explanation.helpful(1)), ("against", explanation.harmful(1)))
     pulled = [
         f"number {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) pulled most {side} it, "

@@ -110,7 +110,7 @@ def says(explanation: Explanation) -> str:
     """What the model says, and what is true where that is known and differs."""
     names, said, true = escaped(explanation.class_names), explanation.predicted_label, explanation.true_label
     words = f"the model says **{names[said]}** ({percent(float(explanation.probabilities.max()))})"
-    return words if true in (None, said) else f"{words}, but it is **{names[true]}**"
+    return words if true in (None, said) else f"{words}, but it is labelled **{names[true]}**"
 
 
 def show_large(

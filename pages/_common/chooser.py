@@ -138,7 +138,7 @@ def _order(view: View, known: Predictions) -> np.ndarray:
 
 def _card(study: Study, known: Predictions, at: int) -> Picture:
     said, true = (study.data.class_names[int(one[at])] for one in (known.predicted, known.labels))
-    words = f": the model says {said}" + (f", but it is {true}" if said != true else "")
+    words = f": the model says {said}" + (f", but it is labelled {true}" if said != true else "")
     lines = (f"is {true}", percent(float(known.confidence[at])))
     return example_card(study, study.data.test, at, words, f"says {said}", lines)
 

@@ -9,7 +9,7 @@ from pages._shell import browser
 from pages._shell.results import get_store
 
 PRIVATE = (
-    "It stays on the machine that runs this app until you remove it (at the end of *Build your own study*), and only whoever "
+    "It stays on the machine that runs this app until you remove it (at the end of *Build*), and only whoever "
     "has the link of this page then can see it."
 )
 """Said before it is sent."""

@@ -66,7 +66,7 @@ def show_test(study: Study, view: View, result: SmoothHinge) -> None:
         with look:
             show_example(study, study.data.test, result.test_id, 84)
         with words:
-            but = "" if said == label else f", but it is **{label}**"
+            but = "" if said == label else f", but it is labelled **{label}**"
             st.markdown(
                 f"**Test image {result.test_id}**: the support vector machine says **{said}**{but}. "
                 f"Margin {signed(result.margin)}, hinge {three_digits(1 - result.margin)}."

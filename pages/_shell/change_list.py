@@ -119,9 +119,10 @@ def _switch(shown: _Shown) -> None:
 
 
 def _lines(shown: _Shown) -> None:
-    """The last verdict on each example, the newest first, with its note."""
+    """The last verdict on each example with its note, the newest first; what only stays as it is comes last."""
     verdicts, notes = shown.state.verdicts, shown.state.notes
     newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
+    newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
     lines = []
     for example in newest:
         words = in_words(verdicts[example], shown.session.labels) if example in verdicts else f"{example}"

@@ -43,7 +43,7 @@ def test_from_a_mistake_to_its_proof(page):
     opened.keyboard.press("Escape")
     cards = opened.locator(".st-key-tests button")
     assert cards.count() > 10
-    assert "but it is" in cards.nth(3).get_attribute("aria-label")
+    assert "but it is labelled" in cards.nth(3).get_attribute("aria-label")
     shots(opened, "2-misclassified")
 
     before = title(opened)

@@ -87,7 +87,7 @@ def test_explain_in_words(capsys):
     said, true = (study.data.class_names[one] for one in (known.predicted[first], known.labels[first]))
     assert text.startswith(f"Which training images made the model say {said}?\n")
     assert f"Test image {known.ids[first]}: the model says {said}" in text
-    assert f"but it is {true}" in text
+    assert f"but it is labelled {true}" in text
     for part in (
         sign_rule(),
         study.data.stand_in,

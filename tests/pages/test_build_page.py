@@ -111,6 +111,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     uploaded["file"] = None
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
+    assert ":material/draft: cats/" in said(explained) or ":material/draft: dogs/" in said(explained)
     opened = visit_page("explain", kept.name, open="0")
     assert "cats/0.png" in str(compared(opened))
     press(turn_to(explained, PAGE), f"remove_{kept.name}")

@@ -77,7 +77,7 @@ def test_the_first_visit_asks_about_the_most_confident_mistake(known):
     first = known.misclassified()[0]
     assert title(at) == f"Which training images made the model say {'71'[known.predicted[first]]}?"
     assert f"Test image {known.ids[first]}" in said(at)
-    assert f"but it is **{'71'[known.labels[first]]}**" in said(at)
+    assert f"but it is labelled **{'71'[known.labels[first]]}**" in said(at)
     assert "really trained again" in said(at)
     assert [card["id"] for card in cards(at)["tests"]] == [str(known.ids[i]) for i in known.misclassified()]
 

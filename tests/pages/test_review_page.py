@@ -126,11 +126,11 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
     ) in said(at)
     told, words = found.without, said(at)
     assert (
-        f"Without it: the loss of {told.harmed} of 110 test rows falls, on average it changes by {nats(told.loss)}"
+        f"Without it: {told.harmed} of 110 test rows get surer of their label, the mean loss of all changes by {nats(told.loss)}"
         in words
     )
     assert (
-        f"As {study.data.class_names[found.other]}: the loss of {found.relabelled.harmed} of 110 test rows falls"
+        f"As {study.data.class_names[found.other]}: {found.relabelled.harmed} of 110 test rows get surer of their label"
         in words
     )
     proposed = at.button(key=f"relabel_{first.train_id}_{found.proposal}")

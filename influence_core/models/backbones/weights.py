@@ -94,7 +94,7 @@ def load_weights(network: nn.Module, name: str, folder: str | None, taken_off: C
     path = weights_path(name, folder)
     remedy = (
         f"Put torchvision's weights for {name} there, as {name}.pth or {name}.safetensors with a state dict, download them on "
-        f"the page Build your own, or choose {PACKAGED}, which ships with the app."
+        f"the page Build, or choose {PACKAGED}, which ships with the app."
     )
     if not path.is_file():
         raise DataError(

@@ -15,6 +15,8 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import footer
 from pages._shell import results
+from pages._shell.address import View
+from pages._shell.catalogue import REVIEW
 
 SHORT = {
     "conflicts": ("group of copies with different labels", "groups of copies with different labels"),
@@ -50,6 +52,12 @@ def show(study: Study, found: Sequence[Finding]) -> None:
     st.markdown(
         f"{'Yes' if serious else 'Nothing serious'}: {listed}. {looked}; the most serious comes first."
     )
+
+
+def elsewhere(view: View) -> None:
+    """What this page does not look for."""
+    label = "Wrong labels are looked for elsewhere: review the suspects"
+    st.page_link(REVIEW.script, label=label, query_params={"study": view.study})
 
 
 def _named(one: Finding, kind: str) -> str:

@@ -24,10 +24,18 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         with example:
             name = name_of(explanation)
             show_large(study, explanation.x, explanation.test_id, name, LARGE, explanation.photo)
+            if file := _file(study, explanation):
+                st.caption(f":material/draft: {escape_markdown(file)}")
         with bars:
             st.plotly_chart(probabilities(explanation), key="probabilities", alt="what the model says")
         word_edit.show_asked(study, params, explanation)
     _label_toggle(study, view, explanation)
+
+
+def _file(study: Study, explanation: Explanation) -> str:
+    """The name under which somebody brought the picture; "" where there is none."""
+    known = explanation.test_id
+    return study.data.file(known) if study.data.pictured and known is not None else ""
 
 
 def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:

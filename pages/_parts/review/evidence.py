@@ -93,7 +93,10 @@ def _words(study: Study, found: SuspectEvidence) -> None:
 
 
 def _outcome(kind: str, one: Outcome) -> str:
-    words = f"the loss of {one.harmed:,} of {one.tests:,} test {kind}s falls, on average it changes by {nats(one.loss)}"
+    words = (
+        f"{one.harmed:,} of {one.tests:,} test {kind}s get surer of their label, the mean loss of all changes by "
+        f"{nats(one.loss)} (minus: better)"
+    )
     if not one.mended + one.broken:
         return f"{words}; no answer turns right or wrong"
     return f"{words}; {one.mended:,} of the answers turn right, {one.broken:,} wrong"
