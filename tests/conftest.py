@@ -45,12 +45,30 @@ def pytest_report_header() -> list[str]:
     return [*absent, f"shared data: {_shared_folder() or 'none (SHARED_DATA is unset)'}"]
 
 
+LONGEST = (
+    "experiments/test_leave",
+    "experiments/test_network",
+    "test_proving_journey",
+    "test_poison",
+    "tests/experiments/",
+    "tests/browser/",
+)
+"""What a parallel run begins with: files with a test of minutes, and folders of such files."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long tests get as long as a machine of a tenth of the speed may need; a default one the 300 s of all."""
     for item in items:
         long = item.get_closest_marker("slow") or item.get_closest_marker("browser")
         if long and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(1_800))
+    items.sort(key=_when)
+
+
+def _when(item: pytest.Item) -> int:
+    """The place of its file."""
+    file = item.nodeid.partition("::")[0]
+    return next((at for at, one in enumerate(LONGEST) if one in file), len(LONGEST))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
