@@ -48,7 +48,8 @@ def test_from_a_mistake_to_its_proof(page):
 
     before = title(opened)
     click(opened, cards.nth(3), lambda: "test" in query(opened))
-    assert opened.locator(".st-key-tests button[aria-pressed=true]").count() == 1
+    pressed = opened.locator(".st-key-tests button[aria-pressed=true]")
+    assert wait_until(lambda: pressed.count() == 1, seconds=60)
     shots(opened, "3-chosen")
 
     by_model = title(opened)
