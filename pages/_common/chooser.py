@@ -94,9 +94,7 @@ def _filter(
         if pages > 1:
             st.caption("Page of the strip")
             key = f"chooser_page_{page}"
-            st.pagination(
-                pages, default=page, key=key, on_change=lambda: go_to(page=str(st.session_state[key]))
-            )
+            st.pagination(pages, default=page, key=key, on_change=_turn, args=(key, page, pages))
 
 
 def _matrix(study: Study, view: View, known: Predictions) -> None:
@@ -115,6 +113,15 @@ def _on_cell() -> None:
     for point in st.session_state["confusion"].selection.points:
         true, said = point["customdata"]
         go_to(of=str(true), said=str(said), show="all" if true == said else "wrong")
+
+
+def _turn(key: str, page: int, pages: int) -> None:
+    """Turn the strip; what a busy browser still says of a longer strip, shown before, is no wish."""
+    asked = st.session_state[key]
+    if asked <= pages:
+        go_to(page=str(asked))
+    else:
+        st.session_state[key] = page
 
 
 def _steps(study: Study, known: Predictions, order: np.ndarray, explanation: Explanation) -> None:

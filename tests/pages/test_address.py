@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core.engines import SolverSettings
 from influence_core.errors import DataError
+from pages._common import chooser
 from pages._shell import address
 from pages._shell.address import DEFAULT_STUDY, MAX_CHOSEN, View, changed
 from pages._shell.own_params import ExplainParams, LeaveOneOutParams, SmoothHingeParams, WhatIfParams
@@ -341,3 +342,15 @@ def test_going_back_at_once_is_taken(monkeypatch):
 def test_a_number_below_zero_is_none_that_there_is(name):
     with pytest.raises(DataError, match=r"There is no (test|training) image -1: they are counted from 0\."):
         View.read({name: "-1"}).check()
+
+
+def test_a_page_that_a_shorter_strip_does_not_have_is_no_wish(monkeypatch):
+    """A browser may still say what it said of a longer strip; then the strip stays where it is."""
+    said, turned = {"chooser_page_2": 194}, []
+    monkeypatch.setattr(chooser.st, "session_state", said)
+    monkeypatch.setattr(chooser, "go_to", lambda **one: turned.append(one))
+    chooser._turn("chooser_page_2", 2, 63)
+    assert turned == [] and said == {"chooser_page_2": 2}
+    said["chooser_page_2"] = 63
+    chooser._turn("chooser_page_2", 2, 63)
+    assert turned == [{"page": "63"}]
