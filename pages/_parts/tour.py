@@ -50,7 +50,8 @@ python -m influence_core table --study digits --out FOLDER --top 100 --kind infl
 ```
 
 For linear models with a smooth loss `torchrun` shares the work out. Each process has its own training examples: it adds up its share of the curvature, has its own columns of the table and,
-for `--kind proven`, trains the models without its own examples. The first process writes `FOLDER`, the same as one process would. On a laptop with four cores, on a machine with eight GPUs, and on four such machines under Slurm:
+for `--kind proven`, trains the models without its own examples. The first process writes `FOLDER`:
+influence and corrected as one process would, proven as near as its models are trained (1.2e-9 of the largest effect on 5,000 digits). On a laptop with four cores, on a machine with eight GPUs, and on four such machines under Slurm:
 
 ```
 torchrun --nproc-per-node 4 -m influence_core table --study digits --out FOLDER
