@@ -7,8 +7,24 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a spreadsheet takes for the beginning of a formula, in either width."""
+
+
+def as_rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Columns as one dict of plain values a row.
+
+    Args:
+        columns: arrays of one length by name.
+
+    >>> import numpy as np
+    >>> as_rows({"a": np.array([1, 2]), "b": np.array(["x", "y"])})
+    [{'a': 1, 'b': 'x'}, {'a': 2, 'b': 'y'}]
+    """
+    plain = [np.asarray(values).tolist() for values in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
 def as_csv(columns: Mapping[str, Any]) -> str:

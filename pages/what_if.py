@@ -16,4 +16,4 @@ with open_page(WHAT_IF) as (view, params):
         workshop.add(view, answer)
     else:
         version.show(view, params, answer)
-    footer.show(answer.study, unchanged, answer.explanation)
+    footer.show(answer.study, unchanged, answer.explanation, unit="")

@@ -18,7 +18,7 @@ from influence_core.errors import DataError
 from influence_core.experiments import before_after, explain, questions, version_forecast, withdrawal
 from influence_core.experiments.before_after import BeforeAfter, Tally
 from influence_core.experiments.version_forecast import VersionForecast
-from influence_core.exports import as_csv
+from influence_core.exports import as_csv, as_rows
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.words import percent, points, signed, tenths
@@ -122,12 +122,12 @@ def _as_json(
         "key": after.key,
         "unchanged": before.spec.address,
         "stand_in": before.data.stand_in,
-        "changes": _rows(before_after.describe(before, settled(after.spec.changes))),
+        "changes": as_rows(before_after.describe(before, settled(after.spec.changes))),
         "part": result.part,
         "all": _tally(result.total),
         "classes": [_tally(one) for one in result.by_class],
         "groups": [_tally(one) for one in groups],
-        "answers": _rows(rows),
+        "answers": as_rows(rows),
         "gradient_norm": after.gradient_norm,
         "training_seconds": after.seconds,
     }
@@ -144,11 +144,6 @@ def _as_json(
 
 def _asked(asked: int | None) -> tuple[int, ...]:
     return () if asked is None else (asked,)
-
-
-def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    plain = {name: np.asarray(values).tolist() for name, values in columns.items()}
-    return [dict(zip(plain, row, strict=True)) for row in zip(*plain.values(), strict=True)]
 
 
 def _tally(one: Tally) -> dict[str, Any]:
@@ -170,7 +165,7 @@ def _print(
     )
     if before.data.stand_in:
         print(before.data.stand_in)
-    for row in _rows(before_after.describe(before, made[:SHOWN])):
+    for row in as_rows(before_after.describe(before, made[:SHOWN])):
         print("  " + _change_words(row, kind))
     if len(made) > SHOWN:
         print(f"  and {len(made) - SHOWN:,} more")

@@ -11,6 +11,7 @@ from influence_core.experiments import before_after, groups
 from influence_core.experiments.before_after import BeforeAfter, Tally
 from influence_core.experiments.explanation import NUMBER_WORDS, Explanation
 from influence_core.experiments.flip_set import sentence
+from influence_core.exports import as_rows
 from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
@@ -185,7 +186,7 @@ def _comparison(material: Material, compared: Compared) -> dict[str, Any]:
         ("Wrong before and after", result.between),
     )
     return {
-        "changes": [_change(before, row) for row in _rows(before_after.describe(before, material.changes))],
+        "changes": [_change(before, row) for row in as_rows(before_after.describe(before, material.changes))],
         "before": percent(total.before),
         "after": percent(total.after),
         "change": tenths(total.after - total.before),
@@ -207,10 +208,6 @@ def _comparison(material: Material, compared: Compared) -> dict[str, Any]:
         "version": compared.after.spec.address,
         "key": compared.after.key,
     }
-
-
-def _rows(columns: dict[str, Any]) -> list[dict[str, Any]]:
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _change(before: Study, row: dict[str, Any]) -> Card:

@@ -78,7 +78,7 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                     study, explanation.x, explanation.test_id, name_of(explanation), 84, explanation.photo
                 )
             else:
-                st.markdown("✉️" if study.data.worded else "🧾")
+                st.markdown(":material/mail:" if study.data.worded else ":material/table_rows:")
         with words:
             st.markdown(_sentence(explanation))
             verdict.show(study, view, explanation)

@@ -117,7 +117,9 @@ def show_record(
     examples = f"{record.fewest} to {record.most} examples" if record.most > 1 else "single examples"
     if record.fewest == record.most > 1:
         examples = f"{record.most} examples"
-    low, high = (worth(explanation.probability, one, unit) for one in record.reach(forecast.together))
+    p = explanation.probability
+    reach = sorted(record.reach(forecast.together), key=lambda one: amount(p, one, unit))
+    low, high = (worth(p, one, unit) for one in reach)
     st.caption(
         f"In {record.count} other retrainings of this study, after the same change of {examples} with an effect at most "
         f"{ALIKE_EFFECT:g} times smaller or larger, the truth lay between {ratio(record.lowest)} and "

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import pytest
-import streamlit as st
 import torch
 
 from influence_core.__main__ import main
@@ -18,12 +17,7 @@ from tests.visits import address, charts, keys, metrics, press, said, settle, ti
 QUICK = "cholesky,cg-nystrom,ekfac,nystrom"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    """One server for the module."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("one_server")
 
 
 @pytest.fixture(scope="module")

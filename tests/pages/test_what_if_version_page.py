@@ -5,7 +5,6 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-import streamlit as st
 
 from influence_core import report
 from influence_core.experiments import before_after, explain, questions
@@ -16,13 +15,7 @@ from pages._common import take_home
 from pages._shell.address import View
 from tests.visits import address, cards, charts, keys, metrics, press, said, title, visit_page
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    """One server for the module."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("one_server")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import streamlit as st
 
 from influence_core import report
 from influence_core.experiments import before_after, withdrawal
@@ -20,12 +19,7 @@ ASKED = 288
 MINE = {"panel": "rows", "group": "sex=2", "test": str(ASKED)}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    """One server for the module."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("one_server")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ import io
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-import streamlit as st
 from numpy.testing import assert_allclose
 
 from influence_core import studies
@@ -18,12 +17,7 @@ from influence_core.words import percent
 from tests.experiments.test_wrong_labels import made_up
 from tests.visits import address, charts, keys, press, said, settle, title, visit_page
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("one_server")
 
 
 @pytest.fixture(scope="module")
