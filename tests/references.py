@@ -104,6 +104,24 @@ def gradient_norm(theta, x, y, w, l2, kind, temperature=None):
     return np.linalg.norm(risk_gradient(np.asarray(theta, float), x, y, w, l2, kind, temperature))
 
 
+TOGETHER = 50
+"""Left-out models whose gradients share a pass over the features."""
+
+
+def left_out_norms(thetas, at, x, y, w, l2, kind):
+    """||grad R|| (m,) of models thetas (m, p), each at its own risk: that without example at (m,)."""
+    norms = []
+    for start in range(0, len(at), TOGETHER):
+        some, positions = np.asarray(thetas[start : start + TOGETHER], float), at[start : start + TOGETHER]
+        each = np.arange(len(positions))
+        outputs = np.tensordot(x, some.reshape(len(some), x.shape[1], -1).transpose(1, 0, 2), 1)
+        pulls = np.stack([_residuals(outputs[:, k], y, kind, None) for k in each], 1) * w[:, None, None]
+        pulls[positions, each] = 0
+        slopes = np.tensordot(x.T, pulls, 1).transpose(1, 0, 2).reshape(len(some), -1)
+        norms.append(np.linalg.norm(slopes + l2 * some, axis=1))
+    return np.concatenate(norms)
+
+
 def hessian(theta, x, y, w, l2, kind, temperature=None):
     """H = sum_i w_i (x_i x_i') kron (d2l_i/df2) + l2 I (p, p)."""
     total = l2 * np.eye(len(theta))
@@ -122,22 +140,26 @@ def hessian_vector(theta, x, y, w, l2, kind, v, temperature=None):
     return total
 
 
-def cold_fit(x, y, w, l2, kind, temperature=None, gradient=1e-9):
+def cold_fit(x, y, w, l2, kind, temperature=None, gradient=1e-9, start=None):
     """The minimiser (p,) from a cold start: scikit-learn where it has the loss, then halved Newton steps.
+
+    From ``start`` (p,) it takes the Newton steps alone: another cold fit's, of nearly the same risk.
 
     scikit-learn minimises C sum_i sw_i l_i + 1/2 ||theta||^2; with C = 1/l2 and sw = w that is R / l2, also
     where examples are left out (w_i = 0). It has one vector for two classes, and one vector a class for more.
     """
     x, w = np.asarray(x, float), np.asarray(w, float)
     classes = int(np.max(y)) + 1
-    if kind == "logistic" or (kind == "softmax" and classes > 2):
+    if start is not None:
+        theta = start
+    elif kind == "logistic" or (kind == "softmax" and classes > 2):
         fitted = LogisticRegression(C=1 / l2, fit_intercept=False, tol=1e-6, max_iter=10_000)
         theta = fitted.fit(x, y, sample_weight=w).coef_.T.ravel()
     else:
-        start = np.zeros(x.shape[1] * (classes if kind == "softmax" else 1))
+        zeros = np.zeros(x.shape[1] * (classes if kind == "softmax" else 1))
         data = (x, y, w, l2, kind, temperature)
         options = {"maxiter": 10_000, "ftol": 0, "gtol": 1e-8}
-        theta = minimize(risk, start, data, "L-BFGS-B", risk_gradient, options=options).x
+        theta = minimize(risk, zeros, data, "L-BFGS-B", risk_gradient, options=options).x
     for _ in range(100):
         slope = risk_gradient(theta, x, y, w, l2, kind, temperature)
         if np.linalg.norm(slope) <= gradient:

@@ -126,6 +126,10 @@ class Objective(ABC):
         """``R(theta; w)``, ``()``."""
         return self.weights @ self.losses(theta, self.x, self.y) + 0.5 * (self.l2 * theta * theta).sum()
 
+    def risk_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """``R(theta; w)``, ``()``, and its gradient ``(p,)``, from the same outputs where the model can."""
+        return self.risk(theta), self.risk_gradient(theta)
+
     def subset(self, indices: Tensor) -> Self:
         """The examples ``indices (b,)`` alone, weighted so that under uniform draws the expected risk is this one's."""
         scale = self.n / len(indices)

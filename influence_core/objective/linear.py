@@ -107,7 +107,16 @@ class LinearObjective(Objective):
 
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``X' (w r) + l2 theta``, ``(p,)``."""
-        residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
+        return self._slope(theta, self.outputs(theta, self.x))
+
+    def risk_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """``()`` and ``(p,)``: two passes over the features."""
+        f = self.outputs(theta, self.x)
+        risk = self.weights @ self.loss.values(f, self.y) + 0.5 * (self.l2 * theta * theta).sum()
+        return risk, self._slope(theta, f)
+
+    def _slope(self, theta: Tensor, f: Tensor) -> Tensor:
+        residuals = self.loss.residuals(f, self.y)
         return ((self.weights[:, None] * residuals).T @ self.x).T.reshape(-1) + self.l2 * theta
 
     def hessian_product(self, theta: Tensor) -> LinearMap:

@@ -48,6 +48,10 @@ class Shard(LinearObjective):
         """As of all examples, ``(p,)``."""
         return self.ranks.add(self._own.risk_gradient(theta)) + self.l2 * theta
 
+    def risk_and_gradient(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """As of all examples, ``()`` and ``(p,)``."""
+        return self.risk(theta), self.risk_gradient(theta)
+
     def hessian_product(self, theta: Tensor) -> LinearMap:
         """As of all examples, ``(p, k) -> (p, k)``."""
         own = self._own.hessian_product(theta)

@@ -151,13 +151,13 @@ class Search:
                 model.back_to(mark)
                 return
 
-    def prune(self) -> None:
+    def prune(self, refinements: int = 0) -> None:
         """Put back as many as the forecast allows, the weakest first, until it allows none."""
         model = self.model
         while True:
             before, mark = model.taken, model.mark()
             inside = before.nonzero()[:, 0]
-            pulls = model.returns(inside)
+            pulls = model.returns(inside, refinements)
             order = pulls.argsort()
             count = int((pulls[order].clamp_min(0).cumsum(0) < -model.margin).sum())
             while count:
@@ -196,8 +196,8 @@ class Search:
         Returns:
             ``Flip.restored`` and ``Flip.clear``.
         """
-        self._settle_flipped()
         while True:
+            self._settle_pruned()
             inside, pulls = self._least_needed()
             tried, needless = self._restore(inside, pulls, named(progress, "proving the set"))
             if needless is None:
@@ -205,7 +205,6 @@ class Search:
             taken = self.model.taken.clone()
             taken[needless] = False
             self._train(taken)
-            self._settle_flipped()
 
     def _restore(
         self, inside: Tensor, pulls: Tensor, progress: Progress | None
@@ -224,6 +223,15 @@ class Search:
             miss = max(miss, float(short.max()))
             least = (model.margin + pulls * (1 - CLEAR * miss)).cpu()
         return tried, None
+
+    def _settle_pruned(self) -> None:
+        """Train to the end, and put back what the sharper forecast allows, while that makes the set smaller."""
+        size = self.model.unedited.n
+        while self.model.size < size:
+            self._settle_flipped()
+            size = self.model.size
+            self.prune(REFINEMENTS)
+        self._settle_flipped()
 
     def _settle_flipped(self) -> None:
         """Train to the end, with a batch more where the answer has not changed after all."""

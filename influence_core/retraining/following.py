@@ -225,13 +225,27 @@ def telling_labels(objective: LinearObjective, theta: Tensor, inverse: Inverse, 
 
 
 class _Learnt(Inverse):
-    """What a memory of ``(p,)`` pairs makes of its inverse, for any number of right-hand sides."""
+    """What a memory of ``(p,)`` pairs makes of its inverse ``H``, for any number of right-hand sides in four products.
+
+    L-BFGS's two loops in one formula (Byrd, Nocedal and Schnabel 1994): with the steps ``S``, the changes of the gradient
+    ``Y``, the upper triangle ``R`` of ``S'Y`` and its diagonal ``D``, it is ``V' H V + S R^-T D R^-1 S'``,
+    ``V = I - Y R^-1 S'``.
+    """
 
     def __init__(self, memory: Memory, operator: LinearOperator) -> None:
-        self.operator, self.columns = operator, Memory(memory.inverse)
-        self.columns.pairs = [(moved[:, None], turned[:, None]) for moved, turned in memory.pairs]
+        self.operator, self.inverse = operator, memory.inverse
+        empty = [(operator.like.new_zeros(operator.dim, 0),) * 2]
+        pairs = [(moved[:, None], turned[:, None]) for moved, turned in memory.pairs]
+        self.moved, self.turned = (torch.cat(side, 1) for side in zip(*(pairs or empty), strict=True))
+        self.upper = (self.moved.T @ self.turned).triu()
 
     def solve(self, rhs: Tensor, progress: Progress | None = None) -> Solution:
         """For ``rhs (p,)`` or ``(p, k)``; how exact it is the residual says."""
-        value = self.columns.product(rhs.reshape(len(rhs), -1)).reshape(rhs.shape)
-        return Solution(value, rhs, self.operator, "converged", 0, settings="corrected by earlier steps")
+        columns = rhs.reshape(len(rhs), -1)
+        along = torch.linalg.solve_triangular(self.upper, self.moved.T @ columns, upper=True)
+        q = self.inverse.solve(columns - self.turned @ along).value
+        missed = self.upper.diagonal()[:, None] * along - self.turned.T @ q
+        q = q + self.moved @ torch.linalg.solve_triangular(self.upper.T, missed, upper=False)
+        return Solution(
+            q.reshape(rhs.shape), rhs, self.operator, "converged", 0, settings="corrected by earlier steps"
+        )

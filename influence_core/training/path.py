@@ -65,8 +65,9 @@ class Path:
 
     def __init__(self, objective: Objective, theta: Tensor, asked: float, progress: Progress | None) -> None:
         self.objective, self.asked, self.progress = objective, asked, progress
-        self.theta, self.risk = theta.clone(), float(objective.risk(theta))
-        self.gradient = objective.risk_gradient(theta)
+        self.theta = theta.clone()
+        risk, self.gradient = objective.risk_and_gradient(theta)
+        self.risk = float(risk)
         self.first, self.steps = self.norm, 0
         self.hidden = max(ROUNDING, ROUNDINGS * torch.finfo(theta.dtype).eps)
         self._measure()
@@ -106,10 +107,10 @@ class Path:
     def _try(self, step: Tensor, fall: float) -> Tensor | None:
         """Go there, and give the gradient there, if the risk falls enough."""
         there = self.theta + step
-        risk, hidden = float(self.objective.risk(there)), abs(fall) < self.hidden * max(1.0, abs(self.risk))
+        value, gradient = self.objective.risk_and_gradient(there)
+        risk, hidden = float(value), abs(fall) < self.hidden * max(1.0, abs(self.risk))
         if not (hidden or risk <= self.risk + SUFFICIENT_DECREASE * fall):
             return None
-        gradient = self.objective.risk_gradient(there)
         if hidden and not float(gradient.norm()) < self.norm:
             return None
         self.theta, self.risk = there, risk

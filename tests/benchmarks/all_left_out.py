@@ -40,7 +40,6 @@ BARE_SHARE = 0.1
 """So much of the bare work is timed before, and as much after."""
 HARDEST, RANDOM = 20, 50
 """Examples whose models are fitted cold."""
-PROVED_TOGETHER = 50
 TESTS = 100
 REPEATS = 50
 
@@ -142,20 +141,15 @@ def largest_share(study: Study, table: AllLeftOut) -> tuple[float, float]:
     x, y, w, theta = o.x.numpy(), o.y.numpy(), o.weights.numpy(), study.theta.numpy()
     residuals = references._residuals(references._outputs(theta, x), y, kind, None)
     own = w * np.linalg.norm(x, axis=1) * np.linalg.norm(residuals, axis=1)
-    c, norms = residuals.shape[1], np.empty(len(x))
-    for start in range(0, len(x), PROVED_TOGETHER):
-        at = np.arange(start, min(len(x), start + PROVED_TOGETHER))
-        thetas = theta + table.changes[at]
-        columns = thetas.reshape(len(at), -1, c).transpose(1, 0, 2)
-        outputs = np.tensordot(x, columns, 1)
-        pulls = (
-            np.stack([references._residuals(outputs[:, k], y, kind, None) for k in range(len(at))], 1)
-            * w[:, None, None]
-        )
-        pulls[at, at - start] = 0
-        gradients = np.tensordot(x.T, pulls, 1).transpose(1, 0, 2).reshape(len(at), -1)
-        norms[at] = np.linalg.norm(gradients + float(o.l2) * thetas, axis=1)
-    sums = own if c == 1 else w * np.linalg.norm(x, axis=1)
+    starts = range(0, len(x), references.TOGETHER)  # so few of the models are in float64 at a time
+    blocks = [np.arange(at, min(len(x), at + references.TOGETHER)) for at in starts]
+    norms = np.concatenate(
+        [
+            references.left_out_norms(theta + table.changes[at], at, x, y, w, float(o.l2), kind)
+            for at in blocks
+        ]
+    )
+    sums = own if residuals.shape[1] == 1 else w * np.linalg.norm(x, axis=1)
     above = PROVED * own > ROUNDING * np.finfo(float).eps * sums.sum()
     return float((norms[above] / own[above]).max()), 1 - float(above.mean())
 
