@@ -11,6 +11,7 @@ from influence_core.network import NetworkObjective
 from influence_core.network import objective as network_module
 from influence_core.objective import LinearObjective
 from influence_core.objective import base as objective_module
+from influence_core.objective.linear import SPARSE
 from tests import references
 from tests.problems import KINDS, NETWORKS, linear, network, normal, pictures
 
@@ -103,13 +104,16 @@ def test_a_penalty_per_parameter():
     assert_close(o.dense_gauss_newton(toy.theta), bare.dense_gauss_newton(toy.theta) + torch.diag(l2))
     assert_close(o.risk_gradient(toy.theta), bare.risk_gradient(toy.theta) + l2 * toy.theta)
     assert_close(o.risk(toy.theta), bare.risk(toy.theta) + (l2 * toy.theta**2).sum() / 2)
+    assert_close(o.risk_and_gradient(toy.theta), (o.risk(toy.theta), o.risk_gradient(toy.theta)))
 
 
+@pytest.mark.parametrize(("above", "sparse"), [(1.0, False), (1.9, True)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_dense_curvature_of_mostly_empty_features(kind):
+def test_the_dense_curvature_of_mostly_empty_features(kind, above, sparse):
     toy = linear(kind)
-    x = toy.objective.x.where(normal(*toy.objective.x.shape, seed=3) > 1, 0.0)
+    x = toy.objective.x.where(normal(*toy.objective.x.shape, seed=3) > above, 0.0)
     x[:, 2] = 0
+    assert 0 < x.count_nonzero() < SPARSE * x.numel() or not sparse
     o = LinearObjective.build(x, toy.objective.y, toy.objective.loss, toy.l2)
     h = references.hessian(
         toy.theta.numpy(), x.numpy(), toy.y, o.weights.numpy(), toy.l2, kind, toy.temperature
