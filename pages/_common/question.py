@@ -71,29 +71,34 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
     """The test example in one line, its badge, and a way to choose another; *Explain it* asks the model of ``then``."""
     study, explanation = answer.study, answer.explanation
     with st.container(border=True, key="question"):
-        look, words, change = st.columns([0.5, 4, 1.3], vertical_alignment="center", gap="medium")
-        with look:
-            if study.data.pictured:
+        words = st.container()
+        if study.data.pictured:
+            look, words = st.columns([1, 6], gap="medium")
+            with look:
                 show_large(
-                    study, explanation.x, explanation.test_id, name_of(explanation), 84, explanation.photo
+                    study, explanation.x, explanation.test_id, name_of(explanation), 112, explanation.photo
                 )
-            else:
-                st.markdown(":material/mail:" if study.data.worded else ":material/table_rows:")
         with words:
-            st.markdown(_sentence(explanation))
-            verdict.show(study, view, explanation)
-        with change:
-            folded = st.popover("Choose another", width="stretch", on_change="rerun", key="choose_another")
-            st.page_link(
-                "pages/explain.py",
-                label="Explain it",
-                query_params=(then or view).query("study", "test", "picture", "ask"),
-            )
+            st.markdown(_sentence(explanation, "" if study.data.pictured else _icon(study)))
+            with verdict.show(study, view, explanation):
+                folded = st.popover("Choose another", on_change="rerun", key="choose_another")
+                st.page_link(
+                    "pages/explain.py",
+                    label="Explain it",
+                    icon=":material/arrow_forward:",
+                    query_params=(then or view).query("study", "test", "picture", "ask"),
+                    width="content",
+                )
         if folded.open:
             with folded:
                 chooser.show(study, view, answer.known, explanation)
 
 
-def _sentence(explanation: Explanation) -> str:
+def _icon(study: Study) -> str:
+    """In the place of a picture, where there is none."""
+    return ":material/mail: " if study.data.worded else ":material/table_rows: "
+
+
+def _sentence(explanation: Explanation, icon: str) -> str:
     asked = escape_markdown(explanation.label_name)
-    return f"**{name_of(explanation).capitalize()}**: {says(explanation)}. Asked about: **{asked}**."
+    return f"{icon}**{name_of(explanation).capitalize()}**: {says(explanation)}. Asked about: **{asked}**."

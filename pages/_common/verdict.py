@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import spot_check, truths
 from influence_core.experiments import verdict as experiment
@@ -29,8 +30,12 @@ LOOKS: dict[Level, Look] = {
 EVIDENCE_ROWS = 10
 
 
-def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -> None:
-    """The verdict of one answer; what is being proven; a spot check where it was asked for, its numbers in a unit."""
+def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -> DeltaGenerator:
+    """The verdict of one answer; what is being proven; a spot check where it was asked for, its numbers in a unit.
+
+    Returns:
+        The row of its buttons, for others to join.
+    """
     if view.spot and explanation.number != "proven":
         job = results.attempt(
             "Checking the forecast with real retraining", spot_check.run, study, explanation
@@ -41,7 +46,10 @@ def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -
     known = truths.recall(study, explanation, context=results.context())
     with st.container(key="badge", gap=None):
         show_judged(found)
-        line, buttons = st.container(key="proving"), st.container(horizontal=True)
+        line, buttons = (
+            st.container(key="proving"),
+            st.container(horizontal=True, vertical_alignment="center"),
+        )
         proving.show(study, line, buttons)
         with buttons:
             if job is not None and job.result is None:
@@ -51,6 +59,7 @@ def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -
                 st.button(label, key="spot_check", on_click=lambda: go_to(spot="1"))
     if explanation.number != "proven" and len(known.train_ids) >= FEW:
         _evidence(known, explanation, unit)
+    return buttons
 
 
 def of(study: Study, explanation: Explanation) -> Verdict:
