@@ -79,7 +79,8 @@ def heading(question: str, row: PageRow) -> None:
     st.title(question)
     where = f"section {row.section}" if row.section[:1].isdigit() else row.section
     found = [row.term.capitalize(), f"Koh & Liang 2017, {where}" if where else ""]
-    st.caption(" · ".join(one for one in found if one))
+    if any(found):
+        st.caption(" · ".join(one for one in found if one))
 
 
 def menu() -> dict[str, list]:

@@ -95,7 +95,8 @@ def test_the_first_sentence_says_whether_it_fails(group, errors, elsewhere, word
     low, high = fared.interval
     told = answer._how_sure(fared)
     assert f"{tenths(low)} to {tenths(high)} (95 %, for all 3 groups of the column together)" in told
-    assert f"at one of the 3 groups with a chance of up to {percent(fared.chance)} (Fisher" in told
+    chance = f"with a chance of up to {percent(fared.chance)}" if fared.chance < 0.99 else "all but always"
+    assert f"at one of the 3 groups {chance} (Fisher" in told
     assert ("is ruled out" in told) == (group == "not more")
     assert ("With so few rows" in told) == (group == "too few")
 

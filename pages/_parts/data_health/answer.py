@@ -57,7 +57,9 @@ def show(study: Study, found: Sequence[Finding]) -> None:
 def elsewhere(view: View) -> None:
     """What this page does not look for."""
     label = "Wrong labels are looked for elsewhere: review the suspects"
-    st.page_link(REVIEW.script, label=label, query_params={"study": view.study})
+    st.page_link(
+        REVIEW.script, label=label, icon=":material/arrow_forward:", query_params={"study": view.study}
+    )
 
 
 def _named(one: Finding, kind: str) -> str:

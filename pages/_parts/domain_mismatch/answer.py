@@ -28,6 +28,7 @@ FIRST = {
     "not more": "No, it does **not fail more** on {group}",
     "too few": "**Too few to tell** whether it fails more on {group}",
 }
+ALL_BUT_ALWAYS = 0.99
 
 
 def show(case: Case) -> None:
@@ -46,9 +47,14 @@ def _how_sure(fared: Fared) -> str:
     low, high = map(tenths, fared.interval)
     looks = f", for all {fared.looks:,} groups of the column together" if fared.looks > 1 else ""
     at = f"one of the {fared.looks:,} groups" if fared.looks > 1 else "it"
+    how_often = (
+        "all but always"
+        if fared.chance > ALL_BUT_ALWAYS
+        else f"with a chance of up to {percent(fared.chance)}"
+    )
     words = (
         f"Group less others: {low} to {high} (95 %{looks}). If all were alike, so large a difference would come up at {at} "
-        f"with a chance of up to {percent(fared.chance)} (Fisher's exact test)."
+        f"{how_often} (Fisher's exact test)."
     )
     if fared.fails == "too few":
         words += (
