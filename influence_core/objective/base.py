@@ -236,7 +236,7 @@ def check_objective(objective: Objective) -> None:
         raise ShapeError(
             f"l2 must be one number or ({objective.dim},), but has shape {tuple(objective.l2.shape)}."
         )
-    if not torch.isfinite(objective.x).all():
+    if not all(bool(objective.x[rows].isfinite().all()) for rows in objective.chunks(n, len(objective.x[0]))):
         raise DataError("Training inputs must be finite numbers, but some are NaN or infinite.")
     if not bool((objective.weights >= 0).all()):
         raise DataError(

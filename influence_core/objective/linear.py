@@ -15,6 +15,12 @@ PRODUCT_COLUMNS = 256
 """Columns that keep a matrix product busy."""
 SPARSE = 0.05
 """Inputs with a smaller share of numbers that are not 0 are multiplied as sparse ones: a text has few of all words."""
+FULL = 0.5
+"""Of inputs of which a larger share is not 0 none are looked for that are."""
+SOME_ROWS = 4096
+"""Rows, about, that tell what share is not 0."""
+COLUMNS_A_NUMBER = 128
+"""Which numbers are not 0 is noted for a chunk of rows; so many notes take as much memory as one number of the chunk's limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,28 +158,35 @@ class LinearObjective(Objective):
     def dense_gauss_newton(self, theta: Tensor) -> Tensor:
         """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``.
 
-        A few features at a time, over the examples that have them: most pixels of a drawing are empty. A block of two
-        features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed. Inputs of which
-        next to none are there are multiplied as sparse ones.
+        A few features at a time, over the examples that have them, where many have not: most pixels of a drawing are empty.
+        A block of two features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed.
+        Inputs of which next to none are there are multiplied as sparse ones.
         """
         d, c = self.x.shape[1], self.loss.outputs
         f = self.outputs(theta, self.x)
         dense = torch.diag(self.l2.expand(self.dim))
         blocks = dense.view(d, c, d, c)
-        if self.x.device.type == "cpu" and int(self.x.count_nonzero()) < SPARSE * self.x.numel():
+        share = self._share()
+        if self.x.device.type == "cpu" and share < SPARSE:
             self._add_sparse(blocks, f)
             return dense
-        for rows in self.chunks(self.n, c * c):
-            x, present = self.x[rows], (self.x[rows] != 0).T.contiguous()
+        for rows in self.chunks(self.n, max(c * c, d // COLUMNS_A_NUMBER)):
+            x = self.x[rows]
+            present = None if share > FULL else (x != 0).T.contiguous()
             bends, column = self._bends(f[rows], rows)
             width = max(1, PRODUCT_COLUMNS // bends.shape[1])
             for start in range(0, d, width):
                 stop = min(d, start + width)
-                having = present[start:stop].any(0).nonzero()[:, 0]
+                having = None if present is None else present[start:stop].any(0).nonzero()[:, 0]
                 sums = self._feature_products(x, bends, having, start, stop)[..., column]
                 blocks[start:stop, :, start:] += sums.permute(1, 2, 0, 3)
                 blocks[stop:, :, start:stop] = blocks[start:stop, :, stop:].permute(2, 3, 0, 1)
         return dense
+
+    def _share(self) -> float:
+        """Of the inputs, what is not 0, by some rows of them."""
+        some = self.x[:: max(1, self.n // SOME_ROWS)]
+        return int(some.count_nonzero()) / max(1, some.numel())
 
     def _add_sparse(self, blocks: Tensor, f: Tensor) -> None:
         """``sum_i w_i x_i x_i' (kron) A_i`` to ``(d, c, d, c)``, one sparse product for every two outputs."""
@@ -198,13 +211,16 @@ class LinearObjective(Objective):
         column[a, b] = column[b, a] = torch.arange(len(a), device=f.device)
         return self.loss.curvature(f, self.y[rows])(eye)[:, a, b] * self.weights[rows, None], column
 
-    def _feature_products(self, x: Tensor, bends: Tensor, having: Tensor, start: int, stop: int) -> Tensor:
-        """``sum_i x_ij x_ik bends_i`` over the examples ``having``, for ``j >= start`` and ``start <= k < stop``."""
+    def _feature_products(
+        self, x: Tensor, bends: Tensor, having: Tensor | None, start: int, stop: int
+    ) -> Tensor:
+        """``sum_i x_ij x_ik bends_i`` over the examples ``having``, or all, for ``j >= start`` and ``start <= k < stop``."""
         width = stop - start
         total = x.new_zeros(x.shape[1] - start, width * bends.shape[1])
-        for rows in self.chunks(len(having), x.shape[1]):
-            features = x[having[rows], start:]
-            factors = features[:, :width, None] * bends[having[rows], None]
+        for rows in self.chunks(len(x if having is None else having), x.shape[1]):
+            at = rows if having is None else having[rows]
+            features = x[at, start:]
+            factors = features[:, :width, None] * bends[at, None]
             total.addmm_(features.T, factors.flatten(1))
         return total.view(len(total), width, -1)
 

@@ -55,14 +55,25 @@ def tensors(x: Numbers, y: Numbers, l2: float | Numbers, weights: Numbers | None
 
 
 def as_tensor(name: str, value: Numbers) -> Tensor:
-    """A tensor as it is; of anything else a tensor, without a copy where that is safe."""
+    """A tensor as it is; of anything else a tensor, without a copy where that is safe; a memory map stays on the disk."""
     if isinstance(value, Tensor):
         return value.detach()
+    if isinstance(value, np.memmap) and not value.flags.writeable and value.flags.c_contiguous:
+        return torch.from_numpy(_readable(value))
     try:
         array = np.ascontiguousarray(value) if np.ndim(value) else np.asarray(value)
         return torch.as_tensor(array if array.flags.writeable else array.copy())
     except (TypeError, ValueError) as error:
         raise DataError(f"{name} must hold numbers in rows of one length: {error}") from error
+
+
+def _readable(value: np.memmap) -> np.ndarray:
+    """The same part of the same file, in a way that PyTorch takes; what is written there never reaches the file."""
+    whole = value
+    while isinstance(whole.base, np.memmap):
+        whole = whole.base
+    start = value.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+    return np.memmap(whole.filename, value.dtype, "c", whole.offset + start, value.shape)
 
 
 def as_labels(y: Numbers, device: torch.device) -> Tensor:
