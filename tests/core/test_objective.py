@@ -1,5 +1,7 @@
 """Objectives and losses against the references: values, derivatives, weights, chunks, and the border."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,35 @@ def test_the_dense_curvature_of_mostly_empty_features(kind, above, sparse):
         toy.theta.numpy(), x.numpy(), toy.y, o.weights.numpy(), toy.l2, kind, toy.temperature
     )
     assert_close(o.dense_gauss_newton(toy.theta), torch.tensor(h), rtol=1e-10, atol=1e-12)
+
+
+def _anonymous() -> int:
+    """Bytes of this process that no file holds; Linux alone tells them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(one.split()[1]) * 1024 for one in lines if one.startswith("RssAnon"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its memory to nobody")
+def test_a_memory_map_stays_on_the_disk(tmp_path):
+    n, d = 2**15, 256
+    written = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", float, (n, d))
+    written[:] = 1 + np.arange(n)[:, None] / n
+    written.flush()
+    del written
+    before = _anonymous()
+    o = LinearObjective.build(
+        np.load(tmp_path / "x.npy", mmap_mode="r")[2:], np.arange(n - 2) % 2, LogisticLoss(), 0.1
+    )
+    theta = torch.zeros(d, dtype=torch.float64)
+    o.risk_and_gradient(theta)
+    assert _anonymous() - before < n * d * 8 / 4, "a quarter of the file, where a copy would be all of it"
+    assert float(o.x[0, 0]) == 1 + 2 / n
+    expected = o.x.double().T @ (o.x / n) / 4 * n / o.n + 0.1 * torch.eye(d)
+    assert_close(o.dense_gauss_newton(theta), expected)
+    o.x[:] = 0
+    assert float(np.load(tmp_path / "x.npy")[5, 0]) == 1 + 5 / n, (
+        "what is written there never reaches the file"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ networks
