@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from influence_core import agreement
+from influence_core.errors import DataError
 from influence_core.experiments.without_itself import WithoutItself, forecast, prove
 from influence_core.influence import left_out_pulls, self_influence
 from influence_core.objective import LinearObjective
@@ -165,9 +166,20 @@ def objective_of(study: Study) -> LinearObjective:
     return study.objective
 
 
-def relabelled(study: Study, labels: np.ndarray) -> LinearObjective:
-    """The same with other training labels ``(n,)``."""
-    return replace(objective_of(study), y=torch.as_tensor(labels).to(study.objective.y))
+def relabelled(study: Study, labels: np.ndarray, removed: np.ndarray | None = None) -> LinearObjective:
+    """The same with other training labels ``(n,)``, without the positions ``removed (m,)``.
+
+    Raises:
+        DataError: If no example of some class is left.
+    """
+    o = replace(objective_of(study), y=torch.as_tensor(labels).to(study.objective.y))
+    if removed is None or not len(removed):
+        return o
+    left = o.without(removed.tolist())
+    missing = set(labels.tolist()) - set(left.y[left.weights > 0].tolist())
+    if missing:
+        raise DataError(f"No training example of label {min(missing)} would be left; keep at least one.")
+    return left
 
 
 def accuracy(study: Study, theta: Tensor, method: str = "") -> float:

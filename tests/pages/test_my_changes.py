@@ -101,27 +101,6 @@ def test_a_version_without_a_list_says_that_it_is_one(train, nobody):
     assert "My changes" not in listed(at)
 
 
-@pytest.mark.slow
-def test_verdicts_of_a_review_come_into_the_list_by_a_button_or_with_the_first_change(nobody):
-    patients = open_study(find("diabetes")).data.train
-    for browser in (ADA, BOB):
-        reviewed = visit_page("review", "diabetes", review="my review", score="loss", browser=browser)
-        (key,) = (one for one in keys(reviewed) if one.startswith("keep_"))
-        press(reviewed, key)
-        suspect = int(key.rpartition("_")[2])
-        if browser == ADA:
-            press(reviewed, "review_into_changes")
-            assert f"{suspect} kept" in listed(reviewed) and "review_into_changes" not in keys(reviewed)
-            (session,) = Sessions(Store()).of(owner(browser))
-            assert [str(one.said) for one in session.state().entries] == [f"k{suspect}"], "said once"
-        else:
-            other = next(one for one in patients.ids.tolist() if one != suspect)
-            press(visit("diabetes", open=str(other), browser=browser), "judge_remove")
-            (session,) = Sessions(Store()).of(owner(browser))
-            said = [str(one.said) for one in session.state().entries]
-            assert said == [f"k{suspect}", f"r{other}"]
-
-
 def test_the_list_is_its_browser_s_alone(train, nobody):
     first, second = train.ids[:2].tolist()
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))

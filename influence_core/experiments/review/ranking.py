@@ -108,7 +108,7 @@ def start(
     given = true if flips is None else flip(true, len(study.data.class_names), flips)[0]
     ranking = _rank(study, given, method == "proven", method in suspects.ASKING, context=context)
     model = torch.as_tensor(ranking.theta).to(study.theta)
-    return Review(
+    begun = Review(
         session=session,
         study=study.spec.name,
         class_names=study.data.class_names,
@@ -119,9 +119,12 @@ def start(
         true=true,
         scores=ranking.scores[method],
         verdicts=(),
-        trainings=(replace(ranking.training, accuracy=suspects.accuracy(study, model, method)),),
+        trainings=(),
         theta=ranking.theta,
     )
+    right = suspects.accuracy(study, model, method)
+    first = replace(ranking.training, accuracy=right, labels=begun.digest_after(0))
+    return replace(begun, trainings=(first,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +169,7 @@ def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
     _check_study(study, review)
     if review.up_to_date:
         return review
-    started, edited = time.perf_counter(), suspects.relabelled(study, review.labels)
+    started, edited = time.perf_counter(), suspects.relabelled(study, review.labels, review.removed)
     last = torch.as_tensor(review.theta).to(study.theta)
     theta = Fitter(edited).fit(review.labels, last, context.progress)
     done = Training(
@@ -176,6 +179,7 @@ def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
         gradient_norm=float(edited.risk_gradient(theta).norm()),
         seconds=time.perf_counter() - started,
         model=digest(theta.cpu().numpy()),
+        labels=review.digest_after(len(review.verdicts)),
     )
     before = tuple(one for one in review.trainings if one.verdicts < done.verdicts)
     return replace(review, trainings=(*before, done), theta=theta.cpu().numpy())
@@ -189,7 +193,7 @@ def rank_again(study: Study, review: Review, *, context: Context = ALONE) -> Rev
     """
     trained = train(study, review, context=context.part(0.0, 0.2))
     theta = torch.as_tensor(trained.theta).to(study.theta)
-    edited = suspects.relabelled(study, trained.labels)
+    edited = suspects.relabelled(study, trained.labels, trained.removed)
     method, asking = review.method, review.method in suspects.ASKING
     ranking = suspects.rank(
         edited, theta, [] if asking else [method], progress=context.part(0.2, 0.9).progress
@@ -206,9 +210,9 @@ def adopt(review: Review, done: Review) -> Review:
 
     Verdicts given since stay. Where verdicts that ``done`` knew were taken back since, it is out of date and not used.
     """
-    known = len(done.verdicts)
-    newer = review.trainings and review.trainings[-1].verdicts > known
-    if review.verdicts[:known] != done.verdicts or newer:
+    last = done.trainings[-1]
+    fits = last.verdicts <= len(review.verdicts) and last.labels == review.digest_after(last.verdicts)
+    if not fits or review.trainings[-1].verdicts > last.verdicts:
         return review
     return replace(review, trainings=done.trainings, theta=done.theta, scores=done.scores)
 
