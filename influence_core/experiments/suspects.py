@@ -39,7 +39,7 @@ ASKING = {
 """Rankings that ask every other test example: how much its mean loss falls without the training example, and how much the
 mean probability of its true label rises if the training example bears its most likely other label, times how likely that
 label is to the model without the example. The other half of the test examples has ranked nothing, and judges."""
-QUEUES = METHODS | ASKING
+QUEUES = METHODS | ASKING | {"copies": "copies, those under another label first"}
 MIN_TESTED = 20
 """Fewer test examples than these rank nothing."""
 DENSE_LIMIT = 256
@@ -74,7 +74,7 @@ def methods_for(study: Study) -> tuple[str, ...]:
 
 def queues_for(study: Study) -> tuple[str, ...]:
     """The keys of ``QUEUES`` that can."""
-    return methods_for(study) + (tuple(ASKING) if len(study.data.test) >= MIN_TESTED else ())
+    return (*methods_for(study), *(ASKING if len(study.data.test) >= MIN_TESTED else ()), "copies")
 
 
 def rank(

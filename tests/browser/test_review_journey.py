@@ -124,6 +124,18 @@ def test_impatient_keys_judge_nobody_unseen(page, true_label):
     assert done(opened) == 0
 
 
+def test_several_are_ticked_and_get_one_verdict_by_a_key(page):
+    opened = page("/review?study=one-or-seven&review=several&panel=practise&cards=1")
+    boxes = opened.locator(".st-key-batch input[type=checkbox]")
+    for at in range(3):
+        click(opened, boxes.nth(at), lambda at=at: opened.get_by_text(f"Remove {at + 1}").count() == 1)
+    opened.keyboard.press("x")
+    settle(opened, lambda: done(opened) == 3)
+    opened.keyboard.press("z")
+    settle(opened, lambda: done(opened) == 0)
+    shots(opened, "review-4-several")
+
+
 def test_letters_typed_into_a_field_are_no_verdicts(page):
     opened = page("/review?study=one-or-seven&review=typing&panel=practise")
     settle(opened, lambda: "Suspect 1 of" in opened.inner_text("body"))

@@ -318,9 +318,34 @@ def test_two_queues_ask_half_of_the_test_examples_and_the_others_judge(study):
 
 def test_a_study_with_few_tests_has_no_queue_that_asks_them():
     few = toy_mails.study(n=24, tests=10, seed=2)
-    assert set(suspects.queues_for(few)) == set(suspects.methods_for(few))
+    assert set(suspects.queues_for(few)) == {*suspects.methods_for(few), "copies"}
     with pytest.raises(DataError, match="no score “harm” here"):
         review.start(few, "mine", "harm")
+
+
+def test_copies_come_first_and_those_under_another_label_before_them(study):
+    train, test = study.data.train, study.data.test
+    x, y = train.x.clone(), train.y.clone()
+    x[10], x[20], x[30] = x[3], x[3], x[5]
+    y[10], y[20], y[30] = y[3], 1 - y[3], y[5]
+    again = test.x.clone()
+    again[0] = x[5]
+    data = replace(study.data, train=replace(train, x=x, y=y), test=replace(test, x=again))
+    planted = replace(study, data=data, objective=replace(study.objective, x=x, y=y.to(study.objective.y)))
+    begun = review.start(planted, "copies", "copies")
+    counted = {at: review.copies.counts(float(begun.scores[at])) for at in (3, 10, 20, 30, 5)}
+    leak = int(test.y[0] != y[5])
+    assert counted == {3: (2, 1), 10: (2, 1), 20: (2, 2), 30: (2, leak), 5: (2, leak)}
+    assert begun.queue[0] == 20
+    found = review.copies.of(planted, int(train.ids[30]))
+    assert found.train_ids == (int(train.ids[5]), int(train.ids[30])) and found.test_ids == (
+        int(test.ids[0]),
+    )
+    lonely = int(np.flatnonzero(begun.scores == 0)[0])
+    assert review.copies.of(planted, int(train.ids[lonely])) is None
+    mended = review.relabel(begun, int(train.ids[20]), int(y[3]))
+    again_ranked = review.rank_again(planted, mended)
+    assert review.copies.counts(float(again_ranked.scores[3])) == (2, 0)
 
 
 def test_a_training_example_is_found_by_number_or_file(study):

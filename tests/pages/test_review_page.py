@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from influence_core import studies
 from influence_core.errors import StoreError
 from influence_core.experiments import review
+from influence_core.experiments.health.duplicates import Copies
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.review import MIN_VERDICTS, accuracy
@@ -20,12 +21,13 @@ from influence_core.sessions import Sessions, reviews
 from influence_core.sessions.verdicts import say
 from influence_core.store.digest import digest
 from influence_core.words import nats, percent, points, signed, three_digits
-from pages._parts.review import progress, session, suspect
+from pages._parts.review import batch, progress, session, suspect
 from pages._shell import results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
 from tests.visits import (
     address,
+    cards,
     charts,
     keys,
     metrics,
@@ -383,6 +385,72 @@ def finish_evidence(at):
             return at
         settle(at)
     raise AssertionError(said(at))
+
+
+def test_several_at_a_time_get_one_verdict_in_one_step(study):
+    at = visit(review="plain", score="loss", cards="1")
+    state = kept(study, "plain")
+    shown = [int(one) for one in state.ids[state.queue[: batch.SHOWN]]]
+    assert [one["id"] for one in cards(at)["batch"]] == [str(one) for one in shown]
+    assert "suspect" not in said(at).split("The next 24")[0] and at.button(key="batch_remove").disabled
+    at.session_state["review_ticked"] = shown[:3]
+    settle(at)
+    assert at.button(key="batch_remove").label == "Remove 3"
+    press(at, "batch_remove")
+    assert history(study, owner()) == [f"r{one}" for one in shown[:3]]
+    assert [one["id"] for one in cards(at)["batch"]][0] == str(shown[3]) and at.button(
+        key="batch_keep"
+    ).disabled
+    press(at, "tick_all")
+    press(at, "batch_relabel")
+    now = kept(study, "plain")
+    assert len(now.verdicts) == 27 and now.relabelled == 24
+    press(at, "review_undo")
+    assert [one.kind for one in kept(study, "plain").verdicts] == ["remove"] * 3, "one step"
+    press(press(at, "tick_all"), "tick_none")
+    assert at.button(key="batch_keep").disabled
+    opened = visit(review="plain", cards="1", open=str(shown[5]))
+    assert f"keep_{shown[5]}" in keys(opened) and "batch" not in cards(opened)
+
+
+def test_several_of_many_labels_are_told_which(monkeypatch):
+    few = replace(studies.CATALOGUE["digits"], classes=(0, 1, 2), n_train=60, n_test=30)
+    monkeypatch.setitem(studies.CATALOGUE, "digits", few)
+    digits = studies.open_study(few)
+    at = visit("digits", review="plain", score="loss", cards="1")
+    one = review.suspect(digits, kept(digits, "plain"))
+    label = batch.proposal(one)
+    others = [p for other, p in enumerate(one.probabilities) if other != one.label]
+    assert label != one.label and one.probabilities[label] == max(others)
+    at.session_state["review_ticked"] = [one.train_id]
+    settle(at).selectbox(key="batch_label").set_value(label)
+    settle(at)
+    (verdict,) = kept(digits, "plain").verdicts
+    assert (verdict.train_id, verdict.new) == (one.train_id, label)
+    assert at.selectbox(key="batch_label").value is None
+
+
+def test_a_queue_of_copies_shows_them(study, monkeypatch):
+    at = visit(review="copies", score="copies")
+    state = kept(study, "copies")
+    assert (
+        state.method,
+        "Copies, those under another label first: none of this one, nor of any after it" in said(at),
+    ) == (
+        "copies",
+        state.scores.max() == 0,
+    )
+    first, second = (int(one) for one in state.ids[state.queue[:2]])
+    labels = tuple(int(one) for one in state.given[state.queue[:2]])
+    group = Copies((first, second), (int(study.data.test.ids[0]),), labels, (0,), "equal")
+    monkeypatch.setattr(review.copies, "of", lambda *_: group)
+    monkeypatch.setattr(suspect.copies, "counts", lambda _: (2, 1))
+    settle(at)
+    assert "Its copies (equal), with their labels" in said(at) and "2 copies, 1 under another label" in said(
+        at
+    )
+    assert [one["id"] for one in cards(at)["copies"]] == [str(second)]
+    assert "test set, which asks what was learnt from" in said(at)
 
 
 def test_practice_stays_out_of_my_changes(study, begun):

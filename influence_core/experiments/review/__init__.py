@@ -3,6 +3,7 @@
 A `Review` never changes; each verdict makes a new one. `influence_core.sessions.reviews` keeps them.
 """
 
+from influence_core.experiments.review import copies
 from influence_core.experiments.review.evidence import Outcome, SuspectEvidence, evidence
 from influence_core.experiments.review.jump import find
 from influence_core.experiments.review.ranking import (
@@ -34,6 +35,7 @@ __all__ = [
     "Training",
     "Verdict",
     "adopt",
+    "copies",
     "evidence",
     "find",
     "keep",

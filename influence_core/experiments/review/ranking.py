@@ -11,6 +11,7 @@ import torch
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import suspects
+from influence_core.experiments.review import copies
 from influence_core.experiments.review.session import Review, Training, session_name
 from influence_core.experiments.wrong_labels import FlipSettings, flip
 from influence_core.store.digest import digest
@@ -117,7 +118,7 @@ def start(
         ids=study.data.train.ids.numpy(),
         given=given,
         true=true,
-        scores=ranking.scores[method],
+        scores=copies.scores(study, given, context) if method == "copies" else ranking.scores[method],
         verdicts=(),
         trainings=(),
         theta=ranking.theta,
@@ -194,13 +195,15 @@ def rank_again(study: Study, review: Review, *, context: Context = ALONE) -> Rev
     trained = train(study, review, context=context.part(0.0, 0.2))
     theta = torch.as_tensor(trained.theta).to(study.theta)
     edited = suspects.relabelled(study, trained.labels, trained.removed)
-    method, asking = review.method, review.method in suspects.ASKING
+    method, by_itself = review.method, review.method in suspects.METHODS
     ranking = suspects.rank(
-        edited, theta, [] if asking else [method], progress=context.part(0.2, 0.9).progress
+        edited, theta, [method] if by_itself else [], progress=context.part(0.2, 0.9).progress
     )
     scores = ranking.scores
-    if asking:
+    if method in suspects.ASKING:
         scores = suspects.rank_by_tests(study, edited, theta, ranking, context.part(0.9, 1.0).progress)
+    if method == "copies":
+        scores = {method: copies.scores(study, trained.labels, context.part(0.9, 1.0))}
     last = replace(trained.trainings[-1], unseen_accuracy=ranking.unseen.accuracy)
     return replace(trained, scores=scores[method], trainings=(*trained.trainings[:-1], last))
 

@@ -81,6 +81,8 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
                 (at for at in range(len(one.probabilities)) if at != one.label),
                 key=one.probabilities.__getitem__,
             )
+        if now.method == "copies":
+            _copies(study, now, one.train_id)
         _alike(study, now, one.train_id, (one.label, other))
         if found is not None:
             _voices(study, now, found)
@@ -110,6 +112,23 @@ def _outcome(kind: str, one: Outcome) -> str:
     if not one.mended + one.broken:
         return f"{words}; no answer turns right or wrong"
     return f"{words}; {one.mended:,} of the answers turn right, {one.broken:,} wrong"
+
+
+def _copies(study: Study, now: Review, train_id: int) -> None:
+    """The same example, as often as it is there, in both sets."""
+    found = review.copies.of(study, train_id, results.context())
+    if found is None:
+        return
+    st.caption(f"Its copies ({found.how}), with their labels")
+    others = np.array([now.position(one) for one in found.train_ids if one != train_id], dtype=int)
+    _strip(study, now, others, [""] * len(others), "copies")
+    tested = [study.data.test.position(one) for one in found.test_ids]
+    if tested:
+        st.caption("And in the test set, which asks what was learnt from")
+        names, test = study.data.class_names, study.data.test
+        titles = [f"{int(test.ids[at])}: {names[int(test.y[at])]}" for at in tested]
+        cards = [example_card(study, test, at, "", one, ()) for at, one in zip(tested, titles, strict=True)]
+        show_grid(study, cards, "copies_tested", lambda _: None, CARD_PIXELS, strip=True)
 
 
 def _alike(study: Study, now: Review, train_id: int, labels: tuple[int, int]) -> None:

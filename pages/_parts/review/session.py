@@ -214,6 +214,11 @@ def _kept(now: Review) -> str:
 
 def _ranking(study: Study, now: Review) -> str:
     """What the queue goes by."""
+    if now.method == "copies":
+        return (
+            "how many of its copies, in training and test set, bear another label, then how many copies there are; found as on "
+            "*Data health*. The model has no part in it."
+        )
     if now.method in ASKING:
         return (
             f"every other test {study.data.kind} was asked, {(len(study.data.test) + 1) // 2:,} in all. Harm is by how much "

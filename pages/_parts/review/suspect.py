@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from influence_core.experiments import review
-from influence_core.experiments.review import Review, Suspect, SuspectEvidence
+from influence_core.experiments.review import Review, Suspect, SuspectEvidence, copies
 from influence_core.experiments.suspects import QUEUES
 from influence_core.sessions import reviews
 from influence_core.sessions.verdicts import say
@@ -75,6 +75,13 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
 def _score(method: str, score: float) -> str:
     if method == "gain":
         return points(score)
+    if method == "copies":
+        there, others = copies.counts(score)
+        return (
+            f"{there:,} cop{'y' if there == 1 else 'ies'}, {others:,} under another label"
+            if there
+            else "none of this one, nor of any after it"
+        )
     return (
         f"{signed(score) if method == 'harm' else three_digits(score)}{' nats' if method in IN_NATS else ''}"
     )
