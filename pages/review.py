@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import verdict
-from pages._parts.review import batch, evidence, progress, session, suspect
+from pages._parts.review import agreement, batch, evidence, progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
 from pages._shell.page import heading, open_page
@@ -31,5 +31,6 @@ with open_page(REVIEW) as (view, params):
             evidence.show(study, now, view.opened, found)
     with right:
         progress.show(study, now)
+    agreement.show(study, now)
     session.end(study, now)
     session.show_origin(study, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -48,11 +48,16 @@ def named_in(said: Said) -> str:
 
 def verdicts(queue: Review, now: State) -> Iterable[Verdict]:
     """What a list says of the examples of a queue, in this review or outside of all, in the order of time."""
+    return verdicts_in(queue, now, ("", queue.session))
+
+
+def verdicts_in(queue: Review, now: State, names: Collection[str]) -> Iterable[Verdict]:
+    """What was said of the examples of a queue in reviews of some names, "" for outside of all, in the order of time."""
     known = set(queue.ids.tolist())
     for said in (one.said for one in now.entries):
         if said.kind == "note" or said.kind == "add" or said.kind == "reweight" or said.example not in known:
             continue
-        if named_in(said) in ("", queue.session):
+        if named_in(said) in names:
             old = int(queue.given[queue.position(said.example)])
             new = said.label if isinstance(said, Change) and said.label is not None else old
             when = datetime.fromisoformat(said.when).isoformat(timespec="seconds")

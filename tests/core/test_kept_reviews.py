@@ -20,7 +20,7 @@ from influence_core.data.brought.home import home_of
 from influence_core.errors import DataError, StoreError
 from influence_core.experiments import review
 from influence_core.experiments.wrong_labels import FlipSettings
-from influence_core.sessions import Sessions, database, reviews
+from influence_core.sessions import Sessions, database, reviews, two_reviewers
 from influence_core.sessions.verdicts import changes_of, named_in, say
 from influence_core.store import Store
 from influence_core.store.digest import digest
@@ -138,6 +138,52 @@ def test_a_list_that_was_deleted_takes_the_verdicts_along(store, study, mine):
     assert state.verdicts == () and not reviews.state(store, state).can_undo
     reviews.move(store, state, -1)
     assert len(judge(store, study, state).verdicts) == 1
+
+
+# --------------------------------------------------------------------------------------- two reviewers
+
+
+def test_two_reviews_of_a_list_are_compared_and_settled(store, study, mine):
+    other = reviews.resume(study, "Bert", owner="bert's", listed="ada", context=Context(store))
+    ids = [int(one) for one in mine.ids[mine.queue[:9]]]
+    given = [int(one) for one in mine.given[mine.queue[:9]]]
+    said = {
+        "mine": ["keep", "keep", "relabel", "relabel", "remove", "keep", "unsure", "keep"],
+        "Bert": ["keep", "keep", "relabel", "keep", "keep", "keep", "keep", "unsure"],
+    }
+    for state in (mine, other):
+        for at, kind in enumerate(said[state.session]):
+            label = 1 - given[at] if kind == "relabel" else None
+            reviews.judge(store, study, state, [say(state, kind, ids[at], label)])
+    reviews.judge(store, study, other, [say(other, "remove", ids[8])])
+    now = reviews.state(store, mine)
+    assert two_reviewers.others(mine, now) == ("Bert",) and two_reviewers.others(other, now) == ("mine",)
+    found = two_reviewers.compare(mine, now, "Bert")
+    assert [one.train_id for one in found.first] == ids[:6], "whoever is unsure has no verdict"
+    assert (found.alike, found.settled) == (4, frozenset())
+    by_chance = (3 * 5 + 2 * 1) / 36
+    if given[2] != given[3]:  # the two new labels are two verdicts
+        by_chance = (3 * 5 + 1 * 1) / 36
+    assert found.kappa == pytest.approx((4 / 6 - by_chance) / (1 - by_chance))
+    assert [one.train_id for one, _ in found.open] == ids[3:5]
+    last = two_reviewers.settle(found.open[1][0], found.names)
+    assert str(last) == f"r{ids[4]}"
+    reviews.judge(store, study, reviews.recall(store, study, "mine", "secret"), [last])
+    after = two_reviewers.compare(mine, reviews.state(store, mine), "Bert")
+    assert after.settled == {ids[4]} and [one.train_id for one, _ in after.open] == ids[3:4]
+    assert (after.alike, after.kappa) == (found.alike, found.kappa), "what each said stays"
+    for name, owner in (("mine", "secret"), ("Bert", "bert's")):
+        state = reviews.recall(store, study, name, owner)
+        assert state.verdict_on(ids[4]).kind == "remove", "the last word counts in both"
+
+
+def test_who_always_says_the_same_has_no_kappa(store, study, mine):
+    other = reviews.resume(study, "Bert", owner="bert's", listed="ada", context=Context(store))
+    assert two_reviewers.others(mine, reviews.state(store, mine)) == ()
+    for state in (mine, other):
+        judge(store, study, judge(store, study, state))
+    found = two_reviewers.compare(mine, reviews.state(store, mine), "Bert")
+    assert found.alike == 2 and np.isnan(found.kappa) and found.open == ()
 
 
 # ---------------------------------------------------------------------------------------------- the file

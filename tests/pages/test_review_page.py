@@ -453,6 +453,29 @@ def test_a_queue_of_copies_shows_them(study, monkeypatch):
     assert "test set, which asks what was learnt from" in said(at)
 
 
+def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
+    at = visit(review="Ada", score="loss")
+    state = kept(study, "Ada")
+    first, second = (int(one) for one in state.ids[state.queue[:2]])
+    press(press(at, f"keep_{first}"), f"remove_{second}")
+    assert "Two reviewers" not in said(at)
+    other = visit(review="Bert", score="loss")
+    assert f"keep_{first}" in keys(other), "another reviewer is not shown what the first one said"
+    press(press(other, f"keep_{first}"), f"keep_{second}")
+    words = said(other)
+    assert "“Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**" in words
+    assert "Of so few (under 20) it says little. Settled: 0 of 1 difference." in words
+    assert other.button(key=f"settle_{second}_Ada").label == "remove (“Ada”)"
+    press(other, f"settle_{second}_Ada")
+    assert "Settled: 1 of 1 difference." in said(other) and not has_settling(other)
+    assert history(study, owner())[-1] == f"r{second}"
+    assert "Settled: 1 of 1 difference." in said(settle(at))
+
+
+def has_settling(at):
+    return any(key.startswith("settle_") for key in keys(at))
+
+
 def test_practice_stays_out_of_my_changes(study, begun):
     press(visit(**MINE), f"keep_{ids(begun, 1)[0]}")
     assert Sessions(results.get_store()).of(owner()) == []
