@@ -15,7 +15,7 @@ from influence_core.exports import as_rows
 from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
-from influence_core.words import having, having_rule, nats, percent, points, seconds, sign_rule, tenths
+from influence_core.words import having, having_rule, moved, nats, percent, seconds, sign_rule, tenths
 
 TOP = 6
 SHOWN = 12
@@ -236,8 +236,8 @@ def _asked(compared: Compared, explanation: Explanation) -> dict[str, str]:
     return {
         "before": percent(was),
         "after": percent(now),
-        "change": points(now - was),
-        "forecast": loss if foreseen is None else points(foreseen),
+        "change": moved(now - was),
+        "forecast": loss if foreseen is None else moved(foreseen),
         "accuracy": _foreseen_accuracy(compared),
     }
 
