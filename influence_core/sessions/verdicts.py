@@ -55,9 +55,9 @@ def verdicts_in(queue: Review, now: State, names: Collection[str]) -> Iterable[V
     """What was said of the examples of a queue in reviews of some names, "" for outside of all, in the order of time."""
     known = set(queue.ids.tolist())
     for said in (one.said for one in now.entries):
-        if said.kind == "note" or said.kind == "add" or said.kind == "reweight" or said.example not in known:
+        if said.kind == "note" or said.kind == "reweight" or said.kind == "add" or said.kind == "retest":
             continue
-        if named_in(said) in names:
+        if said.example in known and named_in(said) in names:
             old = int(queue.given[queue.position(said.example)])
             new = said.label if isinstance(said, Change) and said.label is not None else old
             when = datetime.fromisoformat(said.when).isoformat(timespec="seconds")

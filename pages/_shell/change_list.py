@@ -20,7 +20,7 @@ from pages._shell.escape import escape_markdown, show_error
 SHOWN = 6
 """Lines of the list that are not folded."""
 ANOTHER = "another"
-KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Shift+Z"}
+KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
 _PAST = {"remove": "removed", "keep": "kept", "unsure": "unsure"}
 
@@ -89,7 +89,8 @@ def in_words(said: Said, labels: tuple[str, ...]) -> str:
     """One line of the list."""
     if isinstance(said, Change) and said.label is not None:
         name = labels[said.label] if said.label < len(labels) else str(said.label)
-        return f"{said.example} → {name}" if said.kind == "relabel" else f"{said.example} added as {name}"
+        words = {"relabel": f"{said.example} → {name}", "retest": f"test {said.example} is {name}"}
+        return words.get(said.kind, f"{said.example} added as {name}")
     if isinstance(said, Change) and said.weight is not None:
         return f"{said.example} weighs {said.weight:g}"
     return f"{said.example} {_PAST[said.kind]}"
@@ -233,6 +234,13 @@ def _changes(count: int) -> str:
 
 
 def _by_kind(counted: tuple[Change, ...]) -> str:
-    past = {"remove": "removed", "relabel": "relabelled", "reweight": "reweighted", "add": "added"}
     kinds = [one.kind for one in counted]
+    tested = f"test label{'s' * (kinds.count('retest') != 1)} set right by hand, which accuracies count so"
+    past = {
+        "remove": "removed",
+        "relabel": "relabelled",
+        "reweight": "reweighted",
+        "add": "added",
+        "retest": tested,
+    }
     return ", ".join(f"{kinds.count(kind):,} {word}" for kind, word in past.items() if kind in kinds)

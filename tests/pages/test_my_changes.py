@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 
 from influence_core.errors import StoreError
@@ -61,6 +62,25 @@ def test_two_verdicts_the_switch_undo_and_nobody_else_s(train, nobody):
     assert address(at) == {"study": STUDY, "test": TEST}
     press(at, "changes_delete")
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+@pytest.mark.slow
+def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(train, nobody):
+    tests = open_study(find(STUDY)).predictions
+    at = int(np.flatnonzero(tests.probabilities.argmax(1) != tests.labels)[0])
+    example, said_of_it = int(tests.ids[at]), int(tests.probabilities[at].argmax())
+    shown = visit(STUDY, test=str(example), browser=ADA)
+    press(shown, f"retest_{said_of_it}")
+    name = ("7", "1")[said_of_it]
+    assert f"test {example} is {name}" in listed(shown) and f"In my changes: it is {name}" in said(shown)
+    version = f"{STUDY}@t{example}={said_of_it}"
+    other = str(tests.ids[at + 1])
+    judged = visit_page("what_if", version, test=other, browser=ADA)
+    assert "With 1 change] 1 test label set right by hand, which accuracies count so" in said(judged)
+    assert "1 test label was set right by hand, for both models alike" in said(judged)
+    again = visit_page("what_if", version, test=str(example), browser=ADA)
+    press(again, "retest_back")
+    assert f"{example} kept" in listed(again)
 
 
 def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody, monkeypatch):
