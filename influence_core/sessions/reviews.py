@@ -12,7 +12,7 @@ from threading import Lock
 
 from influence_core.context import ALONE, Context
 from influence_core.data.brought.home import home_of
-from influence_core.errors import DataError
+from influence_core.errors import DataError, StoreError
 from influence_core.experiments import review
 from influence_core.experiments.review import Review, Training
 from influence_core.experiments.wrong_labels import FlipSettings
@@ -23,6 +23,7 @@ from influence_core.sessions.verdicts import before_lists, changes_of, verdicts
 from influence_core.store import Store
 from influence_core.store.digest import digest
 from influence_core.store.remember import remember
+from influence_core.store.store import ENTRY
 from influence_core.studies import FORMAT, Study
 
 Begin = Callable[[], Session]
@@ -181,9 +182,30 @@ def save(store: Store, study: Study, queue: Review) -> Review:
         "flips": None if queue.flips is None else asdict(queue.flips),
         "trainings": [asdict(one) for one in queue.trainings],
         "list": queue.listed,
+        "study": queue.study,
     }
     home_of(store).put(_key(study, queue.session, queue.owner), arrays, meta)
     return queue
+
+
+def forget(store: Store, study: str) -> None:
+    """Remove everybody's reviews of a study that is gone, and the lists of what was said to practise on it.
+
+    Raises:
+        StoreError: If that could not be kept.
+    """
+    home, sessions = home_of(store), Sessions(store)
+    for path in home.folder.glob(f"*{ENTRY}"):
+        try:
+            kept = home.get(path.stem)
+        except StoreError:  # nobody can say what it was
+            continue
+        if kept is None or kept.meta.get("study") != study:
+            continue
+        practised = kept.meta["flips"] is not None
+        for session in sessions.of(kept.meta["list"], study) if practised else ():
+            session.delete()
+        path.unlink(missing_ok=True)
 
 
 def take_in(

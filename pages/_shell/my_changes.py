@@ -12,8 +12,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from influence_core.sessions import Said, Session, Sessions, State
-from influence_core.sessions.reviews import recalled
+from influence_core.sessions import Said, Session, Sessions, State, reviews
 from influence_core.store.digest import digest
 from influence_core.studies import StudySpec
 from influence_core.studies.changes import settled
@@ -105,13 +104,15 @@ def note_question(view: View, test_id: int | None) -> None:
 
 
 def forget(study: str) -> None:
-    """Delete this browser's lists of a study that is gone.
+    """Delete this browser's lists of a study that is gone, and all reviews of it.
 
     Raises:
         InfluenceError: If that could not be kept.
     """
-    for session in Sessions(results.get_store()).of(browser.owner(), study):
+    store = results.get_store()
+    for session in Sessions(store).of(browser.owner(), study):
         session.delete()
+    reviews.forget(store, study)
 
 
 def secret_of_review(study: str, name: str) -> str:
@@ -143,7 +144,11 @@ def _reviewed(spec: StudySpec) -> list[Said]:
     store = results.get_store()
     study = studies.open_study(spec.unchanged, store, data_folder())
     names = dict.fromkeys([FIRST_REVIEW, st.session_state.get("review_last", FIRST_REVIEW)])
-    return [one for name in names for one in recalled(store, study, name, secret_of_review(spec.name, name))]
+    return [
+        one
+        for name in names
+        for one in reviews.recalled(store, study, name, secret_of_review(spec.name, name))
+    ]
 
 
 def attempt(work: Callable[[], None]) -> None:

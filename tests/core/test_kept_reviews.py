@@ -186,6 +186,21 @@ def test_who_always_says_the_same_has_no_kappa(store, study, mine):
     assert found.alike == 2 and np.isnan(found.kappa) and found.open == ()
 
 
+def test_the_reviews_of_a_study_that_is_gone_go_with_it(store, study, mine):
+    practised = reviews.resume(study, "p", flips=FLIPS, owner="own", listed="own", context=Context(store))
+    judge(store, study, practised)
+    judge(store, study, mine)
+    other = replace(study, spec=replace(study.spec, name="other"), key="1" * 64)
+    kept = reviews.resume(other, "mine", owner="secret", listed="ada", context=Context(store))
+    home_of(store).put("2" * 64, {"x": np.zeros(1)}, {"verdicts": []})
+    (home_of(store).folder / f"{'3' * 64}.npz").write_bytes(b"damaged")
+    reviews.forget(store, "toy-mails")
+    assert Sessions(store).of("own") == [] and reviews.recall(store, study, "mine", "secret") is None
+    assert reviews.recall(store, other, "mine", "secret").scores.shape == kept.scores.shape
+    assert len(list(home_of(store).folder.glob("*.npz"))) == 3, "the other study's, and what is no review"
+    assert len(texts(store)) == 1, "lists are their owners' to delete"
+
+
 # ---------------------------------------------------------------------------------------------- the file
 
 
