@@ -7,6 +7,8 @@ import unicodedata
 
 UNIT = "nats"
 POINTS = "pp"
+LEAST = 0.001
+"""Percentage points below which a change of a probability is not worth a number."""
 
 
 _TURNING = {
@@ -104,6 +106,15 @@ def percent(probability: float) -> str:
 def points(change: float) -> str:
     """A change of a probability in percentage points, with its sign."""
     return f"{signed(100 * change)} {POINTS}"
+
+
+def moved(change: float) -> str:
+    """What an edit does to a probability, in percentage points; what nobody would notice is said to be that.
+
+    >>> moved(-0.0125), moved(-8e-7), moved(0.0)
+    ('−1.25 pp', 'less than 0.001 pp', '0 pp')
+    """
+    return f"less than {LEAST} {POINTS}" if 0 < abs(100 * change) < LEAST else points(change)
 
 
 def tenths(change: float) -> str:

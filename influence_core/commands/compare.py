@@ -208,6 +208,7 @@ def _change_words(row: dict[str, Any], kind: str) -> str:
         "relabel": f"training {kind} {name} labelled {new} instead of {old}",
         "reweight": f"training {kind} {name} ({old}) counts {row['weight']:g} times",
         "add": f"test {kind} {name} added, labelled {new}",
+        "retest": f"test {kind} {name} judged as {new} instead of {old}",
     }[row["change"]]
 
 

@@ -15,7 +15,7 @@ from influence_core.experiments.groups import Group
 from influence_core.predictions import Predictions
 from influence_core.store.remember import remember
 from influence_core.studies import Study
-from influence_core.studies.changes import Change
+from influence_core.studies.changes import OF_TEST, Change
 
 NORMAL = 1.959964
 """Standard deviations on either side that hold 95 % of a normal distribution."""
@@ -71,13 +71,14 @@ class BeforeAfter:
 
     Attributes:
         ids: ``(t,)`` of the test examples.
-        labels: ``(t,)`` their true labels.
+        labels: ``(t,)`` their true labels, to the other model.
         before: ``(t, classes)`` probabilities of the one model.
         after: ``(t, classes)`` of the other.
         class_names: What the labels mean.
         kind: What one example is called.
         asked: Test examples that do not count, because somebody asked about them.
         added: Test examples that do not count, because one of the models learnt from them.
+        corrected: Test examples whose labels a person set right; both models are judged by the new ones.
     """
 
     ids: np.ndarray
@@ -88,6 +89,7 @@ class BeforeAfter:
     kind: str
     asked: int = 0
     added: int = 0
+    corrected: int = 0
 
     @property
     def said_before(self) -> np.ndarray:
@@ -136,7 +138,17 @@ class BeforeAfter:
             if number
         ]
         without = f": all but the {' and the '.join(left)}" if left else ": all of them"
-        return f"Measured on {count}{without}."
+        return f"Measured on {count}{without}.{self._corrections}"
+
+    @property
+    def _corrections(self) -> str:
+        if not self.corrected:
+            return ""
+        labels = f"{self.corrected:,} test label{'s were' if self.corrected != 1 else ' was'}"
+        return (
+            f" {labels} set right by hand, for both models alike; where only wrong answers were looked at, accuracies come out "
+            "too high."
+        )
 
     def tally(self, name: str, rows: np.ndarray) -> Tally:
         """The test examples among ``rows (t,)`` counted."""
@@ -197,15 +209,17 @@ def compare(before: Study, after: Predictions, asked: Sequence[int] = ()) -> Bef
         raise DataError("No test example is left that both models answer and that nobody asked about.")
     place = {int(one): at for at, one in enumerate(after.ids)}
     rows = [place[int(one)] for one in known.ids[counted]]
+    labels = after.labels[rows]
     return BeforeAfter(
         ids=known.ids[counted],
-        labels=known.labels[counted],
+        labels=labels,
         before=known.probabilities[counted],
         after=after.probabilities[rows],
         class_names=before.data.class_names,
         kind=before.data.kind,
         asked=int((there & ~counted).sum()),
         added=int((~there).sum()),
+        corrected=int((labels != known.labels[counted]).sum()),
     )
 
 
@@ -270,24 +284,13 @@ def describe(study: Study, made: Sequence[Change]) -> dict[str, Any]:
     """
     names, rows = study.data.class_names, []
     for one in made:
-        of = study.data.test if one.kind == "add" else study.data.train
+        of = study.data.test if one.kind in OF_TEST else study.data.train
         old = names[int(of.y[of.position(one.example)])]
         if one.label is not None and one.label >= len(names):
             raise DataError(f"There is no label number {one.label}; they are 0 to {len(names) - 1}.")
-        new = old if one.label is None else names[one.label]
+        new = "" if one.kind == "remove" else old if one.label is None else names[one.label]
         weight = {"remove": 0.0, "reweight": one.weight}.get(one.kind, 1.0)
-        rows.append(
-            (
-                one.kind,
-                one.example,
-                old,
-                "" if one.kind == "remove" else new,
-                weight,
-                one.who,
-                one.when,
-                one.why,
-            )
-        )
+        rows.append((one.kind, one.example, old, new, weight, one.who, one.when, one.why))
     fields = ("change", "example_id", "label_before", "label_after", "weight", "who", "when", "why")
     columns = zip(*rows, strict=True) if rows else ((),) * len(fields)
     return {name: np.array(column, dtype=object) for name, column in zip(fields, columns, strict=True)}

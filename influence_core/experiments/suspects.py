@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from influence_core import agreement
+from influence_core.errors import DataError
 from influence_core.experiments.without_itself import WithoutItself, forecast, prove
 from influence_core.influence import left_out_pulls, self_influence
 from influence_core.objective import LinearObjective
@@ -38,7 +39,7 @@ ASKING = {
 """Rankings that ask every other test example: how much its mean loss falls without the training example, and how much the
 mean probability of its true label rises if the training example bears its most likely other label, times how likely that
 label is to the model without the example. The other half of the test examples has ranked nothing, and judges."""
-QUEUES = METHODS | ASKING
+QUEUES = METHODS | ASKING | {"copies": "copies, those under another label first"}
 MIN_TESTED = 20
 """Fewer test examples than these rank nothing."""
 DENSE_LIMIT = 256
@@ -73,7 +74,7 @@ def methods_for(study: Study) -> tuple[str, ...]:
 
 def queues_for(study: Study) -> tuple[str, ...]:
     """The keys of ``QUEUES`` that can."""
-    return methods_for(study) + (tuple(ASKING) if len(study.data.test) >= MIN_TESTED else ())
+    return (*methods_for(study), *(ASKING if len(study.data.test) >= MIN_TESTED else ()), "copies")
 
 
 def rank(
@@ -165,9 +166,20 @@ def objective_of(study: Study) -> LinearObjective:
     return study.objective
 
 
-def relabelled(study: Study, labels: np.ndarray) -> LinearObjective:
-    """The same with other training labels ``(n,)``."""
-    return replace(objective_of(study), y=torch.as_tensor(labels).to(study.objective.y))
+def relabelled(study: Study, labels: np.ndarray, removed: np.ndarray | None = None) -> LinearObjective:
+    """The same with other training labels ``(n,)``, without the positions ``removed (m,)``.
+
+    Raises:
+        DataError: If no example of some class is left.
+    """
+    o = replace(objective_of(study), y=torch.as_tensor(labels).to(study.objective.y))
+    if removed is None or not len(removed):
+        return o
+    left = o.without(removed.tolist())
+    missing = set(labels.tolist()) - set(left.y[left.weights > 0].tolist())
+    if missing:
+        raise DataError(f"No training example of label {min(missing)} would be left; keep at least one.")
+    return left
 
 
 def accuracy(study: Study, theta: Tensor, method: str = "") -> float:

@@ -98,6 +98,8 @@ def difference(study: Study, made: Sequence[Change]) -> Difference:
     x, old, before, new, after = [], [], [], [], []
     unit = float(study.objective.unit)
     for one in settled(made):
+        if one.kind == "retest":
+            continue  # nothing is learnt from it
         is_new = one.kind == "add"
         of = study.data.test if is_new else study.data.train
         at = of.position(one.example)

@@ -119,6 +119,8 @@ def changed_step(
     Raises:
         SolveError: If a solve failed.
     """
+    if not len(difference.x):
+        return torch.zeros_like(theta)
     if inverse is not None and _is_small(objective, difference):
         return _by_rows(objective, theta, difference, inverse, progress)
     return _whole(changed, theta, difference.gradient(objective, theta), progress)

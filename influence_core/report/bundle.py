@@ -16,8 +16,8 @@ from influence_core.report.material import Compared, Material
 from influence_core.report.page import page
 from influence_core.report.script import script
 from influence_core.sessions import Session, carried
+from influence_core.studies.changes import LABELLED
 
-LABELLING = ("relabel", "add")
 _TIME = (2000, 1, 1, 0, 0, 0)  # so that equal reports are equal files
 
 
@@ -58,7 +58,7 @@ def _changes(material: Material, compared: Compared) -> dict[str, bytes]:
     data = compared.before.data
     made = before_after.describe(compared.before, material.changes)
     made["file"] = np.array([data.file(int(one)) for one in made["example_id"]], dtype=object)
-    labelled, removed = np.isin(made["change"], LABELLING), made["change"] == "remove"
+    labelled, removed = np.isin(made["change"], LABELLED), made["change"] == "remove"
     return {
         "corrected-labels.csv": as_csv_file(_taken(made, labelled, ("label_before", "label_after"))),
         "removals.csv": as_csv_file(_taken(made, removed, ("label_before",))),

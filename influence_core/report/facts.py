@@ -15,7 +15,8 @@ from influence_core.exports import as_rows
 from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
-from influence_core.words import having, having_rule, nats, percent, points, seconds, sign_rule, tenths
+from influence_core.studies.changes import OF_TEST
+from influence_core.words import having, having_rule, moved, nats, percent, seconds, sign_rule, tenths
 
 TOP = 6
 SHOWN = 12
@@ -211,13 +212,14 @@ def _comparison(material: Material, compared: Compared) -> dict[str, Any]:
 
 
 def _change(before: Study, row: dict[str, Any]) -> Card:
-    of = before.data.test if row["change"] == "add" else before.data.train
+    of = before.data.test if row["change"] in OF_TEST else before.data.train
     shown = face(before.data, of, of.position(int(row["example_id"])))
     what = {
         "remove": "removed",
         "relabel": f"{row['label_before']} → {row['label_after']}",
         "reweight": f"counts {row['weight']:g} times",
         "add": f"added as {row['label_after']}",
+        "retest": f"test label {row['label_before']} → {row['label_after']}",
     }[row["change"]]
     note = " · ".join(filter(None, (row["why"], row["who"], row["when"])))
     lines = (f"{row['example_id']}, labelled {row['label_before']}", shown.file, note)
@@ -236,8 +238,8 @@ def _asked(compared: Compared, explanation: Explanation) -> dict[str, str]:
     return {
         "before": percent(was),
         "after": percent(now),
-        "change": points(now - was),
-        "forecast": loss if foreseen is None else points(foreseen),
+        "change": moved(now - was),
+        "forecast": loss if foreseen is None else moved(foreseen),
         "accuracy": _foreseen_accuracy(compared),
     }
 

@@ -1,4 +1,4 @@
-"""Changes of a training set: a spec with changes is a study of its own, a version of the unchanged one.
+"""Changes of a training set, or of a test label: a spec with changes is a study of its own, a version of the unchanged one.
 
 A change is of one example. Of several changes of one example the last one counts, so that going back is one more change
 and the record stays whole; what counts is `settled`, sorted, and that alone names the version.
@@ -18,11 +18,22 @@ from torch import Tensor
 from influence_core.data import DataSet, Examples
 from influence_core.errors import DataError
 
-Kind = Literal["remove", "relabel", "reweight", "add", "keep"]
+Kind = Literal["remove", "relabel", "reweight", "add", "retest", "keep"]
 HEAVIEST = 10.0
 """The largest weight, in multiples of an example's own."""
-_LETTERS: dict[str, Kind] = {"r": "remove", "l": "relabel", "w": "reweight", "a": "add", "k": "keep"}
-_TEXT = re.compile(r"([rk])(\d{1,18})|([law])(\d{1,18})=(\d{1,9}(?:\.\d{1,9})?)")
+_LETTERS: dict[str, Kind] = {
+    "r": "remove",
+    "l": "relabel",
+    "w": "reweight",
+    "a": "add",
+    "t": "retest",
+    "k": "keep",
+}
+OF_TEST: tuple[Kind, ...] = ("add", "retest")
+"""Whose example is one of the test set."""
+LABELLED: tuple[Kind, ...] = ("relabel", *OF_TEST)
+"""Which have a label."""
+_TEXT = re.compile(r"([rk])(\d{1,18})|([lawt])(\d{1,18})=(\d{1,9}(?:\.\d{1,9})?)")
 
 
 @dataclass(frozen=True)
@@ -31,9 +42,10 @@ class Change:
 
     Attributes:
         kind: "remove", "relabel", "reweight" a training example; "add" a test example to the training set, which leaves the
-            test set; "keep" takes an earlier change back.
+            test set; "retest" gives a test example another label, by which answers are judged and nothing is learnt; "keep"
+            takes an earlier change back.
         example: Its id.
-        label: The new label of "relabel"; that under which "add" adds it.
+        label: The new label of "relabel" and "retest"; that under which "add" adds it.
         weight: Of "reweight", in multiples of its own.
         who: Whose change it is.
         when: When it was made, ISO 8601.
@@ -60,9 +72,9 @@ class Change:
         if self.kind not in _LETTERS.values():
             known = ", ".join(_LETTERS.values())
             raise DataError(f"There is no change “{str(self.kind)[:40]}”; choose one of {known}.")
-        if (self.label is not None) != (self.kind in ("relabel", "add")) or (self.label or 0) < 0:
+        if (self.label is not None) != (self.kind in LABELLED) or (self.label or 0) < 0:
             raise DataError(
-                f"A label belongs to “relabel” and “add” alone, and is a number from 0: {self.kind}."
+                f"A label belongs to {', '.join(LABELLED)} alone, and is a number from 0: {self.kind}."
             )
         if (self.weight is not None) != (self.kind == "reweight"):
             raise DataError(f"A weight belongs to “reweight” alone, and to that always: {self.kind}.")
@@ -94,10 +106,10 @@ def parse(text: str) -> tuple[Change, ...]:
 
 def _parse_one(text: str) -> Change:
     found = _TEXT.fullmatch(text)
-    if found is None or (found[3] in ("l", "a") and "." in found[5]):
+    if found is None or (found[3] in ("l", "a", "t") and "." in found[5]):
         raise DataError(
             f"“{text[:40]}” is no change: r7 removes example 7, l7=3 labels it 3, w7=0.5 halves its weight, a7=3 adds test "
-            "example 7 labelled 3, k7 takes a change back."
+            "example 7 labelled 3, t7=3 labels it 3 where it is, k7 takes a change back."
         )
     kind, example = _LETTERS[found[1] or found[3]], int(found[2] or found[4])
     if kind == "reweight":
@@ -132,6 +144,7 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
         DataError: If there is no such example or label, or a class would be left without examples.
     """
     train, test, classes = examples.train, examples.test, len(examples.class_names)
+    tested = test.y.clone()
     y, multiples = train.y.clone(), torch.ones(len(train), dtype=torch.float64)
     kept, added = torch.ones(len(train), dtype=torch.bool), []
     for one in settled(changes):
@@ -139,6 +152,9 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
             raise DataError(f"There is no label number {one.label}; they are 0 to {classes - 1}.")
         if one.kind == "add":
             added.append((test.position(one.example), int(one.label or 0)))
+            continue
+        if one.kind == "retest":
+            tested[test.position(one.example)] = int(one.label or 0)
             continue
         at = train.position(one.example)
         if one.kind == "remove":
@@ -164,5 +180,7 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
     left[rows] = False
     if not left.any():
         raise DataError("No test example would be left; add fewer of them.")
+    if not torch.equal(tested, test.y):
+        test = replace(test, y=tested)
     kept_test = test if not added else test.take(left.nonzero()[:, 0])
     return replace(examples, train=grown, test=kept_test), weights

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -16,20 +17,45 @@ from influence_core.words import percent
 from pages._shell import change_list, my_changes, results
 from pages._shell.escape import escape_markdown, escaped
 
+Say = Callable[..., None]
+"""Keeps what it is given: changes and remarks."""
+
 
 def show(study: Study, train_id: int) -> None:
     """The buttons, and what was said of this example before."""
+    say = partial(_record, study)
     with st.container(key="judge", gap="xsmall"):
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
             if any(one.kind == "add" and one.example == train_id for one in study.spec.changes):
-                _button(study, "Take it out again", "remove", Change("keep", train_id), "X")
+                button("Take it out again", "judge_remove", "remove", say, Change("keep", train_id))
             else:
                 _relabel(study, train_id)
-                _button(study, "Remove", "remove", Change("remove", train_id), "X")
-                _button(study, "Keep", "keep", Change("keep", train_id), "K")
-            _button(study, "Unsure", "unsure", Remark("unsure", train_id), "U")
-            _note(study, train_id)
+                button("Remove", "judge_remove", "remove", say, Change("remove", train_id))
+                button("Keep", "judge_keep", "keep", say, Change("keep", train_id))
+            button("Unsure", "judge_unsure", "unsure", say, Remark("unsure", train_id))
+            note(train_id, say)
         _said(study, train_id)
+
+
+def button(title: str, key: str, verdict: str, say: Say, *said: Said, **options: Any) -> None:
+    """A verdict: its button bears the key that it has on every page."""
+    st.button(title, key=key, shortcut=change_list.KEYS[verdict], on_click=say, args=said, **options)
+
+
+def note(train_id: int, say: Say) -> None:
+    """A field for a note on an example."""
+    key = f"judge_note_{train_id}"
+
+    def keep() -> None:
+        text = st.session_state[key].strip()
+        if text:
+            say(Remark("note", train_id, why=text))
+
+    with st.popover("Note"):
+        st.text_area(
+            "Note", key=key, max_chars=LONGEST_NOTE, label_visibility="collapsed", placeholder="Why?"
+        )
+        st.button("Keep the note", key="judge_keep_note", on_click=keep)
 
 
 def remove_all(study: Study, train_ids: Iterable[int], key: str) -> None:
@@ -56,10 +82,6 @@ def _record(study: Study, *said: Said) -> None:
     my_changes.record(study.spec, study.data.class_names, *said)
 
 
-def _button(study: Study, title: str, key: str, said: Said, shortcut: str, help: str | None = None) -> None:
-    st.button(title, key=f"judge_{key}", shortcut=shortcut, on_click=_record, args=(study, said), help=help)
-
-
 def _relabel(study: Study, train_id: int) -> None:
     """The most likely other label first, then the others."""
     job = results.attempt("Asking the model without this one", second_opinion.run, study, train_id)
@@ -68,9 +90,8 @@ def _relabel(study: Study, train_id: int) -> None:
     names, proposals = escaped(study.data.class_names), job.result.proposals
     first, rest = proposals[0], proposals[1:]
     change = Change("relabel", train_id, label=first)
-    _button(
-        study, f"Wrong label → {names[first]}", "relabel", change, "L", help=_why(job.result, names[first])
-    )
+    title, why = f"Wrong label → {names[first]}", _why(job.result, names[first])
+    button(title, "judge_relabel", "relabel", partial(_record, study), change, help=why)
     if rest:
         with st.popover("Another label"):
             for label in rest:
@@ -86,21 +107,6 @@ def _why(opinion: SecondOpinion, name: str) -> str:
     if opinion.unseen:
         return f"Of the other labels the most likely: the model without this one gives {name} {says} (corrected forecast)."
     return f"Of the other labels the most likely: the model gives {name} {says}, though it was trained on this one."
-
-
-def _note(study: Study, train_id: int) -> None:
-    key = f"judge_note_{train_id}"
-    with st.popover("Note"):
-        st.text_area(
-            "Note", key=key, max_chars=LONGEST_NOTE, label_visibility="collapsed", placeholder="Why?"
-        )
-        st.button("Keep the note", key="judge_keep_note", on_click=partial(_keep_note, study, train_id, key))
-
-
-def _keep_note(study: Study, train_id: int, key: str) -> None:
-    text = st.session_state[key].strip()
-    if text:
-        _record(study, Remark("note", train_id, why=text))
 
 
 def _said(study: Study, train_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import NUMBER_WORDS, Number
-from influence_core.words import POINTS, UNIT, having, having_rule, nats, sign_rule, signed
+from influence_core.words import POINTS, UNIT, having, having_rule, moved, nats, sign_rule, signed
 from pages._shell.escape import escape_markdown
 
 NAMES = NUMBER_WORDS
@@ -26,7 +26,8 @@ def effect(explanation: Explanation, at: int, unit: str = "", number: Number | N
 
 def worth(probability: float, without: float, unit: str = "") -> str:
     """What having some examples does to a ``probability``, by the change of its loss ``without`` them, nats; plus: for it."""
-    return f"{signed(amount(probability, without, unit))} {unit_name(unit)}"
+    found = amount(probability, without, unit)
+    return moved(found / 100) if unit == MADE else f"{signed(found)} {unit_name(unit)}"
 
 
 def unit_name(unit: str = "") -> str:

@@ -41,6 +41,9 @@ function addTick(grid, card, id) {
   const box = document.createElement("input");
   box.type = "checkbox";
   box.addEventListener("change", () => send(grid, "select", id));
+  box.addEventListener("click", (event) => {
+    if (event.detail) card.pick.focus({ preventScroll: true }); // by the mouse: the page's keys pass an input by
+  });
   label.append(box);
   card.node.append(label);
   card.tick = box;

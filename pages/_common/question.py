@@ -12,7 +12,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
-from pages._common import chooser, pictures, verdict
+from pages._common import chooser, pictures, test_label, verdict
 from pages._common.cards import name_of, says, show_large
 from pages._shell import my_changes, proving, results
 from pages._shell.address import View
@@ -89,6 +89,7 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                     query_params=(then or view).query("study", "test", "picture", "ask"),
                     width="content",
                 )
+                test_label.show(study, explanation)
         if folded.open:
             with folded:
                 chooser.show(study, view, answer.known, explanation)

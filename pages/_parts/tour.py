@@ -5,7 +5,7 @@ import streamlit as st
 TOUR = """
 1. **Open the app.** It shows a digit that the model gets wrong, and is most sure about. Read the title and the sentence under it.
 2. **Choose another mistake** from the thumbnails. *Least confident* shows the close calls; *Your own picture* takes a drawing or a photo of a digit.
-3. **Look at both sides.** The left images pulled the model towards its answer, the right ones away. Are some of them badly written, or mislabelled?
+3. **Look at both sides.** The left images pulled the model towards its answer, the right ones away. Are some of them badly written, or mislabelled? If the test image's own label is wrong, say so under it.
 4. **Switch the label** to the true one. Sides change: what spoke for the mistake now speaks against the truth.
 5. **Look at all of them.** In the chart, influence is not nearness: among images at the same distance some help and some harm. Click a point.
 6. **Read the opened image.** Its numbers, and which of its pixels matter. Say what you see (*wrong label*, *remove*, *keep*, *unsure*, a note): the list *My changes* in the sidebar keeps it, with undo, and opens the model with your changes on every page. *Take the list along* saves it as a file that *Build* opens elsewhere.
@@ -15,7 +15,7 @@ TOUR = """
 
 From there: *Forecast and truth* leaves out up to 500 examples one by one. *Compare* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
 takes a table of your own (CSV), and says first whether the model fails there more than elsewhere. *Review* shows one suspect at a time, with keys, and its evidence: what the model says that never saw it,
-its like under both labels, who speaks for and against. *What if* takes out a group, or all rows with one value of a table's column, as if that person or site had withdrawn.
+its like under both labels, who speaks for and against; its verdicts are lines of *My changes*, and a second review under another name is compared with the first. *What if* takes out a group, or all rows with one value of a table's column, as if that person or site had withdrawn.
 """
 
 OWN = """

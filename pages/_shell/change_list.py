@@ -20,6 +20,8 @@ from pages._shell.escape import escape_markdown, show_error
 SHOWN = 6
 """Lines of the list that are not folded."""
 ANOTHER = "another"
+KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
+"""On every page, wherever something is said of a training example; each stands on its button."""
 _PAST = {"remove": "removed", "keep": "kept", "unsure": "unsure"}
 
 
@@ -34,8 +36,13 @@ class _Shown:
     count: int
 
 
-def show(view: View) -> None:
-    """The list of the study on show; nothing before the first change."""
+def show(view: View, undo_elsewhere: bool = False) -> None:
+    """The list of the study on show; nothing before the first change.
+
+    Args:
+        view: What is on show.
+        undo_elsewhere: Whether the page has the keys of undo and redo itself.
+    """
     st.session_state["study_shown"] = view.study
     trouble = my_changes.trouble()
     if trouble:
@@ -50,7 +57,7 @@ def show(view: View) -> None:
             st.markdown("**My changes**")
             _switch(shown)
             _lines(shown)
-            _undo_and_redo(shown)
+            _undo_and_redo(shown, not undo_elsewhere)
             with st.expander("Versions, link, delete"):
                 _versions(shown)
                 _link(shown)
@@ -82,7 +89,8 @@ def in_words(said: Said, labels: tuple[str, ...]) -> str:
     """One line of the list."""
     if isinstance(said, Change) and said.label is not None:
         name = labels[said.label] if said.label < len(labels) else str(said.label)
-        return f"{said.example} → {name}" if said.kind == "relabel" else f"{said.example} added as {name}"
+        words = {"relabel": f"{said.example} → {name}", "retest": f"test {said.example} is {name}"}
+        return words.get(said.kind, f"{said.example} added as {name}")
     if isinstance(said, Change) and said.weight is not None:
         return f"{said.example} weighs {said.weight:g}"
     return f"{said.example} {_PAST[said.kind]}"
@@ -134,7 +142,7 @@ def _lines(shown: _Shown) -> None:
             st.caption("  \n".join(lines[SHOWN:]))
 
 
-def _undo_and_redo(shown: _Shown) -> None:
+def _undo_and_redo(shown: _Shown, keyed: bool) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         for key, title, there, change in (
             ("undo", "Undo", shown.state.can_undo, shown.session.undo),
@@ -145,6 +153,7 @@ def _undo_and_redo(shown: _Shown) -> None:
                 key=f"changes_{key}",
                 icon=f":material/{key}:",
                 disabled=not there,
+                shortcut=KEYS[key] if keyed else None,
                 on_click=my_changes.amend,
                 args=(shown.session, change),
             )
@@ -205,7 +214,8 @@ def _questions(shown: _Shown) -> None:
 def _delete(shown: _Shown) -> None:
     with st.popover("Delete the list"):
         st.caption(
-            "The list, its versions and its questions are removed from this machine at once, for good."
+            "The list, with the verdicts of your reviews, its versions and its questions are removed from this machine at once, "
+            "for good."
         )
         st.button("Delete all of it", key="changes_delete", type="primary", on_click=partial(_forget, shown))
 
@@ -224,6 +234,13 @@ def _changes(count: int) -> str:
 
 
 def _by_kind(counted: tuple[Change, ...]) -> str:
-    past = {"remove": "removed", "relabel": "relabelled", "reweight": "reweighted", "add": "added"}
     kinds = [one.kind for one in counted]
+    tested = f"test label{'s' * (kinds.count('retest') != 1)} set right by hand, which accuracies count so"
+    past = {
+        "remove": "removed",
+        "relabel": "relabelled",
+        "reweight": "reweighted",
+        "add": "added",
+        "retest": tested,
+    }
     return ", ".join(f"{kinds.count(kind):,} {word}" for kind, word in past.items() if kind in kinds)

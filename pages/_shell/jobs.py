@@ -158,7 +158,8 @@ def _left_words(job: Job[Any]) -> str:
     seconds = job.seconds_left()
     if seconds is None:
         return ""
-    return "almost done" if seconds < 1 else f"{about(seconds)} left"
+    longer = ", longer than it looked" if job.slower else ""
+    return "almost done" if seconds < 1 else f"{about(seconds)} left{longer}"
 
 
 def _bad_end(job: Job[Any]) -> None:

@@ -12,11 +12,10 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from influence_core.sessions import Said, Session, Sessions, State
-from influence_core.sessions.reviews import recalled
+from influence_core.sessions import Said, Session, Sessions, State, reviews
 from influence_core.store.digest import digest
 from influence_core.studies import StudySpec
-from influence_core.studies.changes import Change, settled
+from influence_core.studies.changes import settled
 from pages._shell import browser, results
 from pages._shell.address import View, another_version
 from pages._shell.places import data_folder
@@ -65,7 +64,7 @@ def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
     def keep() -> None:
         session, new = find(spec), said
         if session is None:  # and what it takes over is not said again
-            session = _begin(spec, labels)
+            session = begin(spec, labels)
             known = session.state().verdicts
             new = tuple(one for one in said if known.get(one.example) != one)
         amend(session, lambda: session.record(*new))
@@ -105,13 +104,15 @@ def note_question(view: View, test_id: int | None) -> None:
 
 
 def forget(study: str) -> None:
-    """Delete this browser's lists of a study that is gone.
+    """Delete this browser's lists of a study that is gone, and all reviews of it.
 
     Raises:
         InfluenceError: If that could not be kept.
     """
-    for session in Sessions(results.get_store()).of(browser.owner(), study):
+    store = results.get_store()
+    for session in Sessions(store).of(browser.owner(), study):
         session.delete()
+    reviews.forget(store, study)
 
 
 def secret_of_review(study: str, name: str) -> str:
@@ -119,8 +120,15 @@ def secret_of_review(study: str, name: str) -> str:
     return digest("review of", browser.owner(), study, name)[:32]
 
 
-def _begin(spec: StudySpec, labels: Iterable[str]) -> Session:
-    """A list, which takes over what was reviewed before there were lists, and the changes of a version that was opened."""
+def begin(spec: StudySpec, labels: Iterable[str]) -> Session:
+    """This browser's list of a study; a new one takes over what was reviewed before there were lists, and a version's changes.
+
+    Raises:
+        InfluenceError: If it could not be kept.
+    """
+    there = find(spec)
+    if there is not None:
+        return there
     first = [replace(one, why="came with the link") for one in settled(spec.changes)]
     return Sessions(results.get_store()).create(
         browser.owner(),
@@ -132,11 +140,15 @@ def _begin(spec: StudySpec, labels: Iterable[str]) -> Session:
     )
 
 
-def _reviewed(spec: StudySpec) -> list[Change]:
+def _reviewed(spec: StudySpec) -> list[Said]:
     store = results.get_store()
     study = studies.open_study(spec.unchanged, store, data_folder())
     names = dict.fromkeys([FIRST_REVIEW, st.session_state.get("review_last", FIRST_REVIEW)])
-    return [one for name in names for one in recalled(store, study, name, secret_of_review(spec.name, name))]
+    return [
+        one
+        for name in names
+        for one in reviews.recalled(store, study, name, secret_of_review(spec.name, name))
+    ]
 
 
 def attempt(work: Callable[[], None]) -> None:

@@ -239,11 +239,11 @@ def _secret(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReviewParams(Params):
-    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, and how many
-    labels to flip to practise."""
+    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, how many labels to flip to
+    practise, and whether the suspects come as cards, several at a time."""
 
     METHODS = {"self-influence": "exact", "2017": "published"} | {
-        one: one for one in ("proven", "corrected", "loss", "random", "harm", "gain")
+        one: one for one in ("proven", "corrected", "loss", "random", "harm", "gain", "copies")
     }
 
     review: str = param("", review.session_name)
@@ -259,3 +259,4 @@ class ReviewParams(Params):
         one_of_numbers(range(1, 51), "The share of flipped labels must be 1 to 50 per cent, but is “{}”."),
         after=(),
     )
+    cards: bool = param(False, flag("cards"), after=())

@@ -11,7 +11,7 @@ from influence_core import studies
 from influence_core.errors import InfluenceError
 from pages._shell import change_list, restart, sidebar
 from pages._shell.address import View, go_to, read_address, start_over
-from pages._shell.catalogue import PAGES, OwnParams, PageRow
+from pages._shell.catalogue import PAGES, REVIEW, OwnParams, PageRow
 from pages._shell.escape import show_error
 
 _RAW_DOWNLOAD = "[data-testid=stElementToolbarButton]:has(button[aria-label^='Download as CSV'])"
@@ -41,7 +41,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     view, texts = read_address(row.params)
     sidebar.show(view)
     with above_the_menu:
-        change_list.show(view)
+        change_list.show(view, undo_elsewhere=row.script == REVIEW.script)
     with _errors_shown():
         change_list.banner(view)
         if not any_study and row.supports(view.spec):

@@ -23,6 +23,7 @@ HEARD_SECONDS = 90.0
 WAITING = "waiting for a free worker"
 
 _LOG = logging.getLogger(__name__)
+_MUCH, _MUCH_SECONDS = 0.25, 3.0  # so much later than was said, as a share and in seconds, is slower
 _EARLY = 0.01  # below this fraction an estimate of the remaining time would be a guess
 
 
@@ -48,7 +49,8 @@ class Job(Generic[T]):
         self._lock = Lock()
         self._ended = Event()
         self._cancel = Event()
-        self._reported = self.started
+        self.slower = False
+        self._due: float | None = None
         self._waiting: dict[str, float] = {}
         self._was_left = False
 
@@ -89,18 +91,20 @@ class Job(Generic[T]):
         return self._ended.wait(seconds)
 
     def seconds_left(self) -> float | None:
-        """Returns the expected remaining seconds at the pace so far, or None when it is too early to say."""
-        if self.state != "running" or self.fraction < _EARLY:
+        """Returns the expected remaining seconds at the pace so far, or None when it is too early to say.
+
+        They only fall, unless the work turns out much longer than it looked; then it is ``slower``, which is to be said.
+        """
+        if self.state != "running" or self._due is None:
             return None
-        at_report = (self._reported - self.started) * (1.0 - self.fraction) / self.fraction
-        return max(0.0, at_report - (monotonic() - self._reported))
+        return max(0.0, self._due - monotonic())
 
     def run(self) -> None:
         """Does the work, in the thread of a worker."""
         work = self._take()
         if work is None:
             return
-        self.started = self._reported = monotonic()
+        self.started = monotonic()
         self.message = ""
         try:
             self.result = work(self._report)
@@ -130,7 +134,15 @@ class Job(Generic[T]):
             raise Cancelled("the work was stopped before it was finished")
         self.fraction = min(1.0, max(0.0, fraction))
         self.message = message
-        self._reported = monotonic()
+        if self.fraction >= _EARLY:
+            self._expect(self.started + (monotonic() - self.started) / self.fraction)
+
+    def _expect(self, end: float) -> None:
+        """When the work will end at its pace so far; a little later than was said does not count."""
+        if self._due is None or end < self._due:
+            self._due = end
+        elif end - self._due > max(_MUCH_SECONDS, _MUCH * (self._due - self.started)):
+            self._due, self.slower = end, True
 
     def _end(self, state: State) -> None:
         self.state = state

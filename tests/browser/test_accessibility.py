@@ -59,6 +59,13 @@ def test_a_suspect_with_its_evidence_has_none_either(page, theme):
     assert violations(opened) == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_several_suspects_as_cards_have_none_either(page, theme):
+    opened = page("/review?study=one-or-seven&review=cards&score=loss&cards=1", color_scheme=theme)
+    settle(opened, lambda: opened.locator(".st-key-batch input[type=checkbox]").count() == 24)
+    assert violations(opened) == []
+
+
 def tab_to(opened, wanted) -> None:
     """Press Tab until the focus is there, as somebody without a mouse would."""
     for _ in range(MOST_TABS):

@@ -38,7 +38,7 @@ def judge(opened, true_label) -> bool:
     """One suspect by its key; whether its label was wrong. Waits, as a person does, until the next one is there."""
     train_id, label = suspect(opened)
     wrong = true_label[train_id] != label
-    opened.keyboard.press(true_label[train_id] if wrong else "k")
+    opened.keyboard.press("l" if wrong else "k")
     settle(opened, lambda: suspect(opened)[0] != train_id)
     return wrong
 
@@ -83,7 +83,7 @@ def test_through_the_queue_with_keys(page, true_label, tmp_path):
     shots(opened, "review-3-worked")
 
     train_id, _ = suspect(opened)
-    opened.keyboard.press("u")
+    opened.keyboard.press("z")
     settle(opened, lambda: done(opened) == SUSPECTS - 1)
     assert suspect(opened)[0] != train_id
     judge(opened, true_label)
@@ -117,11 +117,23 @@ def test_impatient_keys_judge_nobody_unseen(page, true_label):
     assert 1 <= reviewed <= 6
     seen = [first]
     for _ in range(reviewed):
-        opened.keyboard.press("u")
+        opened.keyboard.press("z")
         before = done(opened)
         settle(opened, lambda before=before: done(opened) == before - 1)
     assert suspect(opened)[0] in seen
     assert done(opened) == 0
+
+
+def test_several_are_ticked_and_get_one_verdict_by_a_key(page):
+    opened = page("/review?study=one-or-seven&review=several&panel=practise&cards=1")
+    boxes = opened.locator(".st-key-batch input[type=checkbox]")
+    for at in range(3):
+        click(opened, boxes.nth(at), lambda at=at: opened.get_by_text(f"Remove {at + 1}").count() == 1)
+    opened.keyboard.press("x")
+    settle(opened, lambda: done(opened) == 3)
+    opened.keyboard.press("z")
+    settle(opened, lambda: done(opened) == 0)
+    shots(opened, "review-4-several")
 
 
 def test_letters_typed_into_a_field_are_no_verdicts(page):
@@ -130,7 +142,7 @@ def test_letters_typed_into_a_field_are_no_verdicts(page):
     opened.get_by_text("How it is computed").click()
     field = opened.get_by_role("textbox", name="Damping")
     field.click()
-    field.press_sequentially("k1u")
+    field.press_sequentially("klxuz")
     opened.wait_for_timeout(800)
     wait_idle(opened)
     assert done(opened) == 0

@@ -39,6 +39,16 @@ def test_before_and_after_in_words_and_in_json_agree(address, capsys, tmp_path, 
     assert "By group" in words and "Forecast before training" in words
 
 
+def test_a_test_label_set_right_is_said(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    test = open_study(find(PLAIN)).data.test
+    assert main(["compare", "--study", f"{PLAIN}@t{test.ids[8]}={1 - int(test.y[8])}"]) == 0
+    words = capsys.readouterr().out
+    names = [("slow", "fast")[int(one)] for one in (1 - test.y[8], test.y[8])]
+    assert f"test row {test.ids[8]} judged as {names[0]} instead of {names[1]}" in words
+    assert "1 test label was set right by hand, for both models alike" in words
+
+
 def test_rows_of_one_value_are_withdrawn(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
     assert main(["compare", "--study", PLAIN, "--without", "sex=2", "--json"]) == 0

@@ -9,22 +9,16 @@ import sqlite3
 import time
 import zipfile
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
-import numpy as np
 import pytest
 
 from influence_core.data.brought import home
 from influence_core.errors import DataError, StoreError
-from influence_core.experiments import review
-from influence_core.experiments.review import Review, Training
-from influence_core.experiments.wrong_labels import FlipSettings
-from influence_core.sessions import Remark, Sessions, carried, database, packed, reviews, unpacked
+from influence_core.sessions import Remark, Sessions, carried, database, packed, unpacked
 from influence_core.sessions import sessions as sessions_module
 from influence_core.store import Store
-from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change, parse, settled
 
 KILLS = int(os.environ.get("KILLS", "20"))
@@ -262,48 +256,6 @@ def test_a_disk_that_refuses_is_said_in_words(tmp_path):
         Sessions(Store(tmp_path)).create("ada", "digits")
 
 
-# ------------------------------------------------------------------------------------- reviews of before
-
-
-def reviewed(study, session, flips=None):
-    """A review of one owner as it lies in its file: the first label is kept, the second changed."""
-    train = study.data.train
-    ids, y = train.ids.numpy(), train.y.numpy()
-    scores, theta = np.arange(len(ids), dtype=float), study.theta.numpy()
-    given = Training(0, 0, 1.0, 0.0, 0.0)
-    begun = Review(
-        session,
-        "digits",
-        study.data.class_names,
-        "loss",
-        flips,
-        ids,
-        y,
-        y,
-        scores,
-        (),
-        (given,),
-        theta,
-        "ada",
-    )
-    return review.relabel(review.keep(begun, int(ids[0])), int(ids[1]), (int(y[1]) + 1) % 10)
-
-
-def test_a_review_that_was_kept_in_a_file_becomes_changes_and_the_file_stays(store):
-    study = open_study(replace(find("digits"), n_train=60, n_test=10, l2=1.0))
-    kept = review.save(store, study, reviewed(study, "mine"))
-    before = {path: path.read_bytes() for path in home.home_of(store).folder.glob("*.npz")}
-    found = reviews.recalled(store, study, "mine", "ada")
-    first, second = kept.verdicts
-    assert list(map(str, found)) == [f"k{first.train_id}", f"l{second.train_id}={second.new}"]
-    assert [one.when for one in found] == [first.time, second.time]
-    assert reviews.recalled(store, study, "mine", "bob") == ()
-    begun = Sessions(store).create("ada", "digits", steps=[found])
-    assert texts(begun) == list(map(str, found)) and len(before) == 1
-    assert {path: path.read_bytes() for path in home.home_of(store).folder.glob("*.npz")} == before
-    assert reviews.changes_of(reviewed(study, "practice", FlipSettings(0.1, repeats=1))) == ()
-
-
 # ------------------------------------------------------------------------------------ many at once, killed
 
 
@@ -321,21 +273,21 @@ def write_for_ever(folder, writer, turn, said):
             session.redo()
 
 
-def begin(folder, writer, turn):
+def begin(folder, writer, turn, write):
     heard, told = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            write_for_ever(folder, writer, turn, told)
+            write(folder, writer, turn, told)
         finally:
             os._exit(1)
     os.close(told)
     return child, os.fdopen(heard)
 
 
-def kill_all(folder, turn, seconds):
+def kill_all(folder, turn, seconds, write=write_for_ever):
     """What each writer had acknowledged when it was killed, all of them at one random moment."""
-    writers = [begin(folder, writer, turn) for writer in range(WRITERS)]
+    writers = [begin(folder, writer, turn, write) for writer in range(WRITERS)]
     for _, lines in writers:
         assert lines.readline() == "ready\n"
     time.sleep(seconds)

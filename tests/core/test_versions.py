@@ -49,7 +49,7 @@ def expected(base, changes):
             rows[one.example][1] = one.label
         elif one.kind == "reweight":
             rows[one.example][2] *= one.weight
-        else:
+        elif one.kind == "add":
             at = base.data.test.position(one.example)
             rows[one.example] = [base.data.test.x[at].numpy(), one.label, 1 / base.objective.n]
     x, y, w = (np.array(column) for column in zip(*rows.values(), strict=True))
@@ -78,6 +78,26 @@ def test_an_added_example_leaves_the_test_set(base, changes):
     moved = changes[-1].example
     assert moved in version.data.train.ids.tolist() and moved not in version.data.test.ids.tolist()
     assert len(version.data.test) == len(base.data.test) - 1
+
+
+def test_a_test_label_set_right_judges_and_teaches_nothing(base):
+    at = int(base.data.test.ids[3])
+    old = int(base.data.test.y[3])
+    (change,) = parse(f"t{at}={(old + 1) % 3}")
+    version = open_study(replace(SMALL, changes=(change,)))
+    assert version.spec.address == f"small@t{at}={(old + 1) % 3}"
+    assert_array_equal(version.theta, base.theta)
+    assert_array_equal(version.data.train.y, base.data.train.y)
+    moved = np.flatnonzero((version.data.test.y != base.data.test.y).numpy())
+    assert moved.tolist() == [3] and int(version.data.test.y[3]) == (old + 1) % 3
+    right = [
+        (one.predictions.probabilities.argmax(1) == one.predictions.labels).mean() for one in (base, version)
+    ]
+    said = int(base.predictions.probabilities[3].argmax())
+    assert right[1] - right[0] == pytest.approx(((said == (old + 1) % 3) - (said == old)) / 30)
+    for text, words in (("t99999999=1", "no example with id"), (f"t{at}=7", "no label number 7")):
+        with pytest.raises(DataError, match=words):
+            open_study(replace(SMALL, changes=parse(text)))
 
 
 def test_a_version_says_what_training_again_says(base):

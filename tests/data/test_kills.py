@@ -13,8 +13,9 @@ import pytest
 from influence_core.context import Context
 from influence_core.data.brought import home, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.tables import Choices
-from influence_core.experiments import review
 from influence_core.models import backbones
+from influence_core.sessions import Sessions, database, reviews
+from influence_core.sessions import verdicts as said_in
 from influence_core.store import Store
 from influence_core.store.digest import digest
 from influence_core.studies import StudySpec, find, of_table, open_study
@@ -27,19 +28,25 @@ KILLS = int(os.environ.get("KILLS", "20"))
 LONGEST_SECONDS = 1.5
 
 
+def keep_one(store, study, name):
+    """The label on show is right; its id once that is kept."""
+    now = reviews.recall(store, study, name, "anna")
+    train_id = int(now.ids[now.current])
+    reviews.judge(store, study, now, [said_in.say(now, "keep", train_id)])
+    return train_id
+
+
 def work(folder, turn, say):
     """Store, judge, unpack, build, upload and remove for ever, and say what was done each time."""
     home._home.cache_clear()  # as a new process begins
+    database._READY.clear()
     store = Store(folder, limit_bytes=10_000_000)
     study = open_study(find("diabetes"), store)
-    review.resume(study, "mine", "loss", owner="anna", context=Context(store))
+    reviews.resume(study, "mine", "loss", owner="anna", listed="anna", context=Context(store))
     say("ready", "now")
     for at in count():
         store.put(f"{at % 100:032x}", {"x": np.random.default_rng(at).random(20_000)}, {})
-        now = review.amend(
-            store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])), "anna"
-        )
-        say("verdict", now.verdicts[-1].train_id)
+        say("verdict", keep_one(store, study, "mine"))
         files = pets(10) | {"cats/page.png": f"{turn} {at}".encode()}
         sent = picture_uploads.keep(store, packed(files), "a.zip", owner="anna")
         name = recipes.keep(store, FIELDS | {"source": own.IN_ZIP + sent.key}, "anna")
@@ -88,7 +95,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_half_done_is_left(tmp_path):
         store = Store(tmp_path, limit_bytes=10_000_000)
         listed = {one.name: one for one in recipes.recipes(store, "anna")}
         assert list(tmp_path.rglob("*.tmp")) == []
-        given = [one.train_id for one in review.recall(store, study, "mine", "anna").verdicts]
+        given = [one.train_id for one in reviews.recall(store, study, "mine", "anna").verdicts]
         assert [one for one in given if one in verdicts] == verdicts
         assert len(given) <= len(verdicts) + 1, "one may be kept and not yet said"
         verdicts = given
@@ -100,7 +107,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_half_done_is_left(tmp_path):
         _make_room(store)
         kept["study"].clear(), kept["table"].clear()
         if len(given) > len(study.data.train) // 2:
-            review.amend(store, study, "mine", lambda now: replace(now, verdicts=()), "anna")
+            Sessions(store).of("anna")[0].delete()
             verdicts = []
 
 
@@ -213,18 +220,15 @@ def judge(folder, turn, say):
     """Verdicts are given, one after another."""
     store = Store(folder)
     study = open_study(find("diabetes"), store)
-    review.resume(study, f"review {turn}", "loss", owner="anna", context=Context(store))
+    reviews.resume(study, f"review {turn}", "loss", owner="anna", listed="anna", context=Context(store))
     say("ready", "now")
     while True:
-        now = review.amend(
-            store, study, f"review {turn}", lambda now: review.keep(now, int(now.ids[now.current])), "anna"
-        )
-        say("verdict", now.verdicts[-1].train_id)
+        say("verdict", keep_one(store, study, f"review {turn}"))
 
 
 def check_judged(folder, turn, said):
     store = Store(folder)
-    given = review.recall(store, open_study(find("diabetes"), store), f"review {turn}", "anna").verdicts
+    given = reviews.recall(store, open_study(find("diabetes"), store), f"review {turn}", "anna").verdicts
     said = [int(one) for _, one in said]
     assert [one.train_id for one in given][: len(said)] == said and len(given) <= len(said) + 1
 

@@ -11,6 +11,7 @@ from influence_core.engines import Engines
 from influence_core.errors import DataError
 from influence_core.experiments import before_after, corrected, explain, questions, version_forecast
 from influence_core.experiments.before_after import BeforeAfter, paired_interval
+from influence_core.exports import as_rows
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change
 from tests.core.test_versions import SMALL
@@ -68,6 +69,30 @@ def test_it_agrees_with_a_direct_comparison_of_all_predictions(base, version):
     assert total.right_after - total.right_before == len(better) - len(broke)
     assert (result.asked, result.added) == (1, 1)
     assert "all but the 1 that is asked about and the 1 that is added to the training set" in result.part
+
+
+def test_both_models_are_judged_by_a_test_label_that_was_set_right(base):
+    known = base.predictions
+    at = int(np.flatnonzero(known.probabilities.argmax(1) != known.labels)[0])
+    said = int(known.probabilities[at].argmax())
+    made = (Change("retest", int(known.ids[at]), label=said),)
+    result = before_after.run(base, open_study(replace(base.spec, changes=made)))
+    assert result.labels[at] == said and result.corrected == 1
+    assert (
+        "1 test label was set right by hand, for both models alike; where only wrong answers" in result.part
+    )
+    total, n = result.total, len(known.ids)
+    assert total.before == total.after == ((known.probabilities.argmax(1) == known.labels).sum() + 1) / n
+    (row,) = as_rows(before_after.describe(base, made))
+    assert (row["change"], row["label_before"], row["label_after"]) == (
+        "retest",
+        base.data.class_names[known.labels[at]],
+        base.data.class_names[said],
+    )
+    question = questions.ask(base, test_id=int(known.ids[0]))
+    foreseen = version_forecast.run(base, explain.run(base, question), made)
+    assert foreseen.asked.best == 0
+    assert before_after.compare(base, foreseen.predictions).total == total
 
 
 def test_classes_add_up_to_all(base, version):
@@ -154,6 +179,9 @@ def test_a_prepared_factor_says_the_same(base, made):
     without = version_forecast.run(base, answer, few)
     assert_allclose(with_factor.probabilities, without.probabilities, atol=1e-6)
     assert_allclose(with_factor.asked.together, without.asked.together, rtol=1e-5)
+    judged = (Change("retest", int(base.data.test.ids[5]), label=0),)
+    nothing = version_forecast.run(base, answer, judged, context=context)
+    assert (nothing.asked.together, nothing.asked.probability) == (0, 0), "with a factor, too"
 
 
 def test_changes_are_told_with_labels_before_and_after(base, made):

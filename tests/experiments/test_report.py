@@ -176,6 +176,19 @@ def test_the_zip_holds_labels_removals_and_a_script(material, version):
     assert len(rows["answers.csv"]) == total.better + total.broke + total.between
 
 
+def test_a_test_label_set_right_is_in_the_report_and_among_the_corrected_labels(base, material):
+    test, names = base.data.test, base.data.class_names
+    at, old = int(test.ids[8]), int(test.y[8])
+    judged = open_study(replace(base.spec, changes=(Change("retest", at, label=1 - old),)))
+    made = report.bundle(report.gather(base, material.explanation, base, judged))
+    with zipfile.ZipFile(io.BytesIO(made)) as archive:
+        words = " ".join(Tags(archive.read("report.html").decode()).words)
+        (row,) = csv.DictReader(io.StringIO(archive.read("corrected-labels.csv").decode("utf-8-sig")))
+    assert f"test label {names[old]} → {names[1 - old]}" in words
+    assert "1 test label was set right by hand, for both models alike" in words
+    assert (row["example_id"], row["label_after"]) == (str(at), names[1 - old])
+
+
 def test_without_changes_there_is_an_answer_alone(base, material):
     made = report.gather(base, material.explanation)
     with zipfile.ZipFile(io.BytesIO(report.bundle(made))) as archive:

@@ -1,11 +1,7 @@
-"""The review queue: what a verdict does, what undo takes back, and that nothing is ever lost."""
+"""The review queue: what a verdict does, what the model learns from it, and what is known of a suspect."""
 
-import errno
-import os
-import signal
 from dataclasses import replace
 from datetime import UTC, datetime
-from threading import Thread
 
 import numpy as np
 import pytest
@@ -13,12 +9,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from influence_core import studies
 from influence_core.context import Context
-from influence_core.data.brought.home import home_of
-from influence_core.errors import Cancelled, DataError, StoreError, UnsupportedError
+from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import review, suspects, wrong_labels
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store import Store
-from influence_core.store.digest import digest
 from influence_core.training.refit import GRADIENT_TOL, Fitter
 from tests import references, toy_mails
 
@@ -99,18 +93,42 @@ def test_verdicts_move_the_queue_and_change_labels(begun):
     was_flipped = begun.given[second] != begun.true[second]
     assert changed.fixed == int(was_flipped)
     assert changed.verdicts[1].time == "2024-05-06T12:00:30+00:00"
-    assert changed.verdicts[1].score == begun.scores[second]
+    assert [one.kind for one in changed.verdicts] == ["keep", "relabel"]
     assert begun.verdicts == () and begun.current == first, "a review never changes"
     assert not changed.up_to_date
 
 
-def test_any_open_example_can_be_judged_and_only_once(begun):
+def test_any_open_example_can_be_judged_and_the_last_verdict_counts(begun):
     last = int(begun.ids[begun.queue[-1]])
     judged = review.keep(begun, last)
     assert judged.current == begun.current
     assert begun.position(last) not in judged.queue
-    with pytest.raises(DataError, match=f"{last} has a verdict already"):
-        review.relabel(judged, last, 0)
+    other = 1 - int(begun.given[begun.position(last)])
+    again = review.relabel(review.keep(judged, int(begun.ids[begun.current])), last, other)
+    assert [(one.kind, one.train_id) for one in again.verdicts][1:] == [("relabel", last)]
+    assert len(again.verdicts) == 2 and again.relabelled == 1
+
+
+def test_what_is_removed_is_not_learnt_from_and_what_is_unsure_stays(study, begun):
+    first, second = (int(one) for one in begun.queue[:2])
+    state = review.unsure(review.remove(begun, int(begun.ids[first])), int(begun.ids[second]))
+    assert (state.count("remove"), state.count("unsure"), state.relabelled) == (1, 1, 0)
+    assert state.removed.tolist() == [first] and state.current == begun.queue[2]
+    assert_array_equal(state.labels, begun.given)
+    assert state.recent(20) == (1, 1), "who is unsure has not said that it is right"
+    w = references.uniform(160)
+    w[first] = 0
+    trained = review.train(study, state)
+    assert not state.up_to_date and trained.up_to_date
+    x = study.data.train.x.numpy()
+    assert (
+        references.gradient_norm(trained.theta, x, begun.given, w, toy_mails.L2, "logistic") <= GRADIENT_TOL
+    )
+    again = review.rank_again(study, replace(state, method="exact"))
+    assert again.scores[first] == 0, "it cannot pull what has not seen it"
+    only = replace(begun, given=np.where(np.arange(160) == first, 1, 0))
+    with pytest.raises(DataError, match="No training example of label 1 would be left"):
+        review.train(study, review.remove(only, int(begun.ids[first])))
 
 
 def test_what_there_is_not_is_refused(begun):
@@ -122,15 +140,21 @@ def test_what_there_is_not_is_refused(begun):
         review.keep(begun, 100_000)
 
 
-def test_undo_takes_back_one_verdict_after_the_other(study, begun):
+def undo(state):
+    return review.with_verdicts(state, state.verdicts[:-1])
+
+
+def test_without_its_last_verdict_a_review_is_as_before(study, begun):
     first, second = (int(one) for one in begun.ids[begun.queue[:2]])
-    one = review.relabel(begun, first, 0)
-    two = review.train(study, review.relabel(one, second, 1))
-    back = review.undo(two)
+    one = review.relabel(begun, first, 1 - int(begun.given[begun.queue[0]]))
+    two = review.train(study, review.relabel(one, second, 1 - int(begun.given[begun.queue[1]])))
+    back = undo(two)
     assert back.verdicts == one.verdicts
     assert_array_equal(back.queue, one.queue)
     assert [done.verdicts for done in back.trainings] == [0], "a training that knew it goes with it"
-    assert review.undo(review.undo(back)).verdicts == ()
+    other = review.keep(back, second)
+    assert [done.verdicts for done in other.trainings] == [0], "nor is it of another verdict in its place"
+    assert undo(undo(back)).verdicts == ()
 
 
 def test_all_done(study):
@@ -171,7 +195,7 @@ def test_a_label_that_is_kept_needs_no_training(study, begun):
     changed = review.relabel(kept, second, 1 - int(begun.given[begun.queue[1]]))
     assert not changed.up_to_date
     assert review.keep(review.train(study, changed), int(begun.ids[begun.queue[2]])).up_to_date
-    assert review.undo(changed).up_to_date
+    assert undo(changed).up_to_date
 
 
 def test_the_suspect_is_shown_with_what_the_model_says(study, begun):
@@ -185,7 +209,7 @@ def test_the_suspect_is_shown_with_what_the_model_says(study, begun):
     assert (shown.answer, shown.score) == (int(p > 0.5), begun.scores[at])
 
 
-def test_the_leave_one_out_loss_ranks_too_and_is_kept_with_its_accuracy(study, begun, store):
+def test_the_leave_one_out_loss_ranks_too_with_its_accuracy(study, begun):
     state = review.start(study, "unseen", "proven", FLIPS)
     x = study.data.train.x.numpy()
     losses = np.empty(160)
@@ -202,9 +226,7 @@ def test_the_leave_one_out_loss_ranks_too_and_is_kept_with_its_accuracy(study, b
     again = review.rank_again(study, state)
     assert again.unseen_accuracy > state.unseen_accuracy
     assert again.trainings[0] == state.trainings[0]
-    review.save(store, study, again)
-    same(review.recall(store, study, "unseen"), again)
-    assert review.undo(again).unseen_accuracy == state.unseen_accuracy
+    assert undo(again).unseen_accuracy == state.unseen_accuracy
 
 
 def test_the_evidence_is_that_of_models_trained_again(study, begun):
@@ -296,9 +318,34 @@ def test_two_queues_ask_half_of_the_test_examples_and_the_others_judge(study):
 
 def test_a_study_with_few_tests_has_no_queue_that_asks_them():
     few = toy_mails.study(n=24, tests=10, seed=2)
-    assert set(suspects.queues_for(few)) == set(suspects.methods_for(few))
+    assert set(suspects.queues_for(few)) == {*suspects.methods_for(few), "copies"}
     with pytest.raises(DataError, match="no score “harm” here"):
         review.start(few, "mine", "harm")
+
+
+def test_copies_come_first_and_those_under_another_label_before_them(study):
+    train, test = study.data.train, study.data.test
+    x, y = train.x.clone(), train.y.clone()
+    x[10], x[20], x[30] = x[3], x[3], x[5]
+    y[10], y[20], y[30] = y[3], 1 - y[3], y[5]
+    again = test.x.clone()
+    again[0] = x[5]
+    data = replace(study.data, train=replace(train, x=x, y=y), test=replace(test, x=again))
+    planted = replace(study, data=data, objective=replace(study.objective, x=x, y=y.to(study.objective.y)))
+    begun = review.start(planted, "copies", "copies")
+    counted = {at: review.copies.counts(float(begun.scores[at])) for at in (3, 10, 20, 30, 5)}
+    leak = int(test.y[0] != y[5])
+    assert counted == {3: (2, 1), 10: (2, 1), 20: (2, 2), 30: (2, leak), 5: (2, leak)}
+    assert begun.queue[0] == 20
+    found = review.copies.of(planted, int(train.ids[30]))
+    assert found.train_ids == (int(train.ids[5]), int(train.ids[30])) and found.test_ids == (
+        int(test.ids[0]),
+    )
+    lonely = int(np.flatnonzero(begun.scores == 0)[0])
+    assert review.copies.of(planted, int(train.ids[lonely])) is None
+    mended = review.relabel(begun, int(train.ids[20]), int(y[3]))
+    again_ranked = review.rank_again(planted, mended)
+    assert review.copies.counts(float(again_ranked.scores[3])) == (2, 0)
 
 
 def test_a_training_example_is_found_by_number_or_file(study):
@@ -357,7 +404,7 @@ def test_after_an_undo_the_model_is_that_of_the_labels_again(study, begun):
     asked = review.relabel(begun, int(begun.ids[at]), 1 - int(begun.given[at]))
     trained = review.train(study, asked)
     assert trained.up_to_date and np.abs(trained.theta - begun.theta).max() > 1e-6
-    back = review.undo(trained)
+    back = undo(trained)
     assert not back.up_to_date
     again = review.train(study, back)
     assert again.up_to_date
@@ -374,7 +421,7 @@ def test_a_result_that_comes_late_is_adopted_only_where_it_fits(study, begun):
     assert adopted.verdicts == on.verdicts
     assert adopted.trainings == done.trainings
     assert_array_equal(adopted.theta, done.theta)
-    taken_back = review.keep(review.undo(asked), ids[2])
+    taken_back = review.keep(undo(asked), ids[2])
     assert review.adopt(taken_back, done) is taken_back
     newer = review.train(study, on)
     assert review.adopt(newer, done) is newer
@@ -390,11 +437,9 @@ def test_another_study_is_refused(study, begun):
 
 
 @pytest.mark.parametrize("name", ["", " ", " mine", "a" * 41, "two\nlines", "nul\0"])
-def test_names_that_cannot_be_told_apart_are_refused(study, store, name):
+def test_names_that_cannot_be_told_apart_are_refused(study, name):
     with pytest.raises(DataError, match="needs a name of 1 to 40"):
         review.start(study, name)
-    with pytest.raises(DataError, match="needs a name of 1 to 40"):
-        review.recall(store, study, name)
 
 
 # ------------------------------------------------------------------------------------------------- export
@@ -420,126 +465,7 @@ def test_the_export_holds_every_verdict(study, begun):
     assert all(len(column) == 0 for column in review.table(begun, study.data.record).values())
 
 
-# ------------------------------------------------------------------------------------------------ keeping
-
-
-def same(one, other):
-    for name in ("session", "study", "method", "flips", "verdicts", "trainings", "class_names"):
-        assert getattr(one, name) == getattr(other, name), name
-    for name in ("ids", "given", "true", "scores", "theta"):
-        assert_array_equal(getattr(one, name), getattr(other, name))
-
-
-def test_what_is_kept_comes_back_whole(study, begun, store):
-    assert review.recall(store, study, "mine") is None
-    state = review.keep(begun, int(begun.ids[begun.current]))
-    review.save(store, study, state)
-    same(review.recall(store, study, "mine"), state)
-    plain = review.save(store, study, review.start(study, "other", "loss"))
-    same(review.recall(store, study, "other"), plain)
-    assert len(review.recall(store, study, "mine").verdicts) == 1
-    assert review.recall(store, toy_mails.study(seed=1), "mine") is None
-
-
-def test_a_review_is_resumed_where_it_stopped(study, store):
-    context = Context(store)
-    begun = review.resume(study, "mine", flips=FLIPS, context=context)
-    same(begun, review.start(study, "mine", flips=FLIPS, context=context))
-    first = int(begun.ids[begun.current])
-    review.amend(store, study, "mine", lambda now: review.keep(now, first))
-    again = review.resume(study, "mine", "loss", context=context)
-    assert (again.method, again.flips) == ("exact", FLIPS), "settings of the beginning no longer matter"
-    assert [one.train_id for one in again.verdicts] == [first]
-
-
-def test_reviews_of_earlier_versions_are_found(study, begun, store):
-    """What a person said is no cache: the key and the names in the store stay for ever."""
-    review.save(store, study, review.keep(begun, int(begun.ids[0]), NOON))
-    entry = home_of(store).get(digest("review", 1, study.key, "mine"))
-    assert list(entry.arrays) == ["given", "scores", "theta"]
-    assert list(entry.meta) == ["method", "flips", "verdicts", "trainings"]
-    assert entry.meta["flips"] == {"share": 0.1, "repeats": 5, "seed": 5}
-    assert list(entry.meta["verdicts"][0]) == ["train_id", "old", "new", "time", "score"]
-    del entry.meta["trainings"][0]["unseen_accuracy"]  # which an earlier version did not know
-    home_of(store).put(digest("review", 1, study.key, "mine"), dict(entry.arrays), entry.meta)
-    assert review.recall(store, study, "mine").unseen_accuracy is None
-
-
-def test_amending_goes_on_from_what_is_kept(study, begun, store):
-    with pytest.raises(DataError, match="no session “mine”"):
-        review.amend(store, study, "mine", review.undo)
-    review.save(store, study, begun)
-
-    def judge(count):
-        for _ in range(count):
-            review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
-
-    visitors = [Thread(target=judge, args=(8,)) for _ in range(3)]
-    for one in visitors:
-        one.start()
-    for one in visitors:
-        one.join()
-    kept = review.recall(store, study, "mine")
-    assert [one.train_id for one in kept.verdicts] == begun.ids[begun.queue[:24]].tolist()
-
-
-def refuse(*_, **__):
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_a_full_disk_is_said_and_nothing_of_the_past_is_lost(study, begun, store, monkeypatch):
-    review.save(store, study, begun)
-    with monkeypatch.context() as full:
-        full.setattr(os, "fsync", refuse)
-        with pytest.raises(StoreError, match=r"could not be kept \(the disk is full\); nothing was changed"):
-            review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
-    assert review.recall(store, study, "mine").verdicts == ()
-
-
-def test_the_store_that_forgets_has_no_part_in_it(study, begun, tmp_path, monkeypatch):
-    """The store at its limit, the clock set back, the cache folder gone: the verdicts stay."""
-    store = Store(tmp_path, limit_bytes=20_000)
-    review.save(store, study, begun)
-    review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])))
-    for path in tmp_path.rglob("*.npz"):
-        os.utime(path, (0, 0))
-    for number in range(5):
-        store.put(f"{number:032x}", {"x": np.zeros(1500)}, {})
-    store.clear()
-    assert len(review.recall(store, study, "mine").verdicts) == 1
-
-
-def test_what_cannot_be_read_is_said_and_not_begun_again(study, begun, store):
-    review.save(store, study, begun)
-    path = home_of(store).path(digest("review", 1, study.key, "mine"))
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(StoreError, match="cannot be read .it is damaged.*left as it is"):
-        review.resume(study, "mine", context=Context(store))
-    assert path.stat().st_size == 100
-
-
-def test_a_name_is_another_review_for_everybody(study, begun, store):
-    review.save(store, study, replace(begun, owner="anna"))
-    review.amend(store, study, "mine", lambda now: review.keep(now, int(now.ids[now.current])), "anna")
-    for owner in ("", "bert"):
-        assert review.recall(store, study, "mine", owner) is None
-        with pytest.raises(DataError, match="no session"):
-            review.amend(store, study, "mine", review.undo, owner)
-    assert review.resume(study, "mine", owner="bert", context=Context(store)).verdicts == ()
-    assert len(review.recall(store, study, "mine", "anna").verdicts) == 1
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a process that can be killed")
-def test_a_killed_process_loses_nothing(study, begun, store):
-    review.save(store, study, begun)
-    child = os.fork()
-    if child == 0:
-        for _ in range(3):
-            review.amend(store, study, "mine", lambda now: review.relabel(now, int(now.ids[now.current]), 1))
-        os.kill(os.getpid(), signal.SIGKILL)
-    assert os.waitpid(child, 0)[1] == signal.SIGKILL
-    kept = review.recall(Store(store.folder), study, "mine")
-    assert [one.new for one in kept.verdicts] == [1, 1, 1]
+# ------------------------------------------------------------------------------------------------ the store
 
 
 def test_the_ranking_is_kept_for_every_session(study, store, monkeypatch):

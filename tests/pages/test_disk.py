@@ -1,8 +1,10 @@
 """A disk that is full, only for reading, gone, or whose clock goes back: a sentence each, and nothing acknowledged lost."""
 
 import errno
+import functools
 import os
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
@@ -19,9 +21,10 @@ from tests.data.test_image_folder import fill
 from tests.visits import keys, owner, press, said, settle, title, visit_page
 
 DISKS = {
-    "full": (errno.ENOSPC, "the disk is full"),
-    "only for reading": (errno.EROFS, "Read-only file system"),
+    "full": (errno.ENOSPC, "the disk is full", "database or disk is full"),
+    "only for reading": (errno.EROFS, "Read-only file system", "attempt to write a readonly database"),
 }
+"""The error's number, and what the app says of it: of a file, and of the database."""
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +37,20 @@ def server(tmp_path, monkeypatch):
     st.cache_resource.clear()
 
 
-def refuse(monkeypatch, number):
+def refuse(monkeypatch, disk):
+    number, _, words = DISKS[disk]
+
     def refused(*_, **__):
         raise OSError(number, os.strerror(number))
 
+    class Refusing(sqlite3.Connection):
+        def execute(self, sql, *asked):
+            if sql.lstrip().startswith(("INSERT", "UPDATE")):
+                raise sqlite3.OperationalError(words)
+            return super().execute(sql, *asked)
+
     monkeypatch.setattr(os, "fsync", refused)
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Refusing))
 
 
 def keep(at):
@@ -47,16 +59,16 @@ def keep(at):
 
 @pytest.mark.parametrize("disk", DISKS)
 def test_a_disk_that_refuses_is_said_and_the_app_goes_on(monkeypatch, disk):
-    number, words = DISKS[disk]
+    _, words, of_database = DISKS[disk]
     at = keep(visit_page("review", "diabetes", review="mine"))
     with monkeypatch.context() as now:
-        refuse(now, number)
+        refuse(now, disk)
         st.cache_resource.clear()
         explained = visit_page("explain", "one-or-seven")
         assert title(explained) and not explained.error
         assert f"could not be kept ({words})" in said(explained).replace("\\", "")
         keep(at)
-        assert f"could not be kept ({words}); nothing was changed" in said(at).replace("\\", "")
+        assert f"cannot be read or written ({of_database}); nothing was changed" in said(at).replace("\\", "")
         assert "Suspect 2 of 332" in said(at)
         with pytest.raises(DataError, match=words):
             uploads.keep(results.get_store(), TABLE, Choices("bought"), "a.csv")
@@ -77,7 +89,7 @@ def test_a_cache_that_vanishes_takes_nothing_along(server):
 
 @pytest.mark.parametrize("disk", DISKS)
 def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(server, monkeypatch, disk):
-    number, words = DISKS[disk]
+    _, words, _ = DISKS[disk]
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(server / "data"))
     path = fill(server / "data" / "pets", {"cats": 12, "dogs": 12})
     at = visit_page("build")
@@ -85,7 +97,7 @@ def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(server
     settle(at).selectbox(key="build_folder_0").set_value(str(path))
     settle(at).selectbox(key="build_backbone").set_value(model.PIXELS)
     with monkeypatch.context() as now:
-        refuse(now, number)
+        refuse(now, disk)
         press(at, "build_train")
         assert f"could not be kept on the server's disk: {words}" in said(at).replace("\\", "")
         assert not recipes.recipes(results.get_store(), owner())

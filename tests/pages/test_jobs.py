@@ -194,6 +194,23 @@ def test_the_remaining_time_follows_the_pace_and_counts_down(monkeypatch):
     assert job.seconds_left() is None
 
 
+def test_the_remaining_time_never_rises_unless_it_is_said(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(workers, "monotonic", lambda: now[0])
+    seen = []
+
+    def work(progress):
+        for moment, fraction in ((10.0, 0.5), (12.0, 0.52), (14.0, 0.7), (40.0, 0.8)):
+            now[0] = moment
+            progress(fraction, "")
+            seen.append((round(job.seconds_left(), 6), job.slower))
+
+    job = workers.Job("key", "Work", work)
+    job.run()
+    assert seen[:3] == [(10.0, False), (8.0, False), (6.0, False)], "a little slower, then a little faster"
+    assert seen[3] == (10.0, True)
+
+
 def test_progress_stays_between_nothing_and_all(manager):
     seen = []
 

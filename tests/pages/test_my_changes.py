@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import pytest
 
 from influence_core.errors import StoreError
@@ -63,6 +64,25 @@ def test_two_verdicts_the_switch_undo_and_nobody_else_s(train, nobody):
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
 
 
+@pytest.mark.slow
+def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(train, nobody):
+    tests = open_study(find(STUDY)).predictions
+    at = int(np.flatnonzero(tests.probabilities.argmax(1) != tests.labels)[0])
+    example, said_of_it = int(tests.ids[at]), int(tests.probabilities[at].argmax())
+    shown = visit(STUDY, test=str(example), browser=ADA)
+    press(shown, f"retest_{said_of_it}")
+    name = ("7", "1")[said_of_it]
+    assert f"test {example} is {name}" in listed(shown) and f"In my changes: it is {name}" in said(shown)
+    version = f"{STUDY}@t{example}={said_of_it}"
+    other = str(tests.ids[at + 1])
+    judged = visit_page("what_if", version, test=other, browser=ADA)
+    assert "With 1 change] 1 test label set right by hand, which accuracies count so" in said(judged)
+    assert "1 test label was set right by hand, for both models alike" in said(judged)
+    again = visit_page("what_if", version, test=str(example), browser=ADA)
+    press(again, "retest_back")
+    assert f"{example} kept" in listed(again)
+
+
 def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody, monkeypatch):
     mine = Sessions(Store()).create(owner(ADA), STUDY, "Ones and sevens", ["7", "1"], who="Ada")
     mine.record(*parse(f"r{train.ids[0]},l{train.ids[1]}=1"))
@@ -99,27 +119,6 @@ def test_a_version_without_a_list_says_that_it_is_one(train, nobody):
     at = visit_page("paper", f"{STUDY}@r{train.ids[0]}", browser=BOB)
     assert "With 1 change] 1 removed" in said(at) and "to_original" in keys(at)
     assert "My changes" not in listed(at)
-
-
-@pytest.mark.slow
-def test_verdicts_of_a_review_come_into_the_list_by_a_button_or_with_the_first_change(nobody):
-    patients = open_study(find("diabetes")).data.train
-    for browser in (ADA, BOB):
-        reviewed = visit_page("review", "diabetes", review="my review", score="loss", browser=browser)
-        (key,) = (one for one in keys(reviewed) if one.startswith("keep_"))
-        press(reviewed, key)
-        suspect = int(key.rpartition("_")[2])
-        if browser == ADA:
-            press(reviewed, "review_into_changes")
-            assert f"{suspect} kept" in listed(reviewed) and "review_into_changes" not in keys(reviewed)
-            (session,) = Sessions(Store()).of(owner(browser))
-            assert [str(one.said) for one in session.state().entries] == [f"k{suspect}"], "said once"
-        else:
-            other = next(one for one in patients.ids.tolist() if one != suspect)
-            press(visit("diabetes", open=str(other), browser=browser), "judge_remove")
-            (session,) = Sessions(Store()).of(owner(browser))
-            said = [str(one.said) for one in session.state().entries]
-            assert said == [f"k{suspect}", f"r{other}"]
 
 
 def test_the_list_is_its_browser_s_alone(train, nobody):

@@ -45,7 +45,14 @@ TEXTS = {
     "data_health": {"retrain": "1"},
     "solver_comparison": {"with": "cg,lissa"},
     "wrong_labels": {"flip": "20", "repeats": "10", "panel": "deviation", "retrain": "1"},
-    "review": {"review": "mine", "score": "loss", "panel": "practise", "flip": "20", "by": "ab" * 16},
+    "review": {
+        "review": "mine",
+        "score": "loss",
+        "panel": "practise",
+        "flip": "20",
+        "by": "ab" * 16,
+        "cards": "1",
+    },
 }
 """Addresses as they were shared in the past, with every field of a page away from its default."""
 

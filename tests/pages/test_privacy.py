@@ -15,6 +15,7 @@ from influence_core.studies import UPLOADED, find, open_study
 from influence_core.studies.changes import Change
 from pages._shell import results
 from tests import visits
+from tests.core.test_kept_reviews import before_lists
 from tests.data.test_archives import packed, pets
 from tests.data.test_home import TABLE
 from tests.data.test_own import FIELDS
@@ -138,7 +139,7 @@ def test_a_review_is_shared_by_its_link_alone():
 def test_a_review_from_before_is_asked_about():
     study = open_study(find("diabetes"))
     begun = review.start(study, "my review", flips=FlipSettings(0.1, repeats=1))
-    review.save(results.get_store(), study, review.keep(begun, int(begun.ids[begun.current])))
+    before_lists(results.get_store(), study, review.keep(begun, int(begun.ids[begun.current])))
     at = visit_page("review", "diabetes", **MINE)
     assert "with 1 verdict was kept on this machine before reviews belonged to a browser" in said(at)
     press(at, "review_take_over")

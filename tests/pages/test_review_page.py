@@ -13,17 +13,21 @@ from numpy.testing import assert_allclose
 from influence_core import studies
 from influence_core.errors import StoreError
 from influence_core.experiments import review
+from influence_core.experiments.health.duplicates import Copies
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.figures.review import MIN_VERDICTS, accuracy
+from influence_core.sessions import Sessions, reviews
+from influence_core.sessions.verdicts import say
 from influence_core.store.digest import digest
 from influence_core.words import nats, percent, points, signed, three_digits
-from pages._parts.review import progress, session, suspect
+from pages._parts.review import batch, progress, session, suspect
 from pages._shell import results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
 from tests.visits import (
     address,
+    cards,
     charts,
     keys,
     metrics,
@@ -64,8 +68,17 @@ def visit(study="diabetes", **query):
 
 
 def kept(study, name="mine"):
-    secret = digest("review of", owner(), study.spec.name, name)[:32]
-    return review.recall(results.get_store(), study, name, secret)
+    return reviews.recall(results.get_store(), study, name, secret_of(study, name))
+
+
+def secret_of(study, name="mine"):
+    return digest("review of", owner(), study.spec.name, name)[:32]
+
+
+def history(study, of):
+    """All that was ever said in an owner's list."""
+    (session,) = Sessions(results.get_store()).of(of, study.spec.name)
+    return [str(one.said) for one in session.history()]
 
 
 def finish(at):
@@ -157,7 +170,12 @@ def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, beg
     assert f"keep_{first}" in keys(at)
     at = visit(**MINE, open=str(last))
     assert "You said of it: keep" in said(at)
-    assert f"keep_{last}" not in keys(at)
+    press(at, f"remove_{last}")
+    assert kept(study).verdict_on(last).kind == "remove" and len(kept(study).verdicts) == 1, (
+        "on second thoughts"
+    )
+    at = visit(**MINE, open=str(last))
+    assert "You said of it: remove" in said(at)
     press(at, "review_back")
     assert f"keep_{first}" in keys(at)
     at.text_input(key="review_jump").set_value("100000")
@@ -174,7 +192,8 @@ def test_the_next_suspects_evidence_is_made_ahead_and_what_is_overtaken_is_given
         settle(at)
     state = kept(study)
     keys_of = {
-        one: review.evidence.key(study, state.labels, one, state.theta) for one in (first, second, third)
+        one: review.evidence.key(study, state.labels, one, state.theta, state.removed)
+        for one in (first, second, third)
     }
     assert at.session_state["review_evidence"] == (keys_of[first], keys_of[second])
     ahead = get_jobs().start(keys_of[second], "", lambda _: pytest.fail("it is there, or on its way"))
@@ -188,16 +207,16 @@ def test_the_last_verdicts_say_whether_to_stop(study, begun):
     at = visit(**MINE)
     for _ in range(2):
         press(at, f"keep_{int(kept(study).ids[kept(study).current])}")
-    assert "**0 of the last 2** looked at got another label. If none of 20 in a row does" in said(at)
+    assert "**0 of the last 2** looked at got another label or went. If none of 20 in a row does" in said(at)
     state = kept(study)
     for _ in range(18):
         state = review.keep(state, int(state.ids[state.current]))
     assert (
-        "0 of the last 20** looked at got another label: of suspects like these at most 13.9 %"
+        "0 of the last 20** looked at got another label or went: of suspects like these at most 13.9 %"
         in progress.stopping_rule(state)
     )
     wrong = review.relabel(state, int(state.ids[state.current]), 1 - int(state.given[state.current]))
-    assert "1 of the last 20** looked at got another label. Go on" in progress.stopping_rule(wrong)
+    assert "1 of the last 20** looked at got another label or went. Go on" in progress.stopping_rule(wrong)
 
 
 def test_queues_that_ask_the_test_examples_say_who_judges(study):
@@ -299,11 +318,176 @@ def test_the_same_verdict_after_undo_is_trained_again(study, begun):
     assert not at.button(key="review_undo").disabled
 
 
+def test_a_verdict_is_one_of_my_changes_at_once_and_undone_there_too(study):
+    at = visit(review="plain", score="loss")
+    state = kept(study, "plain")
+    first, second, third = (int(one) for one in state.ids[state.queue[:3]])
+    press(at, f"remove_{first}")
+    press(at, f"unsure_{second}")
+    press(at, f"relabel_{third}_{1 - int(state.given[state.queue[2]])}")
+    name = study.data.class_names[1 - int(state.given[state.queue[2]])]
+    listed = "\n".join(str(one.value) for one in at.sidebar.caption)
+    assert all(one in listed for one in (f"{first} removed", f"{second} unsure", f"{third} → {name}"))
+    assert "And 1 removed, 1 left open." in said(at) and metrics(at)["Labels changed"] == "1"
+    assert history(study, owner()) == [
+        f"r{first}",
+        "unsure",
+        f"l{third}={1 - int(state.given[state.queue[2]])}",
+    ]
+    press(at, "changes_undo")
+    assert f"remove_{third}" in keys(at), "undone in the list, back in the queue"
+    press(at, "review_undo")
+    assert f"remove_{second}" in keys(at)
+    press(at, "review_redo")
+    assert f"remove_{third}" in keys(at)
+    at.text_area(key=f"judge_note_{third}").set_value("taken twice")
+    press(at, "judge_keep_note")
+    assert f"remove_{third}" in keys(at) and "“taken twice”" in said(at), "a note moves nothing on"
+    rows = review.table(kept(study, "plain"), study.data.record, {second: "taken twice"})
+    assert rows["verdict"].tolist() == ["remove", "unsure"] and rows["note"].tolist() == ["", "taken twice"]
+
+
+def test_one_map_of_keys_on_both_pages(study):
+    from pages._shell.change_list import KEYS
+
+    at = finish_evidence(visit(review="plain", score="loss"))
+    first = int(kept(study, "plain").ids[kept(study, "plain").current])
+    other = 1 - int(kept(study, "plain").given[kept(study, "plain").current])
+    of_review = {
+        "relabel": f"relabel_{first}_{other}",
+        "remove": f"remove_{first}",
+        "keep": f"keep_{first}",
+        "unsure": f"unsure_{first}",
+        "undo": "review_undo",
+        "redo": "review_redo",
+    }
+    press(at, f"keep_{first}")
+    at = visit(review="plain", open=str(first))
+    finish_evidence(at)
+    assert {name: at.button(key=key).proto.shortcut for name, key in of_review.items()} == shortcuts(KEYS)
+    assert not at.button(key="changes_undo").proto.shortcut, "one button a key"
+    explained = visit_page("explain", "diabetes", open=str(first))
+    of_explain = {name: f"judge_{name}" for name in ("relabel", "remove", "keep", "unsure")}
+    of_explain |= {"undo": "changes_undo", "redo": "changes_redo"}
+    assert {name: explained.button(key=key).proto.shortcut for name, key in of_explain.items()} == shortcuts(
+        KEYS
+    )
+
+
+def shortcuts(known):
+    """As Streamlit writes them."""
+    return {name: key.lower() for name, key in known.items()}
+
+
+def finish_evidence(at):
+    for _ in range(100):
+        if "when it never did" in said(at):
+            return at
+        settle(at)
+    raise AssertionError(said(at))
+
+
+def test_several_at_a_time_get_one_verdict_in_one_step(study):
+    at = visit(review="plain", score="loss", cards="1")
+    state = kept(study, "plain")
+    shown = [int(one) for one in state.ids[state.queue[: batch.SHOWN]]]
+    assert [one["id"] for one in cards(at)["batch"]] == [str(one) for one in shown]
+    assert "suspect" not in said(at).split("The next 24")[0] and at.button(key="batch_remove").disabled
+    at.session_state["review_ticked"] = shown[:3]
+    settle(at)
+    assert at.button(key="batch_remove").label == "Remove 3"
+    press(at, "batch_remove")
+    assert history(study, owner()) == [f"r{one}" for one in shown[:3]]
+    assert [one["id"] for one in cards(at)["batch"]][0] == str(shown[3]) and at.button(
+        key="batch_keep"
+    ).disabled
+    press(at, "tick_all")
+    press(at, "batch_relabel")
+    now = kept(study, "plain")
+    assert len(now.verdicts) == 27 and now.relabelled == 24
+    press(at, "review_undo")
+    assert [one.kind for one in kept(study, "plain").verdicts] == ["remove"] * 3, "one step"
+    press(press(at, "tick_all"), "tick_none")
+    assert at.button(key="batch_keep").disabled
+    opened = visit(review="plain", cards="1", open=str(shown[5]))
+    assert f"keep_{shown[5]}" in keys(opened) and "batch" not in cards(opened)
+
+
+def test_several_of_many_labels_are_told_which(monkeypatch):
+    few = replace(studies.CATALOGUE["digits"], classes=(0, 1, 2), n_train=60, n_test=30)
+    monkeypatch.setitem(studies.CATALOGUE, "digits", few)
+    digits = studies.open_study(few)
+    at = visit("digits", review="plain", score="loss", cards="1")
+    one = review.suspect(digits, kept(digits, "plain"))
+    label = batch.proposal(one)
+    others = [p for other, p in enumerate(one.probabilities) if other != one.label]
+    assert label != one.label and one.probabilities[label] == max(others)
+    at.session_state["review_ticked"] = [one.train_id]
+    settle(at).selectbox(key="batch_label").set_value(label)
+    settle(at)
+    (verdict,) = kept(digits, "plain").verdicts
+    assert (verdict.train_id, verdict.new) == (one.train_id, label)
+    assert at.selectbox(key="batch_label").value is None
+
+
+def test_a_queue_of_copies_shows_them(study, monkeypatch):
+    at = visit(review="copies", score="copies")
+    state = kept(study, "copies")
+    assert (
+        state.method,
+        "Copies, those under another label first: none of this one, nor of any after it" in said(at),
+    ) == (
+        "copies",
+        state.scores.max() == 0,
+    )
+    first, second = (int(one) for one in state.ids[state.queue[:2]])
+    labels = tuple(int(one) for one in state.given[state.queue[:2]])
+    group = Copies((first, second), (int(study.data.test.ids[0]),), labels, (0,), "equal")
+    monkeypatch.setattr(review.copies, "of", lambda *_: group)
+    monkeypatch.setattr(suspect.copies, "counts", lambda _: (2, 1))
+    settle(at)
+    assert "Its copies (equal), with their labels" in said(at) and "2 copies, 1 under another label" in said(
+        at
+    )
+    assert [one["id"] for one in cards(at)["copies"]] == [str(second)]
+    assert "test set, which asks what was learnt from" in said(at)
+
+
+def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
+    at = visit(review="Ada", score="loss")
+    state = kept(study, "Ada")
+    first, second = (int(one) for one in state.ids[state.queue[:2]])
+    press(press(at, f"keep_{first}"), f"remove_{second}")
+    assert "Two reviewers" not in said(at)
+    other = visit(review="Bert", score="loss")
+    assert f"keep_{first}" in keys(other), "another reviewer is not shown what the first one said"
+    press(press(other, f"keep_{first}"), f"keep_{second}")
+    words = said(other)
+    assert "“Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**" in words
+    assert "Of so few (under 20) it says little. Settled: 0 of 1 difference." in words
+    assert other.button(key=f"settle_{second}_Ada").label == "remove (“Ada”)"
+    press(other, f"settle_{second}_Ada")
+    assert "Settled: 1 of 1 difference." in said(other) and not has_settling(other)
+    assert history(study, owner())[-1] == f"r{second}"
+    assert "Settled: 1 of 1 difference." in said(settle(at))
+
+
+def has_settling(at):
+    return any(key.startswith("settle_") for key in keys(at))
+
+
+def test_practice_stays_out_of_my_changes(study, begun):
+    press(visit(**MINE), f"keep_{ids(begun, 1)[0]}")
+    assert Sessions(results.get_store()).of(owner()) == []
+    assert history(study, secret_of(study)) == [f"k{ids(begun, 1)[0]}"]
+
+
 def test_a_second_press_never_judges_an_unseen_suspect(study, begun):
     first, _ = ids(begun, 2)
     at = visit(**MINE)
+    shown = kept(study)
     press(at, f"keep_{first}")
-    suspect._judge(study, kept(study), first, 1)
+    session.record(study, shown, say(shown, "relabel", first, 1))
     assert [(one.train_id, one.relabels) for one in kept(study).verdicts] == [(first, False)]
 
 
@@ -344,7 +528,7 @@ def test_what_cannot_be_kept_is_said(study, begun, monkeypatch):
     def full(*_):
         raise StoreError("The verdict could not be kept: the disk is full.")
 
-    monkeypatch.setattr(session.review, "amend", full)
+    monkeypatch.setattr(session.reviews, "judge", full)
     press(at, f"keep_{first}")
     assert "could not be kept: the disk is full" in at.error[0].value
     assert f"keep_{first}" in keys(at), "the suspect is still there"
@@ -362,11 +546,9 @@ def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
 
 def test_all_done_is_said(study, begun):
     at = visit(**MINE)
-    store = results.get_store()
     state = kept(study)
-    while state.current is not None:
-        state = review.keep(state, int(state.ids[state.current]))
-    review.save(store, study, state)
+    every = [say(state, "keep", one) for one in state.ids.tolist()]
+    reviews.judge(results.get_store(), study, state, every)
     settle(at)
     assert "All 332 labels have a verdict" in said(at)
     assert not [key for key in keys(at) if key.startswith("keep_")]

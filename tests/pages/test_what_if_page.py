@@ -445,3 +445,9 @@ def test_what_is_proven_of_one_example_is_said_beside_the_forecast(study, answer
     assert "Only training again proves it" not in said(at)
     two = at_mistake(answer, to=str(table.labels[one]), **(query | {"k": "2"}))
     assert "**Proven**" not in said(two)
+
+
+def test_a_first_visit_says_why_a_group_is_chosen_already():
+    words = "It begins with a group that is likely to matter"
+    assert words in said(visit_page("what_if"))
+    assert words not in said(visit_page("what_if", k="3"))

@@ -1,8 +1,9 @@
 """Review the suspects: a person looks at the most suspect training labels one after the other and says what is right.
 
-A `Review` never changes; each verdict makes a new one. `amend` keeps every step in the store under a session's name.
+A `Review` never changes; each verdict makes a new one. `influence_core.sessions.reviews` keeps them.
 """
 
+from influence_core.experiments.review import copies
 from influence_core.experiments.review.evidence import Outcome, SuspectEvidence, evidence
 from influence_core.experiments.review.jump import find
 from influence_core.experiments.review.ranking import (
@@ -16,20 +17,17 @@ from influence_core.experiments.review.ranking import (
 )
 from influence_core.experiments.review.session import (
     LONGEST_NAME,
+    Kind,
     Review,
     Training,
     Verdict,
-    keep,
-    relabel,
     session_name,
-    table,
-    undo,
 )
-from influence_core.experiments.review.storage import Change, amend, recall, resume, save, take_over
+from influence_core.experiments.review.verdicts import keep, relabel, remove, table, unsure, with_verdicts
 
 __all__ = [
     "LONGEST_NAME",
-    "Change",
+    "Kind",
     "Outcome",
     "Review",
     "Suspect",
@@ -37,21 +35,19 @@ __all__ = [
     "Training",
     "Verdict",
     "adopt",
-    "amend",
+    "copies",
     "evidence",
     "find",
     "keep",
     "rank_again",
-    "recall",
     "relabel",
-    "resume",
-    "save",
+    "remove",
     "session_name",
     "start",
     "supports",
     "suspect",
     "table",
-    "take_over",
     "train",
-    "undo",
+    "unsure",
+    "with_verdicts",
 ]

@@ -91,6 +91,7 @@ def evidence(
     labels: np.ndarray,
     train_id: int,
     theta: np.ndarray,
+    removed: np.ndarray | None = None,
     *,
     context: Context = ALONE,
 ) -> SuspectEvidence:
@@ -101,6 +102,7 @@ def evidence(
         labels: ``(n,)`` as they are now.
         train_id: The example.
         theta: ``(p,)`` the model of these labels.
+        removed: ``(m,)`` positions that it has not seen; not the example's.
         context: Who is told while training.
 
     Raises:
@@ -109,7 +111,7 @@ def evidence(
         SolveError: If the solve behind the order of the voices failed.
     """
     require(supports(study.spec))
-    started, o = time.perf_counter(), suspects.relabelled(study, labels)
+    started, o = time.perf_counter(), suspects.relabelled(study, labels, removed)
     at = position_of(train_id, study.data.train.ids.numpy())
     before, label, alone = torch.as_tensor(theta).to(study.theta), int(labels[at]), o.without([at])
     fitter = Fitter(alone)
@@ -142,7 +144,7 @@ def _relabelled(
 ) -> Outcome | None:
     """What the other label does, by the model that starts where the model without the example ended."""
     (at, other), (before, without) = change, models
-    if (labels == labels[at]).sum() == 1:
+    if int(((o.y == o.y[at]) & (o.weights > 0)).sum()) == 1:
         return None
     fitter, new = Fitter(o), labels.copy()
     new[at] = other

@@ -11,6 +11,7 @@ import torch
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, require
 from influence_core.experiments import suspects
+from influence_core.experiments.review import copies
 from influence_core.experiments.review.session import Review, Training, session_name
 from influence_core.experiments.wrong_labels import FlipSettings, flip
 from influence_core.store.digest import digest
@@ -108,7 +109,7 @@ def start(
     given = true if flips is None else flip(true, len(study.data.class_names), flips)[0]
     ranking = _rank(study, given, method == "proven", method in suspects.ASKING, context=context)
     model = torch.as_tensor(ranking.theta).to(study.theta)
-    return Review(
+    begun = Review(
         session=session,
         study=study.spec.name,
         class_names=study.data.class_names,
@@ -117,11 +118,14 @@ def start(
         ids=study.data.train.ids.numpy(),
         given=given,
         true=true,
-        scores=ranking.scores[method],
+        scores=copies.scores(study, given, context) if method == "copies" else ranking.scores[method],
         verdicts=(),
-        trainings=(replace(ranking.training, accuracy=suspects.accuracy(study, model, method)),),
+        trainings=(),
         theta=ranking.theta,
     )
+    right = suspects.accuracy(study, model, method)
+    first = replace(ranking.training, accuracy=right, labels=begun.digest_after(0))
+    return replace(begun, trainings=(first,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +170,7 @@ def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
     _check_study(study, review)
     if review.up_to_date:
         return review
-    started, edited = time.perf_counter(), suspects.relabelled(study, review.labels)
+    started, edited = time.perf_counter(), suspects.relabelled(study, review.labels, review.removed)
     last = torch.as_tensor(review.theta).to(study.theta)
     theta = Fitter(edited).fit(review.labels, last, context.progress)
     done = Training(
@@ -176,6 +180,7 @@ def train(study: Study, review: Review, *, context: Context = ALONE) -> Review:
         gradient_norm=float(edited.risk_gradient(theta).norm()),
         seconds=time.perf_counter() - started,
         model=digest(theta.cpu().numpy()),
+        labels=review.digest_after(len(review.verdicts)),
     )
     before = tuple(one for one in review.trainings if one.verdicts < done.verdicts)
     return replace(review, trainings=(*before, done), theta=theta.cpu().numpy())
@@ -189,14 +194,16 @@ def rank_again(study: Study, review: Review, *, context: Context = ALONE) -> Rev
     """
     trained = train(study, review, context=context.part(0.0, 0.2))
     theta = torch.as_tensor(trained.theta).to(study.theta)
-    edited = suspects.relabelled(study, trained.labels)
-    method, asking = review.method, review.method in suspects.ASKING
+    edited = suspects.relabelled(study, trained.labels, trained.removed)
+    method, by_itself = review.method, review.method in suspects.METHODS
     ranking = suspects.rank(
-        edited, theta, [] if asking else [method], progress=context.part(0.2, 0.9).progress
+        edited, theta, [method] if by_itself else [], progress=context.part(0.2, 0.9).progress
     )
     scores = ranking.scores
-    if asking:
+    if method in suspects.ASKING:
         scores = suspects.rank_by_tests(study, edited, theta, ranking, context.part(0.9, 1.0).progress)
+    if method == "copies":
+        scores = {method: copies.scores(study, trained.labels, context.part(0.9, 1.0))}
     last = replace(trained.trainings[-1], unseen_accuracy=ranking.unseen.accuracy)
     return replace(trained, scores=scores[method], trainings=(*trained.trainings[:-1], last))
 
@@ -206,9 +213,9 @@ def adopt(review: Review, done: Review) -> Review:
 
     Verdicts given since stay. Where verdicts that ``done`` knew were taken back since, it is out of date and not used.
     """
-    known = len(done.verdicts)
-    newer = review.trainings and review.trainings[-1].verdicts > known
-    if review.verdicts[:known] != done.verdicts or newer:
+    last = done.trainings[-1]
+    fits = last.verdicts <= len(review.verdicts) and last.labels == review.digest_after(last.verdicts)
+    if not fits or review.trainings[-1].verdicts > last.verdicts:
         return review
     return replace(review, trainings=done.trainings, theta=done.theta, scores=done.scores)
 

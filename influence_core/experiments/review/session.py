@@ -1,15 +1,10 @@
-"""A queue of suspects and what a person said about them so far; it never changes, a verdict makes another one.
-
-``keep``, ``relabel`` and ``undo`` are what a person says; ``table`` holds it.
-"""
+"""A queue of suspects and what a person said about them so far; it never changes, a verdict makes another one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +14,7 @@ from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store.digest import digest
 
 LONGEST_NAME = 40
+Kind = Literal["keep", "relabel", "remove", "unsure"]
 
 
 def session_name(session: str) -> str:
@@ -36,26 +32,31 @@ def session_name(session: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a person said about one training label.
+    """What a person said about one training example.
 
     Attributes:
+        kind: "unsure" leaves it as it is until somebody knows.
         train_id: The training example.
         old: Its label before.
-        new: Its label from now on; the same where it is kept.
+        new: Its label from now on; the same unless it is relabelled.
         time: When, in ISO 8601 with its time zone.
-        score: How suspect it was.
     """
 
+    kind: Kind
     train_id: int
     old: int
     new: int
     time: str
-    score: float
 
     @property
     def relabels(self) -> bool:
         """Whether the label changes."""
         return self.old != self.new
+
+    @property
+    def finds_fault(self) -> bool:
+        """Whether the example is not right as it is."""
+        return self.relabels or self.kind == "remove"
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,14 @@ class Training:
 
     Attributes:
         verdicts: How many had been given.
-        relabelled: How many of them changed the label.
+        relabelled: How many labels they changed.
         accuracy: On the test examples, as they are labelled.
         gradient_norm: ``||grad R||``, recomputed.
         seconds: Time it took.
         model: Digest of the parameters that it gave; "" where it was not noted.
         unseen_accuracy: Leave-one-out accuracy: of the answers to each training example had the model never seen that
             one; proven where the ranking is, else the corrected forecast. ``None`` where labels were not ranked.
+        labels: Digest of the labels and of what was removed; "" where it was not noted.
     """
 
     verdicts: int
@@ -80,6 +82,7 @@ class Training:
     seconds: float
     model: str = ""
     unseen_accuracy: float | None = None
+    labels: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +99,11 @@ class Review:
         given: ``(n,)`` labels at the start.
         true: ``(n,)`` the data's own labels; they differ from ``given`` where labels were flipped.
         scores: ``(n,)`` how suspect each is; the largest first.
-        verdicts: In the order they were given.
+        verdicts: The last on each example, in the order they were given.
         trainings: In the order they were done; the first on the labels at the start.
         theta: ``(p,)`` of the last training.
         owner: Whose it is: a word that only they know.
+        listed: Whose list of changes holds the verdicts; ``None`` where an earlier version kept them in the review's file.
     """
 
     session: str
@@ -115,6 +119,7 @@ class Review:
     trainings: tuple[Training, ...]
     theta: np.ndarray
     owner: str = ""
+    listed: str | None = ""
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -135,20 +140,26 @@ class Review:
     @cached_property
     def labels(self) -> np.ndarray:
         """``(n,)`` labels after all verdicts."""
-        labels = self.given.copy()
-        for one in self.verdicts:
-            labels[self.position(one.train_id)] = one.new
-        return labels
+        return self._after(len(self.verdicts))[0]
+
+    @cached_property
+    def removed(self) -> np.ndarray:
+        """``(m,)`` positions of what is removed after all verdicts."""
+        return np.flatnonzero(self._after(len(self.verdicts))[1])
 
     @property
     def relabelled(self) -> int:
         """How many verdicts change the label."""
         return sum(one.relabels for one in self.verdicts)
 
+    def count(self, kind: str) -> int:
+        """How many verdicts are of a kind."""
+        return sum(one.kind == kind for one in self.verdicts)
+
     def recent(self, k: int) -> tuple[int, int]:
-        """How many of the last verdicts, ``k`` at most, changed the label, and how many there are."""
-        last = self.verdicts[-k:]
-        return sum(one.relabels for one in last), len(last)
+        """Of the last verdicts that are sure, ``k`` at most: how many found a fault, and how many there are."""
+        last = [one for one in self.verdicts if one.kind != "unsure"][-k:]
+        return sum(one.finds_fault for one in last), len(last)
 
     def verdict_on(self, train_id: int) -> Verdict | None:
         """What was said of a training example, if anything was."""
@@ -172,14 +183,21 @@ class Review:
 
     @property
     def up_to_date(self) -> bool:
-        """Whether ``theta`` knows the labels as they are now: no verdict since the last training changed one.
-
-        After an undo ``theta`` may be that of a training which was taken back.
-        """
+        """Whether ``theta`` is of the labels as they are now; after an undo it may be that of a training taken back."""
         last = self.trainings[-1]
-        if last.model and last.model != digest(self.theta):
-            return False
-        return not any(one.relabels for one in self.verdicts[last.verdicts :])
+        return last.labels == self.digest_after(len(self.verdicts)) and last.model == digest(self.theta)
+
+    def digest_after(self, k: int) -> str:
+        """Names the labels, and what is removed, after the first ``k`` verdicts: what a training is of."""
+        return digest("labels", *self._after(k))
+
+    def _after(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Labels ``(n,)`` and what is removed ``(n,)``."""
+        labels, removed = self.given.copy(), np.zeros(len(self.ids), dtype=bool)
+        for one in self.verdicts[:k]:
+            at = self.position(one.train_id)
+            labels[at], removed[at] = one.new, one.kind == "remove"
+        return labels, removed
 
     def position(self, train_id: int) -> int:
         """Position of a training id.
@@ -188,62 +206,3 @@ class Review:
             DataError: If no training example has it.
         """
         return position_of(train_id, self.ids)
-
-
-def keep(review: Review, train_id: int, when: datetime | None = None) -> Review:
-    """The label is right.
-
-    Raises:
-        DataError: If there is no such example, or it has a verdict already.
-    """
-    return relabel(review, train_id, int(review.given[review.position(train_id)]), when)
-
-
-def relabel(review: Review, train_id: int, label: int, when: datetime | None = None) -> Review:
-    """The label should be another one.
-
-    Args:
-        review: So far.
-        train_id: The training example.
-        label: Its label from now on.
-        when: Now, where no time is given.
-
-    Raises:
-        DataError: If there is no such example or label, or it has a verdict already.
-    """
-    at = review.position(train_id)
-    if at not in review.queue:
-        raise DataError(f"Training example {train_id} has a verdict already; undo it first.")
-    if not 0 <= label < len(review.class_names):
-        raise DataError(f"There is no label number {label}; choose 0 to {len(review.class_names) - 1}.")
-    moment = (when or datetime.now(UTC)).isoformat(timespec="seconds")
-    verdict = Verdict(train_id, int(review.given[at]), label, moment, float(review.scores[at]))
-    return replace(review, verdicts=(*review.verdicts, verdict))
-
-
-def undo(review: Review) -> Review:
-    """Take the last verdict back, and the trainings that knew it; where there is none, nothing happens."""
-    left = review.verdicts[:-1]
-    return replace(
-        review, verdicts=left, trainings=tuple(one for one in review.trainings if one.verdicts <= len(left))
-    )
-
-
-def table(review: Review, records: Callable[[int], Any] | None = None) -> dict[str, Any]:
-    """The verdicts as columns, in the order they were given; the CSV download holds exactly these.
-
-    Args:
-        review: So far.
-        records: Gives the original of an example by id; its "file" becomes a column where there is one.
-    """
-    names, verdicts = review.class_names, review.verdicts
-    columns: dict[str, Any] = {
-        "training_id": np.array([one.train_id for one in verdicts], dtype=np.int64),
-        "old_label": np.array([names[one.old] for one in verdicts], dtype=object),
-        "new_label": np.array([names[one.new] for one in verdicts], dtype=object),
-        "verdict": np.array(["relabel" if one.relabels else "keep" for one in verdicts], dtype=object),
-        "time": np.array([one.time for one in verdicts], dtype=object),
-        "score": np.array([one.score for one in verdicts]),
-    }
-    files = [records(one.train_id).get("file", "") for one in verdicts] if records else []
-    return columns | ({"file": np.array(files, dtype=object)} if any(files) else {})

@@ -7,6 +7,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.figures.explain import probabilities
 from influence_core.studies import Study
+from pages._common import test_label
 from pages._common.cards import name_of, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
@@ -48,3 +49,4 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.caption("Ask about", width="content")
         choice("ask", view.ask, "Ask about", titles, label_visibility="collapsed")
+        test_label.show(study, explanation)

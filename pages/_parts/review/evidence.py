@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
@@ -26,7 +28,9 @@ MOMENT = 0.3
 def find(study: Study, now: Review, opened: int | None) -> SuspectEvidence | None:
     """The evidence where it is at hand or comes in a moment; else it is made beside the page, and then the next one's."""
     one = review.suspect(study, now, opened)
-    if one is None or not now.up_to_date:  # there is no model of these labels yet
+    if (
+        one is None or not now.up_to_date or one.position in now.removed
+    ):  # there is no model, or it has not seen it
         return None
     ahead = [int(now.ids[at]) for at in now.queue[1:2] if opened is None]
     keys = {_key(study, now, train_id): train_id for train_id in (one.train_id, *ahead)}
@@ -41,12 +45,16 @@ def find(study: Study, now: Review, opened: int | None) -> SuspectEvidence | Non
 
 
 def _key(study: Study, now: Review, train_id: int) -> str:
-    return review.evidence.key(study, now.labels, train_id, now.theta)
+    return review.evidence.key(*_asked(study, now, train_id))
+
+
+def _asked(study: Study, now: Review, train_id: int) -> tuple[Any, ...]:
+    return study, now.labels, train_id, now.theta, now.removed
 
 
 def _begin(study: Study, now: Review, train_id: int) -> Job[SuspectEvidence]:
     """The work for an example, begun or joined."""
-    asked = study, now.labels, train_id, now.theta
+    asked = _asked(study, now, train_id)
 
     def work(progress: Progress) -> SuspectEvidence:
         return review.evidence.run(results.context(progress), *asked)
@@ -63,6 +71,8 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
     with st.container(key="evidence", gap="small"):
         if found is not None:
             _words(study, found)
+        elif one.position in now.removed:
+            st.caption(f"Removed: the model has not seen this {study.data.kind}.")
         elif now.up_to_date:
             job_status(_begin(study, now, one.train_id))
         other = one.answer if found is None else found.other
@@ -71,6 +81,8 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
                 (at for at in range(len(one.probabilities)) if at != one.label),
                 key=one.probabilities.__getitem__,
             )
+        if now.method == "copies":
+            _copies(study, now, one.train_id)
         _alike(study, now, one.train_id, (one.label, other))
         if found is not None:
             _voices(study, now, found)
@@ -100,6 +112,23 @@ def _outcome(kind: str, one: Outcome) -> str:
     if not one.mended + one.broken:
         return f"{words}; no answer turns right or wrong"
     return f"{words}; {one.mended:,} of the answers turn right, {one.broken:,} wrong"
+
+
+def _copies(study: Study, now: Review, train_id: int) -> None:
+    """The same example, as often as it is there, in both sets."""
+    found = review.copies.of(study, train_id, results.context())
+    if found is None:
+        return
+    st.caption(f"Its copies ({found.how}), with their labels")
+    others = np.array([now.position(one) for one in found.train_ids if one != train_id], dtype=int)
+    _strip(study, now, others, [""] * len(others), "copies")
+    tested = [study.data.test.position(one) for one in found.test_ids]
+    if tested:
+        st.caption("And in the test set, which asks what was learnt from")
+        names, test = study.data.class_names, study.data.test
+        titles = [f"{int(test.ids[at])}: {names[int(test.y[at])]}" for at in tested]
+        cards = [example_card(study, test, at, "", one, ()) for at, one in zip(tested, titles, strict=True)]
+        show_grid(study, cards, "copies_tested", lambda _: None, CARD_PIXELS, strip=True)
 
 
 def _alike(study: Study, now: Review, train_id: int, labels: tuple[int, int]) -> None:

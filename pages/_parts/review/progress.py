@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import streamlit as st
 
@@ -12,13 +11,15 @@ from influence_core.experiments import review
 from influence_core.experiments.review import Review
 from influence_core.figures.review import accuracy
 from influence_core.progress import Progress
+from influence_core.sessions import State, reviews
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
 from pages._common.table import download_csv
-from pages._parts.review.session import amend
+from pages._parts.review.session import move
 from pages._shell import results
 from pages._shell.address import go_to
+from pages._shell.change_list import KEYS
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
 from pages._shell.widgets import metric
@@ -26,6 +27,7 @@ from pages._shell.widgets import metric
 LAST = 20
 """Verdicts that say whether to go on."""
 DOUBT = 0.05
+OTHERS = {"remove": "removed", "unsure": "left open"}
 
 
 def show(study: Study, now: Review) -> None:
@@ -33,37 +35,45 @@ def show(study: Study, now: Review) -> None:
     trouble = st.session_state.pop("review_trouble", "")
     if trouble:
         st.error(escape_markdown(trouble))
-    done = len(now.verdicts)
+    done, said = len(now.verdicts), reviews.state(results.get_store(), now)
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
-    if done:
+    if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
     _metrics(now)
     st.plotly_chart(accuracy(now), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):
-        st.button(
-            "Undo",
-            key="review_undo",
-            shortcut="U",
-            disabled=not done,
-            on_click=partial(amend, study, now, review.undo),
-        )
+        _undo_and_redo(now, said)
         _rank_again(study, now)
         download_csv(
             "Verdicts (CSV)",
             f"verdicts-{study.spec.name}",
-            lambda: review.table(now, study.data.record),
+            lambda: review.table(now, study.data.record, said.notes),
             "review_csv",
             disabled=not done,
         )
     _jump(study)
 
 
+def _undo_and_redo(now: Review, said: State) -> None:
+    """Of the list, whose last step may be of another page."""
+    for key, title, way, there in (("undo", "Undo", -1, said.can_undo), ("redo", "Redo", 1, said.can_redo)):
+        st.button(
+            title,
+            key=f"review_{key}",
+            icon=f":material/{key}:",
+            shortcut=KEYS[key],
+            disabled=not there,
+            on_click=move,
+            args=(now, way),
+        )
+
+
 def stopping_rule(now: Review) -> str:
     """How many of the last ones were wrong, and whether that is a place to stop."""
     wrong, looked = now.recent(LAST)
-    words = f"**{wrong} of the last {looked}** looked at got another label"
+    words = f"**{wrong} of the last {looked}** looked at got another label or went"
     if wrong:
         return f"{words}. Go on until none of {LAST} in a row does."
     if looked < LAST:
@@ -99,6 +109,9 @@ def _metrics(now: Review) -> None:
     first, last = now.trainings[0], now.trainings[-1]
     gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
     metric(better, "Test accuracy", percent(last.accuracy), gain)
+    others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]
+    if others:
+        st.caption(f"And {', '.join(others)}.")
     if now.flips is not None:
         st.metric(
             "Flipped labels found and set right",
@@ -138,7 +151,7 @@ def _rank_again(study: Study, now: Review) -> None:
     st.button(
         "Rank the rest again",
         key="review_rank",
-        disabled=not now.relabelled,
+        disabled=not any(one.finds_fault for one in now.verdicts),
         help="By the model that learnt from your verdicts. Takes as long as the first ranking.",
         on_click=lambda: st.session_state.update(review_ranking=len(now.verdicts)),
     )
@@ -154,7 +167,7 @@ def _rank_again(study: Study, now: Review) -> None:
 
 
 def _key(name: str, study: Study, now: Review) -> str:
-    return key_of(name, study, now.session, now.owner, now.labels, len(now.verdicts))
+    return key_of(name, study, now.session, now.owner, now.labels, now.removed, len(now.verdicts))
 
 
 def _learn(key: str, title: str, work: Callable[..., Review], study: Study, now: Review) -> Job[Review]:
@@ -163,6 +176,6 @@ def _learn(key: str, title: str, work: Callable[..., Review], study: Study, now:
 
     def learn(progress: Progress) -> Review:
         done = work(study, now, context=results.context(progress))
-        return review.amend(store, study, now.session, lambda latest: review.adopt(latest, done), now.owner)
+        return reviews.learn(store, study, now.session, done, now.owner)
 
     return background(key, title, learn)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from influence_core.errors import InfluenceError
 from influence_core.experiments import review, suspects
-from influence_core.experiments.review import Review
+from influence_core.experiments.review import Review, Verdict
 from influence_core.experiments.suspects import ASKING, QUEUES
 from influence_core.experiments.wrong_labels import FlipSettings
-from influence_core.sessions.reviews import changes_of
+from influence_core.sessions import Said, Session, reviews
 from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
-from pages._shell import my_changes, results
+from pages._shell import browser, my_changes, results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import get_jobs
@@ -56,26 +58,52 @@ def _open() -> None:
 
 
 def load(study: Study, params: ReviewParams) -> Review:
-    """The session as it was last kept, or a new one."""
+    """The review as it was last kept, or a new one."""
     name = st.session_state["review_last"] = params.review
-    store, whose = results.get_store(), params.by or my_changes.secret_of_review(study.spec.name, name)
+    own = my_changes.secret_of_review(study.spec.name, name)
+    store, whose, mine = results.get_store(), params.by or own, params.by in ("", own)
     method = params.METHODS[params.score]
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
-    kept = review.recall(store, study, name, whose)
+    kept = reviews.recall(store, study, name, whose)
     if kept is None:
         _offer_old(study, name, whose)
-        kept = results.load(title, review.resume, study, name, method, flips, whose)
-        get_jobs().forget(
-            review.resume.key(study, name, method, flips, whose)
-        )  # the disk alone knows what it is now
-    return kept
+        begun = study, name, method, flips, whose, _owner_of_list(whose, mine and flips is None)
+        results.load(title, reviews.resume, *begun)
+        get_jobs().forget(reviews.resume.key(*begun))  # the disk alone knows what it is now
+    elif kept.listed is None:
+        _take_in(study, kept, whose, mine)
+    return kept if kept is not None and kept.listed is not None else _recalled(study, name, whose)
+
+
+def _recalled(study: Study, name: str, whose: str) -> Review:
+    found = reviews.recall(results.get_store(), study, name, whose)
+    assert found is not None, "it was kept a moment ago"
+    return found
+
+
+def _owner_of_list(whose: str, in_my_changes: bool) -> str:
+    """The list with the verdicts is *My changes*, but for labels flipped to practise on, and for a stranger's review."""
+    return browser.owner() if in_my_changes else whose
+
+
+def _take_in(study: Study, old: Review, whose: str, mine: bool) -> None:
+    """The verdicts of a review that an earlier version kept in a file come into the list, once."""
+    listed = _owner_of_list(whose, mine and old.flips is None)
+    reviews.take_in(results.get_store(), study, old, whose, listed, partial(_begin, study, listed))
+
+
+def _begin(study: Study, listed: str) -> Session:
+    """The list of an owner, begun as every page begins it where it is this browser's."""
+    if listed == browser.owner():
+        return my_changes.begin(study.spec, study.data.class_names)
+    return reviews.begin_list(results.get_store(), study, listed)
 
 
 def _offer_old(study: Study, name: str, whose: str) -> None:
     """Where an earlier version kept a review of this name, which was everybody's, ask before it is anybody's."""
-    old = review.recall(results.get_store(), study, name)
-    if old is None:
+    old = reviews.recall(results.get_store(), study, name)
+    if old is None or old.listed is not None:
         return
     done = len(old.verdicts)
     st.info(
@@ -84,19 +112,29 @@ def _offer_old(study: Study, name: str, whose: str) -> None:
     )
     with st.container(horizontal=True):
         st.button(
-            "Take it over",
-            key="review_take_over",
-            on_click=review.take_over,
-            args=(results.get_store(), study, name, whose),
+            "Take it over", key="review_take_over", on_click=attempt, args=(_take_in, study, old, whose, True)
         )
         st.button("Choose another name", key="review_rename", on_click=lambda: go_to(review=""))
     st.stop()
 
 
-def amend(study: Study, shown: Review, change: review.Change) -> None:
-    """Change the kept review; where that fails, the page says so."""
+def record(study: Study, shown: Review, *said: Said) -> None:
+    """Keep what is said of training examples, at once and in one step; the page goes on to the next suspect."""
+    begin = partial(_begin, study, shown.listed or "")
+    attempt(reviews.judge, results.get_store(), study, shown, said, begin)
+    if any(str(one) != "note" for one in said):
+        go_to(open="")
+
+
+def move(shown: Review, way: int) -> None:
+    """Undo or redo a step of the list."""
+    attempt(reviews.move, results.get_store(), shown, way)
+
+
+def attempt(work: Callable[..., object], *asked: object) -> None:
+    """Do it; where that fails, the page says so."""
     try:
-        review.amend(results.get_store(), study, shown.session, change, shown.owner, shown)
+        work(*asked)
     except InfluenceError as error:
         st.session_state["review_trouble"] = str(error)
 
@@ -106,23 +144,8 @@ def end(study: Study, now: Review) -> None:
     if now.verdicts:
         st.markdown("**Your last verdicts**")
         _table(study, now)
-        _into_changes(study, now)
     st.button("Leave this review (it stays kept)", key="review_leave", on_click=lambda: go_to(review=""))
     _share(study, now)
-
-
-def _into_changes(study: Study, now: Review) -> None:
-    """The way to the model that learnt from these verdicts, on every page: those that are not in the list yet."""
-    said = my_changes.state(study.spec).verdicts
-    new = [one for one in changes_of(now) if said.get(one.example) != one]
-    if new:
-        st.button(
-            f"Take {len(new):,} verdict{'s' * (len(new) != 1)} into My changes",
-            key="review_into_changes",
-            help="In one step, which can be undone. From then on every page can show the model with them.",
-            on_click=my_changes.record,
-            args=(study.spec, study.data.class_names, *new),
-        )
 
 
 def _share(study: Study, now: Review) -> None:
@@ -130,7 +153,8 @@ def _share(study: Study, now: Review) -> None:
     with st.expander("Review together"):
         st.caption(
             "This review belongs to the browser that began it. Whoever opens it by this link sees it, gives verdicts in it and "
-            "takes them back; nobody else does."
+            "takes them back; nobody else does. They stand in *My changes* of that browser, whose last step *Undo* takes back. "
+            "For a second opinion begin a review under another name and share that one."
         )
         query = {"study": study.spec.name, "review": now.session, "by": now.owner}
         st.code(
@@ -146,15 +170,19 @@ def _table(study: Study, now: Review) -> None:
         {
             kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in faces],
             "training id": [one.train_id for one in last],
-            "verdict": [
-                f"{names[one.old]} → {names[one.new]}" if one.relabels else f"keep {names[one.old]}"
-                for one in last
-            ],
+            "verdict": [in_words(one, names) for one in last],
             "time": [one.time for one in last],
         },
         hide_index=True,
         column_config=face_column(study) | {"training id": number(format="%d")},
     )
+
+
+def in_words(one: Verdict, names: Sequence[str]) -> str:
+    """What was said of an example."""
+    if one.relabels:
+        return f"{names[one.old]} → {names[one.new]}"
+    return {"remove": "remove", "unsure": "unsure"}.get(one.kind, f"keep {names[one.old]}")
 
 
 def show_origin(study: Study, now: Review) -> None:
@@ -169,14 +197,28 @@ def show_origin(study: Study, now: Review) -> None:
         f"Ranked by {QUEUES[now.method]}; accuracy on {judging}.",
         f"**Ranking.** {QUEUES[now.method].capitalize()}: {_ranking(study, now)}{practice}  \n"
         f"**Accuracy.** On {judging}, as they are labelled; wrong labels among them are not looked for.  \n"
-        "**Kept.** Every verdict is written to the disk of the machine that runs this app at once, under the name "
-        f"“{escape_markdown(now.session)}”, and stays there. It belongs to this browser: under the same name, others have "
-        "reviews of their own.",
+        f"**Kept.** {_kept(now)}",
     )
+
+
+def _kept(now: Review) -> str:
+    """Where the verdicts are."""
+    words = (
+        "Every verdict is written to the disk of the machine that runs this app before the next suspect is shown, under the name "
+        f"“{escape_markdown(now.session)}”. It belongs to this browser: under the same name, others have reviews of their own."
+    )
+    if now.flips is None:
+        return f"{words} It is a line of *My changes*, too, with which every page can show the model."
+    return f"{words} Labels flipped to practise on are not in *My changes*."
 
 
 def _ranking(study: Study, now: Review) -> str:
     """What the queue goes by."""
+    if now.method == "copies":
+        return (
+            "how many of its copies, in training and test set, bear another label, then how many copies there are; found as on "
+            "*Data health*. The model has no part in it."
+        )
     if now.method in ASKING:
         return (
             f"every other test {study.data.kind} was asked, {(len(study.data.test) + 1) // 2:,} in all. Harm is by how much "

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from influence_core.experiments import review
-from influence_core.experiments.review import Review, Suspect, SuspectEvidence
+from influence_core.experiments.review import Review, Suspect, SuspectEvidence, copies
 from influence_core.experiments.suspects import QUEUES
+from influence_core.sessions import reviews
+from influence_core.sessions.verdicts import say
 from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, points, signed, three_digits
+from pages._common import judge
 from pages._common.cards import show_large
-from pages._parts.review.session import amend
+from pages._parts.review.session import in_words, record
+from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, escaped
 
@@ -59,12 +64,8 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
             st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
     if opened is not None:
         st.button("Back to the queue", key="review_back", type="tertiary", on_click=lambda: go_to(open=""))
-    said = now.verdict_on(one.train_id)
-    if said is None:
-        _buttons(study, now, one, found)
-    else:
-        words = f"it is {names[said.new]}" if said.relabels else f"keep {names[said.old]}"
-        st.info(f"You said of it: {words}. *Undo* takes back the last verdict first.")
+    _buttons(study, now, one, found)
+    _said(study, now, one.train_id)
     st.caption(
         f"{QUEUES[now.method].capitalize()}: {_score(now.method, one.score)}. "
         "The keys in the buttons work as long as no text field has the cursor."
@@ -74,6 +75,13 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
 def _score(method: str, score: float) -> str:
     if method == "gain":
         return points(score)
+    if method == "copies":
+        there, others = copies.counts(score)
+        return (
+            f"{there:,} cop{'y' if there == 1 else 'ies'}, {others:,} under another label"
+            if there
+            else "none of this one, nor of any after it"
+        )
     return (
         f"{signed(score) if method == 'harm' else three_digits(score)}{' nats' if method in IN_NATS else ''}"
     )
@@ -101,31 +109,41 @@ def _row(record: Mapping[str, str]) -> None:
     st.dataframe(columns, hide_index=True, height=height, width="stretch")
 
 
+def _said(study: Study, now: Review, train_id: int) -> None:
+    """What was said of it before."""
+    said, notes = now.verdict_on(train_id), reviews.state(results.get_store(), now).notes
+    words = [] if said is None else [f"You said of it: {in_words(said, study.data.class_names)}."]
+    words += [f"“{notes[train_id]}”"] if train_id in notes else []
+    if words:
+        st.info(escape_markdown(" ".join(words)))
+
+
 def _buttons(study: Study, now: Review, one: Suspect, found: SuspectEvidence | None) -> None:
-    """Keep, and one button for every other label; their keys name the suspect, so that no click meets another one."""
-    names = escaped(study.data.class_names)
+    """The verdicts of every page, and each other label by its own key; the buttons' keys name the suspect, so that no click
+    meets another one."""
+    names, at = escaped(study.data.class_names), one.train_id
     others = [label for label in range(len(names)) if label != one.label]
-    with st.container(horizontal=True, key="verdicts"):
-        st.button(
-            f"Keep {names[one.label]}",
-            key=f"keep_{one.train_id}",
-            shortcut="K",
-            on_click=_judge,
-            args=(study, now, one.train_id, one.label),
-            **_mark(found, one.label),
-        )
-        if len(names) > MAX_KEYS + 1:
-            _list(study, now, one, others, found)
-            return
-        for label in others:
-            st.button(
-                f"It is {names[label]}",
-                key=f"relabel_{one.train_id}_{label}",
-                shortcut=_shortcut(study.data.class_names, label),
-                on_click=_judge,
-                args=(study, now, one.train_id, label),
-                **_mark(found, label),
-            )
+    with st.container(horizontal=True, key="verdicts", gap="xsmall", vertical_alignment="center"):
+        if found is not None or len(others) == 1:
+            _relabel(study, now, one, others[0] if found is None else found.other, found)
+        keep = partial(record, study, now)
+        judge.button("Remove", f"remove_{at}", "remove", keep, say(now, "remove", at))
+        marks = _mark(found, one.label)
+        judge.button(f"Keep {names[one.label]}", f"keep_{at}", "keep", keep, say(now, "keep", at), **marks)
+        judge.button("Unsure", f"unsure_{at}", "unsure", keep, say(now, "unsure", at))
+        judge.note(at, keep)
+    if len(others) > MAX_KEYS:
+        _list(study, now, one, others, found)
+    elif len(others) > 1:
+        _keys(study, now, one, others)
+
+
+def _relabel(study: Study, now: Review, one: Suspect, label: int, found: SuspectEvidence | None) -> None:
+    """Its most likely other label, by the model that never saw it."""
+    title, at = f"Wrong label → {escaped(study.data.class_names)[label]}", one.train_id
+    key = f"relabel_{at}_{label}" if len(study.data.class_names) == 2 else f"proposed_{at}"
+    said = say(now, "relabel", at, label)
+    judge.button(title, key, "relabel", partial(record, study, now), said, **_mark(found, label))
 
 
 def _mark(found: SuspectEvidence | None, label: int) -> dict[str, Any]:
@@ -135,11 +153,30 @@ def _mark(found: SuspectEvidence | None, label: int) -> dict[str, Any]:
     return {"type": "primary", "icon": PROPOSED}
 
 
+def _keys(study: Study, now: Review, one: Suspect, others: list[int]) -> None:
+    """Every other label by a key of its own."""
+    with st.container(horizontal=True, key="labels", gap="xsmall"):
+        for label in others:
+            st.button(
+                f"It is {escaped(study.data.class_names)[label]}",
+                key=f"relabel_{one.train_id}_{label}",
+                shortcut=_shortcut(study.data.class_names, label),
+                on_click=record,
+                args=(study, now, say(now, "relabel", one.train_id, label)),
+            )
+
+
 def _list(study: Study, now: Review, one: Suspect, others: list[int], found: SuspectEvidence | None) -> None:
     """The other labels where there are more than keys; the proposed one comes first."""
     if found is not None:
         others = sorted(others, key=lambda label: label != found.other)
     key = f"relabel_{one.train_id}"
+
+    def chosen() -> None:
+        label = st.session_state[key]
+        if label is not None:
+            record(study, now, say(now, "relabel", one.train_id, label))
+
     st.selectbox(
         "Another label",
         others,
@@ -148,7 +185,7 @@ def _list(study: Study, now: Review, one: Suspect, others: list[int], found: Sus
         format_func=study.data.class_names.__getitem__,
         placeholder="It is …",
         label_visibility="collapsed",
-        on_change=lambda: _judge(study, now, one.train_id, st.session_state[key]),
+        on_change=chosen,
     )
 
 
@@ -156,17 +193,3 @@ def _shortcut(names: tuple[str, ...], label: int) -> str:
     """The key for a label: its name where that is one digit, else its place counted from 1."""
     digits = all(len(name) == 1 and name.isdigit() for name in names)
     return names[label] if digits else str((label + 1) % 10)
-
-
-def _judge(study: Study, shown: Review, train_id: int, label: int | None) -> None:
-    """A verdict on the suspect that was on show; a second press on the same one changes nothing."""
-    if label is None:
-        return
-
-    def change(now: Review) -> Review:
-        if any(one.train_id == train_id for one in now.verdicts):
-            return now
-        return review.relabel(now, train_id, label)
-
-    amend(study, shown, change)
-    go_to(open="")

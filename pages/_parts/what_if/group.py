@@ -12,7 +12,7 @@ from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
-from influence_core.words import points, ratio
+from influence_core.words import moved, ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
 from pages._common.number import MADE, NAMES, worth
@@ -34,6 +34,11 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
     st.markdown(
         "Choose a group and what happens to it. The forecast comes at once; training again shows the truth."
     )
+    if params == WhatIfParams():
+        st.caption(
+            f"It begins with a group that is likely to matter, the strongest {explanation.examples} for the answer. Nothing is "
+            "changed until you say so."
+        )
     question.bar(view, answer)
     at, change = choose(study, view, params, explanation)
     after = None
@@ -180,7 +185,7 @@ def _known(study: Study, explanation: Explanation, at: np.ndarray, change: Chang
         truth = all_relabelled.effects(study, table, explanation.question)
     if truth is None:
         return ""
-    return f"**Proven**: the probability changes by **{points(float(truth.probability[at[0]]))}**. "
+    return f"**Proven**: the probability changes by **{moved(float(truth.probability[at[0]]))}**. "
 
 
 def _truth(

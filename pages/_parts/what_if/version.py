@@ -15,7 +15,7 @@ from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.figures.version import changed_answer
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
-from influence_core.words import percent, points, seconds, tenths
+from influence_core.words import moved, percent, seconds, tenths
 from pages._common import question, table, take_home
 from pages._common.cards import example_card, name_of, show_grid
 from pages._common.number import MADE, worth
@@ -80,7 +80,7 @@ def _foreseen(answer: Answer, forecast: VersionForecast) -> str:
         return f"Forecast: the probability of {label} changes by **{said}**, each change alone, added up."
     foreseen = before_after.compare(answer.study, forecast.predictions).total
     return (
-        f"Forecast: the probability of {label} changes by **{points(asked.probability)}**, the test accuracy by "
+        f"Forecast: the probability of {label} changes by **{moved(asked.probability)}**, the test accuracy by "
         f"**{tenths(foreseen.after - foreseen.before)}**. The model is trained with the changes now."
     )
 
@@ -131,7 +131,7 @@ def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: Befo
     explanation, total = answer.explanation, result.total
     below = f"forecast {worth(explanation.probability, forecast.asked.best, MADE)}"
     name = escape_markdown(explanation.label_name)
-    metric(st, f"Probability of {name}, {name_of(explanation)}", points(now - explanation.probability), below)
+    metric(st, f"Probability of {name}, {name_of(explanation)}", moved(now - explanation.probability), below)
     predictions = forecast.predictions
     asked = () if explanation.test_id is None else (explanation.test_id,)
     words = ""

@@ -13,7 +13,7 @@ from influence_core.experiments import before_after
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.what_if import Change as GroupChange
 from influence_core.studies import Change, Study
-from influence_core.studies.changes import HEAVIEST, Kind, apply, settled
+from influence_core.studies.changes import HEAVIEST, LABELLED, OF_TEST, Kind, apply, settled
 from pages._common import table
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
@@ -30,6 +30,7 @@ KINDS: dict[Kind, str] = {
     "remove": "Remove",
     "reweight": "Reweight",
     "add": "Add a test example",
+    "retest": "Set a test label right",
 }
 
 
@@ -87,7 +88,7 @@ def _take_back(view: View, answer: Answer, name: str) -> None:
 
 
 def _card(study: Study, one: Change) -> Picture:
-    of = study.data.test if one.kind == "add" else study.data.train
+    of = study.data.test if one.kind in OF_TEST else study.data.train
     at = of.position(one.example)
     names, old = study.data.class_names, int(of.y[at])
     what = {
@@ -95,6 +96,7 @@ def _card(study: Study, one: Change) -> Picture:
         "relabel": f"{names[old]} → {names[one.label or 0]}",
         "reweight": f"counts {one.weight or 0:g} times",
         "add": f"added as {names[one.label or 0]}",
+        "retest": f"test label {names[old]} → {names[one.label or 0]}",
     }[one.kind]
     return example_card(study, of, at, f": {what}", what, (f"{one.example}, labelled {names[old]}",))
 
@@ -131,7 +133,7 @@ def add(view: View, answer: Answer) -> None:
         )
         number, value, press = st.columns([1, 1.4, 1], vertical_alignment="bottom", gap="small")
         with number:
-            part = "Test" if kind == "add" else "Training"
+            part = "Test" if kind in OF_TEST else "Training"
             st.number_input(f"{part} {answer.study.data.kind}, its number", 0, step=1, key="add_example")
         with value:
             _value(answer.study, kind)
@@ -145,8 +147,8 @@ def add(view: View, answer: Answer) -> None:
 
 def _value(study: Study, kind: Kind) -> None:
     names = study.data.class_names
-    if kind in ("relabel", "add"):
-        title = "New label" if kind == "relabel" else "Its label"
+    if kind in LABELLED:
+        title = "Its label" if kind == "add" else "New label"
         st.selectbox(title, range(len(names)), format_func=names.__getitem__, key="add_label")
     elif kind == "reweight":
         st.number_input("Counts … times", 0.0, HEAVIEST, 2.0, step=0.25, key="add_weight")
@@ -156,7 +158,7 @@ def _add(view: View, answer: Answer) -> None:
     """Open the version with the change that the form describes, or say why it cannot be made."""
     state = st.session_state
     kind: Kind = state["add_kind"]
-    label = int(state["add_label"]) if kind in ("relabel", "add") else None
+    label = int(state["add_label"]) if kind in LABELLED else None
     weight = float(state["add_weight"]) if kind == "reweight" else None
     try:
         made = [*view.spec.changes, Change(kind, int(state["add_example"]), label=label, weight=weight)]

@@ -1,0 +1,63 @@
+"""A test example whose label is wrong: answers are judged by another one from then on, and nothing is learnt from it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from influence_core.experiments.explain import Explanation
+from influence_core.studies import Study
+from influence_core.studies.changes import Change
+from pages._shell import my_changes
+from pages._shell.escape import escape_markdown, escaped
+
+MOST = 9
+"""Labels that have a button each; the others are in a list."""
+
+
+def show(study: Study, explanation: Explanation) -> None:
+    """Says that the label of the test example is wrong, and which is right; nothing for a question without a true label."""
+    at, true = explanation.test_id, explanation.true_label
+    if at is None or true is None:
+        return
+    names = escaped(study.data.class_names)
+    others = [int(one) for one in np.argsort(-explanation.probabilities, kind="stable") if one != true]
+    said = my_changes.state(study.spec).verdicts.get(at)
+    keep = partial(my_changes.record, study.spec, study.data.class_names)
+    with st.popover("Its label is wrong", type="tertiary", key="test_label"):
+        st.caption(
+            f"It is labelled {names[true]}. What you say is a line of *My changes*: the model with my changes is judged by it, "
+            "its pages say so, and nothing is learnt from it."
+        )
+        for label in others[:MOST]:
+            change = Change("retest", at, label=label)
+            st.button(
+                f"It is {names[label]}", key=f"retest_{label}", on_click=keep, args=(change,), width="stretch"
+            )
+        if len(others) > MOST:
+            _list(study, at, others[MOST:])
+        if said is not None and said.kind == "retest":
+            st.button("Its label was right", key="retest_back", on_click=keep, args=(Change("keep", at),))
+    if isinstance(said, Change) and said.kind == "retest" and said.label != true:
+        name = escape_markdown(study.data.class_names[said.label or 0])
+        st.caption(f":material/check: In my changes: it is {name}", width="content")
+
+
+def _list(study: Study, at: int, others: list[int]) -> None:
+    def chosen() -> None:
+        label = st.session_state["retest_other"]
+        if label is not None:
+            my_changes.record(study.spec, study.data.class_names, Change("retest", at, label=label))
+
+    st.selectbox(
+        "It is",
+        others,
+        index=None,
+        key="retest_other",
+        format_func=study.data.class_names.__getitem__,
+        placeholder="It is …",
+        label_visibility="collapsed",
+        on_change=chosen,
+    )
