@@ -184,6 +184,12 @@ class JobManager:
                 return job.result
         return None
 
+    def waits(self, key: str, who: str) -> bool:
+        """Whether ``who`` waits for a job of this key that has not ended."""
+        with self._changed:
+            job = self._jobs.get(key)
+            return job is not None and job.state == "running" and who in job.visitors
+
     def forget(self, key: str) -> None:
         """Drops the result of this key; work that still runs goes on for those who wait for it."""
         with self._changed:
