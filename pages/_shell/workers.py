@@ -184,6 +184,11 @@ class JobManager:
                 return job.result
         return None
 
+    def knows(self, key: str) -> bool:
+        """Whether a job of this key waits, runs, or is kept."""
+        with self._changed:
+            return key in self._jobs
+
     def waits(self, key: str, who: str) -> bool:
         """Whether ``who`` waits for a job of this key that has not ended."""
         with self._changed:
