@@ -117,6 +117,15 @@ def moved(change: float) -> str:
     return f"less than {LEAST} {POINTS}" if 0 < abs(100 * change) < LEAST else points(change)
 
 
+def distance(change: float) -> str:
+    """How far a probability goes, whichever way, in percentage points.
+
+    >>> distance(-0.0025), distance(0.0)
+    ('0.250 pp', '0 pp')
+    """
+    return f"{three_digits(abs(100 * change))} {POINTS}"
+
+
 def tenths(change: float) -> str:
     """A change of a share in percentage points with its sign and one digit, as shares of some hundred answers are known.
 

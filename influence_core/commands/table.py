@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 from influence_core import solvers, studies
 from influence_core.commands.terminal import add_common, add_work, print_json, print_table, work
+from influence_core.context import Context
 from influence_core.engines import CURVATURES, SolverSettings
-from influence_core.errors import require
-from influence_core.experiments import whole_table
+from influence_core.errors import DataError, require
+from influence_core.experiments import study_table, whole_table
+from influence_core.experiments.explain import AUTOMATIC
 from influence_core.experiments.explanation import Number
 from influence_core.experiments.whole_table import Asked, Form
 from influence_core.ranks import Ranks, together
@@ -30,7 +32,9 @@ def add(commands: Any) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
     parser.add_argument(
-        "--out", required=True, metavar="FOLDER", help="where it is kept; a stopped one goes on"
+        "--out",
+        metavar="FOLDER",
+        help="where it is kept; a stopped one goes on. Without it, in the store, where the app reads it (--full alone)",
     )
     parser.add_argument(
         "--kind", default="influence", choices=get_args(Number), help="which number (influence)"
@@ -51,21 +55,23 @@ def run(options: argparse.Namespace) -> int:
     """Make it, or say what it would take."""
     form = Form(options.kind, 0 if options.full else options.top, options.ask)
     settings = SolverSettings(options.solver, options.damping, options.curvature)
-    spec, folder = studies.find(options.study), Path(options.out)
+    spec = studies.find(options.study)
+    _check_place(options, form, settings)
     with together() as ranks, work(options, ranks) as context:
         study = studies.open_study(
             spec, context.store, options.data, options.device, context.progress, ranks=ranks
         )
         require(whole_table.supports(study, form, settings, ranks))
+        folder = Path(options.out or study_table.folder(study, form.number, context.store))
         if not options.estimate:
-            whole_table.run(study, folder, form, settings, context=context)
+            _make(study, folder, form, settings, context)
         told = whole_table.estimate(study, folder, form, settings, context=context)
         processes = ranks.of_all(_work_of(study, ranks))
     if not ranks.is_first:
         return 0
     facts = {
         "study": spec.address,
-        "folder": options.out,
+        "folder": str(folder),
         "test_examples": len(study.data.test),
         "training_examples": study.objective.n,
         "number": form.number,
@@ -88,6 +94,24 @@ def run(options: argparse.Namespace) -> int:
     if options.estimate:
         print(f"What is missing would take {about(told.seconds)} and hold {storage(told.memory)} at a time.")
     return 0
+
+
+def _make(study: Study, folder: Path, form: Form, settings: SolverSettings, context: Context) -> None:
+    """The table; where it is the one that the app reads, what is read off it, too."""
+    if context.ranks.alone and folder == study_table.folder(study, form.number, context.store):
+        study_table.run(study, form.number, context=context)
+    else:
+        whole_table.run(study, folder, form, settings, context=context)
+
+
+def _check_place(options: argparse.Namespace, form: Form, settings: SolverSettings) -> None:
+    """Without a folder it is the table that the app reads, or none."""
+    is_read = not form.top and form.asked == "model" and settings == AUTOMATIC and not options.no_store
+    if not (options.out or is_read):
+        raise DataError(
+            "Without --out FOLDER the table is kept in the store, for the app: --full, about the model's own answers, with "
+            "the automatic solver. Name a folder for any other."
+        )
 
 
 def _work_of(study: Study, ranks: Ranks) -> dict[str, float]:

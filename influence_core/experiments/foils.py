@@ -112,7 +112,7 @@ def run(study: Study, explanation: Explanation, *, context: Context = ALONE) -> 
         UnsupportedError: If the model is not linear.
     """
     x, label = explanation.asked(study)
-    found = _scores(study, x, label, explanation.direction(study)[:, None], _own(study, context))
+    found = _scores(study, x, label, explanation.direction(study)[:, None], self_influence(study, context))
     return Foils(tuple(found), torch.cat(list(found.values())).cpu().numpy())
 
 
@@ -128,17 +128,26 @@ def often(study: Study, *, context: Context = ALONE) -> Often:
         UnsupportedError: If the model is not linear.
     """
     require(supports(study.spec))
-    own, known = _own(study, context.part(0.0, 0.4)), study.predictions
+    own, known = self_influence(study, context.part(0.0, 0.4)), study.predictions
     at = np.sort(np.random.default_rng(0).permutation(len(known.ids))[:QUESTIONS])
     x = study.inputs(study.data.test.x[torch.as_tensor(at)])
     labels = torch.as_tensor(known.predicted[at]).to(study.theta.device)
     engine = context.engines.prepare(study, SolverSettings(), context.part(0.4, 0.7).progress).engine
     s = engine.inverse_gradients(x, labels, context.part(0.7, 0.9).progress).require()
     found = _scores(study, x, labels, s, own)
-    counts = np.zeros((len(found), study.objective.n), dtype=int)
-    for row, scores in zip(counts, found.values(), strict=True):
-        np.add.at(row, scores.topk(min(TOP, scores.shape[1]), dim=1).indices.cpu().numpy().ravel(), 1)
+    counts = np.stack([on_top(scores) for scores in found.values()])
     return Often(tuple(found), counts, len(at), len(known.ids))
+
+
+def on_top(scores: Tensor) -> np.ndarray:
+    """In how many rows of ``scores (t, n)`` each column is among the first ``TOP``: ``(n,)``."""
+    first = scores.topk(min(TOP, scores.shape[1]), dim=1).indices
+    return np.bincount(first.flatten().cpu().numpy(), minlength=scores.shape[1])
+
+
+def relative(influence: Tensor, own: Tensor) -> Tensor:
+    """``D_ji / sqrt(D_ii)`` of ``influence (t, n)`` and the self-influences ``own (n,)``."""
+    return influence / own.clamp_min(torch.finfo(own.dtype).tiny).sqrt()
 
 
 def _scores(study: Study, x: Tensor, labels: Tensor, s: Tensor, own: Tensor) -> dict[str, Tensor]:
@@ -160,7 +169,7 @@ def _scores(study: Study, x: Tensor, labels: Tensor, s: Tensor, own: Tensor) -> 
     tiny = torch.finfo(theta.dtype).tiny
     found = {
         "influence": influence,
-        "relative": influence / own.clamp_min(tiny).sqrt(),
+        "relative": relative(influence, own),
         "nearest": -torch.cdist(scaled(study, x), scaled(study, o.x)),
         "dot": dot * w,
         "cosine": dot / (test.norm(dim=1)[:, None] * sizes).clamp_min(tiny),
@@ -181,8 +190,12 @@ def _representers(o: LinearObjective, residuals: Tensor, x: Tensor, labels: Tens
     return column * (x @ o.x.T)
 
 
-def _own(study: Study, context: Context) -> Tensor:
-    """``D_ii = w_i r_i' K_i r_i (n,)``, from the leverage blocks, undamped."""
+def self_influence(study: Study, context: Context) -> Tensor:
+    """``D_ii = w_i r_i' K_i r_i (n,)``, from the leverage blocks, undamped.
+
+    Raises:
+        UnsupportedError: If the model is not linear.
+    """
     o = corrected.linear_objective(study)
     blocks = torch.as_tensor(corrected.leverages(study, context=context).blocks).to(study.theta)
     r = o.loss.residuals(o.outputs(study.theta, o.x), o.y)

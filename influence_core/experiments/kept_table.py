@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
@@ -65,12 +66,25 @@ class WholeTable:
         Raises:
             DataError: If there is no such test example, or only the strongest are kept.
         """
+        part, row = divmod(self._position(test_id), self.block)
+        return np.array(self._part(part)[row])
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Places of some test examples and their effects ``(b, n)`` as in ``effects``, a memory map, until all were there.
+
+        Raises:
+            DataError: If only the strongest are kept.
+        """
+        for part in range(self.parts.count):
+            values = self._part(part)
+            yield slice(part * self.block, part * self.block + len(values)), values
+
+    def _part(self, at: int) -> np.ndarray:
         if self.form.top:
             raise DataError(
                 "This table keeps the strongest of each test example only; read them with strongest()."
             )
-        part, row = divmod(self._position(test_id), self.block)
-        return np.array(np.load(self.parts.path(part), mmap_mode="r", allow_pickle=False)[row])
+        return np.load(self.parts.path(at), mmap_mode="c", allow_pickle=False)
 
     def strongest(self, test_id: int) -> pd.DataFrame:
         """Columns side, rank, training_id, effect_nats of one test example: those for and those against, strongest first.

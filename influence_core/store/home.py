@@ -11,7 +11,8 @@ import platformdirs
 
 from influence_core.errors import StoreError
 from influence_core.store.atomic import remove_abandoned
-from influence_core.store.store import ENTRY, KEY, Entry, read_entry, reason, write_entry
+from influence_core.store.entries import Entry, read_entry, write_entry
+from influence_core.store.store import ENTRY, KEY, reason
 
 HOME_VARIABLE = "INFLUENCE_EXPLORER_HOME"
 DEFAULT_HOME = Path(platformdirs.user_data_dir("influence-explorer-home"))

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from influence_core.store.store import ENTRY, Entry, Store
+from influence_core.store.entries import Entry
+from influence_core.store.store import ENTRY, Store
 
 
 class NullStore(Store):

@@ -57,6 +57,11 @@ class Parts:
         """The parts that are still to be made; a damaged one is among them."""
         return [at for at in range(self.count) if at not in self._whole]
 
+    @property
+    def told(self) -> int:
+        """How many parts the JSON names; none of them is read."""
+        return len(self._done())
+
     def write(self, at: int, fill: Callable[[BinaryIO], object]) -> None:
         """Keep one part.
 

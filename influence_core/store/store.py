@@ -6,38 +6,28 @@ the result is computed again.
 """
 
 import errno
-import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import platformdirs
 
 from influence_core.errors import StoreError
-from influence_core.store.atomic import forget_oldest, one_at_a_time, remove_abandoned, whole_file
+from influence_core.store.atomic import forget_oldest, one_at_a_time, remove_abandoned, remove_folder
+from influence_core.store.entries import Entry, read_entry, size_on_disk, write_entry
 
 FOLDER_VARIABLE = "INFLUENCE_EXPLORER_CACHE"
 LIMIT_VARIABLE = "INFLUENCE_EXPLORER_CACHE_MB"
 DEFAULT_LIMIT = 2 * 2**30
-ENTRY, MATRIX, BESIDE = ".npz", ".npy", ".json"
-"""An entry is one file; a matrix that is read as a memory map (`mapped`) is two."""
+ENTRY, MATRIX, BESIDE, TABLE = ".npz", ".npy", ".json", ".table"
+"""An entry is one file; a matrix that is read as a memory map (`mapped`) is two; a table in parts (`parts`) is a folder."""
 KEY = re.compile(r"[0-9a-f]{32,128}")
 """32 at least: no file of the user's is ever taken for an entry."""
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """What was kept under one key: arrays by name, and JSON values."""
-
-    arrays: dict[str, np.ndarray]
-    meta: dict[str, Any]
 
 
 class Store:
@@ -117,11 +107,11 @@ class Store:
         Raises:
             StoreError: `key` is not a hex digest, an array holds Python objects, or `meta` is not JSON.
         """
-        path, header = self.path(key), _header(arrays, meta)
-        if not self.has_room_for(_size_on_disk(arrays, header)):
+        path = self.path(key)
+        if not self.has_room_for(size_on_disk(arrays, meta)):
             return False
         try:
-            _write(path, key, arrays, header)
+            write_entry(path, key, arrays, meta)
         except OSError as error:
             self.notify(f"A result could not be kept ({reason(error)}); it is computed again next time.")
             return False
@@ -177,16 +167,18 @@ class Store:
         """(last use, bytes, path) of each entry; files that are not ours are never touched."""
         with suppress(OSError):
             for path in self.folder.iterdir():
-                if path.suffix in (ENTRY, MATRIX) and KEY.fullmatch(path.stem):
+                if path.suffix in (ENTRY, MATRIX, TABLE) and KEY.fullmatch(path.stem):
                     with suppress(OSError):  # another process removed it first
-                        status = path.stat()
-                        beside = path.with_suffix(BESIDE)
-                        more = beside.stat().st_size if path.suffix == MATRIX and beside.exists() else 0
-                        yield status.st_mtime_ns, status.st_size + more, path
+                        more = [path.with_suffix(BESIDE)] if path.suffix == MATRIX else path.glob("*")
+                        found = [path.stat(), *(one.stat() for one in more if one.exists())]
+                        yield max(one.st_mtime_ns for one in found), sum(one.st_size for one in found), path
 
     def remove(self, path: Path) -> None:
-        """Remove a file; that another process removed it first is fine."""
+        """Remove an entry; that another process removed it first is fine."""
         try:
+            if path.suffix == TABLE:
+                remove_folder(path)
+                return
             path.unlink(missing_ok=True)
             if path.suffix == MATRIX:
                 path.with_suffix(BESIDE).unlink(missing_ok=True)
@@ -211,89 +203,6 @@ class Store:
         return DEFAULT_LIMIT
 
 
-def read_only(folder: Path, key: str) -> Entry | None:
-    """The entry of a folder that nobody writes to, such as one that ships with the app.
-
-    Args:
-        folder: Where it lies.
-        key: As in a store.
-
-    Returns:
-        The entry; None if it is missing or damaged.
-    """
-    try:
-        with (folder / f"{key}.npz").open("rb") as file:
-            return read_entry(file, key)
-    except Exception:  # as in `Store.get`
-        return None
-
-
 def reason(error: OSError) -> str:
     """What the operating system said, in everyday words where it matters."""
     return "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-
-
-def write_entry(path: Path, key: str, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> None:
-    """Write an entry whole, in the place of what was there.
-
-    Raises:
-        OSError: The disk refuses.
-        StoreError: An array holds Python objects, or ``meta`` is not JSON.
-    """
-    _write(path, key, arrays, _header(arrays, meta))
-
-
-def _write(path: Path, key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> None:
-    with whole_file(path) as file:
-        np.savez(file, **_members(key, arrays, header))
-
-
-def _header(arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> bytes:
-    """Array names and meta as JSON."""
-    for name, array in arrays.items():
-        if array.dtype.hasobject:
-            raise StoreError(f"The array {name!r} holds Python objects. Convert it to numbers.")
-    try:
-        return json.dumps({"names": list(arrays), "meta": dict(meta)}).encode()
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"Expected meta of text, numbers, lists and dicts (JSON): {error}.") from error
-
-
-def _size_on_disk(arrays: Mapping[str, np.ndarray], header: bytes) -> int:
-    """An upper bound: the values, and at most a kilobyte of the archive's own for each member."""
-    return sum(array.nbytes for array in arrays.values()) + len(header) + 1024 * (len(arrays) + 2)
-
-
-def _members(key: str, arrays: Mapping[str, np.ndarray], header: bytes) -> dict[str, Any]:
-    """The archive's members; arrays are numbered, so that any name may be used."""
-    numbered = {f"array{number}": array for number, array in enumerate(arrays.values())}
-    checksum = _checksum(key, header, list(numbered.values()))
-    texts = {"header": header, "checksum": checksum}
-    return {name: np.frombuffer(text, np.uint8) for name, text in texts.items()} | numbered
-
-
-def _checksum(key: str, header: bytes, arrays: list[np.ndarray]) -> bytes:
-    """sha256 over the key, the header and every array's element type, shape and bytes."""
-    hasher = hashlib.sha256(f"{key} {len(header)} ".encode() + header)
-    for array in arrays:
-        hasher.update(f" {array.dtype.descr} {array.shape} ".encode())
-        flat = np.ascontiguousarray(array).reshape(-1)
-        if flat.nbytes:
-            hasher.update(flat.view(np.uint8).data)
-    return hasher.digest()
-
-
-def read_entry(file: BinaryIO, key: str) -> Entry:
-    """The entry in `file`.
-
-    Raises:
-        ValueError: It is not what was once put there under `key`; a damaged file makes numpy and zipfile raise nearly
-            anything else.
-    """
-    with np.load(file, allow_pickle=False) as archive:
-        header = archive["header"].tobytes()
-        described = json.loads(header)
-        arrays = [archive[f"array{number}"] for number in range(len(described["names"]))]
-        if archive["checksum"].tobytes() != _checksum(key, header, arrays):
-            raise ValueError("the checksum does not match")
-    return Entry(dict(zip(described["names"], arrays, strict=True)), described["meta"])

@@ -42,20 +42,20 @@ def mark(spec: StudySpec, store: Store, folder: str) -> str:
     if not data.at_hand(spec.data, folder):
         return NEEDS_DATA
     seconds = FIRST_TIME.get(spec.name)
-    if (seconds is not None and seconds <= QUICK) or _is_kept(spec, store):
+    if (seconds is not None and seconds <= QUICK) or is_kept(spec, store):
         return READY
     return "" if seconds is None else about(seconds)
 
 
 def note(study: Study, store: Store) -> None:
     """The study was opened, so that its parts are in the store; it is no longer ready once the store forgets one."""
-    if not _is_kept(study.spec, store):
+    if not is_kept(study.spec, store):
         kept = [one for one in parts(study) if near(study.spec, store).has(one)]
         _NOTED[str(store.folder), _key(study.spec)] = kept
         store.put(_key(study.spec), {}, {"study": study.spec.name, "parts": kept})
 
 
-def _is_kept(spec: StudySpec, store: Store) -> bool:
+def is_kept(spec: StudySpec, store: Store) -> bool:
     """Whether it was opened, and all that was kept of it then is still there."""
     key = _key(spec)
     if not store.has(key):

@@ -9,13 +9,15 @@ from influence_core.data.readers.photographs import read_photo
 from influence_core.data.readers.pictures import read_digit
 from influence_core.errors import DataError
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.study_table import TOP, Overview
 from influence_core.figures.confusion import confusion
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
-from influence_core.words import percent
+from influence_core.words import distance, percent
 from pages._common import pictures
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
+from pages._shell import whole_tables
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.widgets import bound, choice, step_button
@@ -23,17 +25,23 @@ from pages._shell.widgets import bound, choice, step_button
 A_PAGE = 22
 THUMB = 62
 SNIPPET_LINES = 3
+SORTED = {
+    "moved": "Under each: how far the probability of its answer goes without the one training {} that moves it most.",
+    "held": f"Under each: the share of the {TOP} training {{}}s that matter most to its answer in the effects of all.",
+}
+"""What stands under the cards of a strip that a whole table has sorted."""
 PHOTO_SIDE = 448
 """A photo of the reader's own is kept at this size: larger than any backbone needs."""
 
 
 def show(study: Study, view: View, known: Predictions, explanation: Explanation) -> None:
     """Filters, the way to an id, a matrix cell or a picture of one's own; then a strip of test examples."""
-    order = _order(view, known)
+    overview = whole_tables.known(study)
+    order = _order(view, known, overview)
     pages, page = _page(study, view, known, order, explanation)
     with st.container(key="chooser", gap="xsmall"):
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-            _filter(study, view, known, explanation, pages, page)
+            _filter(study, view, known, explanation, overview, (pages, page))
             _matrix(study, view, known)
             if study.data.pictured:
                 _own_picture(study)
@@ -44,7 +52,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             st.info("There is no test example of this kind. Choose another filter.")
         show_grid(
             study,
-            [_card(study, known, int(at)) for at in shown],
+            [_card(study, known, int(at), _sorted_by(view, overview, int(at))) for at in shown],
             key="tests",
             on_click=lambda test_id: go_to(test=test_id),
             width=THUMB,
@@ -52,6 +60,9 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             strip=True,
             snippet_lines=SNIPPET_LINES,
         )
+        if overview is not None and view.show in SORTED:
+            st.caption(f"{SORTED[view.show].format(study.data.kind)} By the whole table ({overview.number}).")
+        whole_tables.status(study)
 
 
 def _a_page(study: Study) -> int:
@@ -70,15 +81,22 @@ def _page(
 
 
 def _filter(
-    study: Study, view: View, known: Predictions, explanation: Explanation, pages: int, page: int
+    study: Study,
+    view: View,
+    known: Predictions,
+    explanation: Explanation,
+    overview: Overview | None,
+    strip: tuple[int, int],
 ) -> None:
     """Which test examples the strip offers, or one by its number."""
-    mistakes = len(known.misclassified())
+    mistakes, (pages, page) = len(known.misclassified()), strip
     titles = {
         "wrong": f"Misclassified ({mistakes:,})" if mistakes else "Misclassified (0): the least confident",
         "unsure": "Least confident",
         "all": f"All ({len(known.ids):,})",
     }
+    if overview is not None:
+        titles |= {"moved": "Moved most by one", "held": "Hanging on fewest"}
     names = {"": "any"} | {str(label): name for label, name in enumerate(study.data.class_names)}
     kept = (
         f": {names.get(view.of, view.of)} → {names.get(view.said, view.said)}" if view.of or view.said else ""
@@ -87,6 +105,7 @@ def _filter(
     with st.popover(f":material/filter_list: {offered}{escape_markdown(kept)}"):
         # keys of their own for each value: boxes in a closed popover would say later what they said when it was last open
         choice("show", view.show, f"Choose a test {study.data.kind}", titles, key=f"show_{view.show}")
+        whole_tables.offer(study, "Sort by what the answers hang on", key="table_chooser")
         choice("of", view.of, "True label", names, widget=st.selectbox, key=f"of_{view.of}")
         choice("said", view.said, "The model says", names, widget=st.selectbox, key=f"said_{view.said}")
         shown = "" if explanation.test_id is None else str(explanation.test_id)
@@ -134,8 +153,10 @@ def _steps(study: Study, known: Predictions, order: np.ndarray, explanation: Exp
         step_button(f"test_{words}", way, one, help_words, lambda one: go_to(test=one, page=""))
 
 
-def _order(view: View, known: Predictions) -> np.ndarray:
+def _order(view: View, known: Predictions, overview: Overview | None) -> np.ndarray:
     orders = {"unsure": known.least_confident, "all": lambda: np.arange(len(known.ids))}
+    if overview is not None:
+        orders |= {"moved": overview.most_moved, "held": overview.hanging_on_fewest}
     order = orders.get(view.show, known.misclassified)()
     order = order if len(order) else known.least_confident()  # of a model without mistakes
     for wanted, found in ((view.only_label, known.labels), (view.only_said, known.predicted)):
@@ -143,10 +164,17 @@ def _order(view: View, known: Predictions) -> np.ndarray:
     return order
 
 
-def _card(study: Study, known: Predictions, at: int) -> Picture:
+def _sorted_by(view: View, overview: Overview | None, at: int) -> str:
+    """The number by which the strip is sorted, of one test example; "" where its answers' confidence says enough."""
+    if overview is None or view.show not in SORTED:
+        return ""
+    return percent(float(overview.held[at])) if view.show == "held" else distance(float(overview.moved[at]))
+
+
+def _card(study: Study, known: Predictions, at: int, number: str) -> Picture:
     said, true = (study.data.class_names[int(one[at])] for one in (known.predicted, known.labels))
     words = f": the model says {said}" + (f", but it is labelled {true}" if said != true else "")
-    lines = (f"is {true}", percent(float(known.confidence[at])))
+    lines = (f"is {true}", number or percent(float(known.confidence[at])))
     return example_card(study, study.data.test, at, words, f"says {said}", lines)
 
 

@@ -43,7 +43,9 @@ The server listens on this machine only. To share it, start it behind a proxy th
 """
 
 TABLES = """
-All training examples against all test answers are a job for the command line. It says beforehand what it would take (`--estimate`), writes in parts, and after a kill the same command goes on from the last part:
+All training examples against all test answers are a *whole table*. For linear models a page makes one beside itself (*Explain*: in the list of test examples, and under *Other rankings*), and says beforehand what it takes;
+so does the command line, `python -m influence_core table --study NAME --full`, for the same store. Where there is one, the test examples can be sorted by how far a single training example moves them and by how few they hang on,
+*Other rankings* counts over all of them, and *Data health* has read off it what no answer needs. A table of another form goes into a folder, in parts; after a kill the same command goes on from the last part, and `--estimate` says what it would take:
 
 ```
 python -m influence_core table --study digits --out FOLDER --top 100 --kind influence

@@ -36,7 +36,8 @@ class View(Params):
         damping: A number; "" for the study's own.
         curvature: As in `SolverSettings`.
         device: As in `devices.NAMES`.
-        show: Which test images the chooser offers: "wrong", "unsure" or "all".
+        show: Which test images the chooser offers: "wrong", "unsure" or "all"; with a whole table all of them, sorted by it,
+            "moved" or "held".
         of: Only test images of this true label; "" for every label.
         said: Only test images of which the model says this label; "" for every answer.
         page: Page of the chooser; "" for the one that has the test example.

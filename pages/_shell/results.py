@@ -14,10 +14,10 @@ from influence_core.predictions import Predictions
 from influence_core.progress import Progress, report
 from influence_core.store import Store
 from influence_core.store.remember import Remembered, key_of
-from influence_core.studies import Study, StudySpec, open_study, readiness
+from influence_core.studies import CATALOGUE, Study, StudySpec, open_study, readiness
 from pages._shell import downloads
 from pages._shell.address import View
-from pages._shell.jobs import Job, JobManager, await_end, await_job, background
+from pages._shell.jobs import Job, JobManager, await_end, await_job, background, get_jobs
 from pages._shell.places import data_folder
 
 P = ParamSpec("P")
@@ -37,6 +37,16 @@ def get_store() -> Store:
 @st.cache_resource(show_spinner=False)
 def _get_preparations() -> JobManager:
     return JobManager(workers=1, kept_results=KEPT_ENGINES)
+
+
+@st.cache_resource(show_spinner=False)
+def _get_readers() -> JobManager:
+    return JobManager(workers=2)
+
+
+def _line(key: str, at_hand: bool) -> JobManager:
+    """Where work waits: what is at hand already, and takes a moment, in a line where nobody's long work stands before it."""
+    return _get_readers() if at_hand and not get_jobs().knows(key) else get_jobs()
 
 
 class _JobEngines(Engines):
@@ -85,13 +95,15 @@ def load(title: str, work: Remembered[P, T], *args: P.args, **kwargs: P.kwargs) 
         kwargs: The same, by name.
     """
     key = work.key(*args, **kwargs)
-    return await_job(key, title, lambda progress: work.run(context(progress), *args, **kwargs))
+    line = _line(key, work.stored and get_store().has(key))
+    return await_job(key, title, lambda progress: work.run(context(progress), *args, **kwargs), manager=line)
 
 
 def attempt(title: str, work: Remembered[P, T], *args: P.args, **kwargs: P.kwargs) -> Job[T]:
     """The same as a job that has ended, well or badly: the page can do without its result."""
     key = work.key(*args, **kwargs)
-    job = background(key, title, lambda progress: work.run(context(progress), *args, **kwargs))
+    line = _line(key, work.stored and get_store().has(key))
+    job = background(key, title, lambda progress: work.run(context(progress), *args, **kwargs), line)
     await_end(job)
     return job
 
@@ -110,7 +122,10 @@ def load_spec(spec: StudySpec, device: str) -> Study:
         return study
 
     downloads.offer(spec, data_folder())
-    return await_job(study_key(spec.address, device), f"Training “{spec.title}”", work)
+    key = study_key(spec.address, device)
+    is_shipped = spec.name in CATALOGUE  # the pictures of a study of one's own may be others now
+    line = _line(key, is_shipped and readiness.is_kept(spec, get_store()))
+    return await_job(key, f"Training “{spec.title}”", work, manager=line)
 
 
 def study_key(name: str, device: str) -> str:
@@ -120,8 +135,8 @@ def study_key(name: str, device: str) -> str:
 
 def load_predictions(study: Study) -> Predictions:
     """What the model says about every test example."""
-    key = key_of("predictions", study)
-    return await_job(key, f"Asking the model about every test {study.data.kind}", lambda _: study.predictions)
+    key, title = key_of("predictions", study), f"Asking the model about every test {study.data.kind}"
+    return await_job(key, title, lambda _: study.predictions, manager=_line(key, at_hand=True))
 
 
 def prepare_in_background(study: Study, settings: SolverSettings) -> Job[Any] | None:

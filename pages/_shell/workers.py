@@ -196,6 +196,17 @@ class JobManager:
                 return job.result
         return None
 
+    def knows(self, key: str) -> bool:
+        """Whether a job of this key waits, runs, or is kept."""
+        with self._changed:
+            return key in self._jobs
+
+    def waits(self, key: str, who: str) -> bool:
+        """Whether ``who`` waits for a job of this key that has not ended."""
+        with self._changed:
+            job = self._jobs.get(key)
+            return job is not None and job.state == "running" and who in job.visitors
+
     def forget(self, key: str) -> None:
         """Drops the result of this key; work that still runs goes on for those who wait for it."""
         with self._changed:

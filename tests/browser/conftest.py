@@ -48,6 +48,15 @@ def server(app_script: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @contextmanager
 def serving(app_script: Path, folder: Path, **settings: str) -> Iterator[str]:
     """An app with an empty store and such settings; at the end no connection may have left this machine."""
+    with started(app_script, folder, **settings) as (address, _):
+        yield address
+
+
+@contextmanager
+def started(
+    app_script: Path, folder: Path, **settings: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The same, and the server's process."""
     calls, port = folder / "calls.txt", _free_port()
     environment = os.environ | {
         "CALLS_OUT": str(calls),
@@ -61,7 +70,7 @@ def serving(app_script: Path, folder: Path, **settings: str) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             _wait_until_healthy(process, f"http://127.0.0.1:{port}", folder / "log.txt")
-            yield f"http://127.0.0.1:{port}"
+            yield f"http://127.0.0.1:{port}", process
         finally:
             _stop(process)
     outside = calls.read_text(encoding="utf-8").splitlines() if calls.exists() else []

@@ -15,6 +15,7 @@ import pytest
 
 from influence_core.errors import StoreError
 from influence_core.store import DEFAULT_LIMIT, FOLDER_VARIABLE, LIMIT_VARIABLE, NO_STORE, Entry, Store
+from influence_core.store.store import TABLE
 
 KEY, OTHER = "a" * 64, "b" * 64
 META = {"loss": 0.5, "names": ["x", "y"], "nested": {"none": None}}
@@ -227,6 +228,23 @@ def test_what_was_used_longest_ago_is_forgotten_first(tmp_path: Path) -> None:
     assert store.put(keys[1], {"x": np.zeros(4000)}, {})
     assert files(store) == [f"{keys[1]}.npz"]
     assert store.notices() == []
+
+
+def test_a_table_in_parts_counts_as_one_entry_and_is_forgotten_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path, limit_bytes=30_000)
+    old, new = (store.path(key, TABLE) for key in (KEY, OTHER))
+    for age, folder in ((100, old), (50, new)):
+        for part in ("part-00000.npy", "table.json"):
+            (folder / part).parent.mkdir(exist_ok=True)
+            (folder / part).write_bytes(b"0" * 10_000)
+            os.utime(folder / part, (time.time() - age,) * 2)
+        os.utime(folder, (time.time() - age,) * 2)
+    (tmp_path / "mine.table").mkdir()
+    assert store.size() >= 40_000
+    store.forget_oldest()
+    assert not old.exists() and sorted(one.name for one in new.iterdir()) == ["part-00000.npy", "table.json"]
+    store.clear()
+    assert files(store) == ["mine.table"]
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])

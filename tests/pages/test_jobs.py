@@ -3,10 +3,13 @@
 import threading
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
+from influence_core.experiments import health
+from influence_core.studies import find, open_study, readiness
 from pages._shell import results, workers
 from pages._shell.jobs import JobManager, get_jobs
 from tests.problems import linear, linear_study
@@ -414,3 +417,36 @@ def test_who_waits_for_a_preparation_that_somebody_else_stops_is_stopped_too(mon
     waiting.join(10)
     assert [type(one) for one in ends] == [Cancelled]
     assert "preparation" in str(ends[0])
+
+
+def test_what_the_store_has_is_read_while_long_work_fills_every_worker(tmp_path, monkeypatch, one_or_seven):
+    """Somebody's training, figures and searches must not keep another's finished page."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    st.cache_resource.clear()
+    readiness.note(open_study(find("one-or-seven"), results.get_store()), results.get_store())
+    health.duplicates.run(one_or_seven, context=results.context())
+    gates = [Gate() for _ in range(workers.WORKERS)]
+    long = [get_jobs().start(f"long {at}", "Work", gate) for at, gate in enumerate(gates)]
+    assert all(gate.begun.wait(PATIENCE) for gate in gates)
+    try:
+        app = AppTest.from_function(_stored_page, args=(one_or_seven,), default_timeout=PATIENCE).run()
+        assert app.text[0].value == f"{len(one_or_seven.data.train):,} and 1105, then nothing"
+        assert _labels(app) == ["Cancel"]  # what has to be computed waits
+    finally:
+        for job, gate in zip(long, gates, strict=True):
+            gate.open.set()
+            assert job.wait(PATIENCE)
+        st.cache_resource.clear()
+
+
+def _stored_page(study):
+    import streamlit as st
+
+    from influence_core.experiments import health
+    from pages._shell import results
+
+    again = results.load_spec(study.spec, "auto")
+    known, found = results.load_predictions(again), results.load("Looking", health.duplicates.run, again)
+    assert found.compared == len(study.data.train) + len(study.data.test)
+    st.text(f"{len(again.data.train):,} and {len(known.ids)}, then nothing")
+    results.load("Measuring", health.regions.run, again)

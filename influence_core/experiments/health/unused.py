@@ -11,9 +11,10 @@ from torch import Tensor
 
 from influence_core.context import ALONE, Context
 from influence_core.errors import DataError, SolveError
-from influence_core.experiments import all_left_out
+from influence_core.experiments import all_left_out, study_table
 from influence_core.experiments.corrected import linear_objective, supports
 from influence_core.experiments.explain import AUTOMATIC
+from influence_core.experiments.explanation import Number
 from influence_core.experiments.group_forecast import ready_factor
 from influence_core.experiments.take_out import check_classes, train_again
 from influence_core.retraining.edits import Edit
@@ -57,8 +58,10 @@ class Unused:
         return self.ids[self.largest < MOVES]
 
 
-def estimate(study: Study, proven: bool) -> float:
-    """About how many seconds ``run`` takes."""
+def estimate(study: Study, proven: bool, *, context: Context = ALONE) -> float:
+    """About how many seconds ``run`` takes; 0 where a whole table has the answer."""
+    if study_table.is_made(study, _number(proven), context=context):
+        return 0.0
     o, t = study.objective, len(study.data.test)
     work = 2.0 * o.n * o.dim * t
     return (work if proven else work + 2.0 * o.dim**2 * t + o.n * o.dim**2) / RATE
@@ -72,26 +75,38 @@ def run(study: Study, proven: bool, *, context: Context = ALONE) -> Unused:
         study: A linear model with a smooth loss.
         proven: Whether to read it off the models without each example, which are trained if they are not at hand; else it is
             the influence, by which a probability ``p`` becomes ``p exp(-D)``.
-        context: Its store has the models, its engines the exact solver.
+        context: Its store has the whole table, which is read where it is there, or the models; its engines the exact solver.
 
     Raises:
         UnsupportedError: If the model is not linear.
     """
     linear_objective(study)
-    largest = torch.zeros(study.objective.n, dtype=torch.float64)
-    for at, moved in (_proven if proven else _by_influence)(study, context.part(0.0, 0.9)):
-        largest[at] = torch.maximum(largest[at], moved.cpu().double())
+    largest = _largest(study, proven, context.part(0.0, 0.9))
     order = largest.argsort(stable=True).numpy()
     none = order[largest.numpy()[order] < MOVES]
     changed, accuracy = _together(study, none, context.part(0.9, 1.0)) or (None, None)
     return Unused(
         ids=study.data.train.ids.numpy()[order],
         largest=largest.numpy()[order],
-        number="proven" if proven else "influence",
+        number=_number(proven),
         answers=len(study.data.test),
         changed=changed,
         accuracy=accuracy,
     )
+
+
+def _number(proven: bool) -> Number:
+    return "proven" if proven else "influence"
+
+
+def _largest(study: Study, proven: bool, context: Context) -> Tensor:
+    """``(n,)`` the largest move of any answer without each training example."""
+    if study_table.is_made(study, _number(proven), context=context):
+        return torch.from_numpy(study_table.run(study, _number(proven), context=context).moves)
+    largest = torch.zeros(study.objective.n, dtype=torch.float64)
+    for at, moved in (_proven if proven else _by_influence)(study, context):
+        largest[at] = torch.maximum(largest[at], moved.cpu().double())
+    return largest
 
 
 def _proven(study: Study, context: Context) -> Iterator[tuple[slice, Tensor]]:

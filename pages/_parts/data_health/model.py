@@ -87,7 +87,7 @@ def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
 def _unused(study: Study, params: DataHealthParams) -> Job[Unused] | float:
     """The work, or how long it would take where it is long and nobody has asked for it."""
     proven = all_left_out.recall(study, context=results.context()) is not None
-    seconds = health.unused.estimate(study, proven)
+    seconds = health.unused.estimate(study, proven, context=results.context())
     known = health.unused.run.is_stored(study, proven, context=results.context())
     if not (known or params.retrain or seconds < AT_ONCE):
         return seconds

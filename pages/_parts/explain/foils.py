@@ -13,7 +13,7 @@ from influence_core.words import percent, three_digits
 from pages._common.cards import show_grid, training_card
 from pages._common.number import effect
 from pages._common.picture_grid import Picture
-from pages._shell import results
+from pages._shell import results, whole_tables
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -30,7 +30,12 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     }
     name = choice("foil", params.foil, "Rank by", titles) or "relative"
     _ranking(study, params, explanation, found, name)
-    _often(results.load("Asking many questions", foils.often, study), explanation, name)
+    overview = whole_tables.known(study, "influence")
+    if overview is not None and name in overview.often.names:
+        _often(overview.often, explanation, name)
+    else:
+        _often(results.load("Asking many questions", foils.often, study), explanation, name)
+    whole_tables.offer(study, f"Ask all {len(study.data.test):,} test {study.data.kind}s", key="table_foils")
 
 
 def _ranking(study: Study, params: ExplainParams, explanation: Explanation, found: Foils, name: str) -> None:
