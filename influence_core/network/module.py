@@ -71,11 +71,10 @@ def call_with(module: nn.Module, trained: Mapping[str, Tensor], theta: Tensor, x
     """
     fixed = {name: one for name, one in module.named_parameters() if name not in trained}
     values = {name: _like(x, one.detach()) for name, one in (fixed | dict(module.named_buffers())).items()}
-    start = 0
-    for name, parameter in trained.items():
-        stop = start + parameter.numel()
-        values[name] = theta[start:stop].view(parameter.shape)
-        start = stop
+    parts = theta.split(
+        [one.numel() for one in trained.values()]
+    )  # whose way back is one copy; a slice's is one each
+    values |= {name: part.view(one.shape) for (name, one), part in zip(trained.items(), parts, strict=True)}
     return functional_call(module, values, (x,))
 
 

@@ -12,7 +12,8 @@ from torch.func import grad, jacrev, jvp, vmap
 
 from influence_core.errors import ShapeError, UnsupportedError
 from influence_core.losses import Loss
-from influence_core.network.module import call_with, in_turn, pullback
+from influence_core.network import curvature
+from influence_core.network.module import call_with, in_turn
 from influence_core.network.trial import try_network
 from influence_core.objective import LinearMap, Numbers, Objective, check_objective, tensors
 
@@ -122,13 +123,13 @@ class NetworkObjective(Objective):
     def outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         """``(b, c)``."""
         with torch.no_grad():
-            return torch.cat([self.forward(theta, x[rows]) for rows in self._rows(len(x))])
+            return torch.cat([self.forward(theta, x[rows]) for rows in self.rows(len(x))])
 
     @in_turn
     def gradients(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """``(b, p)`` through ``vmap(grad)``."""
         per_example = vmap(grad(self._loss_of_one), in_dims=(None, 0, 0))
-        return torch.cat([per_example(theta, x[rows], y[rows]) for rows in self._rows(len(x))])
+        return torch.cat([per_example(theta, x[rows], y[rows]) for rows in self.rows(len(x))])
 
     def gradient_products(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
         """Few columns: one forward-mode pass each. Many: a stream of per-example gradient chunks times ``v``."""
@@ -138,7 +139,7 @@ class NetworkObjective(Objective):
     def output_products(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
         """One forward-mode pass, ``(b, c)``."""
         with torch.no_grad():
-            return torch.cat([self._push(theta, x[rows], v) for rows in self._rows(len(x))])
+            return torch.cat([self._push(theta, x[rows], v) for rows in self.rows(len(x))])
 
     def output_pull(self, theta: Tensor, x: Tensor, u: Tensor) -> Tensor:
         """One pass forward and one back, ``(p,)``."""
@@ -179,35 +180,13 @@ class NetworkObjective(Objective):
             total += part.detach()
         return total, gradient
 
-    @in_turn
     def hessian_product(self, theta: Tensor) -> LinearMap:
-        """The graph of the risk's gradient is built once; a product is one backward pass through it."""
-        graphs = []
-        for rows in self._rows(self.n):
-            at = theta.detach().clone().requires_grad_()
-            (gradient,) = torch.autograd.grad(self._weighted_loss(at, rows), at, create_graph=True)
-            graphs.append(pullback(gradient, at))
-        return lambda v: sum((graph(v) for graph in graphs), self._penalty(v))
+        """The graph of the risk's gradient is built once, or for each product where it would not fit (``curvature``)."""
+        return curvature.product(self, theta, curvature.hessian_piece, curvature.hessian_piece)
 
-    @in_turn
     def gauss_newton_product(self, theta: Tensor) -> LinearMap:
-        """``v -> J' w A (J v) + l2 v``; both passes go through graphs that are built once."""
-        pieces = []
-        for rows in self._rows(self.n):
-            at = theta.detach().clone().requires_grad_()
-            f = self.forward(at, self.x[rows])
-            u = torch.zeros_like(f, requires_grad=True)
-            (pulled,) = torch.autograd.grad(f, at, u, create_graph=True)
-            curve = self.loss.curvature(f.detach(), self.y[rows])
-            pieces.append((pullback(pulled, u), curve, self.weights[rows, None, None], pullback(f, at)))
-
-        def product(v: Tensor) -> Tensor:
-            total = self._penalty(v)
-            for push, curve, weights, pull in pieces:
-                total = total + pull(curve(push(v)) * weights)
-            return total
-
-        return product
+        """``v -> J' w A (J v) + l2 v``, through graphs that are built once, or for each product where they would not fit."""
+        return curvature.product(self, theta, curvature.gauss_newton_piece, curvature.gauss_newton_streamed)
 
     @in_turn
     def dense_gauss_newton(self, theta: Tensor) -> Tensor:
@@ -272,7 +251,7 @@ class NetworkObjective(Objective):
             return (residuals * self.output_products(theta, x, v)).sum(1)
         if v.shape[1] <= FORWARD_MODE_COLUMNS:
             return torch.stack([self._products(theta, x, y, residuals, column) for column in v.T], 1)
-        return torch.cat([self.gradients(theta, x[rows], y[rows]) @ v for rows in self._rows(len(x))])
+        return torch.cat([self.gradients(theta, x[rows], y[rows]) @ v for rows in self.rows(len(x))])
 
     def _push(self, theta: Tensor, x: Tensor, v: Tensor) -> Tensor:
         return jvp(lambda t: self.forward(t, x), (theta,), (v,))[1]
@@ -288,11 +267,11 @@ class NetworkObjective(Objective):
     def _loss_of_one(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         return self.loss.values(self.forward(theta, x[None]), y[None])[0]
 
-    def _weighted_loss(self, theta: Tensor, rows: slice) -> Tensor:
-        return self.weights[rows] @ self.loss.values(self.forward(theta, self.x[rows]), self.y[rows])
-
-    def _penalty(self, v: Tensor) -> Tensor:
+    def penalty(self, v: Tensor) -> Tensor:
+        """``l2 v``, ``(p, k)``."""
         return (self.l2 if self.l2.ndim == 0 else self.l2[:, None]) * v
 
-    def _rows(self, n: int) -> list[slice]:
-        return [slice(start, start + ROWS) for start in range(0, n, ROWS)]
+    def rows(self, n: int, most: int = ROWS) -> list[slice]:
+        """``n`` examples in slices that go through the network together, of ``most`` examples each, at most ``ROWS``."""
+        size = min(most, ROWS)
+        return [slice(start, start + size) for start in range(0, n, size)]

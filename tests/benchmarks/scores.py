@@ -109,10 +109,10 @@ def _case_b(folder: str | None) -> tuple[data.Examples, data.Examples, str]:
     )
 
 
-def race(variants: dict[str, Callable[[], object]]) -> dict[str, float]:
+def race(variants: dict[str, Callable[[], object]], rounds: int | None = None) -> dict[str, float]:
     """Seconds of each variant: they take turns, after one turn that does not count, and the best of five counts."""
     best = dict.fromkeys(variants, float("inf"))
-    for turn in range(ROUNDS + 1):
+    for turn in range((rounds or ROUNDS) + 1):
         for name, variant in variants.items():
             started = time.perf_counter()
             variant()
@@ -132,7 +132,7 @@ def measure_linear(case: str, given: Problem) -> list[Figure]:
     engine = InfluenceEngine(given.objective, given.theta, operator, Cholesky().prepare(operator))
     preparation = time.perf_counter() - started
     error = max(_errors(given, engine))
-    best = race(_variants(given, engine))
+    best = race(variants(given, engine))
     return [
         Figure(case, "scores of one test example / bare work", best["one"] / best["bare one"], LIMITS["one"]),
         Figure(
@@ -144,7 +144,7 @@ def measure_linear(case: str, given: Problem) -> list[Figure]:
     ]
 
 
-def _variants(given: Problem, engine: InfluenceEngine) -> dict[str, Callable[[], object]]:
+def variants(given: Problem, engine: InfluenceEngine) -> dict[str, Callable[[], object]]:
     o = given.objective
     matrix = torch.full((o.dim, o.dim), 1 / o.dim, dtype=o.x.dtype)
     sides = o.gradients(given.theta, given.x, given.y).T.contiguous()
@@ -164,11 +164,11 @@ def _variants(given: Problem, engine: InfluenceEngine) -> dict[str, Callable[[],
 def _errors(given: Problem, engine: InfluenceEngine) -> list[float]:
     """``||D - exact|| / ||exact||`` of every test example."""
     scores = engine.score(given.x, given.y).values.numpy()
-    exact = _exact_scores(given, lambda rhs: engine.inverse.solve(torch.from_numpy(rhs)).value.numpy())
+    exact = exact_scores(given, lambda rhs: engine.inverse.solve(torch.from_numpy(rhs)).value.numpy())
     return [float(np.linalg.norm(d - e) / np.linalg.norm(e)) for d, e in zip(scores, exact, strict=True)]
 
 
-def _exact_scores(given: Problem, guess: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
+def exact_scores(given: Problem, guess: Callable[[np.ndarray], np.ndarray]) -> list[np.ndarray]:
     """Scores in numpy, from a Hessian product written here.
 
     Each system is corrected until its residual, taken with that product, is down to 1e-12; ``guess`` only decides

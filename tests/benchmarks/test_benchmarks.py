@@ -70,7 +70,7 @@ def test_the_independent_scores_are_the_dense_answer(tiny):
     s = np.linalg.solve(h, references.gradients(at, tiny.x.numpy(), tiny.y.numpy(), "softmax", None).T)
     expected = (references.gradients(at, x, y, "softmax", None) @ s).T / 60
     engine = _engine(tiny)
-    exact = scores._exact_scores(tiny, lambda rhs: engine.inverse.solve(torch.from_numpy(rhs)).value.numpy())
+    exact = scores.exact_scores(tiny, lambda rhs: engine.inverse.solve(torch.from_numpy(rhs)).value.numpy())
     assert_allclose(np.stack(exact), expected, rtol=1e-8, atol=1e-14)
 
 
