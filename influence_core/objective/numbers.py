@@ -69,11 +69,13 @@ def as_tensor(name: str, value: Numbers) -> Tensor:
 
 def _readable(value: np.memmap) -> np.ndarray:
     """The same part of the same file, in a way that PyTorch takes; what is written there never reaches the file."""
+    if value.filename is None:  # of a file without a name
+        return np.array(value)
     whole = value
     while isinstance(whole.base, np.memmap):
         whole = whole.base
     start = value.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
-    return np.memmap(whole.filename, value.dtype, "c", whole.offset + start, value.shape)
+    return np.memmap(value.filename, value.dtype, "c", whole.offset + start, value.shape)
 
 
 def as_labels(y: Numbers, device: torch.device) -> Tensor:

@@ -131,7 +131,7 @@ def _anonymous() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its memory to nobody")
 def test_a_memory_map_stays_on_the_disk(tmp_path):
-    n, d = 2**15, 256
+    n, d = 2**16, 256
     written = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", float, (n, d))
     written[:] = 1 + np.arange(n)[:, None] / n
     written.flush()
