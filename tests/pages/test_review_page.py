@@ -476,6 +476,22 @@ def has_settling(at):
     return any(key.startswith("settle_") for key in keys(at))
 
 
+def test_a_version_is_reviewed_on_and_its_verdicts_stand_in_the_same_list(study):
+    at = visit(review="plain", score="loss")
+    state = kept(study, "plain")
+    first, second = (int(one) for one in state.ids[state.queue[:2]])
+    press(press(at, f"remove_{first}"), f"keep_{second}")
+    version = studies.open_study(studies.find(f"diabetes@r{first}"))
+    of_version = visit(f"diabetes@r{first}", review="plain", score="loss")
+    now = kept(version, "plain")
+    assert f"keep_{int(now.ids[now.current])}" in keys(of_version) and "Suspect" in said(of_version)
+    assert [one.train_id for one in now.verdicts] == [second], "what is removed is not there to be judged"
+    press(of_version, f"keep_{int(now.ids[now.current])}")
+    assert address(of_version)["study"] == f"diabetes@r{first}", "the labels under review stay what they were"
+    assert len(kept(version, "plain").verdicts) == 2 and len(kept(study, "plain").verdicts) == 3
+    assert len(history(study, owner())) == 3
+
+
 def test_practice_stays_out_of_my_changes(study, begun):
     press(visit(**MINE), f"keep_{ids(begun, 1)[0]}")
     assert Sessions(results.get_store()).of(owner()) == []

@@ -196,7 +196,7 @@ def show_origin(study: Study, now: Review) -> None:
         study.data.stand_in,
         f"Ranked by {QUEUES[now.method]}; accuracy on {judging}.",
         f"**Ranking.** {QUEUES[now.method].capitalize()}: {_ranking(study, now)}{practice}  \n"
-        f"**Accuracy.** On {judging}, as they are labelled; wrong labels among them are not looked for.  \n"
+        f"**Accuracy.** On {judging}, as they are labelled; a wrong label is set right beside its question, on *Explain*.  \n"
         f"**Kept.** {_kept(now)}",
     )
 
