@@ -29,7 +29,7 @@ ABSOLUTE = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
 """Residuals at which an iteration ends, loose to tight."""
 ITERATIONS = (10, 15, 20, 25, 30, 40, 50, 60, 80)
 """The same for a library that reads no tolerance."""
-MOST_ITERATIONS = 400
+MOST_ITERATIONS = 150
 BATCH = 100
 """Examples whose Hessian is formed at once: 31 MB for each number that it is made of."""
 
