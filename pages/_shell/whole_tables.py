@@ -65,7 +65,10 @@ def _job(study: Study) -> Job[Overview] | None:
         return None
 
     def work(progress: Progress) -> Overview:
-        return study_table.run(study, context=results.context(progress))
+        def which_part(fraction: float, message: str) -> None:
+            progress(fraction, message.partition(",")[0])  # the page says itself how much time is left
+
+        return study_table.run(study, context=results.context(which_part))
 
     job = background(key, TITLE, work, get_line())
     return None if job.state == "done" else job
