@@ -20,3 +20,11 @@ def test_without_it_the_app_goes_on(monkeypatch):
         )
         restart.put_aside()
     assert kept == {}
+
+
+def test_a_run_of_a_page_does_not_search_all_memory_for_garbage():
+    """With torch and the studies in memory that takes longer than the page, and holds every other visitor meanwhile."""
+    from streamlit import config
+
+    config.get_config_options(force_reparse=True)
+    assert config.get_option("runner.postScriptGC") is False
