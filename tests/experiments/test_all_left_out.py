@@ -15,6 +15,7 @@ from influence_core.experiments import all_left_out, corrected, leave_one_out, q
 from influence_core.experiments.explain import run as explain
 from influence_core.retraining import leave_one_out as together
 from influence_core.retraining import side_by_side
+from influence_core.solvers import ConjugateGradient
 from influence_core.store import Store
 from tests import references
 from tests.problems import TEMPERATURE, linear, linear_study, ready
@@ -62,7 +63,7 @@ def test_the_corrected_forecast_is_the_newton_step_at_the_loss_itself():
     toy = linear("softmax", n=24)
     study = linear_study(toy)
     question = questions.ask(study, 901, label=2)
-    found = corrected.run(study, question)
+    found = corrected.run(study, question, context=ready(study, corrected.UNDAMPED))
     own, at = toy.gradients(toy.x, toy.y).numpy() / 24, toy.theta.numpy()
     before = references.losses(at, toy.xt[1:2], [2], "softmax")[0]
     for i in range(24):
@@ -72,6 +73,8 @@ def test_the_corrected_forecast_is_the_newton_step_at_the_loss_itself():
         after = references.losses(moved, toy.xt[1:2], [2], "softmax")[0]
         assert found.loss[i] == pytest.approx(after - before, rel=1e-7, abs=1e-12)
         assert found.probability[i] == pytest.approx(np.exp(-after) - np.exp(-before), rel=1e-7, abs=1e-12)
+    quick = corrected.run(study, question).loss  # without a factor, to the solver's relative residual
+    assert_allclose(quick, found.loss, rtol=0, atol=ConjugateGradient().rtol * np.abs(found.loss).max())
 
 
 def test_what_a_corrected_forecast_needs_of_the_training_examples_is_made_once_an_open_study(monkeypatch):

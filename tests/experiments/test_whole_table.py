@@ -16,7 +16,7 @@ from influence_core.errors import DataError, UnsupportedError
 from influence_core.experiments import all_left_out, corrected, effects, explain, questions, whole_table
 from influence_core.experiments.whole_table import Form
 from influence_core.store.parts import DESCRIPTION, Parts
-from tests.problems import linear, linear_study, network_study
+from tests.problems import linear, linear_study, network_study, ready
 
 TESTS = 24
 
@@ -36,7 +36,7 @@ def of_one(study, number, test_id, label=None):
     if number == "influence":
         return explain.run(study, asked).scores
     if number == "corrected":
-        return corrected.run(study, asked).loss
+        return corrected.run(study, asked, context=ready(study, corrected.UNDAMPED)).loss
     models = all_left_out.run(study)
     moves = np.einsum(
         "d,ndc->nc", asked.x, models.changes.reshape(len(models.ids), len(asked.x), -1), dtype=float
