@@ -16,6 +16,7 @@ from influence_core.experiments.flip_set import FlipSet
 from influence_core.retraining.contest import Contest
 from influence_core.retraining.flipping import Flip, flip
 from influence_core.retraining.following import Following, telling_labels
+from influence_core.solvers.cholesky import DenseFactor
 from influence_core.store.remember import remember
 from influence_core.studies import Study, StudySpec
 
@@ -93,8 +94,11 @@ def follow(study: Study, contest: Contest, relabel: bool, context: Context) -> F
     if o.dim <= QUICK_LIMIT:
         blocks = leverages(study, engine=engine, context=context.part(0.5, 1.0)).blocks
         known = torch.as_tensor(blocks).to(study.theta)
-    labels = telling_labels(o, study.theta, engine.inverse, contest) if relabel else None
-    return Following(o, study.theta, engine.inverse, contest, labels, known)
+    inverse = engine.inverse
+    labels = telling_labels(o, study.theta, inverse, contest) if relabel else None
+    if isinstance(inverse, DenseFactor) and o.dim > QUICK_LIMIT:  # a step's time is its solve's
+        inverse = inverse.rounded()
+    return Following(o, study.theta, inverse, contest, labels, known)
 
 
 def _result(study: Study, model: Following, found: Flip, seconds: float) -> FlipSet:

@@ -29,7 +29,7 @@ ROUGH = 0.02
 EXCHANGES = 2
 """How often the set is exchanged for the strongest examples, while that makes it smaller."""
 BLOCK = 8
-"""Examples that are put back side by side, each on its own, to prove that none can be; twice as many each time."""
+"""Examples that are put back side by side, each on its own, to prove that none can be; four times as many each time."""
 CLEAR = 3.0
 """No more are tried once all others would be needed even if they fell short of their forecasts by so many times the largest
 share by which one of those did."""
@@ -151,25 +151,27 @@ class Search:
                 model.back_to(mark)
                 return
 
-    def prune(self, refinements: int = 0) -> None:
-        """Put back as many as the forecast allows, the weakest first, until it allows none."""
+    def prune(self, refinements: int = 0) -> tuple[Tensor, Tensor]:
+        """Put back as many as the forecast allows, the weakest first, until it allows none.
+
+        Returns:
+            Positions of what stays edited and what each takes from the margin, the least first.
+        """
         model = self.model
         while True:
             before, mark = model.taken, model.mark()
-            inside = before.nonzero()[:, 0]
-            pulls = model.returns(inside, refinements)
-            order = pulls.argsort()
-            count = int((pulls[order].clamp_min(0).cumsum(0) < -model.margin).sum())
+            inside, pulls = self._least_needed(refinements)
+            count = int((pulls.clamp_min(0).cumsum(0) < -model.margin).sum())
             while count:
                 taken = before.clone()
-                taken[inside[order[:count]]] = False
+                taken[inside[:count]] = False
                 self._train(taken)
                 if self.flipped:
                     break
                 count //= 2
             else:
                 model.back_to(mark)
-                return
+                return inside, pulls
 
     def outdo(self, ranked: Tensor) -> None:
         """The first of one ranking instead, where fewer of them than the set has flip the answer too."""
@@ -197,8 +199,7 @@ class Search:
             ``Flip.restored`` and ``Flip.clear``.
         """
         while True:
-            self._settle_pruned()
-            inside, pulls = self._least_needed()
+            inside, pulls = self._settle_pruned()
             tried, needless = self._restore(inside, pulls, named(progress, "proving the set"))
             if needless is None:
                 return tried, self.flipped
@@ -218,20 +219,23 @@ class Search:
             margins, bounds = restore_each(model, inside[block], forecast[block], progress)
             if bool((margins + bounds < 0).any()):
                 return tried, inside[block][margins.argmin()]
-            tried, size = torch.cat([tried, torch.stack([margins, bounds], 1)]), 2 * size
+            tried, size = torch.cat([tried, torch.stack([margins, bounds], 1)]), 4 * size
             short = (forecast[block] - margins) / pulls[block].cpu()
             miss = max(miss, float(short.max()))
             least = (model.margin + pulls * (1 - CLEAR * miss)).cpu()
         return tried, None
 
-    def _settle_pruned(self) -> None:
-        """Train to the end, and put back what the sharper forecast allows, while that makes the set smaller."""
-        size = self.model.unedited.n
-        while self.model.size < size:
+    def _settle_pruned(self) -> tuple[Tensor, Tensor]:
+        """Train to the end, and put back what the sharper forecast allows, while that makes the set smaller; as ``prune``."""
+        size = self.model.unedited.n + 1
+        while True:
             self._settle_flipped()
+            if self.model.size >= size:
+                return self._least_needed(REFINEMENTS)
             size = self.model.size
-            self.prune(REFINEMENTS)
-        self._settle_flipped()
+            found = self.prune(REFINEMENTS)
+            if self.model.size == size:
+                return found
 
     def _settle_flipped(self) -> None:
         """Train to the end, with a batch more where the answer has not changed after all."""
@@ -243,10 +247,10 @@ class Search:
             if self.model.size == size:
                 return
 
-    def _least_needed(self) -> tuple[Tensor, Tensor]:
+    def _least_needed(self, refinements: int) -> tuple[Tensor, Tensor]:
         """Positions of the edited examples and what each takes from the margin, the least first."""
         inside = self.model.taken.nonzero()[:, 0]
-        pulls, order = self.model.returns(inside, REFINEMENTS).sort()
+        pulls, order = self.model.returns(inside, refinements).sort()
         return inside[order], pulls
 
     def _train(self, taken: Tensor) -> None:

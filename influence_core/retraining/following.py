@@ -93,9 +93,9 @@ class Following:
         """``||grad margin|| ||grad R|| / l2``, ``(m,)``: a risk with the penalty l2 is strongly convex."""
         return self.contest.steepness * gradient_norms / float(self.unedited.l2.min())
 
-    def norm_for(self, margin: float) -> float:
-        """The gradient norm that bounds a margin to within the share ``SURE`` of itself."""
-        return max(SHARPEST, SURE * abs(margin) * float(self.unedited.l2.min()) / self.contest.steepness)
+    def norm_for(self, margin: float, share: float = SURE) -> float:
+        """The gradient norm that bounds a margin to within a share of itself."""
+        return max(SHARPEST, share * abs(margin) * float(self.unedited.l2.min()) / self.contest.steepness)
 
     def mark(self) -> Mark:
         """Where it stands, to come back to."""
@@ -114,15 +114,15 @@ class Following:
             progress: Called after every step; may raise ``Cancelled``.
         """
         self.taken, self.risk = taken, self._edited(taken)
-        self.settle(shrink * float(self.risk.risk_gradient(self.theta).norm()), progress)
+        self.settle(0.0, progress, shrink)
 
-    def settle(self, target: float, progress: Progress | None = None) -> None:
-        """Train on to a gradient norm."""
-        path = Path(self.risk, self.theta, target, progress)
+    def settle(self, target: float, progress: Progress | None = None, share: float = 0.0) -> None:
+        """Train on to a gradient norm, or to a share of the one at the start if that is more."""
+        path = Path(self.risk, self.theta, target, progress, share)
         walk(path, self.memory)
         self.theta, self.gradient_norm = path.theta, path.norm
         if not path.arrived:
-            found = minimise(self.risk, path.theta, target, progress=progress)
+            found = minimise(self.risk, path.theta, path.asked, progress=progress)
             self.theta, self.gradient_norm = found.theta, found.gradient_norm
 
     def sharpen(self, progress: Progress | None = None) -> None:

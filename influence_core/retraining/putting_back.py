@@ -9,6 +9,8 @@ from influence_core.progress import Progress
 from influence_core.retraining.following import Following
 from influence_core.retraining.linear import retrain
 
+ENOUGH = 0.5
+"""A margin known to this share of itself is on its side of 0; the bound is many times what is truly missed."""
 SHARPER = 4
 """How often an example put back is trained on where its margin is too near 0 for its bound: the forecast was far from it."""
 
@@ -33,7 +35,7 @@ def restore_each(
         unsure = (margins.abs() <= bounds).nonzero()[:, 0]
         if not len(unsure):
             break
-        targets = torch.tensor([model.norm_for(one) for one in expected[unsure].tolist()]).double()
+        targets = torch.tensor([model.norm_for(one, ENOUGH) for one in expected[unsure].tolist()]).double()
         edits = [model.restored(int(one)) for one in positions[unsure]]
         found = retrain(model.risk, model.theta, edits, model.learnt, targets, progress)
         outputs = torch.cat([model.risk.outputs(one, model.contest.x[None]) for one in found.theta])

@@ -56,16 +56,20 @@ class Cholesky:
 
 @dataclass(frozen=True, eq=False)
 class DenseFactor:
-    """``L (p, p)``, lower triangular, with ``L L'`` the operator."""
+    """``L (p, p)``, lower triangular, with ``L L'`` the operator; in the operator's type, or rounded."""
 
     operator: LinearOperator
     lower: Tensor
 
+    def rounded(self) -> DenseFactor:
+        """In float32: half as long a solve, for the steps of a training, which its gradients judge."""
+        return DenseFactor(self.operator, self.lower.float())
+
     def solve(self, rhs: Tensor, progress: Progress | None = None) -> Solution:
         """``L y = rhs``, then ``L' x = y``."""
-        block = check_rhs(self.operator, rhs)
+        block = check_rhs(self.operator, rhs).to(self.lower)
         half = torch.linalg.solve_triangular(self.lower, block, upper=False)
-        value = torch.linalg.solve_triangular(self.lower.mT, half, upper=True).reshape(rhs.shape)
+        value = torch.linalg.solve_triangular(self.lower.mT, half, upper=True).reshape(rhs.shape).to(rhs)
         finite = bool(torch.isfinite(value).all())
         return Solution(
             value, rhs, self.operator, "converged" if finite else "not finite", 0, settings="dense factor"

@@ -57,18 +57,27 @@ class Path:
         theta: ``(p,)`` the start.
         asked: For the gradient's norm.
         progress: Called after every step.
+        share: Of the norm at the start, which is enough if it is more than what was asked for.
 
     Attributes:
         target: What was asked for, or ``NOISE`` times the gradient's rounding where that is more.
         hidden: A change of the risk by a smaller share of it is hidden by rounding.
     """
 
-    def __init__(self, objective: Objective, theta: Tensor, asked: float, progress: Progress | None) -> None:
-        self.objective, self.asked, self.progress = objective, asked, progress
+    def __init__(
+        self,
+        objective: Objective,
+        theta: Tensor,
+        asked: float,
+        progress: Progress | None,
+        share: float = 0.0,
+    ) -> None:
+        self.objective, self.progress = objective, progress
         self.theta = theta.clone()
         risk, self.gradient = objective.risk_and_gradient(theta)
         self.risk = float(risk)
         self.first, self.steps = self.norm, 0
+        self.asked = max(asked, share * self.first)
         self.hidden = max(ROUNDING, ROUNDINGS * torch.finfo(theta.dtype).eps)
         self._measure()
 

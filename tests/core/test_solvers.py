@@ -416,3 +416,13 @@ def test_the_automatic_choice_gives_its_reason():
         assert choose(name, 5)[0] == expected
     with pytest.raises(DataError, match="no solver 'lisa'; choose auto, .*lissa"):
         choose("lisa", 5)
+
+
+def test_a_rounded_factor_solves_as_near_as_float32_does():
+    root = torch.randn(30, 30, dtype=torch.float64)
+    operator = DenseOperator(root @ root.T + 30 * torch.eye(30))
+    factor, rhs = Cholesky().prepare(operator), torch.randn(30, 3, dtype=torch.float64)
+    rough = factor.rounded().solve(rhs)
+    assert rough.value.dtype == torch.float64 and factor.rounded().lower.dtype == torch.float32
+    assert 1e-12 < rough.residual < 1e-5
+    assert_close(factor.solve(rhs).value, rough.value, rtol=1e-4, atol=1e-6)
