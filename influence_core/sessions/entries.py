@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -46,6 +47,13 @@ class Remark:
 
 
 Said = Change | Remark
+_REVIEW = re.compile("review “(.+)”")
+
+
+def named_in(said: Said) -> str:
+    """The name of the review in which something was said; "" outside of all."""
+    found = _REVIEW.fullmatch(said.why)
+    return found[1] if found and str(said) != "note" else ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,9 @@ class Entry:
 class State:
     """A session as it stands.
 
+    What a review says of an example of which another review has said something is a second opinion: it changes nothing
+    until somebody settles it, outside of both.
+
     Attributes:
         entries: Those that count, in the order of time.
         can_undo: Whether there is a step to take back.
@@ -81,8 +92,7 @@ class State:
     def changes(self) -> tuple[Change, ...]:
         """The changes in the order they were made: what a version's ``StudySpec.changes`` takes."""
         found = []
-        for one in self.entries:
-            said = one.said
+        for said in self._standing():
             if isinstance(said, Change):
                 found.append(said)
             elif said.kind == "unsure":
@@ -92,7 +102,23 @@ class State:
     @property
     def verdicts(self) -> dict[int, Said]:
         """The last verdict on each example, in the order in which they were first judged."""
-        return _last(one.said for one in self.entries if str(one.said) != "note")
+        return _last(said for said in self._standing() if str(said) != "note")
+
+    @property
+    def second_opinions(self) -> int:
+        """On how many examples a second review says something else than what stands."""
+        verdicts, last = self.verdicts, _last(one.said for one in self.entries if str(one.said) != "note")
+        return sum(str(said) != str(verdicts[example]) for example, said in last.items())
+
+    def _standing(self) -> Iterator[Said]:
+        """What was said, without second opinions."""
+        by: dict[int, str] = {}
+        for said in (one.said for one in self.entries):
+            name, first = named_in(said), by.get(said.example, "")
+            if str(said) == "note" or not (name and first) or name == first:
+                if str(said) != "note":
+                    by[said.example] = name
+                yield said
 
     @property
     def notes(self) -> dict[int, str]:

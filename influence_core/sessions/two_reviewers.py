@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from influence_core.experiments.review import Review, Verdict
-from influence_core.sessions.entries import State
-from influence_core.sessions.verdicts import named_in, verdicts_in
+from influence_core.sessions.entries import State, named_in
+from influence_core.sessions.verdicts import verdicts_in
 from influence_core.studies.changes import Change
 
 
@@ -23,6 +23,7 @@ class TwoReviewers:
         kappa: Cohen's: how much of the agreement that chance would not bring is there, where chance gives each of them its
             own shares of "keep", of "remove" and of every other label; NaN where chance alone would always agree.
         settled: Examples on which a verdict outside of both was given since.
+        unsure: On how many examples more one of the two, or both, were unsure.
     """
 
     names: tuple[str, str]
@@ -30,6 +31,7 @@ class TwoReviewers:
     second: tuple[Verdict, ...]
     kappa: float
     settled: frozenset[int]
+    unsure: int
 
     @property
     def alike(self) -> int:
@@ -67,6 +69,7 @@ def compare(queue: Review, now: State, other: str) -> TwoReviewers:
         now: The list that holds the verdicts of both.
         other: The other's name.
     """
+    seen = [{one.train_id for one in verdicts_in(queue, now, (name,))} for name in (queue.session, other)]
     one, two = (_sure(queue, now, name) for name in (queue.session, other))
     both = [example for example in one if example in two]
     first, second = (tuple(said[example] for example in both) for said in (one, two))
@@ -74,7 +77,8 @@ def compare(queue: Review, now: State, other: str) -> TwoReviewers:
         said.example: named_in(said) for said in (line.said for line in now.entries) if said.kind != "note"
     }
     settled = frozenset(example for example in both if last[example] == "")
-    return TwoReviewers((queue.session, other), first, second, _kappa(first, second), settled)
+    unsure = len(seen[0] & seen[1]) - len(both)
+    return TwoReviewers((queue.session, other), first, second, _kappa(first, second), settled, unsure)
 
 
 def settle(verdict: Verdict, names: Sequence[str]) -> Change:

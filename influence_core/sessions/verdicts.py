@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from influence_core.experiments.review import Kind, Review, Verdict
-from influence_core.sessions.entries import Remark, Said, State
+from influence_core.sessions.entries import Remark, Said, State, named_in
 from influence_core.studies.changes import Change
-
-_REVIEW = re.compile("review “(.+)”")
 
 
 def say(shown: Review, kind: Kind, train_id: int, label: int | None = None) -> Said:
@@ -38,12 +35,6 @@ def changes_of(reviewed: Review) -> tuple[Said, ...]:
         )
         for one in reviewed.verdicts
     )
-
-
-def named_in(said: Said) -> str:
-    """The name of the review in which something was said; "" outside of all."""
-    found = _REVIEW.fullmatch(said.why)
-    return found[1] if found and str(said) != "note" else ""
 
 
 def verdicts(queue: Review, now: State) -> Iterable[Verdict]:

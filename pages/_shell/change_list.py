@@ -140,6 +140,10 @@ def _lines(shown: _Shown) -> None:
     if len(lines) > SHOWN:
         with st.expander(f"{len(lines) - SHOWN} more"):
             st.caption("  \n".join(lines[SHOWN:]))
+    if shown.state.second_opinions:
+        st.caption(
+            f"{shown.state.second_opinions:,} judged otherwise in a second review: settle it on *Review*."
+        )
 
 
 def _undo_and_redo(shown: _Shown, keyed: bool) -> None:
@@ -235,7 +239,9 @@ def _changes(count: int) -> str:
 
 def _by_kind(counted: tuple[Change, ...]) -> str:
     kinds = [one.kind for one in counted]
-    tested = f"test label{'s' * (kinds.count('retest') != 1)} set right by hand, which accuracies count so"
+    tested = (
+        f"test label{'s' * (kinds.count('retest') != 1)} set right by hand, by which the answers are judged"
+    )
     past = {
         "remove": "removed",
         "relabel": "relabelled",

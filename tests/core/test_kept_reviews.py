@@ -157,10 +157,15 @@ def test_two_reviews_of_a_list_are_compared_and_settled(store, study, mine):
             reviews.judge(store, study, state, [say(state, kind, ids[at], label)])
     reviews.judge(store, study, other, [say(other, "remove", ids[8])])
     now = reviews.state(store, mine)
+    stands = {one: str(said) for one, said in now.verdicts.items()}
+    first = [f"l{ids[2]}={1 - given[2]}", f"l{ids[3]}={1 - given[3]}", f"r{ids[4]}"]
+    assert [stands[one] for one in ids[2:5]] == first, "a second opinion changes nothing"
+    assert sorted(map(str, settled(now.changes))) == sorted([*first, f"r{ids[8]}"])
+    assert now.second_opinions == 4, "unsure against keep is one"
     assert two_reviewers.others(mine, now) == ("Bert",) and two_reviewers.others(other, now) == ("mine",)
     found = two_reviewers.compare(mine, now, "Bert")
     assert [one.train_id for one in found.first] == ids[:6], "whoever is unsure has no verdict"
-    assert (found.alike, found.settled) == (4, frozenset())
+    assert (found.alike, found.settled, found.unsure) == (4, frozenset(), 2)
     by_chance = (3 * 5 + 2 * 1) / 36
     if given[2] != given[3]:  # the two new labels are two verdicts
         by_chance = (3 * 5 + 1 * 1) / 36
@@ -168,10 +173,16 @@ def test_two_reviews_of_a_list_are_compared_and_settled(store, study, mine):
     assert [one.train_id for one, _ in found.open] == ids[3:5]
     last = two_reviewers.settle(found.open[1][0], found.names)
     assert str(last) == f"r{ids[4]}"
+    for_bert = two_reviewers.settle(found.open[0][1], found.names)
     reviews.judge(store, study, reviews.recall(store, study, "mine", "secret"), [last])
     after = two_reviewers.compare(mine, reviews.state(store, mine), "Bert")
     assert after.settled == {ids[4]} and [one.train_id for one, _ in after.open] == ids[3:4]
     assert (after.alike, after.kappa) == (found.alike, found.kappa), "what each said stays"
+    assert reviews.state(store, mine).second_opinions == 3
+    reviews.judge(store, study, reviews.recall(store, study, "mine", "secret"), [for_bert])
+    assert str(reviews.state(store, mine).verdicts[ids[3]]) == f"k{ids[3]}", (
+        "the last word replaces the first"
+    )
     for name, owner in (("mine", "secret"), ("Bert", "bert's")):
         state = reviews.recall(store, study, name, owner)
         assert state.verdict_on(ids[4]).kind == "remove", "the last word counts in both"

@@ -466,6 +466,12 @@ def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
     assert "“Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**" in words
     assert "Of so few (under 20) it says little. Settled: 0 of 1 difference." in words
     assert other.button(key=f"settle_{second}_Ada").label == "remove (“Ada”)"
+    assert history(study, owner())[-1] == f"k{second}"
+    (listed,) = Sessions(results.get_store()).of(owner())
+    assert str(listed.state().verdicts[second]) == f"r{second}", (
+        "the first verdict stands until it is settled"
+    )
+    assert "1 judged otherwise in a second review" in " ".join(one.value for one in other.sidebar.caption)
     press(other, f"settle_{second}_Ada")
     assert "Settled: 1 of 1 difference." in said(other) and not has_settling(other)
     assert history(study, owner())[-1] == f"r{second}"

@@ -153,7 +153,7 @@ def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
             lambda: table(found, given, names),
             key=f"flip_download_{way}",
         )
-    st.caption(proof(found))
+    st.caption(f"What it takes, not what is wrong: these {study.data.kind}s may all be right. {proof(found)}")
 
 
 def _into_changes(study: Study, found: FlipSet) -> None:

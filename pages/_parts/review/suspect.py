@@ -125,7 +125,7 @@ def _buttons(study: Study, now: Review, one: Suspect, found: SuspectEvidence | N
     others = [label for label in range(len(names)) if label != one.label]
     with st.container(horizontal=True, key="verdicts", gap="xsmall", vertical_alignment="center"):
         if found is not None or len(others) == 1:
-            _relabel(study, now, one, others[0] if found is None else found.other, found)
+            _relabel(study, now, one, others[0] if found is None else _other(one, found), found)
         keep = partial(record, study, now)
         judge.button("Remove", f"remove_{at}", "remove", keep, say(now, "remove", at))
         marks = _mark(found, one.label)
@@ -144,6 +144,11 @@ def _relabel(study: Study, now: Review, one: Suspect, label: int, found: Suspect
     key = f"relabel_{at}_{label}" if len(study.data.class_names) == 2 else f"proposed_{at}"
     said = say(now, "relabel", at, label)
     judge.button(title, key, "relabel", partial(record, study, now), said, **_mark(found, label))
+
+
+def _other(one: Suspect, found: SuspectEvidence) -> int:
+    """The other label that is offered first; of an example that was relabelled, the one that it has got."""
+    return found.other if found.label == one.label else found.label
 
 
 def _mark(found: SuspectEvidence | None, label: int) -> dict[str, Any]:
@@ -169,7 +174,7 @@ def _keys(study: Study, now: Review, one: Suspect, others: list[int]) -> None:
 def _list(study: Study, now: Review, one: Suspect, others: list[int], found: SuspectEvidence | None) -> None:
     """The other labels where there are more than keys; the proposed one comes first."""
     if found is not None:
-        others = sorted(others, key=lambda label: label != found.other)
+        others = sorted(others, key=lambda label: label != _other(one, found))
     key = f"relabel_{one.train_id}"
 
     def chosen() -> None:
