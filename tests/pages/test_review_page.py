@@ -453,6 +453,23 @@ def test_a_queue_of_copies_shows_them(study, monkeypatch):
     assert "test set, which asks what was learnt from" in said(at)
 
 
+def test_a_relabelled_suspect_offers_the_label_that_it_has_got(study):
+    at = visit(review="again", score="loss")
+    first = review.suspect(study, kept(study, "again"))
+    at = press(at, f"relabel_{first.train_id}_{1 - first.label}")
+    back = visit(review="again", score="loss", open=str(first.train_id))
+    for _ in range(100):
+        if "when it never did" in said(back):
+            break
+        settle(back)
+    names = study.data.class_names
+    labels = {one.label for one in back.button}
+    assert {f"Wrong label → {names[1 - first.label]}", f"Keep {names[first.label]}"} <= labels
+    assert f"You said of it: {names[first.label]} → {names[1 - first.label]}" in " ".join(
+        one.value for one in back.info
+    )
+
+
 def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
     at = visit(review="Ada", score="loss")
     state = kept(study, "Ada")
