@@ -386,7 +386,7 @@ def test_the_flips_case_measures_what_it_says(one_or_seven):
     assert [one.mistake for one in rows] == [True, False]
     assert all(one.found.minimal and one.needless == 0 for one in rows)
     assert [flips.short("one-or-seven", one) for one in rows] == [[], []]
-    assert flips.short("digits", replace(rows[0], computing=6.0)) == ["6.0 s"]
+    assert flips.short("digits", replace(rows[0], seconds=6.0)) == ["6.0 s"]
     larger = replace(rows[0], one_shot=rows[0].found.size - 1, needless=2)
     assert len(flips.short("one-or-seven", larger)) == 2
     lines = list(flips.table("one-or-seven", rows))

@@ -1,6 +1,11 @@
 """A version of a study on the pages: by its address alone."""
 
+from types import SimpleNamespace
+
+import pytest
+
 from influence_core.studies import find, open_study
+from pages._parts.what_if import version
 from tests.visits import said, visit, visit_page
 
 
@@ -18,3 +23,12 @@ def test_a_version_is_explained_and_named_in_the_sidebar():
 def test_a_version_of_what_is_not_there_says_so():
     at = visit_page("what_if", "one-or-seven@r999999")
     assert "There is no example with id 999999" in said(at)
+
+
+@pytest.mark.parametrize(
+    ("foreseen", "came", "far"),
+    [(-0.846, -0.303, True), (-0.3, -0.29, False), (0.2, -0.1, True), (0.0, 0.0, False), (None, 0.3, False)],
+)
+def test_a_forecast_that_was_far_off_is_said_to_be(foreseen, came, far):
+    forecast = SimpleNamespace(asked=SimpleNamespace(probability=foreseen))
+    assert ("far off" in version._far_off(forecast, came)) == far

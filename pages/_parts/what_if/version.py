@@ -33,6 +33,8 @@ CARDS = 24
 """Answers of each kind that are shown; the file has all."""
 WIDTH = 116
 """Of a card, pixels: two probabilities fit into a line."""
+FAR_OFF = 0.5
+"""A forecast that misses by a larger share of the larger of itself and the truth is said to be far off."""
 
 
 def show(view: View, params: WhatIfParams, answer: Answer) -> None:
@@ -110,13 +112,23 @@ def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result
         names, label = explanation.class_names, explanation.label
         figure = changed_answer(was, forecast.answer, now, names, label)
         st.plotly_chart(figure, key="changed_answer", alt="what the changes do to each label's probability")
-    said = escaped([explanation.class_names[int(one.argmax())] for one in (was, now)])
+    shown = escaped(names)
+    said = [shown[int(one.argmax())] for one in (was, now)]
     turned = f"says **{said[1]}** instead of {said[0]}" if said[0] != said[1] else f"still says **{said[1]}**"
+    moves = f"{shown[label]}: {percent(float(was[label]))} before, {percent(float(now[label]))} after"
     st.caption(
-        f"Of {name_of(explanation)} the changed model {turned}. Bars: after training; open circles: the forecast, "
-        f"{_method(forecast)}. The model was trained with the changes from the unchanged optimum to a gradient norm of "
-        f"{after.gradient_norm:.1e} in {seconds(after.seconds)}."
+        f"Of {name_of(explanation)} the changed model {turned} ({moves}). Bars: after training; open circles: the forecast, "
+        f"{_method(forecast)}.{_far_off(forecast, float(now[label] - was[label]))} The model was trained with the changes from "
+        f"the unchanged optimum to a gradient norm of {after.gradient_norm:.1e} in {seconds(after.seconds)}."
     )
+
+
+def _far_off(forecast: VersionForecast, change: float) -> str:
+    """A sentence where the forecast of the probability asked about misses by more than half of what came."""
+    foreseen = forecast.asked.probability
+    if foreseen is None or abs(foreseen - change) <= FAR_OFF * max(abs(change), abs(foreseen)):
+        return ""
+    return " **The forecast was far off here**: believe what training gave."
 
 
 def _method(forecast: VersionForecast) -> str:
