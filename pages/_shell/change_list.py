@@ -131,11 +131,12 @@ def _lines(shown: _Shown) -> None:
     verdicts, notes = shown.state.verdicts, shown.state.notes
     newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
     newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
-    lines = []
+    lines, file = [], results.file_names(shown.view)
     for example in newest:
         words = in_words(verdicts[example], shown.session.labels) if example in verdicts else f"{example}"
+        named = f" ({file(example)})" if file(example) else ""
         note = f": “{notes[example]}”" if example in notes else ""
-        lines.append(escape_markdown(words + note))
+        lines.append(escape_markdown(words + named + note))
     st.caption("  \n".join(lines[:SHOWN]))
     if len(lines) > SHOWN:
         with st.expander(f"{len(lines) - SHOWN} more"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -126,6 +127,14 @@ def load_spec(spec: StudySpec, device: str) -> Study:
     is_shipped = spec.name in CATALOGUE  # the pictures of a study of one's own may be others now
     line = _line(key, is_shipped and readiness.is_kept(spec, get_store()))
     return await_job(key, f"Training “{spec.title}”", work, manager=line)
+
+
+def file_names(view: View) -> Callable[[int], str]:
+    """What gives the file of each example of a study that somebody brought, if it is open: "" else; nothing is waited for."""
+    opened = (
+        None if view.spec.name in CATALOGUE else get_jobs().result(study_key(view.spec.address, view.device))
+    )
+    return (lambda _: "") if opened is None else opened.data.file
 
 
 def study_key(name: str, device: str) -> str:

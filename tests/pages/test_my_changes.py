@@ -76,7 +76,7 @@ def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(t
     version = f"{STUDY}@t{example}={said_of_it}"
     other = str(tests.ids[at + 1])
     judged = visit_page("what_if", version, test=other, browser=ADA)
-    assert "With 1 change] 1 test label set right by hand, which accuracies count so" in said(judged)
+    assert "With 1 change] 1 test label set right by hand, by which the answers are judged" in said(judged)
     assert "1 test label was set right by hand, for both models alike" in said(judged)
     again = visit_page("what_if", version, test=str(example), browser=ADA)
     press(again, "retest_back")

@@ -14,6 +14,7 @@ from influence_core.sessions import Sessions
 from influence_core.studies import UPLOADED, find, open_study
 from influence_core.studies.changes import Change
 from pages._shell import results
+from pages._shell.escape import escape_markdown
 from tests import visits
 from tests.core.test_kept_reviews import before_lists
 from tests.data.test_archives import packed, pets
@@ -93,6 +94,18 @@ def test_the_changes_of_a_study_go_with_it(made):
     for one in made[:2]:
         press(at, f"remove_{one}")
     assert [one.token for one in sessions.of(owner())] == [other.token]
+
+
+def test_the_list_names_the_files_that_were_brought(made):
+    store = results.get_store()
+    spec = find(made[0], store)
+    visit_page("explain", made[0])
+    data = open_study(spec, store).data
+    example = int(data.train.ids[0])
+    Sessions(store).create(owner(), spec.name, spec.title, data.class_names).record(Change("remove", example))
+    at = visit_page("explain", made[0])
+    lines = "\n".join(str(one.value) for one in at.sidebar.caption)
+    assert data.file(example) and escape_markdown(f"{example} removed ({data.file(example)})") in lines
 
 
 def test_a_zip_that_was_sent_is_found_again_after_a_reload(made):

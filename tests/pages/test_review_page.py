@@ -207,16 +207,21 @@ def test_the_last_verdicts_say_whether_to_stop(study, begun):
     at = visit(**MINE)
     for _ in range(2):
         press(at, f"keep_{int(kept(study).ids[kept(study).current])}")
-    assert "**0 of the last 2** looked at got another label or went. If none of 20 in a row does" in said(at)
+    assert (
+        "**0 of the last 2** looked at got another label or were removed. If none of 20 in a row does"
+        in said(at)
+    )
     state = kept(study)
     for _ in range(18):
         state = review.keep(state, int(state.ids[state.current]))
     assert (
-        "0 of the last 20** looked at got another label or went: of suspects like these at most 13.9 %"
+        "0 of the last 20** looked at got another label or were removed: of suspects like these at most 13.9 %"
         in progress.stopping_rule(state)
     )
     wrong = review.relabel(state, int(state.ids[state.current]), 1 - int(state.given[state.current]))
-    assert "1 of the last 20** looked at got another label or went. Go on" in progress.stopping_rule(wrong)
+    assert "1 of the last 20** looked at got another label or were removed. Go on" in progress.stopping_rule(
+        wrong
+    )
 
 
 def test_queues_that_ask_the_test_examples_say_who_judges(study):

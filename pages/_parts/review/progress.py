@@ -39,7 +39,7 @@ def show(study: Study, now: Review) -> None:
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
-    _metrics(now)
+    _metrics(study, now)
     st.plotly_chart(accuracy(now), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
@@ -73,7 +73,7 @@ def _undo_and_redo(now: Review, said: State) -> None:
 def stopping_rule(now: Review) -> str:
     """How many of the last ones were wrong, and whether that is a place to stop."""
     wrong, looked = now.recent(LAST)
-    words = f"**{wrong} of the last {looked}** looked at got another label or went"
+    words = f"**{wrong} of the last {looked}** looked at got another label or were removed"
     if wrong:
         return f"{words}. Go on until none of {LAST} in a row does."
     if looked < LAST:
@@ -103,11 +103,14 @@ def _jumped(study: Study) -> None:
     st.session_state["review_jump"] = ""
 
 
-def _metrics(now: Review) -> None:
+def _metrics(study: Study, now: Review) -> None:
     changed, better = st.columns([1, 1.4])
     changed.metric("Labels changed", f"{now.relabelled:,}")
     first, last = now.trainings[0], now.trainings[-1]
-    gain = points(last.accuracy - first.accuracy) if len(now.trainings) > 1 else None
+    gain, tests = None, len(study.data.test)
+    if len(now.trainings) > 1:
+        gained = last.accuracy - first.accuracy
+        gain = f"{points(gained)}: {abs(round(gained * tests)):,} of {tests:,} answers"
     metric(better, "Test accuracy", percent(last.accuracy), gain)
     others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]
     if others:
