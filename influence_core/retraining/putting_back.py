@@ -9,8 +9,8 @@ from influence_core.progress import Progress
 from influence_core.retraining.following import Following
 from influence_core.retraining.linear import retrain
 
-ENOUGH = 0.5
-"""A margin known to this share of itself is on its side of 0; the bound is many times what is truly missed."""
+ENOUGH = 0.1
+"""A margin whose bound is this share of itself is on its side of 0; the bound is several times what is truly missed."""
 SHARPER = 4
 """How often an example put back is trained on where its margin is too near 0 for its bound: the forecast was far from it."""
 

@@ -114,11 +114,12 @@ class State:
         """What was said, without second opinions."""
         by: dict[int, str] = {}
         for said in (one.said for one in self.entries):
-            name, first = named_in(said), by.get(said.example, "")
-            if str(said) == "note" or not (name and first) or name == first:
-                if str(said) != "note":
-                    by[said.example] = name
-                yield said
+            if str(said) != "note":
+                name = named_in(said)
+                if name and by.get(said.example, name) not in ("", name):
+                    continue
+                by[said.example] = name
+            yield said
 
     @property
     def notes(self) -> dict[int, str]:

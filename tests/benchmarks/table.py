@@ -26,6 +26,7 @@ from influence_core.experiments.explain import AUTOMATIC
 from influence_core.experiments.whole_table import Form
 from influence_core.store import Store
 from influence_core.studies import Study, find, open_study
+from tests.memory import anonymous
 
 LIMIT = 1.5
 MOST_GB = 6.0
@@ -88,9 +89,7 @@ def anonymous_memory():
 
     def watch() -> None:
         while not ended.wait(0.05):
-            lines = Path("/proc/self/status").read_text().splitlines()
-            now = next(int(one.split()[1]) * 1024 for one in lines if one.startswith("RssAnon"))
-            found.append(max(found.pop(), now))
+            found.append(max(found.pop(), anonymous()))
 
     watcher = Thread(target=watch, daemon=True)
     watcher.start()

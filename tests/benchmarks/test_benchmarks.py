@@ -19,12 +19,10 @@ from influence_core.experiments import leave_one_out as left_out
 from influence_core.experiments.effects import Effects
 from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
-from influence_core.losses import SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.store import Store
-from influence_core.training import minimise
 from influence_core.trust import Verdict
 from tests import references, toy_mails
 from tests.benchmarks import (
@@ -43,19 +41,7 @@ from tests.benchmarks import (
 )
 from tests.benchmarks.scores import Figure, Problem
 from tests.experiments.test_wrong_labels import made_up
-from tests.problems import linear, linear_study, network_study, normal, ready
-
-
-@pytest.fixture(autouse=True)
-def _few_rounds(monkeypatch):
-    monkeypatch.setattr(scores, "ROUNDS", 1)
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Problem:
-    x, y = normal(70, 6).abs(), torch.arange(70) % scores.CLASSES
-    objective = LinearObjective.build(x[:60], y[:60], SoftmaxLoss(scores.CLASSES), scores.L2)
-    return Problem("tiny", objective, minimise(objective).theta, x[60:], y[60:])
+from tests.problems import linear, linear_study, network_study, ready
 
 
 def _engine(given: Problem, damping: float = 0.0) -> InfluenceEngine:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from influence_core.losses import LogisticLoss, SoftmaxLoss
+from influence_core.losses import LogisticLoss
 from influence_core.objective import LinearObjective
 from influence_core.training import minimise
 from tests.benchmarks import peer_libraries, peers, scores
@@ -15,18 +15,6 @@ from tests.benchmarks.peer_libraries import Peer
 from tests.benchmarks.peers import Row
 from tests.benchmarks.scores import Problem
 from tests.problems import normal
-
-
-@pytest.fixture(autouse=True)
-def _few_rounds(monkeypatch):
-    monkeypatch.setattr(scores, "ROUNDS", 1)
-
-
-@pytest.fixture(scope="module")
-def tiny() -> Problem:
-    x, y = normal(70, 6).abs(), torch.arange(70) % scores.CLASSES
-    objective = LinearObjective.build(x[:60], y[:60], SoftmaxLoss(scores.CLASSES), scores.L2)
-    return Problem("tiny", objective, minimise(objective).theta, x[60:], y[60:])
 
 
 def _made_up(given: Problem, setting: float) -> peer_libraries.Scores:

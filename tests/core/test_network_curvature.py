@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,9 +11,8 @@ from torch.testing import assert_close
 from influence_core.losses import SoftmaxLoss
 from influence_core.network import NetworkObjective, curvature
 from influence_core.operators import GaussNewton, Hessian
+from tests import memory
 from tests.problems import network, normal
-
-STATM = Path("/proc/self/statm")
 
 
 @pytest.mark.parametrize("kind", [Hessian, GaussNewton])
@@ -78,7 +76,7 @@ def test_graphs_are_kept_where_they_fit_and_chunks_fit_where_they_do_not(monkeyp
     assert not any(one() is not None for one in seen.given), "a graph outlived its product"
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="the system does not tell the memory of a process")
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="the system does not tell the memory of a process")
 @pytest.mark.parametrize("kind", [Hessian, GaussNewton])
 def test_memory_stays_flat_over_products_in_a_stream(monkeypatch, kind):
     monkeypatch.setattr(curvature, "GRAPH_BYTES", 1)
@@ -87,9 +85,9 @@ def test_memory_stays_flat_over_products_in_a_stream(monkeypatch, kind):
         module, normal(2, 10_000), torch.arange(2), SoftmaxLoss(2), 0.1, trial=False
     )
     operator, v = kind(objective, objective.theta()), normal(objective.dim)
-    memory = []
+    seen = []
     for _ in range(200):
         v = operator.matvec(v)
         v /= v.norm()
-        memory.append(int(STATM.read_text().split()[1]) * 4096)
-    assert memory[-1] - memory[50] < 15 * objective.dim * 8, "a leak of one vector in ten products"
+        seen.append(memory.anonymous())
+    assert seen[-1] - seen[50] < 15 * objective.dim * 8, "a leak of one vector in ten products"

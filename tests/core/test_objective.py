@@ -1,7 +1,5 @@
 """Objectives and losses against the references: values, derivatives, weights, chunks, and the border."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from influence_core.network import objective as network_module
 from influence_core.objective import LinearObjective
 from influence_core.objective import base as objective_module
 from influence_core.objective.linear import SPARSE
-from tests import references
+from tests import memory, references
 from tests.problems import KINDS, NETWORKS, linear, network, normal, pictures
 
 # ------------------------------------------------------------------------------------------------ losses
@@ -123,26 +121,22 @@ def test_the_dense_curvature_of_mostly_empty_features(kind, above, sparse):
     assert_close(o.dense_gauss_newton(toy.theta), torch.tensor(h), rtol=1e-10, atol=1e-12)
 
 
-def _anonymous() -> int:
-    """Bytes of this process that no file holds; Linux alone tells them."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(one.split()[1]) * 1024 for one in lines if one.startswith("RssAnon"))
-
-
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="tells its memory to nobody")
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="the system does not tell the memory of a process")
 def test_a_memory_map_stays_on_the_disk(tmp_path):
     n, d = 2**16, 256
     written = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", float, (n, d))
     written[:] = 1 + np.arange(n)[:, None] / n
     written.flush()
     del written
-    before = _anonymous()
+    before = memory.anonymous()
     o = LinearObjective.build(
         np.load(tmp_path / "x.npy", mmap_mode="r")[2:], np.arange(n - 2) % 2, LogisticLoss(), 0.1
     )
     theta = torch.zeros(d, dtype=torch.float64)
     o.risk_and_gradient(theta)
-    assert _anonymous() - before < n * d * 8 / 4, "a quarter of the file, where a copy would be all of it"
+    assert memory.anonymous() - before < n * d * 8 / 4, (
+        "a quarter of the file, where a copy would be all of it"
+    )
     assert float(o.x[0, 0]) == 1 + 2 / n
     expected = o.x.double().T @ (o.x / n) / 4 * n / o.n + 0.1 * torch.eye(d)
     assert_close(o.dense_gauss_newton(theta), expected)

@@ -1,7 +1,6 @@
 """Every solver as rows of one table: what must be solved, what must fail, and the message it must give."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from influence_core.losses import LogisticLoss, SoftmaxLoss
 from influence_core.objective import LinearObjective
 from influence_core.operators import DenseOperator, GaussNewton, Hessian, LinearOperator
 from influence_core.solvers import CATALOGUE, EKFAC, Cholesky, ConjugateGradient, LiSSA, Nystrom, choose
+from tests import memory
 from tests.problems import KINDS, linear, network, normal
 
 SIZE = 40
@@ -360,7 +360,6 @@ class Diagonal(LinearOperator):
 
 
 LONG = 20_000
-STATM = Path("/proc/self/statm")
 
 
 class Memory:
@@ -370,7 +369,7 @@ class Memory:
         self.seen: list[int] = []
 
     def __call__(self, fraction: float, message: str) -> None:
-        self.seen.append(int(STATM.read_text().split()[1]) * 4096)
+        self.seen.append(memory.anonymous())
 
     def grown(self) -> int:
         """From the first tenth to the end."""
@@ -381,12 +380,12 @@ def _long_objective() -> LinearObjective:
     return LinearObjective.build(normal(6, LONG // 2) / 50, torch.arange(6) % 2, SoftmaxLoss(2), 1.0)
 
 
-@pytest.mark.skipif(not STATM.exists(), reason="the system does not tell the memory of a process")
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="the system does not tell the memory of a process")
 @pytest.mark.parametrize("case", ["diagonal", "Hessian", "LiSSA"])
 def test_memory_stays_flat_over_a_thousand_steps(case):
     theta = torch.zeros(LONG, dtype=torch.float64, requires_grad=True)  # as a user's own parameters come
     rhs = torch.ones(LONG, dtype=torch.float64, requires_grad=True)
-    memory = Memory()
+    watched = Memory()
     if case == "LiSSA":
         inverse = LiSSA(batch=2, repeats=1, scale=2.0, depth=1000).prepare(Hessian(_long_objective(), theta))
     elif case == "Hessian":
@@ -395,11 +394,11 @@ def test_memory_stays_flat_over_a_thousand_steps(case):
         spectrum = Diagonal(torch.logspace(-9, 0, LONG, dtype=torch.float64))
         inverse = ConjugateGradient(rtol=1e-15, max_steps=1000).prepare(spectrum)
     with torch.enable_grad():
-        solution = inverse.solve(rhs, memory)
+        solution = inverse.solve(rhs, watched)
     assert not solution.value.requires_grad
     if case != "Hessian":  # whose right-hand side is solved to the last digit long before
         assert solution.steps == 1000
-    assert memory.grown() < 100 * LONG * 8, "a leak of one vector in ten steps"
+    assert watched.grown() < 100 * LONG * 8, "a leak of one vector in ten steps"
 
 
 # ------------------------------------------------------------------------------------------------ the choice

@@ -15,13 +15,7 @@ from tests.visits import keys, press, said, settle, visit_page
 ANSWER = {"test": "5040"}
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server and a store of its own for each test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 PROVEN = ":green-badge[:material/verified: Proven]"

@@ -1,18 +1,10 @@
 """How sure the ranking is, on the Explain page."""
 
 import pytest
-import streamlit as st
 
 from tests.visits import press, said, until, visit
 
-
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server and a store of its own: what other tests retrained is not known."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 def test_the_ranking_says_how_sure_it_is_and_a_check_makes_it_surer():

@@ -1,7 +1,6 @@
 """A whole table in the app: offered with what it takes, made beside the page, and used where it is there."""
 
 import pytest
-import streamlit as st
 
 from influence_core.context import Context
 from influence_core.experiments import study_table
@@ -11,14 +10,7 @@ from pages._shell import proving, results
 from pages._shell.jobs import JobManager
 from tests.visits import BROWSER, cards, charts, keys, owner, press, said, until, visit, visit_page
 
-
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server and a store of its own for each test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 def overview(study):
