@@ -98,6 +98,9 @@ def _print(study: Study, chosen: int, found: FlipSet) -> None:
     print_head(study, f"Test {kind} {chosen}: the model says {said} ({sure}).")
     done = "With another label on" if found.relabel else "Without"
     edited = f"{done} {found.size:,} of {found.n:,} training {kind}s"
+    if found.unmoved:
+        print(f"None of the {found.n:,} training {kind}s has any influence on this, so nothing changes it.")
+        return
     if not found.flipped:
         print(f"No set was found that changes this: {edited.lower()} it still says {says}.")
     else:

@@ -81,6 +81,11 @@ class FlipSet:
         """Of all training examples."""
         return self.size / self.n
 
+    @property
+    def unmoved(self) -> bool:
+        """Whether no training example has a pull on the answer, as on a text of which no word is known."""
+        return not (self.size or self.flipped or self.forecast)
+
 
 def sentence(
     found: FlipSet, explanation: Explanation, names: Sequence[str] | None = None, strong: str = ""
@@ -101,6 +106,8 @@ def sentence(
     if found.forecast:
         came = "one retraining agrees" if found.flipped else "but after one retraining it does not"
         return f"{edited} it is forecast to say something else; {came} ({label})."
+    if found.unmoved:
+        return f"None of the {found.n:,} {explanation.examples} has any influence on this answer, so nothing changes it."
     if not found.flipped:
         return f"No set was found that changes the answer: {edited[0].lower()}{edited[1:]} it still says {label}."
     return f"{edited} it would say {label}."
@@ -109,6 +116,8 @@ def sentence(
 def proof(found: FlipSet) -> str:
     """How the set was found and what of it is proven, in sentences."""
     norm = three_digits(found.gradient_norm)
+    if found.unmoved:
+        return "Nothing was taken out, so nothing had to be proven."
     if found.forecast:
         came = "right" if found.flipped else "wrong"
         return (

@@ -1,10 +1,11 @@
 """What flips an answer, and with how few? ``python -m tests.benchmarks.flips [--check] [--study NAME] [--tests 50]``.
 
 On each packaged linear study as many mistakes as asked for (all, where there are fewer) and as many right answers are drawn
-with a fixed seed. For each the flip set by taking out is searched, then the one by relabelling, then how many of its first
-examples a single ranking would need. Of the first ``--every`` sets of each kind every member is put back, one at a time,
-each with training: what ``minimal`` says of them all is then proven of them all. Seconds are those of the search once the
-study is prepared, on the clock and of this process's own computing (which others on the machine do not lengthen as much).
+with a fixed seed; those that no training example can move, such as a text of which no word is known, are named and left out.
+For each the flip set by taking out is searched, then the one by relabelling, then how many of its first examples a single
+ranking would need. Of the first ``--every`` sets of each kind every member is put back, one at a time, each with training:
+what ``minimal`` says of them all is then proven of them all. Seconds are those of the search once the study is prepared, on
+the clock and of this process's own computing (which others on the machine do not lengthen as much).
 """
 
 from __future__ import annotations
@@ -66,7 +67,13 @@ def measure(study: Study, tests: int, every: int, context: Context) -> Iterator[
     flip.prepare(study, context)
     for mistake, positions in sides:
         for number, at in enumerate(positions):
-            yield _row(study, mistake, study.data.test.x[int(at)], number < every, context)
+            x = study.data.test.x[int(at)]
+            if x.any():
+                yield _row(study, mistake, x, number < every, context)
+            else:
+                print(
+                    f"{study.spec.name}, test {int(known.ids[at])}: empty, nothing moves it", file=sys.stderr
+                )
 
 
 def _row(study: Study, mistake: bool, x: torch.Tensor, every: bool, context: Context) -> Row:

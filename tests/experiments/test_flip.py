@@ -7,8 +7,8 @@ import torch
 from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.errors import Cancelled, DataError, UnsupportedError
-from influence_core.experiments import flip, flip_curve, flip_sizes
-from influence_core.experiments.flip_set import table
+from influence_core.experiments import explain, flip, flip_curve, flip_sizes, questions
+from influence_core.experiments.flip_set import proof, sentence, table
 from influence_core.influence import leverage_blocks
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
@@ -256,3 +256,18 @@ def test_it_stops_when_asked_to():
 
 def test_the_temperature_of_the_references_is_the_librarys():
     assert loss_of("smooth_hinge").temperature == TEMPERATURE
+
+
+@pytest.mark.parametrize("relabel", [False, True])
+@pytest.mark.parametrize("kind", ["softmax", "logistic"])
+def test_what_nothing_moves_is_said_to_be_that(kind, relabel):
+    """Of nothing the model knows nothing: a text without a known word, an empty picture."""
+    study = linear_study(linear(kind, n=24))
+    found = flip.run(study, torch.zeros_like(study.data.test.x[0]), relabel=relabel)
+    assert found.unmoved and not found.minimal
+    explanation = explain.run(study, questions.ask(study, int(study.data.test.ids[0])))
+    said = sentence(found, explanation)
+    assert said.startswith("None of the 24 training") and "has any influence on this answer" in said
+    assert proof(found) == "Nothing was taken out, so nothing had to be proven."
+    some = flip.run(study, study.data.test.x[0], relabel=relabel)
+    assert some.flipped and not some.unmoved and "it would say" in sentence(some, explanation)
