@@ -40,7 +40,10 @@ def add(commands: Any) -> None:
     """Declare it."""
     question = commands.add_parser("explain", help="which training images made the model say that?")
     question.set_defaults(run=run)
-    add_study(question, ", or torchvision:NAME, such as torchvision:FashionMNIST")
+    add_study(
+        question,
+        ", or torchvision:NAME, such as torchvision:FashionMNIST; torchvision:NAME:all takes all its pictures",
+    )
     add_test(question)
     question.add_argument("--label", help="ask about this label instead of the model's own answer")
     question.add_argument("--top", type=int, default=5, help="how many images for and against (5)")

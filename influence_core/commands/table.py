@@ -30,7 +30,7 @@ def add(commands: Any) -> None:
         "table", help="every training example's effect on every test answer, on disk"
     )
     parser.set_defaults(run=run)
-    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="a name that `studies` lists")
+    parser.add_argument("--study", default=next(iter(studies.CATALOGUE)), help="as for `explain`")
     parser.add_argument(
         "--out",
         metavar="FOLDER",
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.estimate:
             _make(study, folder, form, settings, context)
         told = whole_table.estimate(study, folder, form, settings, context=context)
-        processes = ranks.of_all(_work_of(study, ranks))
+        processes = ranks.of_all(work_of(study, ranks))
     if not ranks.is_first:
         return 0
     facts = {
@@ -114,8 +114,8 @@ def _check_place(options: argparse.Namespace, form: Form, settings: SolverSettin
         )
 
 
-def _work_of(study: Study, ranks: Ranks) -> dict[str, float]:
-    """What this process has done since it started."""
+def work_of(study: Study, ranks: Ranks) -> dict[str, float]:
+    """What this process has done since it started, and what it sent to others."""
     rows = ranks.rows(study.objective.n)
     return {
         "process": ranks.rank,

@@ -9,7 +9,7 @@ import torch
 
 from influence_core.context import ALONE, Context
 from influence_core.experiments.corrected import linear_objective, supports, undamped
-from influence_core.experiments.edited_models import DTYPE, Making, ModelTable, Training, effects
+from influence_core.experiments.edited_models import Making, ModelTable, Training, effects
 from influence_core.retraining.leave_one_out import relabel_each, runner_up
 from influence_core.store.remember import remember
 from influence_core.studies import Study
@@ -53,9 +53,9 @@ def is_begun(study: Study, *, context: Context) -> bool:
     return supports(study.spec) is None and _MAKING.is_begun(study, context)
 
 
-def _training(study: Study, context: Context) -> Training:
+def _training(study: Study, context: Context, dtype: torch.dtype) -> Training:
     """What trains the models in which the examples at some positions bear another label."""
-    o, dtype, inverse = linear_objective(study), getattr(torch, DTYPE), undamped(study, context).inverse
+    o, inverse = linear_objective(study), undamped(study, context).inverse
     labels = runner_up(o, study.theta)
     return lambda at, progress: relabel_each(o, study.theta, inverse, labels, at, dtype, progress=progress)
 

@@ -21,7 +21,7 @@ from influence_core.store.store import MATRIX
 from influence_core.studies import Study
 
 DTYPE = "float32"
-"""Of the table; what is proven is each model as it is kept."""
+"""Of a table, where nothing else is asked for; what is proven is each model as it is kept."""
 Training = Callable[[torch.Tensor, Progress], Iterator[EditedModels]]
 """Trains the models of the examples at positions ``(m,)``, and tells how far it is."""
 
@@ -32,7 +32,7 @@ class ModelTable:
 
     Attributes:
         ids: ``(n,)`` of the examples that are edited.
-        changes: ``(n, p)`` ``theta_edited_i - theta``, float32; a memory map where the store keeps it.
+        changes: ``(n, p)`` ``theta_edited_i - theta``, float32 as a rule; a memory map where the store keeps it.
         gradient_norms: ``(n,)`` of each edited risk at its own parameters: the proof.
         targets: ``(n,)`` the gradient norms that were asked for.
         seconds: Time for training.
@@ -60,33 +60,36 @@ class Making:
         name: Of what is kept.
         axes: What the two axes of the table are.
         share: Of the time, for what comes before the first model.
-        training: What trains the models, once everything before is prepared.
+        training: What trains the models in a type of number, once everything before is prepared.
+        dtype: Of the table.
     """
 
     name: str
     axes: tuple[str, str]
     share: float
-    training: Callable[[Study, Context], Training]
+    training: Callable[[Study, Context, torch.dtype], Training]
+    dtype: str = DTYPE
 
     def rows(self, study: Study, context: Context) -> MappedRows:
         """Where the store keeps the models."""
         o = linear_objective(study)
-        return MappedRows(context.store, self._key(study), (o.n, o.dim), DTYPE, self.axes)
+        return MappedRows(context.store, self._key(study), (o.n, o.dim), self.dtype, self.axes)
 
     def is_begun(self, study: Study, context: Context) -> bool:
         """Whether the store has some of the models; nothing is read."""
         return context.store.path(self._key(study), MATRIX).exists()
 
     def _key(self, study: Study) -> str:
-        return key_of(self.name, study, GRADIENT_TOL, DTYPE)
+        return key_of(self.name, study, GRADIENT_TOL, self.dtype)
 
     def table(self, study: Study, context: Context) -> ModelTable:
         """The table, once the models are trained that are not in the store yet."""
-        rows = self.rows(study, context)
+        rows, dtype = self.rows(study, context), getattr(torch, self.dtype)
         while context.ranks.any(
             len(rows.missing()) > 0
         ):  # once, unless the store has forgotten the table meanwhile
-            _fill(rows, self.training(study, context.part(0.0, self.share)), context.part(self.share, 1.0))
+            training = self.training(study, context.part(0.0, self.share), dtype)
+            _fill(rows, training, context.part(self.share, 1.0))
         return ModelTable(
             ids=study.data.train.ids.numpy(),
             changes=rows.matrix,

@@ -246,7 +246,7 @@ def _effects(own: Study, form: Form, settings: SolverSettings, context: Context)
         return _influence(context.engines.prepare(own, settings, context.progress).engine, context.ranks)
     if form.number == "corrected":
         return _one_by_one(corrected.forecaster(own, context=context))
-    models = all_left_out.run(own, context=context)
+    models = all_left_out.run(own, "float64", context=context)
     return _one_by_one(lambda questions: effects_of_each(own, questions, models.changes))
 
 

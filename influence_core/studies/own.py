@@ -18,7 +18,9 @@ UPLOADED = "table-"
 """What the names of studies on uploaded tables begin with; the store's key follows."""
 
 TRAINED_ON, TESTED_ON = 5_000, 1_000
-"""Pictures of a data set of torchvision, unless somebody says how many."""
+"""Pictures of a data set of torchvision, unless somebody says how many ..."""
+ALL = ":all"
+"""... or, after its name, that all are meant."""
 L2_OF_SETS = 0.01
 
 MODULE_VARIABLE = "INFLUENCE_EXPLORER_MODULE"
@@ -89,19 +91,23 @@ def of_table(kept: uploads.UploadedTable) -> StudySpec:
 def of_torchvision(name: str) -> StudySpec:
     """Softmax regression on the pixels of a data set of torchvision: 5,000 pictures to train on, 1,000 to test on.
 
+    Args:
+        name: Of the data set; "NAME:all" takes all its pictures.
+
     Raises:
         DataError: If torchvision has no such data set here.
     """
-    found = torchvision_sets.find(name)
+    takes_all = name.endswith(ALL)
+    found = torchvision_sets.find(name.removesuffix(ALL))
     source = own.IN_TORCHVISION + found.name
     return StudySpec(
-        source,
-        f"{found.title}, softmax regression",
+        source + ALL if takes_all else source,
+        f"{found.title}, {'all pictures, ' if takes_all else ''}softmax regression",
         own.PHOTOS,
         "softmax",
         L2_OF_SETS,
-        n_train=TRAINED_ON,
-        n_test=TESTED_ON,
+        n_train=None if takes_all else TRAINED_ON,
+        n_test=None if takes_all else TESTED_ON,
         source=source,
     )
 

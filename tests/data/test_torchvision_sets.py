@@ -230,6 +230,17 @@ def test_a_study_of_a_name_learns_and_keeps_the_official_numbers(tmp_path, monke
     assert study.data.record(at) == {"file": f"train/{at}"}
 
 
+def test_all_of_a_set_can_be_asked_for(tmp_path, monkeypatch):
+    fashion(tmp_path)
+    monkeypatch.setattr(own_studies, "TRAINED_ON", 60)
+    monkeypatch.setattr(own_studies, "TESTED_ON", 20)
+    study = open_study(find_study("torchvision:fashion-mnist:all"), folder=str(tmp_path))
+    assert study.spec.name == find_study(study.spec.name).name == "torchvision:FashionMNIST:all"
+    assert len(study.data.train) == 120 and "all pictures" in study.spec.title
+    assert sorted(study.data.train.ids.tolist()) == list(range(120))
+    assert study.key != open_study(find_study("torchvision:FashionMNIST"), folder=str(tmp_path)).key
+
+
 def test_the_draw_follows_the_seed(tmp_path):
     fashion(tmp_path)
     spec = StudySpec(

@@ -37,7 +37,7 @@ def of_one(study, number, test_id, label=None):
         return explain.run(study, asked).scores
     if number == "corrected":
         return corrected.run(study, asked, context=ready(study, corrected.UNDAMPED)).loss
-    models = all_left_out.run(study)
+    models = all_left_out.run(study, "float64")
     moves = np.einsum(
         "d,ndc->nc", asked.x, models.changes.reshape(len(models.ids), len(asked.x), -1), dtype=float
     )
