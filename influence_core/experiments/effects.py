@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,6 +28,8 @@ MOVES_BYTES = 2**27
 """Of moved outputs that are held at a time."""
 ROWS = 128
 """Changes that are multiplied at a time."""
+SMALLEST = 700.0
+"""Nats of a loss whose probability is hardly a number any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +38,20 @@ class Effects:
 
     Attributes:
         loss: ``(n,)`` change of the test loss, nats; positive = the example helps.
-        probability: ``(n,)`` change of the probability of the label that is asked about.
+        before: The test loss without any change, nats: minus the logarithm of the label's probability.
     """
 
     loss: np.ndarray
-    probability: np.ndarray
+    before: float
+
+    @cached_property
+    def probability(self) -> np.ndarray:
+        """``(n,)`` change of the probability of the label that is asked about."""
+        p, most = math.exp(-self.before), -math.expm1(-self.before)
+        if self.before > SMALLEST:
+            return np.exp(-(self.before + self.loss)) - p
+        with np.errstate(over="ignore"):
+            return np.minimum(p * np.expm1(-self.loss), most)
 
 
 def probability_change(probability: float, loss_change: np.ndarray | float) -> np.ndarray:
@@ -131,22 +143,26 @@ def _changed(behind: list[float], ahead: np.ndarray, own: int | None) -> Effects
         own: Where among them the label stands that is asked about; ``None`` if it is ``t``.
     """
     shares = [math.exp(one) for one in behind]
-    total = 1 + sum(shares)
+    others = sum(shares)
+    total, before = 1 + others, math.log1p(others)
     with np.errstate(over="ignore", invalid="ignore"):
         grown = np.expm1(ahead)
-        u = grown[0] * (shares[0] / total)
+        u = grown[0]
+        u *= shares[0] / total
         for share, row in zip(shares[1:], grown[1:], strict=True):
             u += row * (share / total)
         is_far = not math.isfinite(u @ u)
     if is_far:
         return _far(behind, ahead, own)
+    loss = np.log1p(u, out=u)
     if own is None:
-        return Effects(np.log1p(u), u / (1 + u) * (-1 / total))
-    return Effects(np.log1p(u) - ahead[own], (grown[own] - u) / (1 + u) * (shares[own] / total))
+        return Effects(loss, before)
+    loss -= ahead[own]
+    return Effects(loss, before - behind[own])
 
 
 def _far(behind: list[float], ahead: np.ndarray, own: int | None) -> Effects:
     """Where a label gains more than a number can hold: the difference of the losses themselves."""
     both = np.concatenate([np.zeros_like(ahead[:, :1]), ahead], axis=1) + np.array(behind)[:, None]
     losses = np.logaddexp.reduce(both, axis=0, initial=0.0) - (0.0 if own is None else both[own])
-    return Effects(losses[1:] - losses[0], np.exp(-losses[1:]) - np.exp(-losses[0]))
+    return Effects(losses[1:] - losses[0], float(losses[0]))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from influence_core.agreement import strongest, worst_miss
 from influence_core.engines import SolverSettings
-from influence_core.experiments.effects import Effects, probability_change
+from influence_core.experiments.effects import Effects
 from influence_core.experiments.questions import Question
 from influence_core.experiments.ranked import Ranked
 from influence_core.store.digest import digest
@@ -104,8 +104,8 @@ class Explanation(Ranked):
 
     @cached_property
     def influence(self) -> Effects:
-        """The first-order number: ``D``, and ``p exp(-D) - p``, at most to 1."""
-        return Effects(self.scores, probability_change(self.probability, self.scores))
+        """The first-order number ``D``."""
+        return Effects(self.scores, self.own_loss)
 
     @property
     def numbers(self) -> dict[Number, Effects]:

@@ -407,13 +407,13 @@ def test_the_verdicts_case_measures_what_it_says(one_or_seven):
 
 
 def test_a_wrong_number_and_a_contradicted_claim_are_counted(monkeypatch, one_or_seven):
-    truth = Effects(np.array([1.0, 0.0, -0.5]), np.array([0.1, 0.0, -0.2]))
-    assert not verdicts.is_wrong(Effects(truth.loss + 0.09, truth.probability + 0.019), truth)
-    for off in ({"loss": truth.loss + 0.11}, {"probability": truth.probability * [1, 1, 0.8]}):
+    truth = Effects(np.array([1.0, 0.0, -0.5]), 2.0)
+    assert not verdicts.is_wrong(replace(truth, loss=truth.loss + 0.04), truth)
+    for off in ({"loss": truth.loss + 0.11}, {"before": truth.before - np.log(0.8)}):
         assert verdicts.is_wrong(replace(truth, **off), truth)
     assert verdicts.is_wrong(replace(truth, loss=truth.loss * np.nan), truth)
-    rounding = Effects(np.full(3, 1e-15), np.zeros(3))
-    assert not verdicts.is_wrong(rounding, Effects(-rounding.loss, np.zeros(3)))
+    rounding = Effects(np.full(3, 1e-15), 2.0)
+    assert not verdicts.is_wrong(rounding, Effects(-rounding.loss, 2.0))
     study = one_or_seven
     answer = explain.run(study, verdicts.choose(study, 4)[3])
     o, theta = study.objective, study.theta

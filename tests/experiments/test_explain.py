@@ -243,12 +243,12 @@ def test_effects_are_small_beside_the_answers_own_loss_and_no_forecast_can_tell(
     assert_allclose(one.largest_share, np.abs(one.corrected.loss).max() / one.own_loss)
     assert not one.small
     n = len(answer.ids)
-    little = Effects(np.full(n, 0.999 * SMALL * answer.own_loss), np.zeros(n))
-    more = Effects(1.01 * little.loss, little.probability)
+    little = Effects(np.full(n, 0.999 * SMALL * answer.own_loss), answer.own_loss)
+    more = Effects(1.01 * little.loss, little.before)
     assert replace(answer, proven=little).small
     assert not replace(answer, proven=more).small
     assert not replace(answer, scores=0 * little.loss).small
-    assert not replace(answer, corrected=Effects(0 * little.loss, little.probability), doubt=0.0).small
+    assert not replace(answer, corrected=Effects(0 * little.loss, little.before), doubt=0.0).small
 
 
 @pytest.mark.filterwarnings("error")
@@ -257,7 +257,7 @@ def test_effects_are_small_beside_the_answers_own_loss_and_no_forecast_can_tell(
     [(0.0, 0.0, 0.0), (0.0, 1e-300, math.inf), (5e-324, 1.0, math.inf), (1e-300, 1e-302, 0.01)],
 )
 def test_effects_on_an_answer_without_doubt_have_a_share_of_its_loss_too(answer, own_loss, largest, share):
-    effects = Effects(np.full(len(answer.ids), largest), np.zeros(len(answer.ids)))
+    effects = Effects(np.full(len(answer.ids), largest), own_loss)
     found = replace(answer, own_loss=own_loss, proven=effects)
     assert found.largest_share == pytest.approx(share)
     assert found.small == (share <= SMALL)

@@ -51,7 +51,7 @@ def test_the_miss_is_the_largest_on_them_as_a_share_of_the_largest_change(study)
         expected.append(np.abs(one - true)[at].max() / largest)
     assert expected[0] != pytest.approx(expected[1])
     assert_allclose(hardest.miss(study, found, question, forecast), max(expected), rtol=1e-2, atol=1e-6)
-    swapped = replace(forecast, probability=-forecast.probability)
+    swapped = replace(forecast, loss=-forecast.loss)
     assert hardest.miss(study, found, question, swapped) > 1
     assert np.isnan(hardest.miss(study, replace(found, proven=False), question, forecast))
 

@@ -4,12 +4,14 @@ The truth comes from cold fits of ``tests/references.py``, with each example and
 of ``tests/benchmarks/verdicts.py``: before anything was retrained, with the table, and checked without it.
 """
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import torch
+from numpy.testing import assert_allclose
 
 from influence_core.context import Context
 from influence_core.data import DataSet, Examples
@@ -194,7 +196,7 @@ def truths(trap: Trap, kind: str, asked) -> list[Effects]:
     for one in asked:
         x = one.x.double().numpy()[None]
         losses = np.array([references.losses(theta, x, [one.label], kind)[0] for theta in fits])
-        found.append(Effects(losses[1:] - losses[0], np.exp(-losses[1:]) - np.exp(-losses[0])))
+        found.append(Effects(losses[1:] - losses[0], float(losses[0])))
     return found
 
 
@@ -285,7 +287,7 @@ def test_a_forecast_that_is_not_finite_is_not_shown(value, tmp_path, monkeypatch
     answer = explain.run(study, questions.ask(study, 900), context=context)
     found = corrected.run(study, answer.question, context=context)
     loss = np.where(np.arange(48) == HEAVY, value, found.loss)
-    monkeypatch.setattr(corrected, "run", lambda *_, **__: Effects(loss, found.probability))
+    monkeypatch.setattr(corrected, "run", lambda *_, **__: Effects(loss, found.before))
     improved = at_hand.improve(study, answer, context=context)
     assert improved.number == "influence"
     assert verdict.run(study, improved, context=context).level == "amber"
@@ -313,7 +315,8 @@ def test_the_probabilities_of_the_strongest_are_measured_too(tmp_path, few):
         answer = explain.run(study, questions.ask(study, 900 + at), context=context)
         improved = at_hand.improve(study, answer, context=context)
         spot_check.run(study, improved, context=context)
-        off = replace(improved.corrected, probability=1.2 * improved.corrected.probability)
+        off = replace(improved.corrected, before=improved.corrected.before - math.log(1.2))
+        assert_allclose(off.probability, 1.2 * improved.corrected.probability)
         both = (improved, replace(improved, corrected=off))
         levels.append(tuple(verdict.run(study, one, context=context).level for one in both))
     assert ("green", "amber") in levels
