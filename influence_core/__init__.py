@@ -33,11 +33,12 @@ from influence_core.influence import InfluenceEngine, InfluenceScores, SelfInflu
 from influence_core.losses import HingeLoss, LogisticLoss, SmoothHingeLoss, SoftmaxLoss
 from influence_core.network import NetworkObjective
 from influence_core.objective import LinearObjective, Objective
-from influence_core.operators import GaussNewton, Hessian, extreme_eigenvalues
+from influence_core.operators import GaussNewton, Hessian
 from influence_core.retraining.edits import Edit, pixel_influence, predict
 from influence_core.retraining.linear import retrain
 from influence_core.retraining.retrained import Retrained
 from influence_core.solvers import EKFAC, Cholesky, ConjugateGradient, LiSSA, Nystrom, Solution
+from influence_core.spectrum import extreme_eigenvalues
 from influence_core.store import Store
 from influence_core.studies import Study, StudySpec, open_study
 from influence_core.training import AdamSchedule, Trained, minimise, train_network

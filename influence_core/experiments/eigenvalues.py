@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from influence_core.context import ALONE, Context
 from influence_core.engines import SolverSettings, curvature_of
-from influence_core.operators import ExtremeEigenvalues, extreme_eigenvalues
 from influence_core.solvers import LiSSA
+from influence_core.spectrum import ExtremeEigenvalues, extreme_eigenvalues
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 

@@ -18,7 +18,8 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.leave_one_out import LeaveOneOut
 from influence_core.experiments.network_retraining import ADAM, PAPER_ADAM, WARM_WAYS, WAYS, Trainer, models
 from influence_core.network import NetworkObjective
-from influence_core.operators import ExtremeEigenvalues, Hessian, extreme_eigenvalues
+from influence_core.operators import Hessian
+from influence_core.spectrum import ExtremeEigenvalues, extreme_eigenvalues
 from influence_core.store.remember import remember
 from influence_core.studies import Study, StudySpec, find
 from influence_core.training import AdamSchedule, train_network

@@ -95,11 +95,11 @@ def _has_gram(o: LinearObjective, damping: float) -> bool:
 
 def _inverse_norms(o: LinearObjective, theta: Tensor, damping: float, progress: Progress | None) -> Tensor:
     """``x_i' A^-1 x_i = ||L^-1 x_i||^2``, ``(n,)``, with ``A = L L'``."""
-    lower = Cholesky().prepare(Hessian(o, theta, damping), part(progress, 0.0, 0.5)).lower
+    factor = Cholesky().prepare(Hessian(o, theta, damping), part(progress, 0.0, 0.5))
     norms = o.x.new_empty(o.n)
     for start in range(0, o.n, COLUMNS):
         rows = slice(start, start + COLUMNS)
-        norms[rows] = torch.linalg.solve_triangular(lower, o.x[rows].T, upper=False).square().sum(0)
+        norms[rows] = factor.half(o.x[rows].T).square().sum(0)
         report(progress, 0.5 + 0.5 * start / o.n, f"self-influence of {start:,} of {o.n:,} examples")
     return norms
 

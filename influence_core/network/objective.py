@@ -15,7 +15,7 @@ from influence_core.losses import Loss
 from influence_core.network import curvature
 from influence_core.network.module import call_with, in_turn
 from influence_core.network.trial import try_network
-from influence_core.objective import LinearMap, Numbers, Objective, check_objective, tensors
+from influence_core.objective import LinearMap, Numbers, Objective, Span, check_objective, tensors
 
 ROWS = 256
 """Examples that go through the network together: small enough to stay in the cache, large enough to keep it busy."""
@@ -189,8 +189,8 @@ class NetworkObjective(Objective):
         return curvature.product(self, theta, curvature.gauss_newton_piece, curvature.gauss_newton_streamed)
 
     @in_turn
-    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
-        """``sum_i w_i J_i' A_i J_i + l2`` from the per-example Jacobians, chunk by chunk."""
+    def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
+        """``sum_i w_i J_i' A_i J_i + l2`` from the per-example Jacobians, chunk by chunk; a network knows no span."""
         dense = theta.new_zeros(self.dim, self.dim)
         jacobians = vmap(jacrev(lambda t, x: self.forward(t, x[None])[0]), in_dims=(None, 0))
         for rows in self.chunks(self.n, 2 * self.loss.outputs * self.dim):

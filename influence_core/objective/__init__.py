@@ -4,6 +4,7 @@ from influence_core.objective.base import LinearMap, Objective, check_objective
 from influence_core.objective.linear import LinearObjective
 from influence_core.objective.numbers import Numbers, tensors
 from influence_core.objective.shard import Shard, everything_of, share
+from influence_core.objective.span import Span
 
 __all__ = [
     "LinearMap",
@@ -11,6 +12,7 @@ __all__ = [
     "Numbers",
     "Objective",
     "Shard",
+    "Span",
     "check_objective",
     "everything_of",
     "share",

@@ -23,6 +23,7 @@ from torch import Tensor
 from influence_core.errors import DataError, ShapeError
 from influence_core.losses import Loss
 from influence_core.objective.numbers import Numbers, as_labels, as_tensor
+from influence_core.objective.span import Span
 
 LinearMap = Callable[[Tensor], Tensor]
 
@@ -102,8 +103,8 @@ class Objective(ABC):
         """Linearised ``v (p, k) -> G v (p, k)``, ``G = sum_i w_i J_i' (d2l_i/df2) J_i + l2``: positive semi-definite."""
 
     @abstractmethod
-    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
-        """``G (p, p)``."""
+    def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
+        """``G (p, p)``; or ``E' G E (q, q)`` in the objective's own ``span``."""
 
     @abstractmethod
     def input_gradient(self, theta: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
@@ -113,6 +114,10 @@ class Objective(ABC):
     def is_convex(self) -> bool:
         """Whether the risk is convex in ``theta``."""
         return False
+
+    def span(self) -> Span | None:
+        """The directions outside of which the curvature is the penalty, one number; ``None`` if none are known."""
+        return None
 
     def losses(self, theta: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Data losses ``(b,)`` in nats."""

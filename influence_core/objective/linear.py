@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from influence_core.losses import Loss
+from influence_core.losses import Loss, SoftmaxLoss
 from influence_core.objective.base import LinearMap, Objective, check_objective
 from influence_core.objective.numbers import Numbers, tensors
+from influence_core.objective.span import Span, differences
 
 PRODUCT_COLUMNS = 256
 """Columns that keep a matrix product busy."""
@@ -155,25 +156,41 @@ class LinearObjective(Objective):
         """Outputs are linear in ``theta``, so this is the Hessian."""
         return self.hessian_product(theta)
 
-    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
-        """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``.
+    def span(self) -> Span | None:
+        """Without the features that no example has, and without what a softmax does not see."""
+        if self.l2.ndim:
+            return None
+        has = torch.zeros(self.x.shape[1], dtype=torch.bool, device=self.x.device)
+        for rows in self.chunks(self.n, self.x.shape[1]):
+            has |= (self.x[rows] != 0).any(0)
+            if bool(has.all()):
+                break
+        c, features = self.loss.outputs, has.nonzero()[:, 0]
+        if isinstance(self.loss, SoftmaxLoss):
+            return Span(features, differences(c, self.x), len(has))
+        return None if len(features) == len(has) else Span(features, torch.eye(c).to(self.x), len(has))
+
+    def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
+        """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``; in a span ``(q, q)``.
 
         A few features at a time, over the examples that have them, where many have not: most pixels of a drawing are empty.
         A block of two features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed.
         Inputs of which next to none are there are multiplied as sparse ones.
         """
-        d, c = self.x.shape[1], self.loss.outputs
-        f = self.outputs(theta, self.x)
-        dense = torch.diag(self.l2.expand(self.dim))
+        features = slice(None) if span is None else span.features
+        basis = torch.eye(self.loss.outputs).to(self.x) if span is None else span.basis
+        f, c = self.outputs(theta, self.x), basis.shape[1]
+        d = self.x.shape[1] if span is None else len(span.features)
+        dense = torch.diag(self.l2.expand(d * c))
         blocks = dense.view(d, c, d, c)
         share = self._share()
         if self.x.device.type == "cpu" and share < SPARSE:
-            self._add_sparse(blocks, f)
+            self._add_sparse(blocks, self.x[:, features], self._bends(f, slice(None), basis))
             return dense
         for rows in self.chunks(self.n, max(c * c, d // COLUMNS_A_NUMBER)):
-            x = self.x[rows]
+            x = self.x[rows, features]
             present = None if share > FULL else (x != 0).T.contiguous()
-            bends, column = self._bends(f[rows], rows)
+            bends, column = self._bends(f[rows], rows, basis)
             width = max(1, PRODUCT_COLUMNS // bends.shape[1])
             for start in range(0, d, width):
                 stop = min(d, start + width)
@@ -188,12 +205,11 @@ class LinearObjective(Objective):
         some = self.x[:: max(1, self.n // SOME_ROWS)]
         return int(some.count_nonzero()) / max(1, some.numel())
 
-    def _add_sparse(self, blocks: Tensor, f: Tensor) -> None:
+    def _add_sparse(self, blocks: Tensor, inputs: Tensor, bent: tuple[Tensor, Tensor]) -> None:
         """``sum_i w_i x_i x_i' (kron) A_i`` to ``(d, c, d, c)``, one sparse product for every two outputs."""
         from scipy.sparse import csr_matrix  # takes long to import
 
-        x = csr_matrix(self.x.detach().numpy())
-        bends, column = self._bends(f, slice(None))
+        x, (bends, column) = csr_matrix(inputs.detach().numpy()), bent
         for a in range(len(column)):
             for b in range(a, len(column)):
                 weighted = x.multiply(bends[:, column[a, b], None].numpy()).tocsr()
@@ -202,14 +218,14 @@ class LinearObjective(Objective):
                 if a != b:
                     blocks[:, b, :, a] += product
 
-    def _bends(self, f: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """``w_i A_i`` without its lower triangle, ``(b, c (c + 1) / 2)``, and the column of every entry, ``(c, c)``."""
-        c = self.loss.outputs
-        eye = torch.eye(c, dtype=f.dtype, device=f.device).expand(len(f), c, c)
-        a, b = torch.triu_indices(c, c, device=f.device)
-        column = torch.empty(c, c, dtype=torch.long, device=f.device)
+    def _bends(self, f: Tensor, rows: slice, basis: Tensor) -> tuple[Tensor, Tensor]:
+        """``w_i B' A_i B`` without its lower triangle, ``(b, r (r + 1) / 2)``, and the column of every entry, ``(r, r)``."""
+        r = basis.shape[1]
+        a, b = torch.triu_indices(r, r, device=f.device)
+        column = torch.empty(r, r, dtype=torch.long, device=f.device)
         column[a, b] = column[b, a] = torch.arange(len(a), device=f.device)
-        return self.loss.curvature(f, self.y[rows])(eye)[:, a, b] * self.weights[rows, None], column
+        bent = basis.T @ self.loss.curvature(f, self.y[rows])(basis.expand(len(f), *basis.shape))
+        return bent[:, a, b] * self.weights[rows, None], column
 
     def _feature_products(
         self, x: Tensor, bends: Tensor, having: Tensor | None, start: int, stop: int

@@ -11,6 +11,7 @@ from torch import Tensor
 from influence_core.errors import UnsupportedError
 from influence_core.objective.base import LinearMap, Objective
 from influence_core.objective.linear import LinearObjective
+from influence_core.objective.span import Span
 from influence_core.ranks import Ranks
 
 
@@ -58,9 +59,13 @@ class Shard(LinearObjective):
         l2 = self.l2 if self.l2.ndim == 0 else self.l2[:, None]
         return lambda v: self.ranks.add(own(v)) + l2 * v
 
-    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
-        """As of all examples, ``(p, p)``: ``p^2`` numbers are exchanged."""
-        dense = self.ranks.add(self._own.dense_gauss_newton(theta))
+    def span(self) -> Span | None:
+        """As of all examples, all of which every process has."""
+        return self.everything.span()
+
+    def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
+        """As of all examples, ``(p, p)`` or ``(q, q)``: as many numbers are exchanged."""
+        dense = self.ranks.add(self._own.dense_gauss_newton(theta, span))
         dense.diagonal().add_(self.l2)
         return dense
 

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from influence_core.errors import UnsupportedError
-from influence_core.operators import Curvature, LinearOperator, extreme_eigenvalues
+from influence_core.operators import Curvature, LinearOperator
 from influence_core.progress import Progress, part, report
 from influence_core.solvers.base import Solution, Status, check_rhs
+from influence_core.spectrum import extreme_eigenvalues
 
 SAFETY = 2.0
 """How far above the largest eigenvalue seen the scale is put, since batches not seen may be larger."""

@@ -53,7 +53,7 @@ python -m influence_core table --study digits --out FOLDER --top 100 --kind infl
 
 For linear models with a smooth loss `torchrun` shares the work out. Each process has its own training examples: it adds up its share of the curvature, has its own columns of the table and,
 for `--kind proven`, trains the models without its own examples. The first process writes `FOLDER`:
-influence and corrected as one process would, proven as near as its models are trained (1.2e-9 of the largest effect on 5,000 digits). On a laptop with four cores, on a machine with eight GPUs, and on four such machines under Slurm:
+the same numbers as one process would, to 1e-10 of the largest effect (`python -m tests.benchmarks.processes`). On a laptop with four cores, on a machine with eight GPUs, and on four such machines under Slurm:
 
 ```
 torchrun --nproc-per-node 4 -m influence_core table --study digits --out FOLDER

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from influence_core.influence import InfluenceEngine
 from influence_core.losses import LogisticLoss
-from influence_core.objective import LinearMap, LinearObjective
+from influence_core.objective import LinearMap, LinearObjective, Span
 from influence_core.operators import Hessian
 from influence_core.solvers import Cholesky
 from influence_core.training import minimise
@@ -68,9 +68,9 @@ class Counted(LinearObjective):
 
         return counted
 
-    def dense_gauss_newton(self, theta: Tensor) -> Tensor:
+    def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
         self.count("factor")
-        return super().dense_gauss_newton(theta)
+        return super().dense_gauss_newton(theta, span)
 
 
 def make(folder: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:

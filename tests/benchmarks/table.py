@@ -108,9 +108,10 @@ def measure(name: str, top: int, data: str | None, out: Path, every: int) -> tup
         study = open_study(find(name), context.store, data, "cpu")
         _ = study.predictions
         opened = time.perf_counter()
-        engine = context.engines.prepare(study, AUTOMATIC).engine
+        context.engines.prepare(study, AUTOMATIC)
         prepared = time.perf_counter()
-        bare = Bare(study, engine.inverse.lower.mT, every)
+        o = study.objective
+        bare = Bare(study, torch.full((o.dim, o.dim), 1 / o.dim, dtype=o.x.dtype), every)
         context = Context(context.store, bare, context.engines)
         whole_table.run(study, out / ("table-top" if top else "table-full"), Form(top=top), context=context)
     if not bare.parts:

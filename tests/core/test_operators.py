@@ -5,7 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from influence_core.errors import DataError, ShapeError, SolveError
-from influence_core.operators import DenseOperator, GaussNewton, Hessian, extreme_eigenvalues
+from influence_core.operators import DenseOperator, GaussNewton, Hessian
+from influence_core.spectrum import extreme_eigenvalues
 from tests import references
 from tests.problems import KINDS, NETWORKS, linear, network, normal, pictures
 

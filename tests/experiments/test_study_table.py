@@ -47,7 +47,8 @@ def one_by_one(study, number):
     if number == "influence":
         found = [explain.run(study, one).scores for one in asked]
     elif number == "corrected":
-        found = [corrected.run(study, one).loss for one in asked]
+        context = ready(study, corrected.UNDAMPED)
+        found = [corrected.run(study, one, context=context).loss for one in asked]
     else:
         models = all_left_out.run(study)
         found = [all_left_out.effects(study, models, one).loss for one in asked]

@@ -315,8 +315,8 @@ def test_the_probabilities_of_the_strongest_are_measured_too(tmp_path, few):
         answer = explain.run(study, questions.ask(study, 900 + at), context=context)
         improved = at_hand.improve(study, answer, context=context)
         spot_check.run(study, improved, context=context)
-        off = replace(improved.corrected, before=improved.corrected.before - math.log(1.2))
-        assert_allclose(off.probability, 1.2 * improved.corrected.probability)
+        off = replace(improved.corrected, before=improved.corrected.before + math.log(1.2))
+        assert_allclose(1.2 * off.probability, improved.corrected.probability)
         both = (improved, replace(improved, corrected=off))
         levels.append(tuple(verdict.run(study, one, context=context).level for one in both))
     assert ("green", "amber") in levels

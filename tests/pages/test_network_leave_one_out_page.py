@@ -8,7 +8,7 @@ import streamlit as st
 
 from influence_core.experiments import network_leave_one_out
 from influence_core.experiments.network_leave_one_out import NetworkLeaveOneOut, Retrainings
-from influence_core.operators import ExtremeEigenvalues
+from influence_core.spectrum import ExtremeEigenvalues
 from tests.visits import charts, keys, metrics, said, title, visit_page
 
 K = 5

@@ -1,0 +1,85 @@
+"""The span of a linear model's curvature: what is left out of it is the penalty alone, and a factor of it solves for all."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from influence_core import Cholesky, Hessian, LinearObjective, LogisticLoss, SoftmaxLoss
+from influence_core.errors import SolveError
+from influence_core.objective.span import Span, differences
+from influence_core.solvers.cholesky import DenseFactor
+
+TIGHT = {"rtol": 1e-10, "atol": 1e-12}
+
+
+def drawings(loss, empty=(0, 3), l2=0.1):
+    """Seven features, some of which no example has."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(40, 7, generator=generator, dtype=torch.float64)
+    x[:, list(empty)] = 0
+    y = torch.randint(loss.classes, (40,), generator=generator)
+    return LinearObjective.build(x, y, loss, l2)
+
+
+def matrix_of(span):
+    """``E (p, q)``."""
+    return span.back(torch.eye(span.dim, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("loss", [SoftmaxLoss(4), LogisticLoss()])
+def test_outside_of_it_the_curvature_is_the_penalty(loss):
+    o = drawings(loss)
+    theta = torch.randn(o.dim, dtype=torch.float64)
+    operator = Hessian(o, theta, damping=0.05)
+    span, dense = operator.span, operator.dense()
+    e = matrix_of(span)
+    assert span.dim == 5 * (loss.outputs - 1 or 1) < o.dim
+    assert_close(e.T @ e, torch.eye(span.dim, dtype=torch.float64), **TIGHT)
+    assert_close(operator.compact(), e.T @ dense @ e, **TIGHT)
+    rest = torch.eye(o.dim, dtype=torch.float64) - e @ e.T
+    assert_close(rest @ dense, operator.outside * rest, **TIGHT)
+    v = torch.randn(o.dim, 3, dtype=torch.float64)
+    assert_close(span.into(v), e.T @ v, **TIGHT)
+
+
+@pytest.mark.parametrize("loss", [SoftmaxLoss(4), LogisticLoss()])
+@pytest.mark.parametrize("columns", [(), (1,), (3,)])
+def test_its_factor_solves_for_every_side(loss, columns):
+    o = drawings(loss)
+    operator = Hessian(o, torch.randn(o.dim, dtype=torch.float64), damping=0.05)
+    factor = Cholesky().prepare(operator)
+    rhs = torch.randn(o.dim, *columns, dtype=torch.float64)
+    assert len(factor.lower) == operator.span.dim < o.dim
+    found = factor.solve(rhs)
+    assert found.value.shape == rhs.shape and found.residual < 1e-13
+    assert_close(found.value, torch.linalg.solve(operator.dense(), rhs), **TIGHT)
+    assert factor.rounded().solve(rhs).residual < 1e-5
+    g = o.gradients(operator.theta, o.x, o.y).T
+    assert_close(factor.half(g).square().sum(0), (g * factor.solve(g).value).sum(0), **TIGHT)
+    assert Cholesky().memory(operator) == operator.span.dim**2
+
+
+def test_a_penalty_of_each_parameter_has_none_nor_has_a_model_that_needs_all():
+    o = drawings(SoftmaxLoss(3), l2=torch.rand(21, dtype=torch.float64))
+    assert o.span() is None
+    operator = Hessian(o, torch.zeros(21, dtype=torch.float64))
+    assert len(Cholesky().prepare(operator).lower) == 21
+    assert drawings(LogisticLoss(), empty=()).span() is None
+    assert drawings(SoftmaxLoss(3), empty=()).span().dim == 7 * 2
+
+
+def test_without_penalty_and_damping_nothing_is_solved():
+    o = drawings(SoftmaxLoss(3), l2=0.0)
+    with pytest.raises(SolveError, match="not positive definite"):
+        Cholesky().prepare(Hessian(o, torch.zeros(21, dtype=torch.float64)))
+    assert isinstance(
+        Cholesky().prepare(Hessian(o, torch.zeros(21, dtype=torch.float64), damping=0.1)), DenseFactor
+    )
+
+
+def test_differences_add_up_to_nothing_and_a_span_is_moved():
+    basis = differences(5, torch.zeros((), dtype=torch.float64))
+    assert_close(basis.sum(0), torch.zeros(4, dtype=torch.float64), **TIGHT)
+    assert_close(basis.T @ basis, torch.eye(4, dtype=torch.float64), **TIGHT)
+    moved = Span(torch.tensor([0]), basis, 2).to(torch.zeros((), dtype=torch.float32))
+    assert moved.basis.dtype == torch.float32 and moved.dim == 4
