@@ -7,6 +7,7 @@ out: each has its own columns of the table, and the first writes them all.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -189,7 +190,7 @@ def _make(study: Study, table: WholeTable, part: int, effects: Effects, ranks: R
     if table.form.asked == "model":
         labels = torch.as_tensor(study.predictions.predicted[start : start + table.block])
     found = effects(test.x[start : start + table.block], labels.to(study.theta.device)).cpu()
-    if not bool(torch.isfinite(found).all()):
+    if not math.isfinite(float(found.sum())):
         raise DataError("The effects are not finite: check the data and the damping.")
     if table.form.top:
         own = _strongest(found.numpy(), table.form.top, ranks.rows(n).start)
@@ -200,7 +201,7 @@ def _make(study: Study, table: WholeTable, part: int, effects: Effects, ranks: R
         return
     every = ranks.collected(found.T, n)
     if every is not None:
-        whole = np.ascontiguousarray(every.numpy().T)
+        whole = every.T.contiguous().numpy()
         table.parts.write(part, lambda file: np.save(file, whole, allow_pickle=False))
 
 

@@ -97,9 +97,13 @@ class LinearObjective(Objective):
 
     def weighted_products(self, x: Tensor, residuals: Tensor, v: Tensor) -> Tensor:
         """``sum_c residuals_ic (x_i . V_c)`` for any residuals ``(b, c)``: ``(b,)`` or ``(b, k)``."""
-        c = self.loss.outputs
         k = v[0].numel()
-        columns = v.reshape(-1, c * k)
+        out = self._summed(x, residuals, v.reshape(-1, self.loss.outputs * k), k)
+        return out.view(-1) if v.ndim == 1 else out
+
+    def _summed(self, x: Tensor, residuals: Tensor, columns: Tensor, k: int) -> Tensor:
+        """The same ``(b, k)``, of ``columns (d, c k)``."""
+        c = residuals.shape[1]
         out = x.new_empty(len(x), k)
         for rows in self.chunks(len(x), c * k):
             product = x[rows] @ columns
@@ -107,12 +111,26 @@ class LinearObjective(Objective):
                 torch.sum(product * residuals[rows], 1, keepdim=True, out=out[rows])
             else:
                 torch.bmm(residuals[rows, None, :], product.view(-1, c, k), out=out[rows, None, :])
-        return out.view(-1) if v.ndim == 1 else out
+        return out
 
     def training_products(self, theta: Tensor) -> LinearMap:
-        """Residuals are computed once; each product is then one pass over the features."""
+        """Residuals are computed once; each product is then one pass over the features.
+
+        A softmax's residuals add up to 0: with ``B`` a basis of those that do, ``r V' = (r B) (V B)'`` is one output less.
+        """
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
-        return lambda v: self.weighted_products(self.x, residuals, v)
+        if not isinstance(self.loss, SoftmaxLoss):
+            return lambda v: self.weighted_products(self.x, residuals, v)
+        basis = differences(self.loss.outputs, self.x)
+        shares = residuals @ basis
+
+        def products(v: Tensor) -> Tensor:
+            k = v[0].numel()
+            columns = torch.einsum("dck,cr->drk", v.reshape(-1, len(basis), k), basis)
+            out = self._summed(self.x, shares, columns.reshape(len(columns), -1), k)
+            return out.view(-1) if v.ndim == 1 else out
+
+        return products
 
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``X' (w r) + l2 theta``, ``(p,)``."""
