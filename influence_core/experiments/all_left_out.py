@@ -154,5 +154,8 @@ def _training(study: Study, context: Context, dtype: torch.dtype) -> Training:
 
 
 _MAKING = Making(
-    "all left out, rows", ("training example that is left out", "change of the parameter"), 0.25, _training
+    "all left out, by output",
+    ("training example that is left out", "change of the parameter, by output"),
+    0.25,
+    _training,
 )

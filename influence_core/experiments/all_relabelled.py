@@ -61,5 +61,8 @@ def _training(study: Study, context: Context, dtype: torch.dtype) -> Training:
 
 
 _MAKING = Making(
-    "all relabelled, rows", ("training example that is relabelled", "change of the parameter"), 0.1, _training
+    "all relabelled, by output",
+    ("training example that is relabelled", "change of the parameter, by output"),
+    0.1,
+    _training,
 )

@@ -18,6 +18,7 @@ from influence_core.errors import SolveError
 from influence_core.experiments import hardest
 from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.corrected import UNDAMPED, linear_objective, pulls, supports, undamped
+from influence_core.experiments.effects import by_output
 from influence_core.experiments.explain import AUTOMATIC, provenance
 from influence_core.experiments.explanation import COLUMN_WORDS, NUMBERS, Explanation, Number
 from influence_core.experiments.targets import Target
@@ -242,7 +243,8 @@ def corrected(study: Study, target: Target, *, context: Context = ALONE) -> Chan
     at = strongest(change, SOLVES)
     rows = torch.as_tensor(at, device=o.x.device)
     columns = (o.x[rows, :, None] * pulled[rows, None, :]).flatten(1).T
-    change[at] = changes_at(study, target, inverse.solve(columns.contiguous()).require().T.contiguous())
+    steps = inverse.solve(columns.contiguous()).require().T.contiguous()
+    change[at] = changes_at(study, target, by_output(steps, o.loss.outputs))
     return Changes(change)
 
 
@@ -268,17 +270,11 @@ def proven(study: Study, target: Target, *, table: AllLeftOut, context: Context 
 
 
 def changes_at(study: Study, target: Target, changes: Tensor) -> np.ndarray:
-    """The change ``(m,)`` of a quantity at the parameters ``theta + changes (m, p)``, each on its own."""
+    """The change ``(m,)`` of a quantity at the parameters ``theta + changes (m, c, d)``, by output, each on its own."""
     o, x = linear_objective(study), target.x.to(changes)
     before, found = target.outputs(study, study.theta), []
     for rows in changes.split(max(1, OUTPUTS // before.numel())):
-        if o.loss.outputs == 1:
-            moves = (rows @ x.T)[:, :, None]
-        else:
-            side_by_side = (
-                rows.view(len(rows), x.shape[1], -1).transpose(0, 1).flatten(1)
-            )  # one product, not many
-            moves = (x @ side_by_side).view(len(x), len(rows), -1).transpose(0, 1)
+        moves = (rows.flatten(0, 1) @ x.T).view(len(rows), -1, len(x)).transpose(1, 2)
         found.append(_changes(target, o, before, moves.cpu().double()))
     return np.concatenate(found)
 

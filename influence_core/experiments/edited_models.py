@@ -11,7 +11,7 @@ import torch
 
 from influence_core.context import Context
 from influence_core.experiments.corrected import linear_objective
-from influence_core.experiments.effects import Effects, effects_by
+from influence_core.experiments.effects import Effects, by_output, effects_by
 from influence_core.experiments.questions import Question
 from influence_core.progress import Progress
 from influence_core.retraining.side_by_side import GRADIENT_TOL, EditedModels
@@ -32,7 +32,8 @@ class ModelTable:
 
     Attributes:
         ids: ``(n,)`` of the examples that are edited.
-        changes: ``(n, p)`` ``theta_edited_i - theta``, float32 as a rule; a memory map where the store keeps it.
+        changes: ``(n, c, d)`` ``theta_edited_i - theta``, output by output, float32 as a rule; a memory map where the
+            store keeps it.
         gradient_norms: ``(n,)`` of each edited risk at its own parameters: the proof.
         targets: ``(n,)`` the gradient norms that were asked for.
         seconds: Time for training.
@@ -89,10 +90,10 @@ class Making:
             len(rows.missing()) > 0
         ):  # once, unless the store has forgotten the table meanwhile
             training = self.training(study, context.part(0.0, self.share), dtype)
-            _fill(rows, training, context.part(self.share, 1.0))
+            _fill(rows, training, study.objective.loss.outputs, context.part(self.share, 1.0))
         return ModelTable(
             ids=study.data.train.ids.numpy(),
-            changes=rows.matrix,
+            changes=rows.matrix.reshape(len(rows.matrix), study.objective.loss.outputs, -1),
             gradient_norms=rows.column("gradient_norm"),
             targets=rows.column("target"),
             seconds=float(rows.column("seconds").sum()),
@@ -113,8 +114,8 @@ def effects(study: Study, table: ModelTable, question: Question) -> Effects:
     return effects_by(study, question, table.changes)
 
 
-def _fill(rows: MappedRows, models: Training, context: Context) -> None:
-    """Train the models that are missing, and keep each block of them as it comes."""
+def _fill(rows: MappedRows, models: Training, outputs: int, context: Context) -> None:
+    """Train the models that are missing, and keep each block of them as it comes, output by output."""
     n, missing = rows.shape[0], rows.missing()
 
     def progress(_: float, __: str) -> None:
@@ -129,5 +130,5 @@ def _fill(rows: MappedRows, models: Training, context: Context) -> None:
                 "target": one.targets.cpu().double().numpy(),
                 "seconds": np.full(len(one.targets), (time.perf_counter() - started) / len(one.targets)),
             }
-            rows.add(start, one.changes.cpu().numpy(), numbers)
+            rows.add(start, by_output(one.changes, outputs).flatten(1).cpu().numpy(), numbers)
             started, start = time.perf_counter(), start + len(one.targets)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from influence_core.errors import UnsupportedError
 from influence_core.experiments.questions import Question
@@ -67,20 +67,22 @@ def probability_change(probability: float, loss_change: np.ndarray | float) -> n
     return np.minimum(probability * np.exp(-np.asarray(loss_change)), 1.0) - probability
 
 
+def by_output(changes: Tensor, outputs: int) -> Tensor:
+    """Changes of the parameters ``(m, p)`` output by output, ``(m, c, d)``: so a question's product reads them in a row."""
+    return changes.view(len(changes), -1, outputs).transpose(1, 2).contiguous()
+
+
 def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects:
     """Loss and probability at the parameters ``theta + changes``, each on its own: one product with the changes.
 
     Args:
         study: A linear model whose loss is minus a log-probability.
         question: What is asked.
-        changes: ``(m, p)`` of the parameters; a memory map is read once.
+        changes: ``(m, c, d)`` of the parameters, ``by_output``; a memory map is read once.
     """
-    rows, c = np.asarray(changes), study.objective.loss.outputs
-    x = question.x.cpu().numpy().astype(rows.dtype)
-    if c == 1:  # numpy reads a table in a third of the time that torch takes
-        return effects_of(study, question, (rows @ x)[:, None])
-    each, table = torch.from_numpy(x).expand(len(rows), 1, -1), torch.from_numpy(rows)
-    return effects_of(study, question, torch.bmm(each, table.view(len(rows), -1, c))[:, 0].numpy())
+    m, c, d = changes.shape
+    x = question.x.cpu().numpy().astype(changes.dtype)
+    return effects_of(study, question, (np.asarray(changes).reshape(m * c, d) @ x).reshape(m, c))
 
 
 def effects_of_each(study: Study, questions: Sequence[Question], changes: np.ndarray) -> Iterator[Effects]:
@@ -91,17 +93,17 @@ def effects_of_each(study: Study, questions: Sequence[Question], changes: np.nda
     Args:
         study: As for ``effects_by``.
         questions: ``t`` of them.
-        changes: ``(m, p)`` of the parameters.
+        changes: ``(m, c, d)`` of the parameters, ``by_output``.
     """
-    m, c = len(changes), study.objective.loss.outputs
+    m, c, d = changes.shape
     together = max(1, MOVES_BYTES // (m * c * 8))
     for start in range(0, len(questions), together):
         asked = questions[start : start + together]
         x = np.stack([one.x.cpu().numpy() for one in asked]).astype(float)
         moves = np.empty((len(asked), m, c))
         for at in range(0, m, ROWS):
-            rows = changes[at : at + ROWS].reshape(-1, x.shape[1], c).transpose(1, 0, 2).astype(float)
-            moves[:, at : at + ROWS] = (x @ rows.reshape(len(rows), -1)).reshape(len(asked), -1, c)
+            rows = changes[at : at + ROWS].reshape(-1, d).astype(float)
+            moves[:, at : at + ROWS] = (x @ rows.T).reshape(len(asked), -1, c)
         yield from (effects_of(study, one, moved) for one, moved in zip(asked, moves, strict=True))
 
 

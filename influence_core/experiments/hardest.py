@@ -18,7 +18,7 @@ from influence_core.experiments.corrected import (
     linear_objective,
     undamped,
 )
-from influence_core.experiments.effects import Effects, effects_by
+from influence_core.experiments.effects import Effects, by_output, effects_by
 from influence_core.experiments.questions import Question
 from influence_core.influence import left_out_pulls
 from influence_core.retraining.leave_one_out import leave_each_out
@@ -35,7 +35,7 @@ class Hardest:
 
     Attributes:
         positions: ``(m,)`` of the examples, in training order.
-        changes: ``(m, p)`` ``theta_without_i - theta``, float32.
+        changes: ``(m, c, d)`` ``theta_without_i - theta``, output by output, float32.
         proven: Whether every model's gradient is as small as was asked for.
     """
 
@@ -44,7 +44,7 @@ class Hardest:
     proven: bool
 
 
-@remember("hardest left out")
+@remember("hardest left out, by output")
 def run(study: Study, *, context: Context = ALONE) -> Hardest:
     """Train the models without each of the ``COUNT`` examples that are hardest to leave out.
 
@@ -65,7 +65,7 @@ def run(study: Study, *, context: Context = ALONE) -> Hardest:
     models = list(leave_each_out(o, study.theta, inverse, at, blocks[at], torch.float32, progress=rest))
     return Hardest(
         at.cpu().numpy(),
-        torch.cat([one.changes for one in models]).cpu().numpy(),
+        by_output(torch.cat([one.changes for one in models]), o.loss.outputs).cpu().numpy(),
         all(bool(one.proven.all()) for one in models),
     )
 

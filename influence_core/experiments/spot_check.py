@@ -8,7 +8,7 @@ import torch
 from influence_core.agreement import strongest
 from influence_core.context import ALONE, Context
 from influence_core.experiments import corrected, take_out, truths
-from influence_core.experiments.effects import effects_by
+from influence_core.experiments.effects import by_output, effects_by
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.truths import Truths
 from influence_core.retraining.leave_one_out import leave_each_out
@@ -58,7 +58,9 @@ def _side_by_side(study: Study, explanation: Explanation, at: np.ndarray, contex
     o, rest = corrected.linear_objective(study), context.part(0.5, 1.0)
     inverse = corrected.undamped(study, context.part(0.0, 0.5)).inverse
     for models in leave_each_out(o, study.theta, inverse, torch.as_tensor(at), progress=rest.progress):
-        found = effects_by(study, explanation.question, models.changes.cpu().numpy()).loss
+        found = effects_by(
+            study, explanation.question, by_output(models.changes, o.loss.outputs).cpu().numpy()
+        ).loss
         proven, ids = models.proven.cpu().numpy(), explanation.ids[models.positions.cpu().numpy()]
         truths.add(study, explanation, ids[proven], found[proven], context=context)
 

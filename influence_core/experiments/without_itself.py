@@ -10,6 +10,7 @@ from torch import Tensor
 
 from influence_core import agreement
 from influence_core.errors import SolveError
+from influence_core.experiments.effects import by_output
 from influence_core.influence import left_out_pulls
 from influence_core.objective import LinearObjective
 from influence_core.operators import Hessian
@@ -87,7 +88,7 @@ def prove(
     for models in leave_each_out(o, theta, inverse, None, leverages, progress=part(progress, 0.1, 1.0)):
         if not models.proven.all():
             raise SolveError("The model without one of the examples could not be trained to the end.")
-        moves[models.positions] = own_moves(o, models.positions, models.changes)
+        moves[models.positions] = own_moves(o, models.positions, by_output(models.changes, o.loss.outputs))
     return of_moves(o, theta, moves)
 
 
@@ -97,13 +98,13 @@ def own_moves(objective: LinearObjective, positions: Tensor | slice, changes: Te
     Args:
         objective: What was minimised.
         positions: ``(b,)`` training positions.
-        changes: ``(b, p)`` of the parameters.
+        changes: ``(b, c, d)`` of the parameters, ``by_output``.
 
     Returns:
         ``(b, c)``, in the changes' type.
     """
     x = objective.x[positions].to(changes)
-    return torch.bmm(x[:, None], changes.view(len(x), -1, objective.loss.outputs))[:, 0]
+    return torch.bmm(changes, x[:, :, None])[:, :, 0]
 
 
 def of_moves(objective: LinearObjective, theta: Tensor, moves: Tensor) -> WithoutItself:

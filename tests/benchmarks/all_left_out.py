@@ -23,7 +23,7 @@ from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.experiments import all_left_out, corrected, questions
 from influence_core.experiments.all_left_out import AllLeftOut
-from influence_core.experiments.effects import effects_of
+from influence_core.experiments.effects import by_output, effects_of
 from influence_core.influence import leverage_blocks
 from influence_core.retraining.leave_one_out import leave_each_out
 from influence_core.retraining.side_by_side import ROUNDING, EditedModels
@@ -63,7 +63,7 @@ def figures_of(study: Study, cold: bool) -> Iterator[Figure]:
     table = _table(study, leave_each_out(o, study.theta, engine.inverse, None, blocks, torch.float32))
     seconds, peak = time.perf_counter() - started, _peak()
     bare = (bare + bare_products(study, few)) * o.n / (2 * few)
-    n, p = table.changes.shape
+    n, p = len(table.ids), o.dim
     yield Figure(name, f"all {n} models of {p} parameters, seconds", seconds, SECONDS.get(name))
     yield Figure(name, "of them the factor, seconds", factored - started)
     yield Figure(name, "of them the leverages, seconds", levered - factored)
@@ -83,10 +83,11 @@ def figures_of(study: Study, cold: bool) -> Iterator[Figure]:
 def _table(study: Study, models: Iterable[EditedModels]) -> AllLeftOut:
     """The models as they come, in one table."""
     n, p = study.objective.n, study.objective.dim
-    changes, numbers = np.empty((n, p), np.float32), np.empty((2, n))
+    c = study.objective.loss.outputs
+    changes, numbers = np.empty((n, c, p // c), np.float32), np.empty((2, n))
     for one in models:
         at = one.positions.numpy()
-        changes[at] = one.changes.numpy()
+        changes[at] = by_output(one.changes, c).numpy()
         numbers[:, at] = one.gradient_norms.numpy(), one.targets.numpy()
     return AllLeftOut(
         ids=study.data.train.ids.numpy(),
@@ -98,6 +99,11 @@ def _table(study: Study, models: Iterable[EditedModels]) -> AllLeftOut:
     )
 
 
+def _in_order(changes: np.ndarray) -> np.ndarray:
+    """``(m, c, d)`` as ``theta`` has them, ``(m, p)``."""
+    return changes.swapaxes(1, 2).reshape(len(changes), -1)
+
+
 def _question(study: Study, table: AllLeftOut, context: Context) -> Iterator[Figure]:
     """The time of a new question, and how far the corrected forecast is from the truth."""
     name, known = study.spec.name, study.predictions
@@ -106,7 +112,7 @@ def _question(study: Study, table: AllLeftOut, context: Context) -> Iterator[Fig
     flat = np.repeat(question.x.numpy().astype(np.float32), study.objective.loss.outputs)
     moves = np.random.default_rng(0).normal(size=(len(table.ids), study.objective.loss.outputs))
     product, whole, loss = _best(
-        lambda: table.changes @ flat,
+        lambda: table.changes.reshape(len(table.ids), -1) @ flat,
         lambda: all_left_out.effects(study, table, question),
         lambda: effects_of(study, question, moves),
     )
@@ -145,7 +151,7 @@ def largest_share(study: Study, table: AllLeftOut) -> tuple[float, float]:
     blocks = [np.arange(at, min(len(x), at + references.TOGETHER)) for at in starts]
     norms = np.concatenate(
         [
-            references.left_out_norms(theta + table.changes[at], at, x, y, w, float(o.l2), kind)
+            references.left_out_norms(theta + _in_order(table.changes[at]), at, x, y, w, float(o.l2), kind)
             for at in blocks
         ]
     )

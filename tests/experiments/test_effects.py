@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import questions
-from influence_core.experiments.effects import effects_by, effects_of
+from influence_core.experiments.effects import by_output, effects_by, effects_of
 from tests.problems import linear, linear_study
 
 SIZES = (1e-300, 1e-14, 1e-9, 1e-3, 1.0, 30.0, 800.0)
@@ -74,7 +74,10 @@ def test_effects_of_changed_parameters_are_those_of_the_outputs_they_move(kind):
     question = questions.ask(study, 901)
     changes = torch.randn(7, study.objective.dim, generator=torch.Generator().manual_seed(0))
     moves = np.stack([study.objective.outputs(one.double(), question.x[None])[0].numpy() for one in changes])
-    found, expected = effects_by(study, question, changes.numpy()), effects_of(study, question, moves)
+    found, expected = (
+        effects_by(study, question, by_output(changes, moves.shape[1]).numpy()),
+        effects_of(study, question, moves),
+    )
     assert_allclose(found.loss, expected.loss, rtol=1e-5, atol=1e-6)
     assert_allclose(found.probability, expected.probability, rtol=1e-5, atol=1e-6)
 

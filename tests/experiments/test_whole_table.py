@@ -38,9 +38,7 @@ def of_one(study, number, test_id, label=None):
     if number == "corrected":
         return corrected.run(study, asked, context=ready(study, corrected.UNDAMPED)).loss
     models = all_left_out.run(study, "float64")
-    moves = np.einsum(
-        "d,ndc->nc", asked.x, models.changes.reshape(len(models.ids), len(asked.x), -1), dtype=float
-    )
+    moves = np.einsum("d,ncd->nc", asked.x, models.changes, dtype=float)
     alone = effects.effects_of(study, asked, moves).loss
     of_page = all_left_out.effects(
         study, models, asked

@@ -112,14 +112,14 @@ def _largest(study: Study, proven: bool, context: Context) -> Tensor:
 def _proven(study: Study, context: Context) -> Iterator[tuple[slice, Tensor]]:
     """Positions, and the largest move of any answer: the outputs of left-out models at all test examples."""
     o, n = linear_objective(study), study.objective.n
-    table, c = all_left_out.run(study, context=context.part(0.0, 0.5)), o.loss.outputs
+    table = all_left_out.run(study, context=context.part(0.0, 0.5))
     x, rest = study.inputs(study.data.test.x), context.part(0.5, 1.0)
     outputs, said = o.outputs(study.theta, x), torch.as_tensor(study.predictions.predicted)
     before = _probability(study, outputs[None], said)
     for start in range(0, n, TOGETHER):
         at = slice(start, min(start + TOGETHER, n))
-        changes = torch.as_tensor(np.array(table.changes[at])).to(x).view(at.stop - start, -1, c)
-        moved = _probability(study, outputs + x @ changes, said) - before
+        changes = torch.as_tensor(np.array(table.changes[at])).to(x)
+        moved = _probability(study, outputs + x @ changes.transpose(1, 2), said) - before
         yield at, moved.abs().amax(1)
         rest.report(at.stop / n, f"{at.stop:,} of {n:,} training {study.data.kind}s asked about")
 
