@@ -12,7 +12,7 @@ with open_page(DATA_HEALTH) as (view, params):
     study = results.load_study(view)
     found = answer.load(study)
     asked = model.load(study, view, params)
-    answer.show(study, (*found, *asked.findings))
+    answer.show(study, (*found, *asked.findings), asked.looking)
     answer.elsewhere(view)
     model.show_work(study, asked)
     findings.show(study, view, (*found, *asked.findings))

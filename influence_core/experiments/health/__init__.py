@@ -1,11 +1,13 @@
-"""What is wrong with the data: copies, leaks, conflicts, outliers, thin regions, twins, and examples that no answer needs."""
+"""What is wrong with the data: copies, leaks, conflicts, outliers, thin regions, doubtful labels, twins, unneeded examples."""
 
-from influence_core.experiments.health import duplicates, regions, twins, unused
+from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
 from influence_core.experiments.health.findings import (
+    DOUBTFUL,
     SERIOUS,
     Case,
     Finding,
     in_order,
+    of_contradicted,
     of_duplicates,
     of_regions,
     of_twins,
@@ -14,11 +16,14 @@ from influence_core.experiments.health.findings import (
 )
 
 __all__ = [
+    "DOUBTFUL",
     "SERIOUS",
     "Case",
     "Finding",
+    "contradicted",
     "duplicates",
     "in_order",
+    "of_contradicted",
     "of_duplicates",
     "of_regions",
     "of_twins",

@@ -1,4 +1,4 @@
-"""What takes the model to find, beside the page: training examples that no answer needs, and twins that hide each other."""
+"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, twins that hide each other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from influence_core.experiments import all_left_out, health
+from influence_core.engines import QUICK_LIMIT
+from influence_core.experiments import all_left_out, corrected, health
+from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.health import Finding
+from influence_core.experiments.health.contradicted import Contradicted
 from influence_core.experiments.health.twins import Twins
 from influence_core.experiments.health.unused import Unused
 from influence_core.progress import Progress
@@ -27,6 +30,7 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
+LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,18 @@ class Asked:
         findings: Of the work that has ended.
         jobs: Work that has not.
         offered: Seconds that the unused examples would take, where nobody has asked for them yet.
-        reason: Why the model cannot be asked; "" where it can.
+        reason: Why the model, or the models without each example, cannot be asked; "" where they can.
     """
 
     findings: tuple[Finding, ...]
     jobs: tuple[Job[Any], ...] = ()
     offered: float | None = None
     reason: str = ""
+
+    @property
+    def looking(self) -> bool:
+        """Whether something more may be found in a moment."""
+        return any(one.state == "running" for one in self.jobs)
 
 
 def load(study: Study, view: View, params: DataHealthParams) -> Asked:
@@ -54,14 +63,18 @@ def load(study: Study, view: View, params: DataHealthParams) -> Asked:
             (), reason="Twins and unneeded examples are looked for in linear models with a smooth loss alone."
         )
     twins, asked = _twins(study, view)
-    unused = _unused(study, params)
+    known = all_left_out.recall(study, context=results.context())
+    unused, doubted = _unused(study, params, known is not None), _contradicted(study, known)
     found = []
+    if doubted is not None and doubted.result is not None:
+        found.append(health.of_contradicted(study, doubted.result))
     if twins.result is not None:
         found.append(health.of_twins(study, twins.result, asked))
     if isinstance(unused, Job) and unused.result is not None:
         found.append(health.of_unused(study, unused.result))
-    jobs = tuple(one for one in (twins, unused) if isinstance(one, Job) and one.result is None)
-    return Asked(tuple(found), jobs, None if isinstance(unused, Job) else unused)
+    jobs = tuple(one for one in (doubted, twins, unused) if isinstance(one, Job) and one.result is None)
+    reason = LONG.format(study.data.kind) if doubted is None else ""
+    return Asked(tuple(found), jobs, None if isinstance(unused, Job) else unused, reason)
 
 
 def show_work(study: Study, asked: Asked) -> None:
@@ -84,9 +97,16 @@ def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     return _beside("Looking for twins", health.twins.run, study, answer), f"the answer to {name_of(answer)}"
 
 
-def _unused(study: Study, params: DataHealthParams) -> Job[Unused] | float:
+def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:
+    """The work; nothing where the models without each training example are neither at hand nor soon forecast."""
+    if not corrected.is_prepared(study, context=results.context()) and study.objective.dim > QUICK_LIMIT:
+        return None
+    proven = known is not None and known.proven
+    return _beside("Asking the models that have not seen it", health.contradicted.of_training, study, proven)
+
+
+def _unused(study: Study, params: DataHealthParams, proven: bool) -> Job[Unused] | float:
     """The work, or how long it would take where it is long and nobody has asked for it."""
-    proven = all_left_out.recall(study, context=results.context()) is not None
     seconds = health.unused.estimate(study, proven, context=results.context())
     known = health.unused.run.is_stored(study, proven, context=results.context())
     if not (known or params.retrain or seconds < AT_ONCE):
