@@ -67,11 +67,13 @@ def with_verdicts(review: Review, verdicts: Iterable[Verdict]) -> Review:
         review: So far.
         verdicts: In the order they were given; the last on each example counts.
     """
-    last: dict[int, Verdict] = {}
-    for one in verdicts:
+    given, last = tuple(verdicts), dict[int, Verdict]()
+    for one in given:
         last.pop(one.train_id, None)
         last[one.train_id] = one
-    now = replace(review, verdicts=tuple(last.values()))
+    first = dict.fromkeys((*review.looked_at, *(one.train_id for one in given)))
+    looked_at = tuple(one for one in first if one in last)
+    now = replace(review, verdicts=tuple(last.values()), looked_at=looked_at)
     begun, *later = review.trainings
     return replace(now, trainings=(begun, *(one for one in later if _fits(one, now))))
 
