@@ -36,6 +36,7 @@ from tests.visits import (
     said,
     settle,
     title,
+    turn_to,
     visit_page,
 )
 
@@ -586,6 +587,25 @@ def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
     assert at.text_input(key="review_name").value == "mine"
     press(at, "review_start")
     assert "Suspect 2 of 332" in said(at)
+
+
+def test_a_review_is_as_it_was_left_when_the_menu_leads_back(study, begun):
+    first, second = ids(begun, 2)
+    at = press(visit(**MINE), f"keep_{first}")
+    turn_to(at, "data_health")
+    assert address(at) == {"study": "diabetes"}, "its fields are no other page's"
+    turn_to(at, "review")
+    assert address(at) == {"study": "diabetes", **MINE}
+    assert f"keep_{second}" in keys(at) and "Suspect 2 of 332" in said(at)
+    turn_to(at, "data_health").query_params["study"] = "diabetes-thinned"
+    turn_to(settle(at), "review")
+    assert address(at) == {"study": "diabetes-thinned"}, "a review is of one study"
+    turn_to(at, "data_health").query_params["study"] = "diabetes"
+    turn_to(settle(at), "review")
+    assert "Suspect 2 of 332" in said(at)
+    press(at, "review_leave")
+    turn_to(turn_to(at, "explain"), "review")
+    assert "review_start" in keys(at), "who leaves a review has left it"
 
 
 def test_all_done_is_said(study, begun):
