@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import verdict
-from pages._parts.review import agreement, batch, evidence, progress, session, suspect
+from pages._parts.review import agreement, batch, evidence, people, progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
 from pages._shell.page import heading, open_page
@@ -16,6 +16,7 @@ with open_page(REVIEW) as (view, params):
         session.begin(study, params)
         st.stop()
     now = session.load(study, params)
+    people.show_whose(now)
     several = params.cards and view.opened is None and now.current is not None
     if not several:
         suspect.show_answer(study, now, view.opened)

@@ -130,6 +130,23 @@ def test_one_may_change_ones_mind_but_a_second_press_changes_nothing(store, stud
     assert [one.train_id for one in again.verdicts] == list(reversed(again.looked_at))
 
 
+def test_a_verdict_says_who_gave_it_in_the_review_and_in_its_table(store, study, mine):
+    first, second = (int(one) for one in mine.ids[mine.queue[:2]])
+    said = [
+        replace(say(mine, "remove", first), who="Bert"),
+        replace(say(mine, "unsure", second), who="a guest"),
+    ]
+    reviews.judge(store, study, mine, said)
+    state = reviews.recall(store, study, "mine", "secret")
+    assert [one.who for one in state.verdicts] == ["Bert", "a guest"]
+    assert [one.who for one in changes_of(state)] == ["Bert", "a guest"]
+    assert review.table(state)["who"].tolist() == ["Bert", "a guest"]
+    assert reviews.signed_by(store, state) == ""
+    listed(store).sign("Ada")
+    assert reviews.signed_by(store, state) == "Ada"
+    assert reviews.signed_by(store, replace(state, listed="nobody")) == ""
+
+
 def test_practice_has_a_list_of_its_own(store, study):
     practised = reviews.resume(study, "mine", flips=FLIPS, owner="own", listed="own", context=Context(store))
     judge(store, study, practised)

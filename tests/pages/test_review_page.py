@@ -521,6 +521,67 @@ def test_a_version_is_reviewed_on_and_its_verdicts_stand_in_the_same_list(study)
     assert len(history(study, owner())) == 3
 
 
+GUEST = "1" * 32
+"""The cookie of another browser."""
+
+
+def in_the_list(at):
+    return "\n".join(str(one.value) for one in at.sidebar.caption)
+
+
+def test_a_guest_s_verdict_goes_into_the_owner_s_list_with_a_name(study):
+    at = visit(score="loss")
+    assert "Your name" in at.text_input(key="review_who").label
+    at.text_input(key="review_name").set_value("shared")
+    at.text_input(key="review_who").set_value(" Ada  B. ")
+    press(at, "review_start")
+    state = kept(study, "shared")
+    first, second, third = (int(one) for one in state.ids[state.queue[:3]])
+    press(at, f"remove_{first}")
+    assert "by Ada" not in in_the_list(at) and "Shared" not in said(at), "there is nobody else yet"
+    guest = visit(review="shared", by=secret_of(study, "shared"), browser=GUEST)
+    assert "Your verdicts go into the list of **Ada B.**, not into yours" in said(guest)
+    press(guest, f"keep_{second}")
+    guest.text_input(key="review_who").set_value("*Bert*")
+    settle(guest)
+    press(guest, f"remove_{third}")
+    assert "My changes" not in " ".join(one.value for one in guest.sidebar.markdown), "it is another's list"
+    assert Sessions(results.get_store()).of(owner(GUEST)) == []
+    settle(at)
+    words = in_the_list(at)
+    assert f"{first} removed, by Ada B." in words
+    assert f"{second} kept, by a guest" in words
+    assert f"{third} removed, by \\*Bert\\*" in words
+    assert list(at.dataframe[-1].value["by"]) == ["*Bert*", "a guest", "Ada B."]
+    press(at, "review_leave")
+    again = visit()
+    assert again.text_input(key="review_who").value == "Ada B.", "the list knows whose it is"
+
+
+def test_what_two_reviewers_found_is_both_theirs(study):
+    at = visit(review="Ada", score="loss")
+    first = int(kept(study, "Ada").ids[kept(study, "Ada").current])
+    press(at, f"remove_{first}")
+    assert ", by" not in in_the_list(at)
+    other = press(visit(review="Bert", score="loss"), f"remove_{first}")
+    assert f"{first} removed, by Ada and Bert" in in_the_list(other)
+
+
+def test_whoever_says_a_name_in_a_review_bears_it_on_every_page(study):
+    at = visit(review="plain", score="loss")
+    press(at, f"keep_{int(kept(study, 'plain').ids[kept(study, 'plain').current])}")
+    press(at, "review_leave")
+    at.text_input(key="review_who").set_value("Ada")
+    press(at, "review_start")
+    turn_to(at, "explain")
+    at.query_params["open"] = str(int(study.data.train.ids[0]))
+    press(settle(at), "judge_remove")
+    (listed,) = Sessions(results.get_store()).of(owner())
+    assert listed.who == "Ada"
+    assert [one.said.who for one in listed.state().entries] == ["", "Ada"]
+    assert ", by" not in in_the_list(at), "all of it is Ada's"
+
+
 def test_practice_stays_out_of_my_changes(study, begun):
     press(visit(**MINE), f"keep_{ids(begun, 1)[0]}")
     assert Sessions(results.get_store()).of(owner()) == []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -40,6 +40,7 @@ class Verdict:
         old: Its label before.
         new: Its label from now on; the same unless it is relabelled.
         time: When, in ISO 8601 with its time zone.
+        who: Said so; "" where nobody has signed.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Verdict:
     old: int
     new: int
     time: str
+    who: str = field(default="", compare=False)
 
     @property
     def relabels(self) -> bool:

@@ -105,7 +105,7 @@ def table(
     Args:
         review: So far.
         records: Gives the original of an example by id; its "file" becomes a column where there is one.
-        notes: By example; a column where there are some.
+        notes: By example; a column where there are some, as is who gave them.
     """
     names, verdicts = review.class_names, review.verdicts
     columns: dict[str, Any] = {
@@ -118,5 +118,5 @@ def table(
     }
     files = [records(one.train_id).get("file", "") for one in verdicts] if records else []
     said = [notes.get(one.train_id, "") for one in verdicts]
-    more = {"file": files, "note": said}
+    more = {"file": files, "note": said, "who": [one.who for one in verdicts]}
     return columns | {name: np.array(one, dtype=object) for name, one in more.items() if any(one)}
