@@ -219,6 +219,17 @@ def test_planted_wrong_labels_are_contradicted_and_no_others(proven):
     assert "a suspicion, not an error: the model may be wrong" in told.sentence
 
 
+def test_what_was_judged_is_not_shown_again():
+    study = two_clouds((*WRONG_TRAIN, *WRONG_TEST))
+    told = health.of_contradicted(study, contradicted.of_training(study, False, context=ready(study)))
+    left = health.unjudged(told, {WRONG_TRAIN[0], 165})
+    assert (left.count, {one.train_ids[0] for one in left.cases}) == (2, set(WRONG_TRAIN[1:]))
+    assert left.sentence == f"{told.sentence} On 1 of them there is a verdict; it is not shown."
+    assert health.unjudged(told, {165}) is told
+    other = replace(told, name="outliers")
+    assert health.unjudged(other, set(WRONG_TRAIN)) is other, "it is no question of labels"
+
+
 def test_labels_that_fit_are_not_contradicted():
     study = two_clouds(())
     for found in (contradicted.of_training(study, True, context=ready(study)), contradicted.of_tests(study)):

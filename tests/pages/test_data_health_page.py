@@ -70,8 +70,15 @@ def test_labels_that_the_model_contradicts_are_worth_a_look_and_a_test_label_is_
     assert f"model: {names[1 - bears]}, {percent(tests.probabilities[0])}" in card["lines"]
     links = [one.proto for one in at.get("page_link") if one.proto.label.startswith("Review them")]
     assert [unquote(one.query_string) for one in links] == [f"study={name}&score=proven"]
+    press(at, f"right_{first}")
+    assert f"{first} kept" in "\n".join(one.value for one in at.sidebar.caption)
+    assert f"tested_{first}" not in cards(at) and "On 1 of them there is a verdict; it is not shown." in said(
+        at
+    )
+    press(at, "changes_undo")
     press(at, f"retest_{first}_{1 - bears}")
-    assert f"In my changes: it is {names[1 - bears]}" in said(at)
+    assert f"test {first} is {names[1 - bears]}" in "\n".join(one.value for one in at.sidebar.caption)
+    assert f"tested_{first}" not in cards(at)
     again = visit_page("data_health", f"{name}@t{first}={1 - bears}")
     version = studies.open_study(studies.find(f"{name}@t{first}={1 - bears}", results.get_store()))
     assert health.of_contradicted(version, health.contradicted.of_tests(version)).sentence in said(again)

@@ -12,6 +12,7 @@ from influence_core.experiments.health.findings import (
     of_regions,
     of_twins,
     of_unused,
+    unjudged,
     without,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "of_unused",
     "regions",
     "twins",
+    "unjudged",
     "unused",
     "without",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -79,6 +79,16 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def without(spec: StudySpec, train_ids: Sequence[int]) -> StudySpec:
     """The version of a study without some training examples."""
     return replace(spec, changes=(*spec.changes, *(Change("remove", one) for one in train_ids)))
+
+
+def unjudged(one: Finding, judged: Collection[int]) -> Finding:
+    """A doubtful finding without the examples on which somebody has given a verdict; any other as it is."""
+    open_ = tuple(case for case in one.cases if not {*case.train_ids, *case.test_ids} & set(judged))
+    done = len(one.cases) - len(open_)
+    if one.name not in DOUBTFUL or not done:
+        return one
+    sentence = f"{one.sentence} On {done:,} of them there is a verdict; {'it is' if done == 1 else 'they are'} not shown."
+    return replace(one, count=len(open_), cases=open_, sentence=sentence)
 
 
 def of_duplicates(study: Study, found: Duplicates) -> tuple[Finding, ...]:

@@ -13,6 +13,7 @@ from influence_core.studies import Study
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._parts.data_health import labels
+from pages._shell import my_changes
 from pages._shell.address import View
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
@@ -32,6 +33,12 @@ def follow(view: View) -> None:
     opened = st.session_state.pop("health_opened", None)
     if opened is not None:
         st.switch_page(EXPLAIN.script, query_params=view.query("study", "device") | opened)
+
+
+def left(study: Study, found: Sequence[Finding]) -> list[Finding]:
+    """What was found, without the doubtful labels on which this browser's list has a verdict."""
+    judged = my_changes.state(study.spec).verdicts.keys()
+    return [health.unjudged(one, judged) for one in found]
 
 
 def show(study: Study, view: View, found: Sequence[Finding]) -> None:

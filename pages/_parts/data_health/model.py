@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
+LINEAR = "Twins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
 LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 
@@ -52,29 +54,32 @@ class Asked:
     @property
     def looking(self) -> bool:
         """Whether something more may be found in a moment."""
-        return any(one.state == "running" for one in self.jobs)
+        return any(one.state in ("running", "done") for one in self.jobs)
 
 
 def load(study: Study, view: View, params: DataHealthParams) -> Asked:
     """Begin what is quick or was asked for, and take what has ended."""
     reason = health.twins.supports(study.spec)
     if reason:
-        return Asked(
-            (), reason="Twins and unneeded examples are looked for in linear models with a smooth loss alone."
-        )
+        return Asked((), reason=LINEAR)
     twins, asked = _twins(study, view)
     known = all_left_out.recall(study, context=results.context())
     unused, doubted = _unused(study, params, known is not None), _contradicted(study, known)
-    found = []
-    if doubted is not None and doubted.result is not None:
-        found.append(health.of_contradicted(study, doubted.result))
-    if twins.result is not None:
-        found.append(health.of_twins(study, twins.result, asked))
-    if isinstance(unused, Job) and unused.result is not None:
-        found.append(health.of_unused(study, unused.result))
-    jobs = tuple(one for one in (doubted, twins, unused) if isinstance(one, Job) and one.result is None)
+    works: list[tuple[Job[Any] | float | None, Callable[[Any], Finding]]] = [
+        (doubted, lambda result: health.of_contradicted(study, result)),
+        (twins, lambda result: health.of_twins(study, result, asked)),
+        (unused, lambda result: health.of_unused(study, result)),
+    ]
+    found, jobs = list[Finding](), list[Job[Any]]()
+    for job, tell in works:
+        if isinstance(job, Job):
+            result = job.result  # asked once: it may come at any moment
+            if result is None:
+                jobs.append(job)
+            else:
+                found.append(tell(result))
     reason = LONG.format(study.data.kind) if doubted is None else ""
-    return Asked(tuple(found), jobs, None if isinstance(unused, Job) else unused, reason)
+    return Asked(tuple(found), tuple(jobs), None if isinstance(unused, Job) else unused, reason)
 
 
 def show_work(study: Study, asked: Asked) -> None:
@@ -82,6 +87,8 @@ def show_work(study: Study, asked: Asked) -> None:
     if asked.reason:
         st.caption(asked.reason)
     for job in asked.jobs:
+        if job.state == "done":  # since this run began
+            st.rerun()
         job_status(job, cancel=True)
     if asked.offered is not None:
         kind = study.data.kind
