@@ -78,7 +78,7 @@ def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
 
 def elsewhere(view: View) -> None:
     """Where labels are looked at one by one."""
-    label = "Review the training labels one by one, the most suspect first"
+    label = "Review the training labels one by one"
     st.page_link(
         REVIEW.script, label=label, icon=":material/arrow_forward:", query_params={"study": view.study}
     )

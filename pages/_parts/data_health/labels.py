@@ -51,7 +51,7 @@ def _row(study: Study, cards: Sequence[Picture], on_click: Callable[[str], None]
     with st.container(horizontal=True, gap="small"):
         for card in cards:
             at = study.data.test.position(int(card.id))
-            with st.container(width=WIDTH, gap="xsmall"):
+            with st.container(width=WIDTH, gap=None):
                 show_grid(study, [card], key=f"tested_{card.id}", on_click=on_click, width=WIDTH - 10)
                 true, of = int(known.labels[at]), f"_{card.id}"
                 test_label.offer(study, int(card.id), true, known.probabilities[at], of)
