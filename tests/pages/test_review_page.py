@@ -346,8 +346,11 @@ def test_a_verdict_is_one_of_my_changes_at_once_and_undone_there_too(study):
     assert f"remove_{second}" in keys(at)
     press(at, "review_redo")
     assert f"remove_{third}" in keys(at)
+    at.session_state[f"judge_note_box_{third}"] = True
+    settle(at)
     at.text_area(key=f"judge_note_{third}").set_value("taken twice")
     press(at, "judge_keep_note")
+    assert at.session_state[f"judge_note_box_{third}"] is False, "the box closes"
     assert f"remove_{third}" in keys(at) and "“taken twice”" in said(at), "a note moves nothing on"
     rows = review.table(kept(study, "plain"), study.data.record, {second: "taken twice"})
     assert rows["verdict"].tolist() == ["remove", "unsure"] and rows["note"].tolist() == ["", "taken twice"]
@@ -401,7 +404,8 @@ def test_several_at_a_time_get_one_verdict_in_one_step(study):
     assert "suspect" not in said(at).split("The next 24")[0] and at.button(key="batch_remove").disabled
     at.session_state["review_ticked"] = shown[:3]
     settle(at)
-    assert at.button(key="batch_remove").label == "Remove 3"
+    assert at.button(key="batch_remove").label == "Remove", "a row whose words change may wrap"
+    assert "3 ticked" in said(at)
     press(at, "batch_remove")
     assert history(study, owner()) == [f"r{one}" for one in shown[:3]]
     assert [one["id"] for one in cards(at)["batch"]][0] == str(shown[3]) and at.button(
