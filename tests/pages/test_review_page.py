@@ -21,7 +21,7 @@ from influence_core.sessions import Sessions, reviews
 from influence_core.sessions.verdicts import say
 from influence_core.store.digest import digest
 from influence_core.words import nats, percent, points, signed, three_digits
-from pages._parts.review import batch, progress, session, suspect
+from pages._parts.review import batch, evidence, progress, session, suspect
 from pages._shell import results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
@@ -113,7 +113,6 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     first = review.suspect(study, begun)
     names = study.data.class_names
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
-    assert f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})" in said(at)
     assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
     assert f"Self-influence (exact): {three_digits(first.score)} nats" in said(at)
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
@@ -138,6 +137,12 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
         f"gives the label {study.data.class_names[first.label]} **{percent(found.seen[first.label])}** having seen this row, and "
         f"**{percent(found.unseen[first.label])}** when it never did (proven: trained again without it)"
     ) in said(at)
+    names = study.data.class_names
+    assert (
+        f"Suspect 1 of 332 is labelled **{names[first.label]}**; trained again without this row, the model says "
+        f"**{names[found.proposal]}** ({percent(found.unseen.max())}); having learnt from this label it says "
+        f"{names[first.answer]} ({percent(max(first.probabilities))}). You decide."
+    ) in said(at)
     told, words = found.without, said(at)
     assert (
         f"Without it: {told.harmed} of 110 test rows get surer of their label, the mean loss of all changes by {nats(told.loss)}"
@@ -157,6 +162,18 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
     assert f"Speak for {own}, to the model without this row" in words
     assert f"Speak against {own}, to the model without this row" in words
     assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (corrected forecast)" in said(at)
+
+
+def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeypatch):
+    first, names = review.suspect(study, begun), study.data.class_names
+    monkeypatch.setattr(evidence, "find", lambda *_: None)
+    at = visit(**MINE)
+    says = f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})"
+    assert f"; {says}, but it was trained on this very label. You decide." in said(at)
+    press(at, f"remove_{first.train_id}")
+    finish(at)
+    at.query_params["open"] = str(first.train_id)
+    assert "the model, which has not seen it since it was removed, says" in said(settle(at))
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
