@@ -43,10 +43,10 @@ def show_whose(shown: Review) -> None:
     whose = f"the list of **{escape_markdown(name)}**" if name else "the list of whoever shared it"
     with st.container(horizontal=True, vertical_alignment="center", key="review_whose", gap="small"):
         st.markdown(
-            f":violet-badge[:material/group: Shared] Your verdicts go into {whose}, not into yours, with your name:",
+            f":violet-badge[:material/group: Shared] Your verdicts go into {whose}, not into yours, signed:",
             width="content",
         )
-        _field("Your name", my_changes.reviewer(), placeholder=GUEST, label_visibility="collapsed", width=200)
+        _field("Your name", my_changes.reviewer(), placeholder=GUEST, label_visibility="collapsed", width=180)
 
 
 def _field(label: str, known: str, **options: Any) -> None:
