@@ -4,7 +4,8 @@ Sixty photos with 6 wrong labels (drawn from the packaged dogs and frogs), a mad
 the packaged e-mails with 30; each repeat draws and plants others. For every queue of *Review*: how many of the first ``2
 k`` suspects are among the ``k`` planted ones, how many have to be looked at until all are found, and the test accuracy
 after a reviewer has set right what was planted among the first ``2 k``, on test examples that no queue has asked and nobody
-has touched. The table's own labels are drawn with some doubt, as people's are, so not all that is planted can be told.
+has touched; and how many planted and other labels *Data health* names as contradicted. The table's own labels are drawn
+with some doubt, as people's are, so not all that is planted can be told.
 Beside them cleanlab, on the same features, where it is installed: it is none of this project's requirements. ``--check``
 exits with 1 where, over all kinds, the leave-one-out loss finds fewer than the training loss, or setting right what it
 finds makes the model worse.

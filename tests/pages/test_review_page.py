@@ -573,7 +573,7 @@ def test_a_guest_s_verdict_goes_into_the_owner_s_list_with_a_name(study):
     assert f"{first} removed, by Ada B." in words
     assert f"{second} kept, by a guest" in words
     assert f"{third} removed, by \\*Bert\\*" in words
-    assert list(at.dataframe[-1].value["by"]) == ["*Bert*", "a guest", "Ada B."]
+    assert list(at.dataframe[-1].value["who"]) == ["*Bert*", "a guest", "Ada B."]
     press(at, "review_leave")
     again = visit()
     assert again.text_input(key="review_who").value == "Ada B.", "the list knows whose it is"

@@ -181,7 +181,7 @@ def _table(study: Study, now: Review) -> None:
             "verdict": [in_words(one, names) for one in last],
             "time": [one.time for one in last],
         }
-        | ({"by": [one.who for one in last]} if several else {}),
+        | ({"who": [one.who for one in last]} if several else {}),
         hide_index=True,
         column_config=face_column(study) | {"training id": number(format="%d")},
     )
