@@ -66,7 +66,8 @@ def reviewer() -> str:
 
 def call_reviewer(name: str) -> None:
     """From now on the person who uses the app is called so."""
-    st.session_state[_SIGNED] = " ".join(name.split())
+    printed = "".join(one if one.isprintable() else " " for one in name)
+    st.session_state[_SIGNED] = " ".join(printed.split())
 
 
 def signed(said: Iterable[Said], otherwise: str = "") -> list[Said]:

@@ -554,7 +554,7 @@ def test_a_guest_s_verdict_goes_into_the_owner_s_list_with_a_name(study):
     at = visit(score="loss")
     assert "Your name" in at.text_input(key="review_who").label
     at.text_input(key="review_name").set_value("shared")
-    at.text_input(key="review_who").set_value(" Ada  B. ")
+    at.text_input(key="review_who").set_value(" Ada \u202e B. ")
     press(at, "review_start")
     state = kept(study, "shared")
     first, second, third = (int(one) for one in state.ids[state.queue[:3]])
