@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages._common import verdict
-from pages._parts.review import agreement, batch, evidence, progress, session, suspect
+from pages._parts.review import agreement, batch, evidence, people, progress, session, suspect
 from pages._shell import results
 from pages._shell.catalogue import REVIEW
 from pages._shell.page import heading, open_page
@@ -16,18 +16,20 @@ with open_page(REVIEW) as (view, params):
         session.begin(study, params)
         st.stop()
     now = session.load(study, params)
+    people.show_whose(now)
     several = params.cards and view.opened is None and now.current is not None
+    found = None if several else evidence.find(study, now, view.opened)
     if not several:
-        suspect.show_answer(study, now, view.opened)
-    verdict.show_judged(suspect.TRUST)
+        suspect.show_answer(study, now, view.opened, found)
     left, right = st.columns([2, 1], gap="medium")
     with left:
         batch.switch(params.cards)
+        if not several:
+            suspect.show(study, now, view.opened, found)
+        verdict.show_judged(suspect.TRUST)
         if several:
             batch.show(study, now)
         else:
-            found = evidence.find(study, now, view.opened)
-            suspect.show(study, now, view.opened, found)
             evidence.show(study, now, view.opened, found)
     with right:
         progress.show(study, now)

@@ -39,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         study = studies.open_study(spec, context.store, options.data, options.device, context.progress)
         found = list(health.of_duplicates(study, health.duplicates.run(study, context=context)))
         found += health.of_regions(study, health.regions.run(study, context=context))
+        found.append(health.of_contradicted(study, health.contradicted.of_tests(study)))
         if health.twins.supports(spec) is None:
             found += _of_model(study, options.test, context)
     if options.json:
@@ -56,7 +57,13 @@ def _of_model(study: Study, test: str, context: Context) -> list[Finding]:
     answer = at_hand.improve(study, explain.run(study, question, context=context), known, context=context)
     twins = health.twins.run(study, answer, context=context)
     asked = f"the answer to test {study.data.kind} {answer.test_id}"
-    return [health.of_unused(study, unused), health.of_twins(study, twins, asked)]
+    proven = known is not None and known.proven
+    doubted = health.contradicted.of_training(study, proven, context=context)
+    return [
+        health.of_contradicted(study, doubted),
+        health.of_unused(study, unused),
+        health.of_twins(study, twins, asked),
+    ]
 
 
 def _as_json(one: Finding) -> dict[str, Any]:

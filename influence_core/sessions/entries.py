@@ -110,6 +110,20 @@ class State:
         verdicts, last = self.verdicts, _last(one.said for one in self.entries if str(one.said) != "note")
         return sum(str(said) != str(verdicts[example]) for example, said in last.items())
 
+    @property
+    def people(self) -> dict[int, tuple[str, ...]]:
+        """Who said what stands of each example, the first first, "" for who has not signed; of a mere note, who wrote it.
+
+        What is not signed counts as said by the review's name, where there is more than one review.
+        """
+        reviews = {named_in(one.said) for one in self.entries} - {""}
+        verdicts, found = self.verdicts, dict[int, dict[str, None]]()
+        for said in (one.said for one in self.entries):
+            if str(said) == str(verdicts.get(said.example, "note")):
+                name = said.who or (named_in(said) if len(reviews) > 1 else "")
+                found.setdefault(said.example, {})[name] = None
+        return {example: tuple(names) for example, names in found.items()}
+
     def _standing(self) -> Iterator[Said]:
         """What was said, without second opinions."""
         by: dict[int, str] = {}

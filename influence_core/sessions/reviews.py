@@ -114,6 +114,16 @@ def state(store: Store, shown: Review) -> State:
     return State(()) if session is None else session.state()
 
 
+def signed_by(store: Store, shown: Review) -> str:
+    """Whose list holds a review's verdicts, by name; "" where its owner has not signed.
+
+    Raises:
+        StoreError: If it cannot be read.
+    """
+    session = _found(store, shown)
+    return "" if session is None else session.who
+
+
 def judge(
     store: Store, study: Study, shown: Review, said: Iterable[Said], begin: Begin | None = None
 ) -> None:

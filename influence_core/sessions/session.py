@@ -163,6 +163,17 @@ class Session:
             open_.execute("UPDATE sessions SET title = ? WHERE id = ?", (fitting(title), mine))
         return replace(self, title=fitting(title))
 
+    def sign(self, who: str) -> None:
+        """Name who speaks in it from now on.
+
+        Raises:
+            DataError: If the name does not fit, or the session is gone.
+            StoreError: If it could not be kept.
+        """
+        with writing(self.path) as open_:
+            mine, _ = self._found(open_)
+            open_.execute("UPDATE sessions SET who = ? WHERE id = ?", (fitting(who), mine))
+
     def delete(self) -> None:
         """Remove it with all that is in it, at once; that it is gone already is fine.
 

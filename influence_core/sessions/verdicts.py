@@ -31,7 +31,9 @@ def changes_of(reviewed: Review) -> tuple[Said, ...]:
     """The verdicts of a review in their order, as a list takes them."""
     return tuple(
         replace(
-            say(reviewed, one.kind, one.train_id, one.new if one.kind == "relabel" else None), when=one.time
+            say(reviewed, one.kind, one.train_id, one.new if one.kind == "relabel" else None),
+            who=one.who,
+            when=one.time,
         )
         for one in reviewed.verdicts
     )
@@ -52,7 +54,7 @@ def verdicts_in(queue: Review, now: State, names: Collection[str]) -> Iterable[V
             old = int(queue.given[queue.position(said.example)])
             new = said.label if isinstance(said, Change) and said.label is not None else old
             when = datetime.fromisoformat(said.when).isoformat(timespec="seconds")
-            yield Verdict(said.kind, said.example, old, new, when)
+            yield Verdict(said.kind, said.example, old, new, when, said.who)
 
 
 def before_lists(kept: dict[str, Any]) -> Verdict:

@@ -43,15 +43,16 @@ def button(title: str, key: str, verdict: str, say: Say, *said: Said, **options:
 
 
 def note(train_id: int, say: Say) -> None:
-    """A field for a note on an example."""
-    key = f"judge_note_{train_id}"
+    """A field for a note on an example; it closes once the note is kept."""
+    key, box = f"judge_note_{train_id}", f"judge_note_box_{train_id}"
 
     def keep() -> None:
         text = st.session_state[key].strip()
         if text:
             say(Remark("note", train_id, why=text))
+            st.session_state[box] = False
 
-    with st.popover("Note"):
+    with st.popover("Note", key=box, on_change="rerun"):
         st.text_area(
             "Note", key=key, max_chars=LONGEST_NOTE, label_visibility="collapsed", placeholder="Why?"
         )

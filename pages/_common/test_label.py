@@ -18,36 +18,47 @@ MOST = 9
 
 
 def show(study: Study, explanation: Explanation) -> None:
-    """Says that the label of the test example is wrong, and which is right; nothing for a question without a true label."""
+    """The same for the test example of a question; nothing where it has no true label."""
     at, true = explanation.test_id, explanation.true_label
-    if at is None or true is None:
-        return
+    if at is not None and true is not None:
+        offer(study, at, true, explanation.probabilities)
+
+
+def offer(study: Study, at: int, true: int, probabilities: np.ndarray, of: str = "") -> None:
+    """Says that the label of a test example is wrong, and which is right.
+
+    Args:
+        study: Whose test example it is.
+        at: Its id.
+        true: The label that it bears.
+        probabilities: ``(classes,)`` what the model says of it; the most likely label is offered first.
+        of: Tells the buttons of several on one page apart.
+    """
     names = escaped(study.data.class_names)
-    others = [int(one) for one in np.argsort(-explanation.probabilities, kind="stable") if one != true]
+    others = [int(one) for one in np.argsort(-probabilities, kind="stable") if one != true]
     said = my_changes.state(study.spec).verdicts.get(at)
     keep = partial(my_changes.record, study.spec, study.data.class_names)
-    with st.popover("Its label is wrong", type="tertiary", key="test_label"):
+    with st.popover("Its label is wrong", type="tertiary", key=f"test_label{of}"):
         st.caption(
             f"It is labelled {names[true]}. What you say is a line of *My changes*: the model with my changes is judged by it, "
             "its pages say so, and nothing is learnt from it."
         )
         for label in others[:MOST]:
-            change = Change("retest", at, label=label)
-            st.button(
-                f"It is {names[label]}", key=f"retest_{label}", on_click=keep, args=(change,), width="stretch"
-            )
+            change, key = Change("retest", at, label=label), f"retest{of}_{label}"
+            st.button(f"It is {names[label]}", key=key, on_click=keep, args=(change,), width="stretch")
         if len(others) > MOST:
-            _list(study, at, others[MOST:])
+            _list(study, at, others[MOST:], f"retest_other{of}")
         if said is not None and said.kind == "retest":
-            st.button("Its label was right", key="retest_back", on_click=keep, args=(Change("keep", at),))
+            change = Change("keep", at)
+            st.button("Its label was right", key=f"retest_back{of}", on_click=keep, args=(change,))
     if isinstance(said, Change) and said.kind == "retest" and said.label != true:
         name = escape_markdown(study.data.class_names[said.label or 0])
         st.caption(f":material/check: In my changes: it is {name}", width="content")
 
 
-def _list(study: Study, at: int, others: list[int]) -> None:
+def _list(study: Study, at: int, others: list[int], key: str) -> None:
     def chosen() -> None:
-        label = st.session_state["retest_other"]
+        label = st.session_state[key]
         if label is not None:
             my_changes.record(study.spec, study.data.class_names, Change("retest", at, label=label))
 
@@ -55,7 +66,7 @@ def _list(study: Study, at: int, others: list[int]) -> None:
         "It is",
         others,
         index=None,
-        key="retest_other",
+        key=key,
         format_func=study.data.class_names.__getitem__,
         placeholder="It is …",
         label_visibility="collapsed",

@@ -13,7 +13,7 @@ TOUR = """
 8. **Take the score apart** (*Anatomy of the score*): without the curvature, little more than the label would seem to count.
 9. **Send the address** to a colleague: it holds the whole view. The ranking downloads as CSV, each chart as a picture (its camera button), the main one also as HTML.
 
-From there: *Forecast and truth* leaves out up to 500 examples one by one. *Compare* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
+From there: *Data health* says what to look at first, labels that the model contradicts among them, in training and test set. *Forecast and truth* leaves out up to 500 examples one by one. *Compare* sets any two answers side by side, once you have pinned one of them. *Failing on a group*
 takes a table of your own (CSV), and says first whether the model fails there more than elsewhere. *Review* shows one suspect at a time, with keys, and its evidence: what the model says that never saw it,
 its like under both labels, who speaks for and against; its verdicts are lines of *My changes*, and a second review under another name is compared with the first. *What if* takes out a group, or all rows with one value of a table's column, as if that person or site had withdrawn.
 """

@@ -150,7 +150,7 @@ def read_address(own: type[Params]) -> tuple[View, Texts]:
     A click can reach the server before the browser has shown the address of the click before: what the address
     said a moment ago is then out of date and the visit's own holds. Any other address was typed or followed, and is
     taken, and so is any that was gone back to. A page opened from the menu comes without an address: the visit's
-    question goes along.
+    question goes along, and some fields of its own are as they were left.
     """
     asked, (texts, past, written) = _known(st.query_params.to_dict(), own), _visit()
     st.session_state["own_params"] = own
@@ -159,12 +159,23 @@ def read_address(own: type[Params]) -> tuple[View, Texts]:
         _turned_page()
         st.session_state["visit"] = (asked, (), 0.0)
     elif _turned_page() and texts is not None:
-        _remember(asked or _known(texts, Params))
+        _remember(asked or _returned(_known(texts, Params), own))
     elif texts is None or (asked != texts and not late):
         st.session_state["visit"] = (asked, (), 0.0)  # the browser is ahead: nothing of before can be late
     else:
         _remember(texts)
+    left = {name: text for name, text in _now().items() if name in own.RETURNING}
+    st.session_state[_left(_now(), own)] = left
     return View.read(_now()), _now()
+
+
+def _returned(texts: Texts, own: type[Params]) -> Texts:
+    """A question with those fields of the page that come back, as they were left when the study was asked last."""
+    return texts | st.session_state.get(_left(texts, own), {})
+
+
+def _left(texts: Texts, own: type[Params]) -> str:
+    return f"left_{own.__name__}_{texts.get('study', DEFAULT_STUDY)}"
 
 
 def _known(query: Mapping[str, Any], own: type[Params]) -> Texts:

@@ -131,12 +131,12 @@ def _lines(shown: _Shown) -> None:
     verdicts, notes = shown.state.verdicts, shown.state.notes
     newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
     newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
-    lines, file = [], results.file_names(shown.view)
+    lines, file, by = [], results.file_names(shown.view), _by(shown)
     for example in newest:
         words = in_words(verdicts[example], shown.session.labels) if example in verdicts else f"{example}"
         named = f" ({file(example)})" if file(example) else ""
         note = f": “{notes[example]}”" if example in notes else ""
-        lines.append(escape_markdown(words + named + note))
+        lines.append(escape_markdown(words + named + by.get(example, "") + note))
     st.caption("  \n".join(lines[:SHOWN]))
     if len(lines) > SHOWN:
         with st.expander(f"{len(lines) - SHOWN} more"):
@@ -145,6 +145,18 @@ def _lines(shown: _Shown) -> None:
         st.caption(
             f"{shown.state.second_opinions:,} judged otherwise in a second review: settle it on *Review*."
         )
+
+
+def _by(shown: _Shown) -> dict[int, str]:
+    """Who said of each example what stands; nothing where all of it is the owner's."""
+    people, owner = shown.state.people, shown.session.who or "you"
+    named = {
+        example: list(dict.fromkeys(one if one else owner for one in names))
+        for example, names in people.items()
+    }
+    if all(names == [owner] for names in named.values()):
+        return {}
+    return {example: f", by {' and '.join(names)}" for example, names in named.items()}
 
 
 def _undo_and_redo(shown: _Shown, keyed: bool) -> None:

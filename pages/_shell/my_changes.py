@@ -23,6 +23,7 @@ from pages._shell.places import data_folder
 DAYS_VARIABLE = "INFLUENCE_EXPLORER_SESSION_DAYS"
 FIRST_REVIEW = "my review"
 """What a review is called unless somebody gives it a name."""
+_SIGNED = "reviewer"
 
 
 def find(spec: StudySpec) -> Session | None:
@@ -58,15 +59,38 @@ def address_of(session: Session) -> str:
     ).address
 
 
+def reviewer() -> str:
+    """What the person calls themselves who uses the app now; "" where they have not said so."""
+    return str(st.session_state.get(_SIGNED, ""))
+
+
+def call_reviewer(name: str) -> None:
+    """From now on the person who uses the app is called so."""
+    printed = "".join(one if one.isprintable() else " " for one in name)
+    st.session_state[_SIGNED] = " ".join(printed.split())
+
+
+def signed(said: Iterable[Said], otherwise: str = "") -> list[Said]:
+    """What is said, with the name of who says it; ``otherwise`` where that is not known."""
+    return [replace(one, who=one.who or reviewer() or otherwise) for one in said]
+
+
+def sign(spec: StudySpec) -> None:
+    """The first who says their name is whose list it is."""
+    session = find(spec)
+    if session is not None and reviewer() and not session.who:
+        session.sign(reviewer())
+
+
 def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
     """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
 
     def keep() -> None:
-        session, new = find(spec), said
+        session, new = find(spec), tuple(signed(said))
         if session is None:  # and what it takes over is not said again
             session = begin(spec, labels)
             known = session.state().verdicts
-            new = tuple(one for one in said if known.get(one.example) != one)
+            new = tuple(one for one in new if known.get(one.example) != one)
         amend(session, lambda: session.record(*new))
 
     attempt(keep)
@@ -135,6 +159,7 @@ def begin(spec: StudySpec, labels: Iterable[str]) -> Session:
         spec.name,
         spec.title[:60],
         labels,
+        reviewer(),
         steps=[[*_reviewed(spec), *first]],
         unless_there=True,
     )

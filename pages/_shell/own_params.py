@@ -242,6 +242,7 @@ class ReviewParams(Params):
     """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, how many labels to flip to
     practise, and whether the suspects come as cards, several at a time."""
 
+    RETURNING = ("review", "by", "score", "panel", "flip", "cards")
     METHODS = {"self-influence": "exact", "2017": "published"} | {
         one: one for one in ("proven", "corrected", "loss", "random", "harm", "gain", "copies")
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from influence_core.errors import DataError
 
@@ -30,7 +30,12 @@ def param(default: Any, read: Callable[[str], Any] = str, after: Iterable[str] =
 
 @dataclass(frozen=True)
 class Params:
-    """The fields of one page; a field at its default is not in the address. A trailing underscore is not either."""
+    """The fields of one page; a field at its default is not in the address. A trailing underscore is not either.
+
+    ``RETURNING`` are the names of those that are as they were left when the menu leads back to the page, for the same study.
+    """
+
+    RETURNING: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def read(cls, texts: Mapping[str, str]) -> Self:

@@ -4,7 +4,8 @@ Sixty photos with 6 wrong labels (drawn from the packaged dogs and frogs), a mad
 the packaged e-mails with 30; each repeat draws and plants others. For every queue of *Review*: how many of the first ``2
 k`` suspects are among the ``k`` planted ones, how many have to be looked at until all are found, and the test accuracy
 after a reviewer has set right what was planted among the first ``2 k``, on test examples that no queue has asked and nobody
-has touched. The table's own labels are drawn with some doubt, as people's are, so not all that is planted can be told.
+has touched; and how many planted and other labels *Data health* names as contradicted. The table's own labels are drawn
+with some doubt, as people's are, so not all that is planted can be told.
 Beside them cleanlab, on the same features, where it is installed: it is none of this project's requirements. ``--check``
 exits with 1 where, over all kinds, the leave-one-out loss finds fewer than the training loss, or setting right what it
 finds makes the model worse.
@@ -24,6 +25,7 @@ import torch
 from influence_core import studies
 from influence_core.data import DataSet, Examples
 from influence_core.experiments import suspects
+from influence_core.experiments.health.contradicted import contradicted
 from influence_core.experiments.suspects import QUEUES
 from influence_core.losses import LogisticLoss
 from influence_core.objective import LinearObjective
@@ -70,11 +72,13 @@ class Found:
 
 @dataclass(frozen=True)
 class Repeat:
-    """One repeat: the accuracy with the planted labels and with the true ones, and what each queue brought."""
+    """One repeat: the accuracy with the planted labels and with the true ones, what each queue brought, and how many planted
+    and how many other labels *Data health* says the model contradicts."""
 
     planted: float
     clean: float
     queues: dict[str, Found]
+    contradicted: tuple[int, int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +130,9 @@ def run(kind: Kind, seed: int) -> Repeat:
         mended[seen] = true[seen]
         places = np.flatnonzero(np.isin(order, at))
         queues[name] = Found(int(np.isin(seen, at).sum()), int(places[-1]) + 1, judge(mended))
-    return Repeat(judge(labels), judge(true), queues)
+    doubted = contradicted(np.arange(len(labels)), labels, ranking.unseen.probabilities).ids
+    caught = int(np.isin(doubted, at).sum())
+    return Repeat(judge(labels), judge(true), queues, (caught, len(doubted) - caught))
 
 
 def by_cleanlab(objective: LinearObjective, labels: np.ndarray) -> np.ndarray:
@@ -145,9 +151,10 @@ def by_cleanlab(objective: LinearObjective, labels: np.ndarray) -> np.ndarray:
 def rows(name: str, kind: Kind, found: Sequence[Repeat]) -> list[str]:
     """A table in Markdown: means over the repeats, the fewest and the most in brackets."""
     before, clean = (np.mean([getattr(one, field) for one in found]) for field in ("planted", "clean"))
+    caught, others = np.mean([one.contradicted for one in found], axis=0)
     lines = [
         f"\n{name}: {kind.planted} of {kind.n} labels planted wrong, {len(found)} repeats; test accuracy {before:.3f} with "
-        f"them, {clean:.3f} without",
+        f"them, {clean:.3f} without; *Data health* names {caught:.1f} of them and {others:.1f} others as contradicted",
         "",
         f"| queue | planted among the first {2 * kind.planted} | looked at until all are found | accuracy after mending |",
         "|---|---|---|---|",

@@ -17,6 +17,7 @@ from influence_core.experiments import all_left_out as every
 from influence_core.experiments import corrected, explain
 from influence_core.experiments import leave_one_out as left_out
 from influence_core.experiments.effects import Effects
+from influence_core.experiments.health.contradicted import contradicted
 from influence_core.experiments.suspects import METHODS
 from influence_core.influence import InfluenceEngine
 from influence_core.objective import LinearObjective
@@ -282,6 +283,15 @@ def test_what_a_queue_finds_of_the_planted_labels_is_counted(monkeypatch):
     ):
         theta = references.cold_fit(x, given, references.uniform(60), study.spec.l2, "logistic")
         assert told == ((test.x.numpy() @ theta > 0) == test.y.numpy())[1::2].mean()
+    unseen = []
+    for at in range(60):
+        weights = references.uniform(60)
+        weights[at] = 0
+        theta = references.cold_fit(x, labels, weights, study.spec.l2, "logistic")
+        unseen.append(1 / (1 + np.exp(-x[at] @ theta)))
+    named = contradicted(np.arange(60), labels, np.column_stack([1 - np.array(unseen), unseen])).ids
+    assert found.contradicted == (np.isin(named, wrong).sum(), (~np.isin(named, wrong)).sum())
+    assert found.contradicted[0] > 0
     assert set(found.queues) == {*METHODS, "harm", "gain", planted.CLEANLAB} - {"corrected"}
 
 
@@ -301,7 +311,7 @@ def test_planted_labels_are_a_table_and_a_judgement(monkeypatch, capsys):
 
 def test_a_queue_that_finds_less_or_does_harm_falls_short():
     found = planted.Found(3, 10, 0.9)
-    good = planted.Repeat(0.8, 0.95, {"proven": found, "loss": found})
+    good = planted.Repeat(0.8, 0.95, {"proven": found, "loss": found}, (3, 1))
     assert planted.shortfalls([good]) == []
     more = replace(good, queues={"proven": found, "loss": replace(found, early=4)})
     assert planted.shortfalls([more, good]) == [

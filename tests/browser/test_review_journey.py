@@ -124,11 +124,29 @@ def test_impatient_keys_judge_nobody_unseen(page, true_label):
     assert done(opened) == 0
 
 
+def top_of_batch(opened) -> float:
+    opened.locator(".st-key-batch .card").first.wait_for()
+    return opened.locator(".st-key-batch").evaluate("one => one.getBoundingClientRect().top")
+
+
+def test_a_note_closes_its_box_once_it_is_kept(page):
+    opened = page("/review?study=one-or-seven&review=noted&panel=practise")
+    settle(opened, lambda: "Suspect 1 of" in opened.inner_text("body"))
+    field = opened.get_by_role("textbox", name="Note")
+    click(opened, opened.get_by_role("button", name="Note", exact=True), lambda: field.is_visible())
+    field.fill("smudged")
+    opened.get_by_role("button", name="Keep the note").click()
+    settle(opened, lambda: "“smudged”" in opened.inner_text(".st-key-suspect"))
+    settle(opened, lambda: not field.is_visible())
+    shots(opened, "review-5-noted")
+
+
 def test_several_are_ticked_and_get_one_verdict_by_a_key(page):
-    opened = page("/review?study=one-or-seven&review=several&panel=practise&cards=1")
-    boxes = opened.locator(".st-key-batch input[type=checkbox]")
+    opened = page("/review?study=one-or-seven&review=several&panel=practise&cards=1", width=1280)
+    boxes, before = opened.locator(".st-key-batch input[type=checkbox]"), top_of_batch(opened)
     for at in range(3):
-        click(opened, boxes.nth(at), lambda at=at: opened.get_by_text(f"Remove {at + 1}").count() == 1)
+        click(opened, boxes.nth(at), lambda at=at: opened.get_by_text(f"{at + 1} ticked").count() == 1)
+    assert top_of_batch(opened) == before, "ticking moves no card"
     opened.keyboard.press("x")
     settle(opened, lambda: done(opened) == 3)
     opened.keyboard.press("z")

@@ -121,8 +121,30 @@ def test_one_may_change_ones_mind_but_a_second_press_changes_nothing(store, stud
     reviews.judge(store, study, mine, [say(mine, "remove", verdict.train_id)])  # it was not judged on show
     assert len(texts(store)) == 1
     reviews.judge(store, study, state, [say(state, "remove", verdict.train_id)])
-    (now,) = reviews.recall(store, study, "mine", "secret").verdicts
-    assert (now.kind, now.train_id) == ("remove", verdict.train_id)
+    now = reviews.recall(store, study, "mine", "secret")
+    assert [(one.kind, one.train_id) for one in now.verdicts] == [("remove", verdict.train_id)]
+    on = judge(store, study, now)
+    reviews.judge(store, study, on, [say(on, "keep", verdict.train_id)])
+    again = reviews.recall(store, study, "mine", "secret")
+    assert again.looked_at == tuple(one.train_id for one in on.verdicts)
+    assert [one.train_id for one in again.verdicts] == list(reversed(again.looked_at))
+
+
+def test_a_verdict_says_who_gave_it_in_the_review_and_in_its_table(store, study, mine):
+    first, second = (int(one) for one in mine.ids[mine.queue[:2]])
+    said = [
+        replace(say(mine, "remove", first), who="Bert"),
+        replace(say(mine, "unsure", second), who="a guest"),
+    ]
+    reviews.judge(store, study, mine, said)
+    state = reviews.recall(store, study, "mine", "secret")
+    assert [one.who for one in state.verdicts] == ["Bert", "a guest"]
+    assert [one.who for one in changes_of(state)] == ["Bert", "a guest"]
+    assert review.table(state)["who"].tolist() == ["Bert", "a guest"]
+    assert reviews.signed_by(store, state) == ""
+    listed(store).sign("Ada")
+    assert reviews.signed_by(store, state) == "Ada"
+    assert reviews.signed_by(store, replace(state, listed="nobody")) == ""
 
 
 def test_practice_has_a_list_of_its_own(store, study):

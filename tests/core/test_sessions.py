@@ -55,6 +55,34 @@ def test_what_is_said_is_there_for_whoever_opens_the_token(store, mine):
     assert (found.title, found.labels[3], found.study) == ("My digits", "3", "digits")
 
 
+def test_whose_a_session_is_can_be_said_later(store):
+    later = Sessions(store).create("bert", "digits")
+    later.record(Change("remove", 7))
+    later.sign("  Bert  B. ")
+    found = Sessions(store).open(later.token)
+    assert found.who == "Bert B."
+    found.record(Change("keep", 8), Change("keep", 9, who="Ada"))
+    assert [one.said.who for one in found.state().entries] == ["", "Bert B.", "Ada"]
+    with pytest.raises(DataError, match="1 to 60 letters"):
+        later.sign(" ")
+
+
+def test_who_said_what_stands_is_told_of_each_example(mine):
+    mine.record(Change("remove", 1), Change("remove", 2, who="Bob"), Change("keep", 3, who="Bob"))
+    mine.record(Change("remove", 2), Change("relabel", 3, label=4), Remark("note", 9, who="Eve", why="odd"))
+    assert mine.state().people == {1: ("Ada",), 2: ("Bob", "Ada"), 3: ("Ada",), 9: ("Eve",)}
+
+
+def test_what_nobody_signed_is_the_review_s_where_there_are_several(store):
+    listed = Sessions(store).create("somebody", "digits")
+    ada, bert = ({"why": f"review “{name}”"} for name in ("Ada", "Bert"))
+    listed.record(Change("remove", 1, **ada), Change("keep", 2, **ada), Change("keep", 3))
+    assert listed.state().people == {1: ("",), 2: ("",), 3: ("",)}
+    listed.record(Change("remove", 1, **bert), Change("remove", 2, **bert), Remark("unsure", 4, **bert))
+    assert listed.state().people == {1: ("Ada", "Bert"), 2: ("Ada",), 3: ("",), 4: ("Bert",)}
+    assert str(listed.state().verdicts[2]) == "k2", "a second opinion is nobody's last word"
+
+
 def test_the_last_verdict_counts_and_a_note_changes_nothing(mine):
     mine.record(*parse("r7,r8,l9=1"))
     mine.record(Remark("unsure", 7), Change("keep", 8), Remark("note", 9, why="odd"))

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from influence_core.data import DataSet, Examples, load
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import all_left_out, explain, health, questions
-from influence_core.experiments.health import duplicates, regions, twins, unused
+from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
+from influence_core.experiments.health.contradicted import LEAST, SURE
 from influence_core.experiments.health.signatures import of_pictures
 from influence_core.experiments.health.twins import Twins
 from influence_core.experiments.health.unused import MOVES, Unused
@@ -174,6 +175,93 @@ def test_twins_are_told_with_their_odds():
     assert told.count == 1
     assert "501 the odds of the label asked about change by −9.52 %" in told.sentence
     assert told.sentence.endswith("without both by −50.0 %.")
+
+
+# ------------------------------------------------------------------------------------------------ contradicted labels
+
+WRONG_TRAIN, WRONG_TEST = (103, 120, 141), (165, 190)
+
+
+def two_clouds(wrong):
+    """Two clouds far apart, 60 rows to learn from and 40 to test on, some of which bear the other's label."""
+    rng = np.random.default_rng(3)
+    y = np.arange(100) % 2
+    x = np.column_stack([rng.normal(size=(100, 3)) + 6 * y[:, None] - 3, np.ones(100)])
+    y[[one - 100 for one in wrong]] ^= 1
+    return study_of(x, y, 60, l2=0.02)
+
+
+def left_out_one_by_one(study):
+    """``(n, 2)`` what each training row's own left-out model says of it, by training each of them."""
+    edits = [Edit.removal([at]) for at in range(study.objective.n)]
+    models = retrain(study.objective, study.theta, edits).theta
+    x = study.data.train.x
+    return np.stack([study.objective.probabilities(one, x[[at]])[0].numpy() for at, one in enumerate(models)])
+
+
+@pytest.mark.parametrize("proven", [True, False])
+def test_planted_wrong_labels_are_contradicted_and_no_others(proven):
+    study = two_clouds((*WRONG_TRAIN, *WRONG_TEST))
+    found = contradicted.of_training(study, proven, context=ready(study))
+    assert set(found.ids.tolist()) == set(WRONG_TRAIN)
+    assert set(contradicted.of_tests(study).ids.tolist()) == set(WRONG_TEST)
+    truth = left_out_one_by_one(study)[[study.data.train.position(one) for one in found.ids.tolist()]]
+    assert_allclose(found.probabilities, truth.max(1), rtol=1e-6 if proven else 0.02)
+    assert found.said.tolist() == truth.argmax(1).tolist()
+    assert (np.diff(found.probabilities) <= 0).all(), "the surest first"
+    told = health.of_contradicted(study, found)
+    assert (told.name, told.count, told.leave_out) == ("contradicted", 3, ())
+    how = "trained again without each of them" if proven else "(corrected forecast)"
+    assert (
+        how in told.sentence
+        and "the labels of 3 of the 60 training rows with at least 90.0 %" in told.sentence
+    )
+    assert "a suspicion, not an error: the model may be wrong" in told.sentence
+
+
+def test_what_was_judged_is_not_shown_again():
+    study = two_clouds((*WRONG_TRAIN, *WRONG_TEST))
+    told = health.of_contradicted(study, contradicted.of_training(study, False, context=ready(study)))
+    left = health.unjudged(told, {WRONG_TRAIN[0], 165})
+    assert (left.count, {one.train_ids[0] for one in left.cases}) == (2, set(WRONG_TRAIN[1:]))
+    assert left.sentence == f"{told.sentence} On 1 of them there is a verdict; it is not shown."
+    assert health.unjudged(told, {165}) is told
+    other = replace(told, name="outliers")
+    assert health.unjudged(other, set(WRONG_TRAIN)) is other, "it is no question of labels"
+
+
+def test_labels_that_fit_are_not_contradicted():
+    study = two_clouds(())
+    for found in (contradicted.of_training(study, True, context=ready(study)), contradicted.of_tests(study)):
+        told = health.of_contradicted(study, found)
+        assert (told.count, told.cases) == (0, ())
+        assert "contradicts the labels of none of the" in told.sentence and "suspicion" not in told.sentence
+
+
+def judged(contradictions, agreed=()):
+    """Probabilities of label 1, given to examples that bear label 0, and to some that bear it."""
+    says = np.array([*contradictions, *agreed])
+    labels = np.array([0] * len(contradictions) + [1] * len(agreed))
+    return contradicted.contradicted(np.arange(len(says)), labels, np.column_stack([1 - says, says]))
+
+
+def test_the_threshold_of_a_label_follows_the_model_where_it_is_less_sure_of_it():
+    assert judged([0.95, 0.89], [0.97, 0.99, 0.6]).ids.tolist() == [0]
+    assert judged([0.95, 0.89], [0.97, 0.99, 0.6]).least.tolist() == [SURE, SURE]
+    assert judged([0.89, 0.87], [0.86, 0.88, 0.95]).ids.tolist() == [0]
+    assert_allclose(judged([0.89, 0.87], [0.86, 0.88, 0.95]).least, [SURE, 0.88])
+    assert judged([0.74, 0.76], [0.6, 0.55]).least.tolist() == [SURE, LEAST]
+    assert judged([0.74, 0.76], [0.6, 0.55]).ids.tolist() == [1]
+    words = health.of_contradicted(two_clouds(()), judged([0.74, 0.76], [0.6, 0.55])).sentence
+    assert "of 1 of the 4 test rows with at least 75.0 % to 90.0 %, by the label that it gives." in words
+
+
+def test_who_is_less_sure_is_counted_apart():
+    found = judged([0.8, 0.9, 0.05, 0.97])
+    assert (found.ids.tolist(), found.less_sure, found.looked) == ([3, 1], 1, 4)
+    told = health.of_contradicted(two_clouds(()), found)
+    assert told.cases[0] == health.Case((), (3,), "model: b, 97.0 %")
+    assert told.sentence.endswith("It contradicts 1 more, but is less sure.")
 
 
 # ------------------------------------------------------------------------------------------------ unused

@@ -383,6 +383,22 @@ def test_the_last_verdicts_say_how_many_were_wrong(begun):
     assert begun.recent(20) == (0, 0)
 
 
+def test_who_judges_an_example_again_has_looked_at_no_other(begun):
+    first, second, third, fourth = (int(begun.ids[at]) for at in begun.queue[:4])
+    state = review.keep(review.keep(review.remove(begun, first), second), third)
+    assert state.recent(2) == (0, 2)
+    again = review.remove(review.unsure(state, first), first)
+    assert [one.train_id for one in again.verdicts] == [second, third, first]
+    assert again.looked_at == (first, second, third)
+    assert again.recent(2) == (0, 2), "a place to stop stays one"
+    assert review.remove(again, third).recent(2) == (1, 2), (
+        "what is found at second sight counts where it stood"
+    )
+    assert review.unsure(again, third).recent(2) == (1, 2)
+    assert review.with_verdicts(again, again.verdicts[:-1]).looked_at == (second, third)
+    assert review.remove(again, fourth).recent(2) == (1, 2)
+
+
 def test_ranking_again_knows_the_verdicts(study, begun):
     state = begun
     for at in begun.queue[:10]:

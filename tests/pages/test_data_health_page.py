@@ -4,34 +4,102 @@ import csv
 import io
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
 
+from influence_core import studies
 from influence_core.data.brought import uploads
 from influence_core.data.brought.uploads import Choices
+from influence_core.experiments import health
 from influence_core.studies.own import of_table
+from influence_core.words import percent
 from pages._parts.data_health import findings
 from pages._shell import results
 from tests.visits import cards, press, said, title, until, visit_page, with_everything
+
+
+def kept(rows):
+    """The study of a table that was brought."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    target = list(rows[0])[-1]
+    return of_table(
+        uploads.keep(results.get_store(), text.getvalue().encode(), Choices(target), "mine.csv")
+    ).name
 
 
 @pytest.fixture(scope="module")
 def table():
     """A table in which a row is there three times, once under the other label."""
     rows = [{"age": 20 + i, "size": (7 * i) % 31, "buys": "yes" if i % 3 else "no"} for i in range(80)]
-    rows += [rows[1] | {"buys": "no"}, rows[1]]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    kept = uploads.keep(results.get_store(), text.getvalue().encode(), Choices("buys"), "mine.csv")
-    return of_table(kept).name
+    return kept([*rows, rows[1] | {"buys": "no"}, rows[1]])
 
 
-def test_nothing_serious_is_said_first_and_each_thing_looked_for_has_a_line():
+def weighed(wrong):
+    """Rows that one column tells apart, some of which bear the wrong label."""
+    rng = np.random.default_rng(0)
+    heavy = np.arange(120) % 2
+    weight, age = 10 + 5 * heavy + rng.normal(size=120), rng.normal(size=120)
+    labels = ["horse" if one else "pony" for one in heavy ^ np.isin(np.arange(120), wrong)]
+    return kept(
+        [{"weight": w, "age": a, "animal": one} for w, a, one in zip(weight, age, labels, strict=True)]
+    )
+
+
+def test_labels_that_the_model_contradicts_are_worth_a_look_and_a_test_label_is_set_right_there():
+    name = weighed(range(0, 120, 10))
+    at = until(visit_page("data_health", name), lambda at: "cards_contradicted" in cards(at))
+    study = studies.open_study(studies.find(name, results.get_store()), results.get_store())
+    tests = health.contradicted.of_tests(study)
+    found = health.contradicted.of_training(study, False)
+    assert len(tests.ids) and len(found.ids)
+    words = said(at)
+    assert (
+        f"Perhaps, some labels are worth a look: **{len(found.ids)}** training rows whose labels the model contradicts, "
+        f"**{len(tests.ids)}** test row" in words
+    )
+    assert "That is a suspicion, not an error: the model may be wrong" in words
+    shown = cards(at)
+    assert [one["id"] for one in shown["cards_contradicted"]] == [str(one) for one in found.ids]
+    first = int(tests.ids[0])
+    (card,) = shown[f"tested_{first}"]
+    names, bears = study.data.class_names, int(study.data.test.y[study.data.test.position(first)])
+    assert card["title"] == names[bears]
+    assert f"model: {names[1 - bears]}, {percent(tests.probabilities[0])}" in card["lines"]
+    links = [one.proto for one in at.get("page_link") if one.proto.label.startswith("Review them")]
+    assert [unquote(one.query_string) for one in links] == [f"study={name}&score=proven"]
+    press(at, f"right_{first}")
+    assert f"{first} kept" in "\n".join(one.value for one in at.sidebar.caption)
+    assert f"tested_{first}" not in cards(at) and "On 1 of them there is a verdict; it is not shown." in said(
+        at
+    )
+    press(at, "changes_undo")
+    press(at, f"retest_{first}_{1 - bears}")
+    assert f"test {first} is {names[1 - bears]}" in "\n".join(one.value for one in at.sidebar.caption)
+    assert f"tested_{first}" not in cards(at)
+    again = visit_page("data_health", f"{name}@t{first}={1 - bears}")
+    version = studies.open_study(studies.find(f"{name}@t{first}={1 - bears}", results.get_store()))
+    assert health.of_contradicted(version, health.contradicted.of_tests(version)).sentence in said(again)
+    assert f"tested_{first}" not in cards(again)
+
+
+def test_where_the_model_contradicts_no_label_there_is_nothing_serious():
+    def fine(at):
+        return any(words in said(at) for words in ("Nothing serious: ", "Nothing was found: "))
+
+    at = until(visit_page("data_health", weighed(())), fine)
+    assert said(at).count("contradicts the labels of none of the") == 2
+
+
+def test_each_thing_that_was_looked_for_has_a_line():
     at = until(visit_page("data_health", "diabetes"), lambda at: "depends on every training row" in said(at))
     assert title(at) == "Is anything wrong with the data themselves?"
     words = said(at)
-    assert "Nothing serious" in words or "Nothing was found" in words
+    study = studies.open_study(studies.find("diabetes"))
+    doubted = health.of_contradicted(study, health.contradicted.of_training(study, False))
+    assert doubted.sentence.partition(" contradicts ")[2] in words
     assert "**332** training and **110** test rows were looked at" in words
     for fact in (
         "No row is there under two labels",

@@ -21,7 +21,7 @@ from influence_core.sessions import Sessions, reviews
 from influence_core.sessions.verdicts import say
 from influence_core.store.digest import digest
 from influence_core.words import nats, percent, points, signed, three_digits
-from pages._parts.review import batch, progress, session, suspect
+from pages._parts.review import batch, evidence, progress, session, suspect
 from pages._shell import results
 from pages._shell.jobs import get_jobs
 from tests import toy_mails
@@ -36,6 +36,7 @@ from tests.visits import (
     said,
     settle,
     title,
+    turn_to,
     visit_page,
 )
 
@@ -112,7 +113,6 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     first = review.suspect(study, begun)
     names = study.data.class_names
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
-    assert f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})" in said(at)
     assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
     assert f"Self-influence (exact): {three_digits(first.score)} nats" in said(at)
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
@@ -137,6 +137,12 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
         f"gives the label {study.data.class_names[first.label]} **{percent(found.seen[first.label])}** having seen this row, and "
         f"**{percent(found.unseen[first.label])}** when it never did (proven: trained again without it)"
     ) in said(at)
+    names = study.data.class_names
+    assert (
+        f"Suspect 1 of 332 is labelled **{names[first.label]}**; trained again without this row, the model says "
+        f"**{names[found.proposal]}** ({percent(found.unseen.max())}); having learnt from this label it says "
+        f"{names[first.answer]} ({percent(max(first.probabilities))}). You decide."
+    ) in said(at)
     told, words = found.without, said(at)
     assert (
         f"Without it: {told.harmed} of 110 test rows get surer of their label, the mean loss of all changes by {nats(told.loss)}"
@@ -156,6 +162,18 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
     assert f"Speak for {own}, to the model without this row" in words
     assert f"Speak against {own}, to the model without this row" in words
     assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (corrected forecast)" in said(at)
+
+
+def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeypatch):
+    first, names = review.suspect(study, begun), study.data.class_names
+    monkeypatch.setattr(evidence, "find", lambda *_: None)
+    at = visit(**MINE)
+    says = f"the model says **{names[first.answer]}** ({percent(max(first.probabilities))})"
+    assert f"; {says}, but it was trained on this very label. You decide." in said(at)
+    press(at, f"remove_{first.train_id}")
+    finish(at)
+    at.query_params["open"] = str(first.train_id)
+    assert "the model, which has not seen it since it was removed, says" in said(settle(at))
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
@@ -345,8 +363,11 @@ def test_a_verdict_is_one_of_my_changes_at_once_and_undone_there_too(study):
     assert f"remove_{second}" in keys(at)
     press(at, "review_redo")
     assert f"remove_{third}" in keys(at)
+    at.session_state[f"judge_note_box_{third}"] = True
+    settle(at)
     at.text_area(key=f"judge_note_{third}").set_value("taken twice")
     press(at, "judge_keep_note")
+    assert at.session_state[f"judge_note_box_{third}"] is False, "the box closes"
     assert f"remove_{third}" in keys(at) and "“taken twice”" in said(at), "a note moves nothing on"
     rows = review.table(kept(study, "plain"), study.data.record, {second: "taken twice"})
     assert rows["verdict"].tolist() == ["remove", "unsure"] and rows["note"].tolist() == ["", "taken twice"]
@@ -400,7 +421,8 @@ def test_several_at_a_time_get_one_verdict_in_one_step(study):
     assert "suspect" not in said(at).split("The next 24")[0] and at.button(key="batch_remove").disabled
     at.session_state["review_ticked"] = shown[:3]
     settle(at)
-    assert at.button(key="batch_remove").label == "Remove 3"
+    assert at.button(key="batch_remove").label == "Remove", "a row whose words change may wrap"
+    assert "3 ticked" in said(at)
     press(at, "batch_remove")
     assert history(study, owner()) == [f"r{one}" for one in shown[:3]]
     assert [one["id"] for one in cards(at)["batch"]][0] == str(shown[3]) and at.button(
@@ -520,6 +542,67 @@ def test_a_version_is_reviewed_on_and_its_verdicts_stand_in_the_same_list(study)
     assert len(history(study, owner())) == 3
 
 
+GUEST = "1" * 32
+"""The cookie of another browser."""
+
+
+def in_the_list(at):
+    return "\n".join(str(one.value) for one in at.sidebar.caption)
+
+
+def test_a_guest_s_verdict_goes_into_the_owner_s_list_with_a_name(study):
+    at = visit(score="loss")
+    assert "Your name" in at.text_input(key="review_who").label
+    at.text_input(key="review_name").set_value("shared")
+    at.text_input(key="review_who").set_value(" Ada \u202e B. ")
+    press(at, "review_start")
+    state = kept(study, "shared")
+    first, second, third = (int(one) for one in state.ids[state.queue[:3]])
+    press(at, f"remove_{first}")
+    assert "by Ada" not in in_the_list(at) and "Shared" not in said(at), "there is nobody else yet"
+    guest = visit(review="shared", by=secret_of(study, "shared"), browser=GUEST)
+    assert "Your verdicts go into the list of **Ada B.**, not into yours" in said(guest)
+    press(guest, f"keep_{second}")
+    guest.text_input(key="review_who").set_value("*Bert*")
+    settle(guest)
+    press(guest, f"remove_{third}")
+    assert "My changes" not in " ".join(one.value for one in guest.sidebar.markdown), "it is another's list"
+    assert Sessions(results.get_store()).of(owner(GUEST)) == []
+    settle(at)
+    words = in_the_list(at)
+    assert f"{first} removed, by Ada B." in words
+    assert f"{second} kept, by a guest" in words
+    assert f"{third} removed, by \\*Bert\\*" in words
+    assert list(at.dataframe[-1].value["who"]) == ["*Bert*", "a guest", "Ada B."]
+    press(at, "review_leave")
+    again = visit()
+    assert again.text_input(key="review_who").value == "Ada B.", "the list knows whose it is"
+
+
+def test_what_two_reviewers_found_is_both_theirs(study):
+    at = visit(review="Ada", score="loss")
+    first = int(kept(study, "Ada").ids[kept(study, "Ada").current])
+    press(at, f"remove_{first}")
+    assert ", by" not in in_the_list(at)
+    other = press(visit(review="Bert", score="loss"), f"remove_{first}")
+    assert f"{first} removed, by Ada and Bert" in in_the_list(other)
+
+
+def test_whoever_says_a_name_in_a_review_bears_it_on_every_page(study):
+    at = visit(review="plain", score="loss")
+    press(at, f"keep_{int(kept(study, 'plain').ids[kept(study, 'plain').current])}")
+    press(at, "review_leave")
+    at.text_input(key="review_who").set_value("Ada")
+    press(at, "review_start")
+    turn_to(at, "explain")
+    at.query_params["open"] = str(int(study.data.train.ids[0]))
+    press(settle(at), "judge_remove")
+    (listed,) = Sessions(results.get_store()).of(owner())
+    assert listed.who == "Ada"
+    assert [one.said.who for one in listed.state().entries] == ["", "Ada"]
+    assert ", by" not in in_the_list(at), "all of it is Ada's"
+
+
 def test_practice_stays_out_of_my_changes(study, begun):
     press(visit(**MINE), f"keep_{ids(begun, 1)[0]}")
     assert Sessions(results.get_store()).of(owner()) == []
@@ -586,6 +669,25 @@ def test_leaving_keeps_the_review_and_remembers_its_name(study, begun):
     assert at.text_input(key="review_name").value == "mine"
     press(at, "review_start")
     assert "Suspect 2 of 332" in said(at)
+
+
+def test_a_review_is_as_it_was_left_when_the_menu_leads_back(study, begun):
+    first, second = ids(begun, 2)
+    at = press(visit(**MINE), f"keep_{first}")
+    turn_to(at, "data_health")
+    assert address(at) == {"study": "diabetes"}, "its fields are no other page's"
+    turn_to(at, "review")
+    assert address(at) == {"study": "diabetes", **MINE}
+    assert f"keep_{second}" in keys(at) and "Suspect 2 of 332" in said(at)
+    turn_to(at, "data_health").query_params["study"] = "diabetes-thinned"
+    turn_to(settle(at), "review")
+    assert address(at) == {"study": "diabetes-thinned"}, "a review is of one study"
+    turn_to(at, "data_health").query_params["study"] = "diabetes"
+    turn_to(settle(at), "review")
+    assert "Suspect 2 of 332" in said(at)
+    press(at, "review_leave")
+    turn_to(turn_to(at, "explain"), "review")
+    assert "review_start" in keys(at), "who leaves a review has left it"
 
 
 def test_all_done_is_said(study, begun):

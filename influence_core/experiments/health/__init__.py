@@ -1,30 +1,37 @@
-"""What is wrong with the data: copies, leaks, conflicts, outliers, thin regions, twins, and examples that no answer needs."""
+"""What is wrong with the data: copies, leaks, conflicts, outliers, thin regions, doubtful labels, twins, unneeded examples."""
 
-from influence_core.experiments.health import duplicates, regions, twins, unused
+from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
 from influence_core.experiments.health.findings import (
+    DOUBTFUL,
     SERIOUS,
     Case,
     Finding,
     in_order,
+    of_contradicted,
     of_duplicates,
     of_regions,
     of_twins,
     of_unused,
+    unjudged,
     without,
 )
 
 __all__ = [
+    "DOUBTFUL",
     "SERIOUS",
     "Case",
     "Finding",
+    "contradicted",
     "duplicates",
     "in_order",
+    "of_contradicted",
     "of_duplicates",
     "of_regions",
     "of_twins",
     "of_unused",
     "regions",
     "twins",
+    "unjudged",
     "unused",
     "without",
 ]

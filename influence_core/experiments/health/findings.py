@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from influence_core.experiments.explanation import Number
+from influence_core.experiments.health.contradicted import Contradicted
 from influence_core.experiments.health.duplicates import Copies, Duplicates
 from influence_core.experiments.health.regions import NEIGHBOURS, SMALL, Region, Regions
 from influence_core.experiments.health.twins import STRONGEST, Twins
@@ -18,7 +20,14 @@ from influence_core.words import percent, signed
 
 SERIOUS = ("conflicts", "leaks", "small", "repeated", "thin")
 """What falsifies a model or its test."""
-SERIOUSNESS = (*SERIOUS, "outliers", "twins", "unused")
+DOUBTFUL = ("contradicted", "contradicted_tests")
+"""What may be a fault of the data, or one of the model's: a person has to look."""
+_WITHOUT: dict[Number | None, str] = {
+    None: "The model, which has never seen them,",
+    "proven": "The model, trained again without each of them,",
+    "corrected": "The model without each of them (corrected forecast)",
+}
+SERIOUSNESS = (*SERIOUS, *DOUBTFUL, "outliers", "twins", "unused")
 """Of everything that is looked for, the most serious first."""
 
 
@@ -70,6 +79,16 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def without(spec: StudySpec, train_ids: Sequence[int]) -> StudySpec:
     """The version of a study without some training examples."""
     return replace(spec, changes=(*spec.changes, *(Change("remove", one) for one in train_ids)))
+
+
+def unjudged(one: Finding, judged: Collection[int]) -> Finding:
+    """A doubtful finding without the examples on which somebody has given a verdict; any other as it is."""
+    open_ = tuple(case for case in one.cases if not {*case.train_ids, *case.test_ids} & set(judged))
+    done = len(one.cases) - len(open_)
+    if one.name not in DOUBTFUL or not done:
+        return one
+    sentence = f"{one.sentence} On {done:,} of them there is a verdict; {'it is' if done == 1 else 'they are'} not shown."
+    return replace(one, count=len(open_), cases=open_, sentence=sentence)
 
 
 def of_duplicates(study: Study, found: Duplicates) -> tuple[Finding, ...]:
@@ -184,6 +203,37 @@ def _outliers(study: Study, found: Regions) -> Finding:
     told = zip(found.outlier_ids.tolist(), found.times.tolist(), strict=True)
     cases = tuple(Case((one,), words=f"{times:.1f} times as far as usual") for one, times in told)
     return Finding("outliers", f"Training {kind}s unlike their own class", count, sentence, cases)
+
+
+def of_contradicted(study: Study, found: Contradicted) -> Finding:
+    """Labels of training or of test examples that the model contradicts."""
+    kind, count, tested = study.data.kind, len(found.ids), found.number is None
+    several = f"{'test' if tested else 'training'} {kind}s"
+    of = f"of {count:,}" if count else "of none"
+    sentence = (
+        f"{_WITHOUT[found.number]} contradicts the label{'s' * (count != 1)} {of} of the {found.looked:,} {several} with "
+        f"{_at_least(found)}."
+    )
+    if count:
+        sentence += " That is a suspicion, not an error: the model may be wrong, and only somebody who looks can tell."
+    if found.less_sure:
+        sentence += f" It contradicts {found.less_sure:,} more, but is less sure."
+    told = zip(found.ids.tolist(), found.said.tolist(), found.probabilities.tolist(), strict=True)
+    cases = tuple(
+        Case(
+            () if tested else (one,),
+            (one,) if tested else (),
+            f"model: {study.data.class_names[said]}, {percent(sure)}",
+        )
+        for one, said, sure in told
+    )
+    name = "contradicted_tests" if tested else "contradicted"
+    return Finding(name, f"{several.capitalize()} whose labels the model contradicts", count, sentence, cases)
+
+
+def _at_least(found: Contradicted) -> str:
+    low, high = (percent(float(one)) for one in (found.least.min(), found.least.max()))
+    return f"at least {high}" if low == high else f"at least {low} to {high}, by the label that it gives"
 
 
 def of_twins(study: Study, found: Twins, asked: str) -> Finding:

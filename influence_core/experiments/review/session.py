@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -40,6 +40,7 @@ class Verdict:
         old: Its label before.
         new: Its label from now on; the same unless it is relabelled.
         time: When, in ISO 8601 with its time zone.
+        who: Said so; "" where nobody has signed.
     """
 
     kind: Kind
@@ -47,6 +48,7 @@ class Verdict:
     old: int
     new: int
     time: str
+    who: str = field(default="", compare=False)
 
     @property
     def relabels(self) -> bool:
@@ -100,6 +102,7 @@ class Review:
         true: ``(n,)`` the data's own labels; they differ from ``given`` where labels were flipped.
         scores: ``(n,)`` how suspect each is; the largest first.
         verdicts: The last on each example, in the order they were given.
+        looked_at: Ids of those examples, in the order in which they were first judged.
         trainings: In the order they were done; the first on the labels at the start.
         theta: ``(p,)`` of the last training.
         owner: Whose it is: a word that only they know.
@@ -120,6 +123,7 @@ class Review:
     theta: np.ndarray
     owner: str = ""
     listed: str | None = ""
+    looked_at: tuple[int, ...] = ()
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -157,8 +161,12 @@ class Review:
         return sum(one.kind == kind for one in self.verdicts)
 
     def recent(self, k: int) -> tuple[int, int]:
-        """Of the last verdicts that are sure, ``k`` at most: how many found a fault, and how many there are."""
-        last = [one for one in self.verdicts if one.kind != "unsure"][-k:]
+        """Of the last examples with a sure verdict, ``k`` at most: how many have a fault, and how many there are.
+
+        Their order is that in which they were first judged: whoever judges one again has looked at no other.
+        """
+        on = {one.train_id: one for one in self.verdicts}
+        last = [on[one] for one in self.looked_at if on[one].kind != "unsure"][-k:]
         return sum(one.finds_fault for one in last), len(last)
 
     def verdict_on(self, train_id: int) -> Verdict | None:

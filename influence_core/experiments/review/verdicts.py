@@ -67,11 +67,13 @@ def with_verdicts(review: Review, verdicts: Iterable[Verdict]) -> Review:
         review: So far.
         verdicts: In the order they were given; the last on each example counts.
     """
-    last: dict[int, Verdict] = {}
-    for one in verdicts:
+    given, last = tuple(verdicts), dict[int, Verdict]()
+    for one in given:
         last.pop(one.train_id, None)
         last[one.train_id] = one
-    now = replace(review, verdicts=tuple(last.values()))
+    first = dict.fromkeys((*review.looked_at, *(one.train_id for one in given)))
+    looked_at = tuple(one for one in first if one in last)
+    now = replace(review, verdicts=tuple(last.values()), looked_at=looked_at)
     begun, *later = review.trainings
     return replace(now, trainings=(begun, *(one for one in later if _fits(one, now))))
 
@@ -103,7 +105,7 @@ def table(
     Args:
         review: So far.
         records: Gives the original of an example by id; its "file" becomes a column where there is one.
-        notes: By example; a column where there are some.
+        notes: By example; a column where there are some, as is who gave them.
     """
     names, verdicts = review.class_names, review.verdicts
     columns: dict[str, Any] = {
@@ -116,5 +118,5 @@ def table(
     }
     files = [records(one.train_id).get("file", "") for one in verdicts] if records else []
     said = [notes.get(one.train_id, "") for one in verdicts]
-    more = {"file": files, "note": said}
+    more = {"file": files, "note": said, "who": [one.who for one in verdicts]}
     return columns | {name: np.array(one, dtype=object) for name, one in more.items() if any(one)}

@@ -8,6 +8,7 @@ import streamlit as st
 
 from influence_core.experiments import health
 from influence_core.experiments.health import Finding
+from influence_core.experiments.health.contradicted import LEAST, SURE
 from influence_core.experiments.health.near import ALIKE, CLOSER, CROWD
 from influence_core.experiments.health.regions import FAR, FENCE, NEIGHBOURS
 from influence_core.experiments.health.twins import MASKED
@@ -24,6 +25,14 @@ SHORT = {
     "small": ("class that is too small", "classes that are too small"),
     "repeated": ("copy among the training {}s", "copies among the training {}s"),
     "thin": ("class with a thin region", "classes with thin regions"),
+    "contradicted": (
+        "training {} whose label the model contradicts",
+        "training {}s whose labels the model contradicts",
+    ),
+    "contradicted_tests": (
+        "test {} whose label the model contradicts",
+        "test {}s whose labels the model contradicts",
+    ),
     "outliers": ("training {} unlike its own class", "training {}s unlike their own class"),
     "twins": ("pair of twins that hide each other", "pairs of twins that hide each other"),
     "unused": ("training {} that no answer needs", "training {}s that no answer needs"),
@@ -31,32 +40,45 @@ SHORT = {
 """Each finding in a list, one of it and several."""
 
 
+_CONTRADICTED = (
+    "To the model that has not seen the example another label is the most likely, with at least "
+    f"{percent(SURE)}. Wrong labels make a model less sure: where half of the examples to which it gives that label, and which "
+    f"bear it, have less, as much as they have is enough, but never less than {percent(LEAST)}. A training example is put to the "
+    "model without it: proven where all of these have been trained, else the corrected forecast (one Newton step). A model that "
+    f"knows how sure it can be is wrong on {percent(1 - SURE)} of its answers at {percent(SURE)}: some of these labels are right."
+)
+
+
 def load(study: Study) -> tuple[Finding, ...]:
     """What the data alone say."""
     kind = study.data.kind
     copies = results.load(f"Looking for {kind}s that are there twice", health.duplicates.run, study)
     regions = results.load(f"Measuring how far {kind}s lie apart", health.regions.run, study)
-    return (*health.of_duplicates(study, copies), *health.of_regions(study, regions))
+    tests = health.of_contradicted(study, health.contradicted.of_tests(study))
+    return (*health.of_duplicates(study, copies), *health.of_regions(study, regions), tests)
 
 
-def show(study: Study, found: Sequence[Finding]) -> None:
-    """The page's answer in one sentence."""
+def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
+    """The page's answer in one sentence; ``looking``: whether something is still being looked for."""
     there = [one for one in health.in_order(found) if one.count]
     train, test, kind = len(study.data.train), len(study.data.test), study.data.kind
     looked = f"**{train:,}** training and **{test:,}** test {kind}s were looked at"
+    so_far = " so far" if looking else ""
     if not there:
-        st.markdown(f"Nothing was found: {looked}, for {len(found)} kinds of trouble.")
+        st.markdown(f"Nothing was found{so_far}: {looked}, for {len(found)} kinds of trouble.")
         return
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
-    serious = any(one.name in health.SERIOUS for one in there)
-    st.markdown(
-        f"{'Yes' if serious else 'Nothing serious'}: {listed}. {looked}; the most serious comes first."
-    )
+    answer = f"Nothing serious{so_far}"
+    if any(one.name in health.SERIOUS for one in there):
+        answer = "Yes"
+    elif any(one.name in health.DOUBTFUL for one in there):
+        answer = "Perhaps, some labels are worth a look"
+    st.markdown(f"{answer}: {listed}. {looked}; the most serious comes first.")
 
 
 def elsewhere(view: View) -> None:
-    """What this page does not look for."""
-    label = "Wrong labels are looked for elsewhere: review the suspects"
+    """Where labels are looked at one by one."""
+    label = "Review the training labels one by one"
     st.page_link(
         REVIEW.script, label=label, icon=":material/arrow_forward:", query_params={"study": view.study}
     )
@@ -100,6 +122,7 @@ def show_origin(study: Study) -> None:
         f"**Thin regions.** Test examples farther from their {NEIGHBOURS}th nearest training example than {percent(1 - FAR)} of "
         "the training examples are from theirs; a class is thin where it has more of them than chance explains (binomial test, "
         "1 %).  \n"
+        f"**Contradicted labels.** {_CONTRADICTED}  \n"
         f"**Twins.** The odds of the label asked about move at least {MASKED:g} times as far without both as without each, added "
         "up (log-odds; one exact Newton step on the risk without them).  \n"
         "**Needed by no answer.** The largest change of the probability of any test answer without the example alone.",

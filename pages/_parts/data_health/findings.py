@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -11,6 +12,8 @@ from influence_core.experiments.health import Case, Finding
 from influence_core.studies import Study
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
+from pages._parts.data_health import labels
+from pages._shell import my_changes
 from pages._shell.address import View
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
@@ -32,6 +35,12 @@ def follow(view: View) -> None:
         st.switch_page(EXPLAIN.script, query_params=view.query("study", "device") | opened)
 
 
+def left(study: Study, found: Sequence[Finding]) -> list[Finding]:
+    """What was found, without the doubtful labels on which this browser's list has a verdict."""
+    judged = my_changes.state(study.spec).verdicts.keys()
+    return [health.unjudged(one, judged) for one in found]
+
+
 def show(study: Study, view: View, found: Sequence[Finding]) -> None:
     """What was found, the most serious first; then what was not, a line each."""
     ordered = health.in_order(found)
@@ -50,24 +59,32 @@ def _show(study: Study, view: View, one: Finding) -> None:
     st.markdown(escape_markdown(one.sentence))
     cards = [card for case in one.cases[:MORE] for card in _cards(study, case)]
     cards = list({card.id: card for card in cards}.values())  # an example may be in two pairs
-    _grid(study, cards[:SHOWN], one.name)
-    if len(cards) > SHOWN:
-        folded = st.expander("More of them", key=f"more_{one.name}", on_change="rerun")
-        if folded.open:
-            with folded:
-                _grid(study, cards[SHOWN:MORE], f"{one.name}_more")
+    if one.name == "contradicted_tests":
+        labels.mend(study, cards, partial(_open, study))
+    else:
+        _grids(study, one.name, cards)
+    if one.name == "contradicted":
+        labels.review(study, view)
     _leave_out(study, view, one)
 
 
-def _grid(study: Study, cards: list[Picture], name: str) -> None:
-    show_grid(
-        study, cards, key=f"cards_{name}", on_click=lambda clicked: _open(study, int(clicked)), width=104
-    )
+def _grids(study: Study, name: str, cards: Sequence[Picture]) -> None:
+    """The first ones, and more where they are unfolded."""
+    _grid(study, cards[:SHOWN], name)
+    if len(cards) > SHOWN:
+        folded = st.expander("More of them", key=f"more_{name}", on_change="rerun")
+        if folded.open:
+            with folded:
+                _grid(study, cards[SHOWN:MORE], f"{name}_more")
 
 
-def _open(study: Study, example_id: int) -> None:
-    tested = example_id in study.data.test.ids.tolist()
-    st.session_state["health_opened"] = {"test" if tested else "open": str(example_id)}
+def _grid(study: Study, cards: Sequence[Picture], name: str) -> None:
+    show_grid(study, cards, key=f"cards_{name}", on_click=partial(_open, study), width=104)
+
+
+def _open(study: Study, example_id: str) -> None:
+    tested = int(example_id) in study.data.test.ids.tolist()
+    st.session_state["health_opened"] = {"test" if tested else "open": example_id}
 
 
 def _cards(study: Study, case: Case) -> list[Picture]:

@@ -1,14 +1,18 @@
-"""What takes the model to find, beside the page: training examples that no answer needs, and twins that hide each other."""
+"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, twins that hide each other."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import streamlit as st
 
-from influence_core.experiments import all_left_out, health
+from influence_core.engines import QUICK_LIMIT
+from influence_core.experiments import all_left_out, corrected, health
+from influence_core.experiments.all_left_out import AllLeftOut
 from influence_core.experiments.health import Finding
+from influence_core.experiments.health.contradicted import Contradicted
 from influence_core.experiments.health.twins import Twins
 from influence_core.experiments.health.unused import Unused
 from influence_core.progress import Progress
@@ -27,6 +31,8 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
+LINEAR = "Twins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
+LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Asked:
         findings: Of the work that has ended.
         jobs: Work that has not.
         offered: Seconds that the unused examples would take, where nobody has asked for them yet.
-        reason: Why the model cannot be asked; "" where it can.
+        reason: Why the model, or the models without each example, cannot be asked; "" where they can.
     """
 
     findings: tuple[Finding, ...]
@@ -45,23 +51,35 @@ class Asked:
     offered: float | None = None
     reason: str = ""
 
+    @property
+    def looking(self) -> bool:
+        """Whether something more may be found in a moment."""
+        return any(one.state in ("running", "done") for one in self.jobs)
+
 
 def load(study: Study, view: View, params: DataHealthParams) -> Asked:
     """Begin what is quick or was asked for, and take what has ended."""
     reason = health.twins.supports(study.spec)
     if reason:
-        return Asked(
-            (), reason="Twins and unneeded examples are looked for in linear models with a smooth loss alone."
-        )
+        return Asked((), reason=LINEAR)
     twins, asked = _twins(study, view)
-    unused = _unused(study, params)
-    found = []
-    if twins.result is not None:
-        found.append(health.of_twins(study, twins.result, asked))
-    if isinstance(unused, Job) and unused.result is not None:
-        found.append(health.of_unused(study, unused.result))
-    jobs = tuple(one for one in (twins, unused) if isinstance(one, Job) and one.result is None)
-    return Asked(tuple(found), jobs, None if isinstance(unused, Job) else unused)
+    known = all_left_out.recall(study, context=results.context())
+    unused, doubted = _unused(study, params, known is not None), _contradicted(study, known)
+    works: list[tuple[Job[Any] | float | None, Callable[[Any], Finding]]] = [
+        (doubted, lambda result: health.of_contradicted(study, result)),
+        (twins, lambda result: health.of_twins(study, result, asked)),
+        (unused, lambda result: health.of_unused(study, result)),
+    ]
+    found, jobs = list[Finding](), list[Job[Any]]()
+    for job, tell in works:
+        if isinstance(job, Job):
+            result = job.result  # asked once: it may come at any moment
+            if result is None:
+                jobs.append(job)
+            else:
+                found.append(tell(result))
+    reason = LONG.format(study.data.kind) if doubted is None else ""
+    return Asked(tuple(found), tuple(jobs), None if isinstance(unused, Job) else unused, reason)
 
 
 def show_work(study: Study, asked: Asked) -> None:
@@ -69,6 +87,8 @@ def show_work(study: Study, asked: Asked) -> None:
     if asked.reason:
         st.caption(asked.reason)
     for job in asked.jobs:
+        if job.state == "done":  # since this run began
+            st.rerun()
         job_status(job, cancel=True)
     if asked.offered is not None:
         kind = study.data.kind
@@ -84,9 +104,16 @@ def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     return _beside("Looking for twins", health.twins.run, study, answer), f"the answer to {name_of(answer)}"
 
 
-def _unused(study: Study, params: DataHealthParams) -> Job[Unused] | float:
+def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:
+    """The work; nothing where the models without each training example are neither at hand nor soon forecast."""
+    if not corrected.is_prepared(study, context=results.context()) and study.objective.dim > QUICK_LIMIT:
+        return None
+    proven = known is not None and known.proven
+    return _beside("Asking the models that have not seen it", health.contradicted.of_training, study, proven)
+
+
+def _unused(study: Study, params: DataHealthParams, proven: bool) -> Job[Unused] | float:
     """The work, or how long it would take where it is long and nobody has asked for it."""
-    proven = all_left_out.recall(study, context=results.context()) is not None
     seconds = health.unused.estimate(study, proven, context=results.context())
     known = health.unused.run.is_stored(study, proven, context=results.context())
     if not (known or params.retrain or seconds < AT_ONCE):

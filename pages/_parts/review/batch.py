@@ -42,11 +42,12 @@ def show(study: Study, now: Review) -> None:
         "large, with its evidence."
     )
     _verdicts(study, now, ticked)
-    with st.container(horizontal=True, gap="xsmall"):
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         st.button(
             "Tick all", key="tick_all", on_click=_tick_only, args=(shown,), disabled=len(ticked) == len(shown)
         )
         st.button("Tick none", key="tick_none", on_click=_tick_only, args=((),), disabled=not ticked)
+        st.caption(f"{len(ticked):,} ticked", width="content")
     show_grid(
         study,
         [_card(study, one) for one in shown],
@@ -87,9 +88,7 @@ def _verdicts(study: Study, now: Review, ticked: Sequence[Suspect]) -> None:
         judge.button(title, "batch_relabel", "relabel", give, *proposed, disabled=none)
         for kind, words in VERDICTS.items():
             said = [say(now, kind, one) for one in ids]
-            judge.button(
-                f"{words} {len(ids) or ''}".strip(), f"batch_{kind}", kind, give, *said, disabled=none
-            )
+            judge.button(words, f"batch_{kind}", kind, give, *said, disabled=none)
     if len(names) > 2:
         st.selectbox(
             "All ticked are",

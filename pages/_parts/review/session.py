@@ -18,6 +18,7 @@ from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
+from pages._parts.review import people
 from pages._shell import browser, my_changes, results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
@@ -44,6 +45,7 @@ def begin(study: Study, params: ReviewParams) -> None:
             key="review_name",
             max_chars=review.LONGEST_NAME,
         )
+        people.ask_name(study)
         labels = {"": "As they are", "practise": f"Practise: flip {params.flip} % of them first"}
         choice("panel", params.panel, "Labels", labels, key="review_panel")
         known = suspects.queues_for(study)
@@ -54,6 +56,7 @@ def begin(study: Study, params: ReviewParams) -> None:
 
 def _open() -> None:
     name = " ".join(st.session_state["review_name"].split()) or FIRST_REVIEW
+    people.name_reviewer()
     go_to(review=name)
 
 
@@ -73,6 +76,8 @@ def load(study: Study, params: ReviewParams) -> Review:
         get_jobs().forget(reviews.resume.key(*begun))  # the disk alone knows what it is now
     elif kept.listed is None:
         _take_in(study, kept, whose, mine)
+    if mine:
+        attempt(my_changes.sign, study.spec)
     return kept if kept is not None and kept.listed is not None else _recalled(study, name, whose)
 
 
@@ -121,7 +126,8 @@ def _offer_old(study: Study, name: str, whose: str) -> None:
 def record(study: Study, shown: Review, *said: Said) -> None:
     """Keep what is said of training examples, at once and in one step; the page goes on to the next suspect."""
     begin = partial(_begin, study, shown.listed or "")
-    attempt(reviews.judge, results.get_store(), study, shown, said, begin)
+    named = my_changes.signed(said, people.GUEST if people.is_guest(shown) else "")
+    attempt(reviews.judge, results.get_store(), study, shown, named, begin)
     if any(str(one) != "note" for one in said):
         go_to(open="")
 
@@ -142,7 +148,7 @@ def attempt(work: Callable[..., object], *asked: object) -> None:
 def end(study: Study, now: Review) -> None:
     """The last verdicts, and the way out."""
     if now.verdicts:
-        st.markdown("**Your last verdicts**")
+        st.markdown("**The last verdicts**")
         _table(study, now)
     st.button("Leave this review (it stays kept)", key="review_leave", on_click=lambda: go_to(review=""))
     _share(study, now)
@@ -153,7 +159,8 @@ def _share(study: Study, now: Review) -> None:
     with st.expander("Review together"):
         st.caption(
             "This review belongs to the browser that began it. Whoever opens it by this link sees it, gives verdicts in it and "
-            "takes them back; nobody else does. They stand in *My changes* of that browser, whose last step *Undo* takes back. "
+            "takes them back; nobody else does. They stand in *My changes* of that browser, each with the name of who gave it; "
+            "*Undo* takes back the last step of that list. "
             "For a second opinion begin a review under another name and share that one."
         )
         query = {"study": study.spec.name, "review": now.session, "by": now.owner}
@@ -165,6 +172,7 @@ def _share(study: Study, now: Review) -> None:
 def _table(study: Study, now: Review) -> None:
     last = now.verdicts[: -SHOWN - 1 : -1]
     names, kind = study.data.class_names, study.data.kind
+    several = people.is_guest(now) or len({one.who for one in now.verdicts}) > 1
     faces = [card_face(study, study.data.train, now.position(one.train_id)) for one in last]
     st.dataframe(
         {
@@ -172,7 +180,8 @@ def _table(study: Study, now: Review) -> None:
             "training id": [one.train_id for one in last],
             "verdict": [in_words(one, names) for one in last],
             "time": [one.time for one in last],
-        },
+        }
+        | ({"who": [one.who for one in last]} if several else {}),
         hide_index=True,
         column_config=face_column(study) | {"training id": number(format="%d")},
     )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import review
 from influence_core.experiments.review import Review, Suspect, SuspectEvidence, copies
@@ -27,6 +28,9 @@ IN_NATS = ("exact", "proven", "corrected", "loss", "harm")
 MAX_KEYS = 9
 PROPOSED = ":material/lightbulb:"
 ROW_PIXELS = 35
+PICTURE_PIXELS = 260
+RECORD_PIXELS = 250
+"""As high as leaves the verdicts above the fold of a small screen."""
 
 TRUST = Verdict(
     "amber",
@@ -36,40 +40,66 @@ TRUST = Verdict(
 """Of every queue, because nobody knows the true labels."""
 
 
-def show_answer(study: Study, now: Review, opened: int | None) -> None:
-    """The page's question for the suspect on show, answered as far as the model can."""
+def show_answer(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
+    """The page's question for the suspect on show, answered by the model that never saw it, where that is at hand."""
     one = review.suspect(study, now, opened)
     if one is None:
         st.success(f"All {len(now.ids):,} labels have a verdict. Download them on the right.")
         return
     names = escaped(study.data.class_names)
-    says = f"the model says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
-    if one.answer == one.label:
-        says = f"the model agrees ({percent(one.probabilities[one.label])}), but it was trained on this very label"
-    st.markdown(
-        f"Suspect {one.rank:,} of {len(now.ids):,} is labelled **{names[one.label]}**; {says}. You decide."
-    )
+    with st.container(key="review_answer"):
+        st.markdown(
+            f"Suspect {one.rank:,} of {len(now.ids):,} is labelled **{names[one.label]}**; "
+            f"{_says(study, now, one, found)}. You decide."
+        )
+
+
+def _says(study: Study, now: Review, one: Suspect, found: SuspectEvidence | None) -> str:
+    """What the model says, and whether it has learnt from this very label."""
+    names, kind = escaped(study.data.class_names), study.data.kind
+    if found is not None:
+        unseen, seen = found.proposal, int(found.seen.argmax())
+        return (
+            f"trained again without this {kind}, the model {'agrees:' if unseen == one.label else 'says'} **{names[unseen]}** "
+            f"({percent(found.unseen[unseen])}); having learnt from this label it says {names[seen]} "
+            f"({percent(found.seen[seen])})"
+        )
+    says = f"says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
+    if one.position in now.removed and now.up_to_date:
+        return f"the model, which has not seen it since it was removed, {says}"
+    return f"the model {says}, but it was trained on this very label"
 
 
 def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
-    """The example, large, with a button for every verdict; the label that the model proposes without it is marked."""
+    """The example, with a button for every verdict; the label that the model proposes without it is marked."""
     one = review.suspect(study, now, opened)
     if one is None:
         return
     names, kind = escaped(study.data.class_names), study.data.kind
     with st.container(border=True, key="suspect"):
-        st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
-        _large(study, one)
-        if study.data.file(one.train_id):
-            st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
+        look, words = _halves(study)
+        with words:
+            st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
+            if study.data.file(one.train_id):
+                st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
+            st.caption(f"{QUEUES[now.method].capitalize()}: {_score(now.method, one.score)}.")
+            _said(study, now, one.train_id)
+            judge.note(one.train_id, partial(record, study, now))
+        with look:
+            _large(study, one)
     if opened is not None:
         st.button("Back to the queue", key="review_back", type="tertiary", on_click=lambda: go_to(open=""))
     _buttons(study, now, one, found)
-    _said(study, now, one.train_id)
-    st.caption(
-        f"{QUEUES[now.method].capitalize()}: {_score(now.method, one.score)}. "
-        "The keys in the buttons work as long as no text field has the cursor."
-    )
+    st.caption("The keys in the buttons work as long as no text field has the cursor.")
+
+
+def _halves(study: Study) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Where the example is shown, and where its name stands: beside a picture, above anything else."""
+    if study.data.pictured:
+        look, words = st.columns(2, gap="medium")
+        return look, words
+    words = st.container()
+    return st.container(), words
 
 
 def _score(method: str, score: float) -> str:
@@ -93,18 +123,18 @@ def _large(study: Study, one: Suspect) -> None:
     elif not study.data.pictured:
         _row(study.data.record(one.train_id))
     else:
-        show_large(study, one.x, one.train_id, f"training {study.data.kind} {one.train_id}", 340)
+        show_large(study, one.x, one.train_id, f"training {study.data.kind} {one.train_id}", PICTURE_PIXELS)
 
 
 def _letter(record: Mapping[str, str]) -> None:
-    with st.container(height=380, border=False, key="suspect_text"):
+    with st.container(height=RECORD_PIXELS, border=False, key="suspect_text"):
         if "subject" in record:
             st.markdown(f"**{escape_markdown(record['subject']) or 'no subject'}**")
         st.text(record.get("text", "") or "no text")
 
 
 def _row(record: Mapping[str, str]) -> None:
-    height = min(ROW_PIXELS * (len(record) + 1) + 3, 420)
+    height = min(ROW_PIXELS * (len(record) + 1) + 3, RECORD_PIXELS)
     columns = {"column": list(record), "value": list(record.values())}
     st.dataframe(columns, hide_index=True, height=height, width="stretch")
 
@@ -131,7 +161,6 @@ def _buttons(study: Study, now: Review, one: Suspect, found: SuspectEvidence | N
         marks = _mark(found, one.label)
         judge.button(f"Keep {names[one.label]}", f"keep_{at}", "keep", keep, say(now, "keep", at), **marks)
         judge.button("Unsure", f"unsure_{at}", "unsure", keep, say(now, "unsure", at))
-        judge.note(at, keep)
     if len(others) > MAX_KEYS:
         _list(study, now, one, others, found)
     elif len(others) > 1:
