@@ -72,6 +72,14 @@ def methods_for(study: Study) -> tuple[str, ...]:
     return tuple(one for one in METHODS if fit.get(one, True))
 
 
+def first_queue(study: Study) -> str:
+    """The key of the queue to begin with: by the leave-one-out loss.
+
+    Of those that ask no test example it finds the most planted errors (``tests.benchmarks.planted``).
+    """
+    return next(one for one in ("proven", "corrected") if one in methods_for(study))
+
+
 def queues_for(study: Study) -> tuple[str, ...]:
     """The keys of ``QUEUES`` that can."""
     return (*methods_for(study), *(ASKING if len(study.data.test) >= MIN_TESTED else ()), "copies")

@@ -239,8 +239,8 @@ def _secret(text: str) -> str:
 
 @dataclass(frozen=True)
 class ReviewParams(Params):
-    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks, how many labels to flip to
-    practise, and whether the suspects come as cards, several at a time."""
+    """Of *Review*: the review's name, the secret of one that is shared, the score that ranks (the one that finds most where
+    none is named), how many labels to flip to practise, and whether the suspects come as cards, several at a time."""
 
     RETURNING = ("review", "by", "score", "panel", "flip", "cards")
     METHODS = {"self-influence": "exact", "2017": "published"} | {
@@ -249,9 +249,7 @@ class ReviewParams(Params):
 
     review: str = param("", review.session_name)
     by: str = param("", _secret, after=("study", "review"))
-    score: str = param(
-        "self-influence", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=()
-    )
+    score: str = param("", one_of(METHODS, "There is no score “{}”; choose one of {known}."), after=())
     panel: str = param(
         "", one_of(("", "practise"), "The address asks for panel=“{}”, but it is practise or not there.")
     )

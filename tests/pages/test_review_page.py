@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 
 from influence_core import studies
 from influence_core.errors import StoreError
-from influence_core.experiments import review
+from influence_core.experiments import review, suspects
 from influence_core.experiments.health.duplicates import Copies
 from influence_core.experiments.review import Training
 from influence_core.experiments.wrong_labels import FlipSettings
@@ -61,7 +61,7 @@ def study():
 @pytest.fixture(scope="module")
 def begun(study):
     """What the page should begin with."""
-    return review.start(study, "mine", flips=FlipSettings(0.1, repeats=1))
+    return review.start(study, "mine", suspects.first_queue(study), FlipSettings(0.1, repeats=1))
 
 
 def visit(study="diabetes", **query):
@@ -114,7 +114,7 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     names = study.data.class_names
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
     assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
-    assert f"Self-influence (exact): {three_digits(first.score)} nats" in said(at)
+    assert f"Leave-one-out loss (proven): {three_digits(first.score)} nats" in said(at)
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
     assert at.button(key="review_undo").disabled
     assert metrics(at) == {
@@ -161,7 +161,7 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
     own = study.data.class_names[first.label]
     assert f"Speak for {own}, to the model without this row" in words
     assert f"Speak against {own}, to the model without this row" in words
-    assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (corrected forecast)" in said(at)
+    assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (proven)" in said(at)
 
 
 def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeypatch):

@@ -50,7 +50,8 @@ def begin(study: Study, params: ReviewParams) -> None:
         choice("panel", params.panel, "Labels", labels, key="review_panel")
         known = suspects.queues_for(study)
         scores = {name: QUEUES[method] for name, method in params.METHODS.items() if method in known}
-        choice("score", params.score, "Most suspect first, by", scores, key="review_score")
+        first = params.score or suspects.first_queue(study)
+        choice("score", first, "Most suspect first, by", scores, key="review_score")
         st.button("Start or resume", key="review_start", type="primary", on_click=_open)
 
 
@@ -65,7 +66,7 @@ def load(study: Study, params: ReviewParams) -> Review:
     name = st.session_state["review_last"] = params.review
     own = my_changes.secret_of_review(study.spec.name, name)
     store, whose, mine = results.get_store(), params.by or own, params.by in ("", own)
-    method = params.METHODS[params.score]
+    method = params.METHODS[params.score] if params.score else suspects.first_queue(study)
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
     kept = reviews.recall(store, study, name, whose)
