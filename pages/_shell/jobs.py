@@ -16,7 +16,7 @@ from pages._shell.workers import Job, JobManager, Progress
 
 T = TypeVar("T")
 NEARLY = 0.9
-"""So much of the work is done before it is said to be almost done: time that was reckoned from a quick start has run out sooner."""
+"""So much is done before it is said to be almost done: time that was reckoned from a quick start runs out sooner."""
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
-from influence_core.experiments import at_hand, explain, explanation, neighbours, questions, what_if
+from influence_core.experiments import at_hand, explain, explanation, neighbours, questions, take_out, what_if
 from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
@@ -298,8 +298,15 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
         f"{nats(float(answer.scores[best].sum()))}" in in_nats
     )
     assert metrics(at) == {}
+    assert "Only training again proves it" in said(at)
     press(at, "retrain")
     shown = metrics(at)
+    true = take_out.run(study, answer, answer.ids[best].tolist()).actual
+    assert (
+        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven; by forecast "
+        f"**{having(foreseen.probability)}**" in said(at)
+    )
+    assert "Only training again proves it" not in said(at)
     (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, pp"))
     (actual,) = (value for label, value in shown.items() if "real training" in label)
     assert f"{predicted} pp" == having(foreseen.probability)
