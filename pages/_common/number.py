@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.explanation import NUMBER_WORDS, Number
+from influence_core.experiments.explanation import NUMBER_WORDS, SHORT_WORDS, Number
 from influence_core.words import POINTS, UNIT, having, having_rule, moved, nats, sign_rule, signed
 from pages._shell.escape import escape_markdown
 
 NAMES = NUMBER_WORDS
 """The three numbers in words."""
-SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
+SHORT = SHORT_WORDS
 MADE = "made"
 """In the place of a unit: percentage points of the probability if a change is made, not of having the examples."""
 

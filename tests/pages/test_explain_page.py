@@ -142,6 +142,8 @@ def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answe
     if drawn == {"scatter"}:
         upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
         assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
+        other = "The cards show another number (corrected forecast)."
+        assert (other in said(at)) == (chart != "best")
 
 
 def test_a_view_that_this_answer_does_not_have_is_not_offered(answer, monkeypatch):

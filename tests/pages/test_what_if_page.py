@@ -147,6 +147,8 @@ def test_those_chosen_by_hand(study, answer):
     out = ",".join(str(answer.ids[one]) for one in chosen)
     at = at_mistake(answer, panel="hand", out=out, ask="true")
     assert set(charts(at)) == {"scatter"}
+    upwards = charts(at)["scatter"]["layout"]["yaxis"]["title"]["text"]
+    assert upwards.startswith("Corrected forecast") and upwards.endswith("pp"), "the number of the cards"
     assert [card["id"] for card in cards(at)["group"]] == out.split(",")
     by_truth = explain.run(study, questions.ask(study, answer.test_id, 0), SolverSettings())
     assert "the probability of “7”" in said(at)

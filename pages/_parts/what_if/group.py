@@ -121,7 +121,7 @@ def _label(study: Study, field: str, text: str, title: str) -> int:
 
 
 def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
-    scatter.show_distance(view, explanation)
+    scatter.show_distance(view, explanation, explanation.number, "pp")
     st.caption(
         "Lasso or box select (top right of the chart) to choose; ticks on the Explain page count as well."
     )
