@@ -22,7 +22,8 @@ SHOWN = 6
 ANOTHER = "another"
 KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
-_PAST = {"remove": "removed", "keep": "kept", "unsure": "unsure"}
+MOVED = {"undo": "Undone", "redo": "Done again"}
+_PAST = {"remove": "removed", "keep": "kept", "unsure": "unsure", "note": "has a note"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         undo_elsewhere: Whether the page has the keys of undo and redo itself.
     """
     st.session_state["study_shown"] = view.study
-    trouble = my_changes.trouble()
+    trouble, moved = my_changes.trouble(), st.session_state.pop("changes_moved", "")
     if trouble:
         st.error(escape_markdown(trouble))
+    elif moved:
+        st.toast(escape_markdown(moved))
     try:
         shown = _load(view)
     except InfluenceError as error:
@@ -149,9 +152,9 @@ def _lines(shown: _Shown) -> None:
 
 def _undo_and_redo(shown: _Shown, keyed: bool) -> None:
     with st.container(horizontal=True, gap="xsmall"):
-        for key, title, there, change in (
-            ("undo", "Undo", shown.state.can_undo, shown.session.undo),
-            ("redo", "Redo", shown.state.can_redo, shown.session.redo),
+        for key, title, there in (
+            ("undo", "Undo", shown.state.can_undo),
+            ("redo", "Redo", shown.state.can_redo),
         ):
             st.button(
                 title,
@@ -159,9 +162,34 @@ def _undo_and_redo(shown: _Shown, keyed: bool) -> None:
                 icon=f":material/{key}:",
                 disabled=not there,
                 shortcut=KEYS[key] if keyed else None,
-                on_click=my_changes.amend,
-                args=(shown.session, change),
+                on_click=_move,
+                args=(shown, key),
             )
+
+
+def _move(shown: _Shown, key: str) -> None:
+    """Undo or redo a step; the next run says which it was."""
+    session = shown.session
+
+    def work() -> None:
+        before = session.state().entries
+        step = session.undo if key == "undo" else session.redo
+        if step():
+            after = session.state().entries
+            more, fewer = (before, after) if key == "undo" else (after, before)
+            known = {one.number for one in fewer}
+            of_step = [one.said for one in more if one.number not in known]
+            st.session_state["changes_moved"] = f"{MOVED[key]}: {_step_words(shown, of_step)}"
+
+    my_changes.amend(session, work)
+
+
+def _step_words(shown: _Shown, of_step: list[Said]) -> str:
+    """What was said at once, by the first of it."""
+    file, first = results.file_names(shown.view), of_step[0]
+    named = f" ({file(first.example)})" if file(first.example) else ""
+    more = f", and {len(of_step) - 1:,} more" if len(of_step) > 1 else ""
+    return f"{in_words(first, shown.session.labels)}{named}{more}"
 
 
 def _versions(shown: _Shown) -> None:

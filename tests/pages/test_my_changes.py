@@ -134,6 +134,18 @@ def test_the_list_is_its_browser_s_alone(train, nobody):
     assert "My changes" not in listed(other) and "version_0" not in keys(other)
 
 
+def test_what_is_undone_is_said_with_how_many_it_was(train, nobody):
+    first, second = train.ids[:2].tolist()
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "*one*"))
+    session.record(*parse(f"l{first}=1,r{second}"))
+    session.note(first, "odd")
+    at = visit_page("paper", STUDY, browser=ADA, figure="2")
+    press(at, "changes_undo")
+    assert [one.value for one in at.toast] == [f"Undone: {first} has a note"]
+    press(at, "changes_undo")
+    assert [one.value for one in at.toast] == [rf"Undone: {first} → \*one\*, and 1 more"]
+
+
 def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     first, second = train.ids[:2].tolist()
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
@@ -146,8 +158,11 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert address(at)["figure"] == "2", "the page stays what it is"
     press(at, "changes_undo")
     assert address(at)["study"] == f"{STUDY}@r{first}"
+    assert [one.value for one in at.toast] == [f"Undone: {second} removed"]
     press(at, "changes_redo")
     assert address(at)["study"] == f"{STUDY}@r{first},r{second}"
+    assert [one.value for one in at.toast] == [f"Done again: {second} removed"]
+    assert not at.run().toast, "said once"
     press(at, "to_original")
     press(at, "changes_undo")
     assert address(at)["study"] == STUDY, "the original stays on show"
