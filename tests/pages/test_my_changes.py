@@ -100,7 +100,7 @@ def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody,
     at = opened_form()
     held["file"] = None
     settle(at)
-    assert "**Ones and sevens** is opened: 2 entries, 1 version, 0 questions." in [
+    assert "**Ones and sevens** is opened: 2 changes and notes, 1 saved version." in [
         one.value for one in at.success
     ]
     (opened,) = Sessions(Store()).of(owner(BOB))
