@@ -1,6 +1,7 @@
 """My changes: from a card's verdict to the model with it, on every page, for one browser alone."""
 
 import io
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
 from pages._parts.build import lists
 from pages._shell import my_changes
-from tests.visits import address, keys, owner, press, said, settle, visit, visit_page
+from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
 STUDY, TEST = "one-or-seven", "5040"
@@ -170,6 +171,33 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert session.versions() == {"mine": f"{STUDY}@r{first}"}
     press(at, "changes_delete")
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def before_and_after(at):
+    """The studies to which the links to every answer before and after lead."""
+    links = [one.proto for one in at.get("page_link") if one.proto.label == "Before and after, every answer"]
+    assert all(one.page.endswith("what_if") for one in links)
+    return [dict(parse_qsl(one.query_string)) for one in links]
+
+
+def test_every_answer_before_and_after_is_a_link_away_and_compare_offers_the_version(train, nobody):
+    first = int(train.ids[0])
+    changed = f"{STUDY}@r{first}"
+    assert before_and_after(visit_page("what_if", STUDY, browser=ADA)) == []
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    session.record(*parse(f"r{first}"))
+    at = visit_page("what_if", STUDY, browser=ADA, test=TEST, k="1")
+    assert before_and_after(at) == [{"study": changed, "test": TEST}] * 2, "in the sidebar and on the page"
+    at = visit_page("two_models", STUDY, browser=ADA, test=TEST)
+    press(at, "beside_changes")
+    assert address(at)["beside"] == f"{changed}:{TEST}"
+    assert "**Digits 1 and 7, logistic regression, with 1 change**" in said(at)
+    assert {"scatter_here", "scatter_pinned"} <= set(charts(at)) and "beside_changes" not in keys(at)
+    at.query_params["study"], at.query_params["beside"] = changed, ""
+    press(settle(at), "beside_changes")
+    assert address(at)["beside"] == f"{STUDY}:{TEST}", "beside the version stands the original"
+    session.record(*parse(f"k{first}"))
+    assert before_and_after(visit_page("what_if", STUDY, browser=ADA)) == []
 
 
 def test_what_cannot_be_kept_is_said_and_the_page_goes_on(nobody, monkeypatch):

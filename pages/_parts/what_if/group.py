@@ -19,7 +19,7 @@ from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
 from pages._common.number import MADE, NAMES, worth
 from pages._parts.what_if import withdrawal, workshop
-from pages._shell import proving, results
+from pages._shell import change_list, my_changes, proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
@@ -41,6 +41,7 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
             f"It begins with a group that is likely to matter, the strongest {explanation.examples} for the answer. Nothing is "
             "changed until you say so."
         )
+    change_list.compare_link(view, my_changes.changed_address(view.spec))
     question.bar(view, answer)
     at, change = choose(study, view, params, explanation)
     after = None
