@@ -7,7 +7,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
-from influence_core.words import percent, three_digits
+from influence_core.words import percent
 from pages._common.cards import name_of, says
 from pages._common.number import SHORT, effect
 from pages._shell.address import View
@@ -65,8 +65,7 @@ def _small(explanation: Explanation) -> str:
     kind = explanation.kind
     return (
         f"**Each of them alone does little**: no single training {kind} moves this answer's loss "
-        f"({three_digits(explanation.own_loss)} nats) by more than {percent(SMALL)} of it; many "
-        f"{kind}s together hold the answer up."
+        f"by more than {percent(SMALL)} of it; many {kind}s together hold the answer up."
     )
 
 

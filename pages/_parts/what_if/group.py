@@ -17,6 +17,7 @@ from influence_core.trust import ORDERED
 from influence_core.words import ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
+from pages._common.glossary import explained
 from pages._common.number import MADE, NAMES, worth
 from pages._parts.what_if import withdrawal, workshop
 from pages._shell import change_list, my_changes, proving, results
@@ -145,9 +146,11 @@ def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     """The first cards of the group."""
     show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
     first = f"The first {SHOWN} of {len(at):,}. " if len(at) > SHOWN else ""
+    name = NAMES[explanation.number]
     st.caption(
         f"{first}On each card: what having that one does to the probability of "
-        f"{escape_markdown(explanation.label_name)} ({NAMES[explanation.number]})."
+        f"{escape_markdown(explanation.label_name)} ({name}).",
+        help=explained(name),
     )
 
 
