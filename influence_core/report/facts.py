@@ -96,13 +96,20 @@ def _sentence(study: Study, explanation: Explanation) -> str:
         words += f", but it is labelled {names[true]}"
     sides = (("for", explanation.helpful(1)), ("against", explanation.harmful(1)))
     pulled = [
-        f"number {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) pulled most {side} it, "
+        f"number {explanation.ids[at]} ({_file(study, int(explanation.ids[at]))}labelled {names[explanation.labels[at]]}) "
+        f"pulled most {side} it, "
         f"by {having(float(explanation.effects.probability[at]))}"
         for side, found in sides
         for at in found
     ]
     found = f" Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(pulled)}." if pulled else ""
     return f"{words}. Asked about: {explanation.label_name}.{found}"
+
+
+def _file(study: Study, name: int) -> str:
+    """The file in which an example was brought and a comma; "" where there was none."""
+    file = study.data.file(name)
+    return f"{file}, " if file else ""
 
 
 def _number(explanation: Explanation) -> str:

@@ -14,7 +14,7 @@ from influence_core.figures.confusion import confusion
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import distance, percent
-from pages._common import pictures
+from pages._common import pictures, test_label
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._shell import whole_tables
@@ -106,7 +106,14 @@ def _filter(
         # keys of their own for each value: boxes in a closed popover would say later what they said when it was last open
         choice("show", view.show, f"Choose a test {study.data.kind}", titles, key=f"show_{view.show}")
         whole_tables.offer(study, "Sort by what the answers hang on", key="table_chooser")
-        choice("of", view.of, "True label", names, widget=st.selectbox, key=f"of_{view.of}")
+        choice(
+            "of",
+            view.of,
+            test_label.given(study).capitalize(),
+            names,
+            widget=st.selectbox,
+            key=f"of_{view.of}",
+        )
         choice("said", view.said, "The model says", names, widget=st.selectbox, key=f"said_{view.said}")
         shown = "" if explanation.test_id is None else str(explanation.test_id)
         bound(st.text_input, "test", shown, "Its number", key=f"test_id_{shown}", write=str.strip)
@@ -122,7 +129,7 @@ def _matrix(study: Study, view: View, known: Predictions) -> None:
     if folded.open:
         with folded:
             kept = (view.only_label, view.only_said)
-            figure = confusion(known.confusion(), study.data.class_names, kept)
+            figure = confusion(known.confusion(), study.data.class_names, kept, test_label.given(study))
             st.caption("Click a cell to keep to its examples. Grey: mistakes, the darker the more.")
             words = "how often each label gets each answer"
             st.plotly_chart(figure, key="confusion", on_select=_on_cell, alt=words)

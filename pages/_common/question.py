@@ -79,7 +79,9 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                     study, explanation.x, explanation.test_id, name_of(explanation), 112, explanation.photo
                 )
         with words:
-            st.markdown(_sentence(explanation, "" if study.data.pictured else _icon(study)))
+            icon = "" if study.data.pictured else _icon(study)
+            file = "" if explanation.test_id is None else study.data.file(explanation.test_id)
+            st.markdown(_sentence(explanation, icon, f" ({escape_markdown(file)})" if file else ""))
             with verdict.show(study, view, explanation):
                 folded = st.popover("Choose another", on_change="rerun", key="choose_another")
                 st.page_link(
@@ -100,6 +102,8 @@ def _icon(study: Study) -> str:
     return ":material/mail: " if study.data.worded else ":material/table_rows: "
 
 
-def _sentence(explanation: Explanation, icon: str) -> str:
+def _sentence(explanation: Explanation, icon: str, file: str) -> str:
     asked = escape_markdown(explanation.label_name)
-    return f"{icon}**{name_of(explanation).capitalize()}**: {says(explanation)}. Asked about: **{asked}**."
+    return (
+        f"{icon}**{name_of(explanation).capitalize()}**{file}: {says(explanation)}. Asked about: **{asked}**."
+    )

@@ -57,7 +57,8 @@ def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
 
 def _named(study: Study, explanation: Explanation, at: int) -> str:
     label = escape_markdown(study.data.class_names[explanation.labels[at]])
-    return f"{explanation.ids[at]} (labelled {label})"
+    file = study.data.file(int(explanation.ids[at]))
+    return f"{explanation.ids[at]} ({f'{escape_markdown(file)}, ' if file else ''}labelled {label})"
 
 
 def _small(explanation: Explanation) -> str:
