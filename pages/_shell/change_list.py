@@ -13,8 +13,8 @@ from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.whole_list import ShownList, changes_words
 
-SHOWN = 6
-"""Lines of the list that are not folded."""
+SHOWN, HEIGHT = 5, 132
+"""A list of more lines scrolls in so many pixels, so that the menu below stays where it is."""
 KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
 MOVED = {"undo": "Undone", "redo": "Done again"}
@@ -133,10 +133,8 @@ def _lines(shown: ShownList) -> None:
         named = f" ({file(example)})" if file(example) else ""
         note = f": “{notes[example]}”" if example in notes else ""
         lines.append(escape_markdown(words + named + note))
-    st.caption("  \n".join(lines[:SHOWN]))
-    if len(lines) > SHOWN:
-        with st.expander(f"{len(lines) - SHOWN} more"):
-            st.caption("  \n".join(lines[SHOWN:]))
+    with st.container(height=HEIGHT if len(lines) > SHOWN else "content", border=False, key="change_lines"):
+        st.caption("  \n".join(lines))
     if shown.state.second_opinions:
         st.caption(
             f"{shown.state.second_opinions:,} judged otherwise in a second review: settle it on *Review*."

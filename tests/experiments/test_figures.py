@@ -167,6 +167,16 @@ def test_a_group_that_lowers_a_loss_is_blue_and_its_truth_a_diamond():
     assert bar.hovertext[0] == "&lt;b&gt;one: +0.0200 nats"
 
 
+# ---------------------------------------------------------------------------------------------- whole ticks
+
+
+def test_an_axis_of_few_examples_has_no_halves():
+    curve = giving_way()
+    few = flip_curve(replace(curve, counts=np.array([0, 1, 3])), NAMES, 1, 2)
+    assert few.layout.xaxis.dtick == 1
+    assert flip_curve(curve, NAMES, 1, 2).layout.xaxis.dtick is None, "of many it is whole by itself"
+
+
 # -------------------------------------------------------------------------------------------- probabilities
 
 

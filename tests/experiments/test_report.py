@@ -19,6 +19,7 @@ from influence_core import report
 from influence_core.__main__ import main
 from influence_core.context import Context
 from influence_core.experiments import explain, flip, questions
+from influence_core.report.facts import _day
 from influence_core.sessions import Sessions, unpacked
 from influence_core.store import Store
 from influence_core.studies import find, open_study
@@ -123,7 +124,7 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
         Sessions(Store(tmp_path)).create("ada", "diabetes", who="Ada"),
     )
     removed, noted = int(train.ids[1]), int(train.ids[4])
-    mine.record(Change("remove", removed, when="2026-01-02T03:04:05"))
+    mine.record(Change("remove", removed, when="2026-01-02T03:04:05.678901+00:00"))
     mine.note(removed, "no such patient")
     mine.note(noted, "ask the ward <b>again</b>")
     mine.note(10**9, "of no example")
@@ -134,8 +135,17 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
     (row,) = (
         one for one in csv.DictReader(io.StringIO(rows.lstrip("\ufeff"))) if int(one["example_id"]) == removed
     )
-    assert (row["who"], row["when"], row["why"]) == ("Ada", "2026-01-02T03:04:05", "no such patient")
+    assert (row["who"], row["when"], row["why"]) == (
+        "Ada",
+        "2026-01-02T03:04:05.678901+00:00",
+        "no such patient",
+    )
+    assert "no such patient · Ada · 2 January 2026, 03:04 UTC" in words and "03:04:05" not in words
     assert material.changes == settled(version.spec.changes) and ">Notes<" not in report.page(material)
+
+
+def test_what_is_no_moment_is_told_as_it_stands():
+    assert _day("in spring") == "in spring" and _day("") == ""
 
 
 def test_the_page_says_how_few_the_answer_hangs_on_where_that_was_found(base, tmp_path):

@@ -12,7 +12,7 @@ from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
 from pages._parts.build import lists
-from pages._shell import my_changes
+from pages._shell import change_list, my_changes
 from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
@@ -171,6 +171,26 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert session.versions() == {"mine": f"{STUDY}@r{first}"}
     press(at, "changes_delete")
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def blocks(of):
+    """All containers in one, itself included."""
+    yield of
+    for one in of.children.values():
+        if hasattr(one, "children"):
+            yield from blocks(one)
+
+
+def test_a_long_list_scrolls_and_leaves_the_menu_where_it_is(train, nobody):
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    heights = []
+    for one in train.ids[:7].tolist():
+        session.record(*parse(f"r{one}"))
+        at = visit_page("paper", STUDY, browser=ADA)
+        (lines,) = (one for one in blocks(at.sidebar) if one.proto and one.proto.id.endswith("-change_lines"))
+        heights.append(lines.proto.height_config.pixel_height)
+        assert f"{one} removed" in listed(at)
+    assert heights == [0] * change_list.SHOWN + [change_list.HEIGHT] * 2
 
 
 def before_and_after(at):
