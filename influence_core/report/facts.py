@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
 from influence_core.studies.changes import OF_TEST
-from influence_core.words import having, having_rule, moved, nats, percent, seconds, sign_rule, tenths
+from influence_core.words import having, having_rule, moment, moved, nats, percent, seconds, sign_rule, tenths
 
 TOP = 6
 SHOWN = 12
@@ -229,23 +228,9 @@ def _change(before: Study, row: dict[str, Any]) -> Card:
         "add": f"added as {row['label_after']}",
         "retest": f"test label {row['label_before']} → {row['label_after']}",
     }[row["change"]]
-    note = " · ".join(filter(None, (row["why"], row["who"], _day(row["when"]))))
+    note = " · ".join(filter(None, (row["why"], row["who"], moment(row["when"]))))
     lines = (f"{row['example_id']}, labelled {row['label_before']}", shown.file, note)
     return Card(shown, what, tuple(filter(None, lines)))
-
-
-def _day(when: str) -> str:
-    """A moment as people write it; what is no moment stays as it is.
-
-    >>> _day("2026-01-02T03:04:05.678901+00:00"), _day("in spring")
-    ('2 January 2026, 03:04 UTC', 'in spring')
-    """
-    try:
-        moment = datetime.fromisoformat(when)
-    except ValueError:
-        return when
-    zone = moment.strftime(" %Z") if moment.tzinfo else ""
-    return f"{moment.day} {moment:%B %Y, %H:%M}{zone}"
 
 
 def _asked(compared: Compared, explanation: Explanation) -> dict[str, str]:

@@ -19,7 +19,6 @@ from influence_core import report
 from influence_core.__main__ import main
 from influence_core.context import Context
 from influence_core.experiments import explain, flip, questions
-from influence_core.report.facts import _day
 from influence_core.sessions import Sessions, unpacked
 from influence_core.store import Store
 from influence_core.studies import find, open_study
@@ -142,10 +141,6 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
     )
     assert "no such patient · Ada · 2 January 2026, 03:04 UTC" in words and "03:04:05" not in words
     assert material.changes == settled(version.spec.changes) and ">Notes<" not in report.page(material)
-
-
-def test_what_is_no_moment_is_told_as_it_stands():
-    assert _day("in spring") == "in spring" and _day("") == ""
 
 
 def test_the_page_says_how_few_the_answer_hangs_on_where_that_was_found(base, tmp_path):
