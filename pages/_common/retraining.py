@@ -121,6 +121,11 @@ def proven(study: Study, explanation: Explanation, at: np.ndarray, change: Chang
     return None if truth is None else truth.actual
 
 
+def truth_name(explanation: Explanation) -> str:
+    """What is said of such a number: a network has other optima, so that one retraining proves nothing."""
+    return "proven" if explanation.provenance.convex else "by real training"
+
+
 def _foreseen(
     explanation: Explanation,
     forecast: GroupForecast,
@@ -134,7 +139,7 @@ def _foreseen(
     foreseen = worth(explanation.probability, forecast.best, unit)
     if known is not None:
         true = worth(explanation.probability, known, unit)
-        return f"Having {word} does **{true}** for {asked}, proven; by forecast **{foreseen}**{rest}."
+        return f"Having {word} does **{true}** for {asked}, {truth_name(explanation)}; by forecast **{foreseen}**{rest}."
     return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
 
 

@@ -17,7 +17,7 @@ from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import having, having_rule, nats, percent, sign_rule
-from pages._common import pictures
+from pages._common import pictures, retraining
 from pages._common.number import worth
 from pages._parts.explain import panels
 from pages._shell import downloads, page
@@ -317,6 +317,11 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     assert "Retrained to a gradient norm of" in said(at)
     assert "NOT reached" not in said(at)
     assert "before_after" in charts(at)
+
+
+def test_one_retraining_of_a_network_proves_nothing(answer):
+    network = replace(answer, provenance=replace(answer.provenance, convex=False))
+    assert [retraining.truth_name(one) for one in (answer, network)] == ["proven", "by real training"]
 
 
 def test_an_outcome_is_shown_for_its_own_choice_only(answer):

@@ -177,7 +177,8 @@ def _expect(
     those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
     p, asked = explanation.probability, escape_markdown(explanation.label_name)
     known = _known(study, explanation, at, change)
-    proven = "" if known is None else f"**Proven**: the probability changes by **{worth(p, known, MADE)}**. "
+    truth = retraining.truth_name(explanation).capitalize()
+    proven = "" if known is None else f"**{truth}**: the probability changes by **{worth(p, known, MADE)}**. "
 
     def sentence(forecast: GroupForecast) -> str:
         return (
