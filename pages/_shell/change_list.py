@@ -43,19 +43,19 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         with st.container(key="my_changes", gap="xsmall"):
             st.markdown("**My changes**")
             _switch(shown)
-            compare_link(view, shown.address if shown.count else "")
+            compare_link(view, shown.address if shown.count else "", "Before and after")
             _lines(shown)
             _undo_and_redo(shown, not undo_elsewhere)
             with st.expander("Versions, link, delete"):
                 whole_list.show(shown)
 
 
-def compare_link(view: View, address: str) -> None:
+def compare_link(view: View, address: str, label: str = "Before and after, every answer") -> None:
     """The way to every answer before and after the changes of a version; nothing where its address is empty."""
     if address:
         st.page_link(
             WHAT_IF.script,
-            label="Before and after, every answer",
+            label=label,
             icon=":material/compare_arrows:",
             query_params=view.query("test", "picture", "ask", "device") | {"study": address},
         )

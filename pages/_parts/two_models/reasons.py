@@ -36,13 +36,15 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     """The explanation that is pinned beside the one that is open, or how to pin one."""
     st.header("Any two explanations side by side")
     here, kind = f"{view.study}:{explanation.test_id}", study.data.kind
-    _offer_changes(study, view, explanation)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if view.pinned is not None and view.beside != here:
+            st.button("Unpin", key="unpin", on_click=lambda: go_to(beside=""))
+        _offer_changes(study, view, explanation)
     if explanation.test_id is None and not view.beside:
         st.markdown(f"A test {kind} of the study can be pinned here; a picture of your own cannot.")
     elif view.pinned is None or view.beside == here:
         _how(view, explanation, here)
     else:
-        st.button("Unpin", key="unpin", on_click=lambda: go_to(beside=""))
         _side_by_side(study, view, explanation, *view.pinned)
         st.caption(f"{sign_rule(kind)} Unit: nats. Mind the two scales.")
 
@@ -54,11 +56,10 @@ def _offer_changes(study: Study, view: View, explanation: Explanation) -> None:
         return
     changed = bool(settled(study.spec.changes))
     beside = f"{study.spec.unchanged.address if changed else mine}:{test}"
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if view.beside != beside:
-            title = "Beside the original" if changed else "Beside the model with my changes"
-            st.button(title, key="beside_changes", on_click=lambda: go_to(beside=beside))
-        change_list.compare_link(view, mine)
+    if view.beside != beside:
+        title = "Beside the original" if changed else "Beside the model with my changes"
+        st.button(title, key="beside_changes", on_click=lambda: go_to(beside=beside))
+    change_list.compare_link(view, mine)
 
 
 def _how(view: View, explanation: Explanation, here: str) -> None:
