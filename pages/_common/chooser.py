@@ -23,7 +23,8 @@ from pages._shell.escape import escape_markdown, show_error
 from pages._shell.widgets import bound, choice, step_button
 
 A_PAGE = 22
-THUMB = 62
+THUMB, WORDED = 62, 78
+"""Of a card, pixels: under a digit, and under a label that is a word."""
 SNIPPET_LINES = 3
 SORTED = {
     "moved": "Under each: how far the probability of its answer goes without the one training {} that moves it most.",
@@ -55,7 +56,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             [_card(study, known, int(at), _sorted_by(view, overview, int(at))) for at in shown],
             key="tests",
             on_click=lambda test_id: go_to(test=test_id),
-            width=THUMB,
+            width=THUMB if max(map(len, study.data.class_names)) <= 2 else WORDED,
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             strip=True,
             snippet_lines=SNIPPET_LINES,

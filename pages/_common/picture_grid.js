@@ -49,11 +49,22 @@ function addTick(grid, card, id) {
   card.tick = box;
 }
 
+// A number stays whole: in a narrow card the words around it break, "−30.3" does not.
+function fillWords(node, text) {
+  const parts = text.split(/([+−±<>]?\s?\d[\d.,]*(?:e[+−]?\d+)?(?: %)?)/);
+  node.append(...parts.map((part, place) => {
+    if (place % 2 === 0) return part;
+    const number = element("span", "number");
+    number.textContent = part;
+    return number;
+  }));
+}
+
 function words(card, picture) {
   const texts = [["strong", "title", picture.title], ...picture.lines.map((text) => ["span", "line", text])];
   const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
-    node.textContent = text;
+    fillWords(node, text);
     return [" ", node]; // the space parts the words for who hears them, and is not seen
   });
   card.pick.replaceChildren(card.image, card.snippet, card.bar, ...nodes);
