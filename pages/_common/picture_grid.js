@@ -2,6 +2,7 @@
 // A click is added to a numbered log which travels as a state value: of two triggers sent during one run the server
 // keeps only the later, of a state it keeps the latest, and the latest log still holds both clicks.
 const LOG_LENGTH = 50;
+const LONGEST_WHOLE = 10;
 const grids = new WeakMap();
 
 function element(tag, className) {
@@ -49,22 +50,13 @@ function addTick(grid, card, id) {
   card.tick = box;
 }
 
-// A number stays whole: in a narrow card the words around it break, "−30.3" does not.
-function fillWords(node, text) {
-  const parts = text.split(/([+−±<>]?\s?\d[\d.,]*(?:e[+−]?\d+)?(?: %)?)/);
-  node.append(...parts.map((part, place) => {
-    if (place % 2 === 0) return part;
-    const number = element("span", "number");
-    number.textContent = part;
-    return number;
-  }));
-}
-
 function words(card, picture) {
   const texts = [["strong", "title", picture.title], ...picture.lines.map((text) => ["span", "line", text])];
   const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
-    fillWords(node, text);
+    node.textContent = text;
+    // Short words and numbers stay whole where a card is narrow; a long name may break anywhere.
+    node.classList.toggle("whole", text.split(" ").every((word) => word.length <= LONGEST_WHOLE));
     return [" ", node]; // the space parts the words for who hears them, and is not seen
   });
   card.pick.replaceChildren(card.image, card.snippet, card.bar, ...nodes);
