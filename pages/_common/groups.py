@@ -20,7 +20,7 @@ from influence_core.studies import Study
 from influence_core.words import percent, ratio, seconds
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
-from pages._common.number import SHORT
+from pages._common.number import SHORT, unbroken
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import go_to
@@ -139,8 +139,8 @@ def _rename_field(asked: Asked, group: Cause, at: int) -> None:
 def _forecast(asked: Asked, group: Cause, forecast: GroupForecast, colour: str) -> None:
     target, kind = asked.target, asked.study.data.kind
     examples = f"{len(group.positions)} {kind}{'s' if len(group.positions) > 1 else ''}"
-    st.markdown(f"{examples}; having them: :{colour}[**{target.change_text(-forecast.best)}**], by forecast")
-    added = target.change_text(-forecast.alone)
+    together, added = (unbroken(target.change_text(-one)) for one in (forecast.best, forecast.alone))
+    st.markdown(f"{examples}; having them: :{colour}[**{together}**], by forecast")
     if forecast.together is None:
         st.caption("The influence of each, added up.")
     else:
@@ -178,10 +178,8 @@ def outcome(asked: Asked, truth: TargetTruth) -> None:
     else:
         answers = f"{truth.changed_answers:,} of {total:,} answers change."
     reached = "" if truth.converged else " Training did NOT reach its end: do not rely on it."
-    st.markdown(
-        f"Having them, by real training: **{target.change_text(-truth.change)}** ({before} with them, {after} without). "
-        f"{answers}"
-    )
+    words = f"**{target.change_text(-truth.change)}** ({before} with them, {after} without). {answers}"
+    st.markdown(f"Having them, by real training: {unbroken(words)}")
     st.caption(
         f"Gradient norm {truth.gradient_norm:.1e} (asked for {truth.asked_norm:.1e}), {seconds(truth.seconds)}.{reached}"
     )

@@ -14,6 +14,7 @@ from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from pages._common import chooser, pictures, test_label, verdict
 from pages._common.cards import name_of, says, show_large
+from pages._common.number import unbroken
 from pages._shell import my_changes, proving, results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -81,7 +82,8 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
         with words:
             icon = "" if study.data.pictured else _icon(study)
             file = "" if explanation.test_id is None else study.data.file(explanation.test_id)
-            st.markdown(_sentence(explanation, icon, f" ({escape_markdown(file)})" if file else ""))
+            named = f" ({escape_markdown(file)})" if file else ""
+            st.markdown(unbroken(_sentence(explanation, icon, named)))
             with verdict.show(study, view, explanation):
                 folded = st.popover("Choose another", on_change="rerun", key="choose_another")
                 st.page_link(

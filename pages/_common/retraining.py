@@ -19,7 +19,7 @@ from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import UNIT, percent, ratio, seconds, signed, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.number import MADE, amount, effect, unit_name, worth
+from pages._common.number import MADE, amount, effect, unbroken, unit_name, worth
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
@@ -103,7 +103,7 @@ def show_expected(
     """
     forecast, record = foresee(study, explanation, at, change)
     said, trust, others = places
-    said.markdown(sentence(forecast))
+    said.markdown(unbroken(sentence(forecast)))
     trust.empty()
     others.empty()
     if known is None:

@@ -319,6 +319,14 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     assert "before_after" in charts(at)
 
 
+def test_numbers_of_sentences_stay_with_their_units(answer):
+    first, second = pair(answer)
+    sentences = [one.value for one in at_mistake(answer, open=first, out=f"{first},{second}").markdown]
+    for begin in ("Test image", f"**Training image {first}**", "Having these 2 images"):
+        (words,) = (one for one in sentences if one.startswith(begin))
+        assert "\u00a0pp" in words and " pp" not in words
+
+
 def test_one_retraining_of_a_network_proves_nothing(answer):
     network = replace(answer, provenance=replace(answer.provenance, convex=False))
     assert [retraining.truth_name(one) for one in (answer, network)] == ["proven", "by real training"]

@@ -9,7 +9,7 @@ from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
 from influence_core.words import percent
 from pages._common.cards import name_of, says
-from pages._common.number import SHORT, effect
+from pages._common.number import SHORT, effect, unbroken
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -21,7 +21,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         st.title(_title(study, explanation), width="content")
         with st.popover("New here?", type="tertiary"):
             _welcome()
-    st.markdown(_sentence(study, explanation, params.unit))
+    st.markdown(unbroken(_sentence(study, explanation, params.unit)))
     _notices(study)
 
 
