@@ -13,8 +13,8 @@ from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.whole_list import ShownList, changes_words
 
-SHOWN, HEIGHT = 5, 132
-"""A list of more lines scrolls in so many pixels, so that the menu below stays where it is."""
+SHOWN, HEIGHT = 5, 122
+"""A list of more lines scrolls in so many pixels, the last line cut to say so; the menu below stays where it is."""
 KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
 MOVED = {"undo": "Undone", "redo": "Done again"}
