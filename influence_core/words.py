@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from datetime import datetime
 
 UNIT = "nats"
 POINTS = "pp"
@@ -176,3 +177,17 @@ def storage(count: float) -> str:
     ('21 MB', '1.7 GB')
     """
     return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def moment(when: str) -> str:
+    """A moment as people write it; what is no moment stays as it is.
+
+    >>> moment("2026-01-02T03:04:05.678901+00:00"), moment("in spring")
+    ('2 January 2026, 03:04 UTC', 'in spring')
+    """
+    try:
+        read = datetime.fromisoformat(when)
+    except ValueError:
+        return when
+    zone = read.strftime(" %Z") if read.tzinfo else ""
+    return f"{read.day} {read:%B %Y, %H:%M}{zone}"

@@ -95,8 +95,9 @@ def keys(at: AppTest) -> set[str]:
 
 
 def said(at: AppTest) -> str:
-    """All words of the page."""
-    return "\n".join(str(element.value) for kind in SPOKEN for element in at.get(kind))
+    """All words of the page; a space that keeps a number in one line is a space."""
+    words = "\n".join(str(element.value) for kind in SPOKEN for element in at.get(kind))
+    return words.replace("\u00a0", " ")
 
 
 def title(at: AppTest) -> str:

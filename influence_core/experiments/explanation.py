@@ -30,6 +30,12 @@ NUMBER_WORDS: dict[Number, str] = {
     "corrected": "corrected forecast, one Newton step without it",
     "influence": "influence, the first-order forecast of the paper",
 }
+SHORT_WORDS: dict[Number, str] = {
+    "proven": "proven",
+    "corrected": "corrected forecast",
+    "influence": "influence",
+}
+"""The same beside a number."""
 SMALL = 0.05
 """An example whose effect is at most this share of the answer's own loss is said to do little alone."""
 

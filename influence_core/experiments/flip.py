@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -57,6 +58,23 @@ def run(
     model = follow(study, contest, relabel, context.part(0.0, 0.5))
     found = flip(model, context.part(0.5, 1.0).progress)
     return _result(study, model, found, time.perf_counter() - started)
+
+
+def is_proven(study: Study, x: Tensor, train_ids: Iterable[int], *, context: Context) -> bool:
+    """Whether a search proved that the answer is another without exactly these training examples; nothing is searched for.
+
+    Args:
+        study: The trained model.
+        x: ``(d,)`` the input.
+        train_ids: The examples.
+        context: Its store has what was found.
+    """
+    asked = set(train_ids)
+    for wanted in (None, *range(len(study.data.class_names))):
+        found = run.recall(study, x, wanted, context=context)
+        if found is not None and found.flipped and found.proven and set(found.ids.tolist()) == asked:
+            return True
+    return False
 
 
 def contest_of(study: Study, x: Tensor, wanted: int | None) -> Contest:

@@ -123,6 +123,20 @@ def run_edit(study: Study, explanation: Explanation, edit: Edit, *, context: Con
     return TakeOut(**vars(found), train_ids=train_ids, forecast=forecast)
 
 
+def recall(study: Study, explanation: Explanation, edit: Edit, *, context: Context) -> Truth | None:
+    """What training again after an edit did, where somebody has trained it to the end; nothing is trained.
+
+    Args:
+        study: The trained model.
+        explanation: The question.
+        edit: What was changed.
+        context: Its store has it, or not.
+    """
+    x, label = explanation.asked(study)
+    found = _retrained.recall(study, x, label, edit.sorted(), inverse=None, context=context)
+    return found if found is not None and found.converged else None
+
+
 @remember("take out, retrained")
 def _retrained(
     study: Study, x: Tensor, label: Tensor, edit: Edit, *, inverse: Inverse | None, context: Context

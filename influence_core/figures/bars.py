@@ -14,6 +14,8 @@ from influence_core.words import visible
 CLEAR = "rgba(0,0,0,0)"
 PALE = 0.42
 LONGEST_NAME = 34
+FEW_TICKS = 8
+"""Up to so many whole numbers there is room for each; beyond, the drawing chooses whole ones itself."""
 
 
 def escape_html(text: str, most: int = LONGEST_NAME) -> str:
@@ -21,6 +23,11 @@ def escape_html(text: str, most: int = LONGEST_NAME) -> str:
     text = " ".join(visible(text).split())
     escaped = html.escape(text if len(text) <= most else text[: most - 1] + "…", quote=False)
     return escaped.replace("$", "&#36;").replace("{", "&#123;")
+
+
+def whole_ticks(most: int) -> dict[str, int]:
+    """An axis of counts up to ``most`` without halves."""
+    return {"dtick": 1} if most <= FEW_TICKS else {}
 
 
 def bars(

@@ -17,7 +17,10 @@ LONGEST = 12
 
 
 def confusion(
-    counts: np.ndarray, class_names: Sequence[str], kept: tuple[int | None, int | None] = (None, None)
+    counts: np.ndarray,
+    class_names: Sequence[str],
+    kept: tuple[int | None, int | None] = (None, None),
+    given: str = "true label",
 ) -> go.Figure:
     """The confusion matrix; the mistakes are grey, the darker the more there are, and right answers have no colour.
 
@@ -27,6 +30,7 @@ def confusion(
         counts: ``(classes, classes)`` as `Predictions.confusion` has them: rows are true labels, columns answers.
         class_names: What the labels mean.
         kept: True label and answer of the cell that is open.
+        given: What the labels that the data have are called.
     """
     names = [escape_html(name, LONGEST) for name in class_names]
     mistakes = counts * ~np.eye(len(counts), dtype=bool)
@@ -42,7 +46,7 @@ def confusion(
     at, span = list(range(len(names))), [-0.5, len(names) - 0.5]
     axis = {"tickvals": at, "ticktext": names, "zeroline": False, "showgrid": False, "fixedrange": True}
     figure.update_xaxes(title="the model says", side="top", range=span, **axis)
-    figure.update_yaxes(title="true label", range=span[::-1], **axis)
+    figure.update_yaxes(title=given, range=span[::-1], **axis)
     side = CELL * len(names)
     return figure.update_layout(
         height=side + MARGIN + 10,

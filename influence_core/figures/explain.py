@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from influence_core.agreement import strongest
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.explanation import Number
+from influence_core.experiments.explanation import SHORT_WORDS, Number
 from influence_core.figures.bars import escape_html
 from influence_core.figures.palette import GREY, HELPFUL, by_sign
 from influence_core.words import UNIT, having, nats, percent
@@ -139,12 +139,12 @@ def _points(explanation: Explanation, at: np.ndarray, unit: Unit) -> go.Scatterg
     scores, same = explanation.shown[at], explanation.labels[at] == explanation.label
     change = explanation.effects.probability[at]
     names = [escape_html(name) for name in explanation.class_names]
-    asked = names[explanation.label]
+    asked, number = names[explanation.label], SHORT_WORDS[explanation.number]
+    in_nats = [f"<br>taken out, its loss changes by {nats(float(d))}" if unit == UNIT else "" for d in scores]
     hover = [
         f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}"
-        f"<br>{having(float(c))} for “{asked}”<br>taken out, its loss changes by {nats(float(d))}"
-        f"<br>distance {explanation.distance[i]:.2f}"
-        for i, d, c in zip(at, scores, change, strict=True)
+        f"<br>{number}: {having(float(c))} for “{asked}”{loss}<br>distance {explanation.distance[i]:.2f}"
+        for i, loss, c in zip(at, in_nats, change, strict=True)
     ]
     return go.Scattergl(
         x=explanation.distance[at].astype(np.float32),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from influence_core.experiments.flip_curve import FlipCurve
-from influence_core.figures.bars import escape_html
+from influence_core.figures.bars import escape_html, whole_ticks
 from influence_core.figures.palette import GREY, HELPFUL
 from influence_core.words import percent
 
@@ -43,7 +43,10 @@ def flip_curve(
             )
         )
     figure.update_xaxes(
-        title=f"training examples {done}, the strongest first", fixedrange=True, zeroline=False
+        title=f"training examples {done}, the strongest first",
+        fixedrange=True,
+        zeroline=False,
+        **whole_ticks(int(max(curve.counts))),
     )
     figure.update_yaxes(
         title="probability", tickformat=".0%", rangemode="tozero", fixedrange=True, gridcolor=_faint()

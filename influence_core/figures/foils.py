@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from influence_core.experiments.foils import TITLES, TOP, Often
-from influence_core.figures.bars import quiet
+from influence_core.figures.bars import quiet, whole_ticks
 from influence_core.figures.palette import GREY
 
 DRAWN = 50
@@ -51,7 +51,10 @@ def often_on_top(result: Often) -> go.Figure:
                 hovertemplate=f"{TITLES[name]}<br>number %{{x}} is on top of %{{y:.1f}} % of the questions<extra></extra>",
             )
         )
-    figure.update_xaxes(title="Training examples, the most frequent first", zeroline=False, showgrid=False)
+    ticks = whole_ticks(min(DRAWN, result.counts.shape[1]))
+    figure.update_xaxes(
+        title="Training examples, the most frequent first", zeroline=False, showgrid=False, **ticks
+    )
     figure.update_yaxes(title=f"Questions with it in the first {TOP}, %", rangemode="tozero", zeroline=False)
     return quiet(figure, 340).update_layout(
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}, margin_t=70

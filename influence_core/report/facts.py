@@ -16,7 +16,7 @@ from influence_core.report.faces import Face, asked_face, face
 from influence_core.report.material import Compared, Material
 from influence_core.studies import Study
 from influence_core.studies.changes import OF_TEST
-from influence_core.words import having, having_rule, moved, nats, percent, seconds, sign_rule, tenths
+from influence_core.words import having, having_rule, moment, moved, nats, percent, seconds, sign_rule, tenths
 
 TOP = 6
 SHOWN = 12
@@ -96,13 +96,20 @@ def _sentence(study: Study, explanation: Explanation) -> str:
         words += f", but it is labelled {names[true]}"
     sides = (("for", explanation.helpful(1)), ("against", explanation.harmful(1)))
     pulled = [
-        f"number {explanation.ids[at]} (labelled {names[explanation.labels[at]]}) pulled most {side} it, "
+        f"number {explanation.ids[at]} ({_file(study, int(explanation.ids[at]))}labelled {names[explanation.labels[at]]}) "
+        f"pulled most {side} it, "
         f"by {having(float(explanation.effects.probability[at]))}"
         for side, found in sides
         for at in found
     ]
     found = f" Of {len(explanation.ids):,} {explanation.examples}, {'; '.join(pulled)}." if pulled else ""
     return f"{words}. Asked about: {explanation.label_name}.{found}"
+
+
+def _file(study: Study, name: int) -> str:
+    """The file in which an example was brought and a comma; "" where there was none."""
+    file = study.data.file(name)
+    return f"{file}, " if file else ""
 
 
 def _number(explanation: Explanation) -> str:
@@ -221,7 +228,7 @@ def _change(before: Study, row: dict[str, Any]) -> Card:
         "add": f"added as {row['label_after']}",
         "retest": f"test label {row['label_before']} → {row['label_after']}",
     }[row["change"]]
-    note = " · ".join(filter(None, (row["why"], row["who"], row["when"])))
+    note = " · ".join(filter(None, (row["why"], row["who"], moment(row["when"]))))
     lines = (f"{row['example_id']}, labelled {row['label_before']}", shown.file, note)
     return Card(shown, what, tuple(filter(None, lines)))
 

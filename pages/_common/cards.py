@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any, TypedDict
 
 import numpy as np
@@ -55,9 +56,13 @@ def card_face(study: Study, examples: Examples, at: int) -> Face:
 def example_card(
     study: Study, examples: Examples, at: int, words: str, title: str, lines: tuple[str, ...], tone: str = ""
 ) -> Picture:
-    """The card of ``examples[at]``; ``words`` follow its name where the picture is not seen."""
+    """The card of ``examples[at]``; ``words`` follow its name where the picture is not seen.
+
+    Its last line is the name of the file in which somebody brought it, without folder and ending.
+    """
     name = int(examples.ids[at])
-    alt = f"{_part(study, examples)} {study.data.kind} {name}{words}"
+    alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", study.data.file(name)
+    lines = lines if not file or file in lines else (*lines, PurePosixPath(file).stem)
     return Picture(
         id=str(name), **card_face(study, examples, at), alt=alt, title=title, lines=lines, tone=tone
     )

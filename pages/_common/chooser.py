@@ -14,7 +14,7 @@ from influence_core.figures.confusion import confusion
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from influence_core.words import distance, percent
-from pages._common import pictures
+from pages._common import pictures, test_label
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._shell import whole_tables
@@ -23,7 +23,8 @@ from pages._shell.escape import escape_markdown, show_error
 from pages._shell.widgets import bound, choice, step_button
 
 A_PAGE = 22
-THUMB = 62
+THUMB, WORDED = 62, 78
+"""Of a card, pixels: under a digit, and under a label that is a word."""
 SNIPPET_LINES = 3
 SORTED = {
     "moved": "Under each: how far the probability of its answer goes without the one training {} that moves it most.",
@@ -55,7 +56,7 @@ def show(study: Study, view: View, known: Predictions, explanation: Explanation)
             [_card(study, known, int(at), _sorted_by(view, overview, int(at))) for at in shown],
             key="tests",
             on_click=lambda test_id: go_to(test=test_id),
-            width=THUMB,
+            width=THUMB if max(map(len, study.data.class_names)) <= 2 else WORDED,
             chosen=[] if explanation.test_id is None else [str(explanation.test_id)],
             strip=True,
             snippet_lines=SNIPPET_LINES,
@@ -106,7 +107,14 @@ def _filter(
         # keys of their own for each value: boxes in a closed popover would say later what they said when it was last open
         choice("show", view.show, f"Choose a test {study.data.kind}", titles, key=f"show_{view.show}")
         whole_tables.offer(study, "Sort by what the answers hang on", key="table_chooser")
-        choice("of", view.of, "True label", names, widget=st.selectbox, key=f"of_{view.of}")
+        choice(
+            "of",
+            view.of,
+            test_label.given(study).capitalize(),
+            names,
+            widget=st.selectbox,
+            key=f"of_{view.of}",
+        )
         choice("said", view.said, "The model says", names, widget=st.selectbox, key=f"said_{view.said}")
         shown = "" if explanation.test_id is None else str(explanation.test_id)
         bound(st.text_input, "test", shown, "Its number", key=f"test_id_{shown}", write=str.strip)
@@ -122,7 +130,7 @@ def _matrix(study: Study, view: View, known: Predictions) -> None:
     if folded.open:
         with folded:
             kept = (view.only_label, view.only_said)
-            figure = confusion(known.confusion(), study.data.class_names, kept)
+            figure = confusion(known.confusion(), study.data.class_names, kept, test_label.given(study))
             st.caption("Click a cell to keep to its examples. Grey: mistakes, the darker the more.")
             words = "how often each label gets each answer"
             st.plotly_chart(figure, key="confusion", on_select=_on_cell, alt=words)

@@ -20,6 +20,7 @@ from influence_core.studies import Study
 from influence_core.words import percent, ratio, seconds
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
+from pages._common.number import SHORT, unbroken
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import go_to
@@ -74,8 +75,12 @@ def _chart(
     having = np.array([-forecast.best for _, forecast in shown])
     proven = [None if one is None else -one.change for one in truths]
     st.plotly_chart(cause_bars(asked.target, names, having, proven), key="cause_bars")
-    if any(one is not None for one in truths):
-        st.caption("Bar: the forecast; diamond: after real training.")
+    diamond = "; diamond: after real training" if any(one is not None for one in truths) else ""
+    kind = asked.study.data.kind
+    st.caption(
+        f"Bar: the forecast of all of a group together{diamond}. A card's own number is about one {kind} alone; those of a group "
+        "stand in for one another, so their numbers do not add up to the group's."
+    )
 
 
 def _introduce(asked: Asked, found: Causes) -> None:
@@ -111,8 +116,8 @@ def _card(asked: Asked, group: Cause, forecast: GroupForecast, at: int) -> None:
         with folded:
             shown = [_member(asked, int(one)) for one in group.positions[:MAX_SHOWN]]
             show_grid(asked.study, shown, key=f"cause_members_{at}", width=74)
-            if len(group.positions) > MAX_SHOWN:
-                st.caption(f"The strongest {MAX_SHOWN}.")
+            few = f"The strongest {MAX_SHOWN}. " if len(group.positions) > MAX_SHOWN else ""
+            st.caption(f"{few}On each card: what having that one alone does ({SHORT[asked.effects.number]}).")
     with st.container(horizontal=True, gap="xsmall"):
         press, middle = f"cause_out_{at}", str(int(asked.study.data.train.ids[group.medoid]))
         st.button("Take out and retrain", key=press, on_click=lambda: go_to(cause=middle))
@@ -134,9 +139,14 @@ def _rename_field(asked: Asked, group: Cause, at: int) -> None:
 def _forecast(asked: Asked, group: Cause, forecast: GroupForecast, colour: str) -> None:
     target, kind = asked.target, asked.study.data.kind
     examples = f"{len(group.positions)} {kind}{'s' if len(group.positions) > 1 else ''}"
-    st.markdown(f"{examples}; having them: :{colour}[**{target.change_text(-forecast.best)}**]")
-    method = "One Newton step without them all. " if forecast.together is not None else ""
-    st.caption(f"{method}Each alone, added up: {target.change_text(-forecast.alone)}.")
+    together, added = (unbroken(target.change_text(-one)) for one in (forecast.best, forecast.alone))
+    st.markdown(f"{examples}; having them: :{colour}[**{together}**], by forecast")
+    if forecast.together is None:
+        st.caption("The influence of each, added up.")
+    else:
+        st.caption(
+            f"One Newton step without them all together; the influence of each, added up, says {added}."
+        )
 
 
 def _member(asked: Asked, at: int) -> Picture:
@@ -168,10 +178,8 @@ def outcome(asked: Asked, truth: TargetTruth) -> None:
     else:
         answers = f"{truth.changed_answers:,} of {total:,} answers change."
     reached = "" if truth.converged else " Training did NOT reach its end: do not rely on it."
-    st.markdown(
-        f"Having them, by real training: **{target.change_text(-truth.change)}** ({before} with them, {after} without). "
-        f"{answers}"
-    )
+    words = f"**{target.change_text(-truth.change)}** ({before} with them, {after} without). {answers}"
+    st.markdown(f"Having them, by real training: {unbroken(words)}")
     st.caption(
         f"Gradient norm {truth.gradient_norm:.1e} (asked for {truth.asked_norm:.1e}), {seconds(truth.seconds)}.{reached}"
     )

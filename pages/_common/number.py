@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from influence_core.experiments.effects import probability_change
 from influence_core.experiments.explain import Explanation
-from influence_core.experiments.explanation import NUMBER_WORDS, Number
+from influence_core.experiments.explanation import NUMBER_WORDS, SHORT_WORDS, Number
 from influence_core.words import POINTS, UNIT, having, having_rule, moved, nats, sign_rule, signed
 from pages._shell.escape import escape_markdown
 
 NAMES = NUMBER_WORDS
 """The three numbers in words."""
-SHORT: dict[Number, str] = {"proven": "proven", "corrected": "corrected forecast", "influence": "influence"}
+SHORT = SHORT_WORDS
 MADE = "made"
 """In the place of a unit: percentage points of the probability if a change is made, not of having the examples."""
 
@@ -41,6 +43,15 @@ def amount(probability: float, without: float, unit: str = "") -> float:
         return without
     change = 100 * float(probability_change(probability, without))
     return change if unit == MADE else -change
+
+
+def unbroken(sentence: str) -> str:
+    """A sentence whose numbers stay with their units in one line.
+
+    >>> unbroken("it says 5 (97.0 %), +0.25 pp for it")
+    'it says 5 (97.0\\xa0%), +0.25\\xa0pp for it'
+    """
+    return re.sub(rf"(?<=\d) (?=%|{POINTS}\b|{UNIT}\b)", "\u00a0", sentence)
 
 
 def rule(explanation: Explanation, unit: str = "") -> str:

@@ -2,6 +2,7 @@
 // A click is added to a numbered log which travels as a state value: of two triggers sent during one run the server
 // keeps only the later, of a state it keeps the latest, and the latest log still holds both clicks.
 const LOG_LENGTH = 50;
+const LONGEST_WHOLE = 10;
 const grids = new WeakMap();
 
 function element(tag, className) {
@@ -54,6 +55,8 @@ function words(card, picture) {
   const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
     node.textContent = text;
+    // Short words and numbers stay whole where a card is narrow; a long name may break anywhere.
+    node.classList.toggle("whole", text.split(" ").every((word) => word.length <= LONGEST_WHOLE));
     return [" ", node]; // the space parts the words for who hears them, and is not seen
   });
   card.pick.replaceChildren(card.image, card.snippet, card.bar, ...nodes);

@@ -14,6 +14,7 @@ from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from pages._common import chooser, pictures, test_label, verdict
 from pages._common.cards import name_of, says, show_large
+from pages._common.number import unbroken
 from pages._shell import my_changes, proving, results
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -79,7 +80,10 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                     study, explanation.x, explanation.test_id, name_of(explanation), 112, explanation.photo
                 )
         with words:
-            st.markdown(_sentence(explanation, "" if study.data.pictured else _icon(study)))
+            icon = "" if study.data.pictured else _icon(study)
+            file = "" if explanation.test_id is None else study.data.file(explanation.test_id)
+            named = f" ({escape_markdown(file)})" if file else ""
+            st.markdown(unbroken(_sentence(explanation, icon, named)))
             with verdict.show(study, view, explanation):
                 folded = st.popover("Choose another", on_change="rerun", key="choose_another")
                 st.page_link(
@@ -100,6 +104,8 @@ def _icon(study: Study) -> str:
     return ":material/mail: " if study.data.worded else ":material/table_rows: "
 
 
-def _sentence(explanation: Explanation, icon: str) -> str:
+def _sentence(explanation: Explanation, icon: str, file: str) -> str:
     asked = escape_markdown(explanation.label_name)
-    return f"{icon}**{name_of(explanation).capitalize()}**: {says(explanation)}. Asked about: **{asked}**."
+    return (
+        f"{icon}**{name_of(explanation).capitalize()}**{file}: {says(explanation)}. Asked about: **{asked}**."
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from influence_core.experiments import take_out, what_if
+from influence_core.experiments import flip, take_out, what_if
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.group_forecast import GroupForecast
 from influence_core.experiments.take_out import TakeOut
@@ -17,13 +19,14 @@ from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import UNIT, percent, ratio, seconds, signed, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.number import MADE, amount, effect, unit_name, worth
+from pages._common.number import MADE, amount, effect, unbroken, unit_name, worth
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.widgets import begin_button, metric
 
+Places = tuple[DeltaGenerator, DeltaGenerator, DeltaGenerator]
 RULES = {
     UNIT: "Loss change of “{}”, plus = the loss rises.",
     MADE: "Change of the probability of “{}”, plus = it rises.",
@@ -53,24 +56,90 @@ def show(study: Study, view: View, explanation: Explanation, retrain: bool, unit
             if len(chosen) == 1
             else f"these {len(chosen)} {explanation.kind}s together"
         )
-        forecast, record = foresee(study, explanation, at, Change())
-        st.markdown(_foreseen(explanation, forecast, at, word, unit))
-        show_trust(explanation, forecast, len(chosen), Change())
-        show_record(explanation, forecast, record, unit)
+        places = st.empty(), st.empty(), st.empty()
+        _expect(study, explanation, at, word, unit, places)
         row = st.container(horizontal=True)
         begin_button("Take out and retrain", "retrain", row)
         row.button("Clear selection", key="put_back", on_click=lambda: go_to(out=""))
         if retrain:
-            outcome(study, explanation, load(study, explanation, chosen), unit)
+            result = load(study, explanation, chosen)
+            _expect(study, explanation, at, word, unit, places)
+            outcome(study, explanation, result, unit)
 
 
-def _foreseen(explanation: Explanation, forecast: GroupForecast, at: np.ndarray, word: str, unit: str) -> str:
+def _expect(
+    study: Study, explanation: Explanation, at: np.ndarray, word: str, unit: str, places: Places
+) -> None:
+    """What having the examples at ``at (m,)`` does, proven where it is."""
+    known = proven(study, explanation, at, Change())
+
+    def sentence(forecast: GroupForecast) -> str:
+        return _foreseen(explanation, forecast, at, known, word, unit)
+
+    show_expected(study, explanation, at, Change(), known, sentence, places, unit)
+
+
+def show_expected(
+    study: Study,
+    explanation: Explanation,
+    at: np.ndarray,
+    change: Change,
+    known: float | None,
+    sentence: Callable[[GroupForecast], str],
+    places: Places,
+    unit: str = MADE,
+) -> None:
+    """What a change of the examples at ``at (m,)`` will do, and how far a forecast of it may be believed.
+
+    Args:
+        study: The trained model.
+        explanation: The question.
+        at: Positions.
+        change: What happens to them.
+        known: Its true effect on the loss, nats; ``None`` where it is not proven.
+        sentence: From the forecast to what is said first.
+        places: For the sentence and for two more; filled again once the truth is there.
+        unit: Of the numbers.
+    """
+    forecast, record = foresee(study, explanation, at, change)
+    said, trust, others = places
+    said.markdown(unbroken(sentence(forecast)))
+    trust.empty()
+    others.empty()
+    if known is None:
+        with trust:
+            show_trust(study, explanation, forecast, at, change)
+        with others:
+            show_record(explanation, forecast, record, unit)
+
+
+def proven(study: Study, explanation: Explanation, at: np.ndarray, change: Change) -> float | None:
+    """The true change of the loss after a change of the examples at ``at (m,)``, nats, where the model was trained again."""
+    if len(at) == 1 and change.kind == "remove" and explanation.proven is not None:
+        return float(explanation.proven.loss[at[0]])
+    truth = take_out.recall(study, explanation, change.edit(study, at.tolist()), context=results.context())
+    return None if truth is None else truth.actual
+
+
+def truth_name(explanation: Explanation) -> str:
+    """What is said of such a number: a network has other optima, so that one retraining proves nothing."""
+    return "proven" if explanation.provenance.convex else "by real training"
+
+
+def _foreseen(
+    explanation: Explanation,
+    forecast: GroupForecast,
+    at: np.ndarray,
+    known: float | None,
+    word: str,
+    unit: str,
+) -> str:
     """What having them does to the label asked about: proven where that is known, and by forecast."""
     asked, rest = escape_markdown(explanation.label_name), alone(explanation, forecast, len(at), unit)
     foreseen = worth(explanation.probability, forecast.best, unit)
-    if len(at) == 1 and explanation.number == "proven":
-        known = effect(explanation, int(at[0]), unit)
-        return f"Having {word} does **{known}** for {asked}, proven; by forecast **{foreseen}**{rest}."
+    if known is not None:
+        true = worth(explanation.probability, known, unit)
+        return f"Having {word} does **{true}** for {asked}, {truth_name(explanation)}; by forecast **{foreseen}**{rest}."
     return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
 
 
@@ -93,8 +162,11 @@ def alone(explanation: Explanation, forecast: GroupForecast, count: int, unit: s
     return f"; by the influence of each, added up: {said}"
 
 
-def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, change: Change) -> None:
+def show_trust(
+    study: Study, explanation: Explanation, forecast: GroupForecast, at: np.ndarray, change: Change
+) -> None:
     """How far the forecast of a group, or of another change, may be believed: the verdict speaks of none."""
+    count, ids = len(at), explanation.ids[at].tolist()
     if count == 1 and change.kind == "remove":
         return
     if forecast.together is None:
@@ -102,9 +174,17 @@ def show_trust(explanation: Explanation, forecast: GroupForecast, count: int, ch
     else:
         how = "one Newton step for all of it together"
     what = "all of them together" if count > 1 else "another change"
+    flips = change.kind == "remove" and flip.is_proven(
+        study, explanation.question.x, ids, context=results.context()
+    )
+    proof = (
+        "That the answer is another without them is proven, by training again; how far it moves is not yet."
+        if flips
+        else "Only training again proves it."
+    )
     st.caption(
         f"The verdict above is about single {explanation.examples}, each taken out alone. This number is about {what}, and a "
-        f"forecast: {how}. Only training again proves it."
+        f"forecast: {how}. {proof}"
     )
 
 

@@ -13,11 +13,7 @@ from pages._shell.address import View, choose_also, go_to
 
 
 def show_distance(
-    view: View,
-    explanation: Explanation,
-    number: Number = "influence",
-    unit: Unit = "nats",
-    height: int = 460,
+    view: View, explanation: Explanation, number: Number, unit: Unit, height: int = 460
 ) -> None:
     """Influence, or another number, against distance; points can be opened and chosen."""
     figure = influence_against_distance(explanation, view.opened, view.chosen, number, unit, height)

@@ -50,7 +50,7 @@ def show(study: Study, view: View, explanation: Explanation, unit: str = UNIT) -
             st.container(key="proving"),
             st.container(horizontal=True, vertical_alignment="center"),
         )
-        proving.show(study, line, buttons)
+        proving.show(study, explanation.number, line, buttons)
         with buttons:
             if job is not None and job.result is None:
                 job_status(job)

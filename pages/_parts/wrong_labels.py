@@ -13,6 +13,7 @@ from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, seconds, three_digits
 from pages._common import footer, verdict
+from pages._common.glossary import explained
 from pages._common.table import number, show_folded
 from pages._shell import results
 from pages._shell.address import View
@@ -66,7 +67,7 @@ def show_plan(study: Study, chosen: FlipSettings) -> None:
         f"Nothing has been flipped yet. This trains the model {trainings} times on {study.objective.n:,} {kind}s with "
         f"{study.objective.dim:,} parameters{each}; the result is kept. The packaged e-mails take about four minutes."
     )
-    st.header("What the paper found")
+    st.header("What the paper found", help=explained("self-influence"))
     st.markdown(_of_paper())
 
 
@@ -95,13 +96,14 @@ def show_answer(study: Study, result: WrongLabels) -> None:
     found = {one: float(result.mean_fixed(one)[HEADLINE]) for one in result.methods}
     right = float(result.accuracy[:, result.methods.index(best), HEADLINE].mean())
     rest = ", ".join(f"{METHODS[one]} {percent(found[one])}" for one in others)
-    st.markdown(
+    said = (
         f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
         f"({percent(float(result.budgets[HEADLINE]))}) hold **{percent(found[best])}** of the flipped labels "
         f"(by comparison: {rest}). Set right, they change the test "
         f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
         f"{percent(result.clean_accuracy)}."
     )
+    st.markdown(said, help=explained(said))
     st.markdown(
         f"Asked about each training {kind} as if it had **never seen it**, the model of the unflipped labels gives the label of "
         f"**{percent(result.unseen_accuracy)}** of them (leave-one-out accuracy, {_named(result)}), beside "

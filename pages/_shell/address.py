@@ -109,11 +109,11 @@ class View(Params):
 
     @property
     def pinned(self) -> tuple[str, int] | None:
-        """Study and test id of the explanation that is pinned, if one is."""
+        """Study, or version of one, and test id of the explanation that is pinned, if one is."""
         if not self.beside:
             return None
         study, _, test = self.beside.rpartition(":")
-        return studies.find(study).name, _whole_test(test)
+        return studies.find(study).address, _whole_test(test)
 
     @property
     def page_number(self) -> int | None:

@@ -15,6 +15,8 @@ from pages._shell.places import without_places
 from pages._shell.workers import Job, JobManager, Progress
 
 T = TypeVar("T")
+NEARLY = 0.9
+"""So much is done before it is said to be almost done: time that was reckoned from a quick start runs out sooner."""
 
 
 @st.cache_resource(show_spinner=False)
@@ -158,8 +160,9 @@ def _left_words(job: Job[Any]) -> str:
     seconds = job.seconds_left()
     if seconds is None:
         return ""
-    longer = ", longer than it looked" if job.slower else ""
-    return "almost done" if seconds < 1 else f"{about(seconds)} left{longer}"
+    if seconds < 1:
+        return "almost done" if job.fraction >= NEARLY else ""
+    return f"{about(seconds)} left{', longer than it looked' if job.slower else ''}"
 
 
 def _bad_end(job: Job[Any]) -> None:

@@ -82,6 +82,13 @@ def sign(spec: StudySpec) -> None:
         session.sign(reviewer())
 
 
+def changed_address(spec: StudySpec) -> str:
+    """The address of a study with the changes of this browser's list; "" where there are none."""
+    session = readable(spec)
+    address = spec.name if session is None else address_of(session)
+    return "" if address == spec.name else address
+
+
 def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
     """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
 

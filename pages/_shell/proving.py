@@ -17,7 +17,7 @@ from influence_core.experiments.all_left_out import AllLeftOut, Estimate, Limit
 from influence_core.experiments.all_relabelled import AllRelabelled
 from influence_core.experiments.any_question import TargetEffects
 from influence_core.experiments.corrected import UNDAMPED, Pulls
-from influence_core.experiments.explanation import Explanation
+from influence_core.experiments.explanation import Explanation, Number
 from influence_core.experiments.hardest import Hardest
 from influence_core.experiments.targets import Target
 from influence_core.progress import Progress
@@ -151,10 +151,15 @@ def demand(study: Study) -> AllLeftOut:
     )
 
 
-def show(study: Study, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
-    """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes."""
+def show(study: Study, number: Number, line: DeltaGenerator, buttons: DeltaGenerator) -> None:
+    """Begin what is cheap, and say in ``line`` how far it is; else offer it among the ``buttons`` with what it takes.
+
+    Where the ``number`` on show is proven there is nothing to say, and what the line said before goes at once, not at the
+    end of the run.
+    """
     asked = bool(st.session_state.get(_wish(study)))
-    if all_left_out.supports(study.spec) or table(study) is not None:
+    if number == "proven" or all_left_out.supports(study.spec) or table(study) is not None:
+        line.empty()
         return
     if study.objective.dim <= QUICK_LIMIT and not _is_prepared(study):
         if (

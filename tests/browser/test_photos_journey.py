@@ -13,12 +13,27 @@ from tests.browser.test_proof_pages_journey import chart
 
 pytestmark = pytest.mark.browser
 
+CUT = """all => all.filter(one => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1)
+  .map(one => one.textContent)"""
+BROKEN = """all => all.filter(one => {
+    const [text, range] = [one.firstChild, document.createRange()];
+    return [...text.data.matchAll(/\\S+/g)].some(word => {
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      return range.getClientRects().length > 1;
+    });
+  }).map(one => one.textContent)"""
+"""Of words on cards, those that are not shown whole, and those of which a part stands in another line."""
+
 
 def test_photographs_from_the_menu_to_the_pixels(page):
     """The features of the 2,400 photos ship: nobody waits for a network to look at them."""
     opened = page("/?study=dog-or-frog")
     settle(opened, lambda: opened.locator(".st-key-tests button").count() > 0)
     cards = opened.locator(".st-key-tests button")
+    assert opened.locator(".st-key-tests .title").evaluate_all(CUT) == []
+    words = opened.locator(".card .whole")
+    assert words.count() > 20 and words.evaluate_all(BROKEN) == []
     click(opened, cards.last, lambda: "test" in query(opened))
     click(opened, opened.locator(".st-key-side_helpful button").first, lambda: "open" in query(opened))
     inspector = opened.locator(".st-key-compared")

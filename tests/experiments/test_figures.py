@@ -32,7 +32,7 @@ from influence_core.figures.palette import GREY, HARMFUL, HELPFUL
 from influence_core.figures.take_out import before_and_after
 from influence_core.figures.version import changed_answer
 from influence_core.figures.what_if import calibration
-from influence_core.words import nats
+from influence_core.words import having, nats
 from tests.charts import colours_of
 from tests.core.test_trust import SOUND
 
@@ -167,6 +167,16 @@ def test_a_group_that_lowers_a_loss_is_blue_and_its_truth_a_diamond():
     assert bar.hovertext[0] == "&lt;b&gt;one: +0.0200 nats"
 
 
+# ---------------------------------------------------------------------------------------------- whole ticks
+
+
+def test_an_axis_of_few_examples_has_no_halves():
+    curve = giving_way()
+    few = flip_curve(replace(curve, counts=np.array([0, 1, 3])), NAMES, 1, 2)
+    assert few.layout.xaxis.dtick == 1
+    assert flip_curve(curve, NAMES, 1, 2).layout.xaxis.dtick is None, "of many it is whole by itself"
+
+
 # -------------------------------------------------------------------------------------------- probabilities
 
 
@@ -205,8 +215,13 @@ def test_points_stand_where_the_numbers_are_coloured_by_sign_and_filled_by_label
         assert symbol == (CIRCLE if SOME.labels[at] == SOME.label else CIRCLE_OPEN)
         assert f"training image {SOME.ids[at]}, labelled {NAMES[SOME.labels[at]]}<br>" in hover
         assert nats(SOME.scores[at]) in hover
-        assert " pp for “one”" in hover
+        assert f"influence: {having(SOME.effects.probability[at])} for “one”" in hover
         assert f"distance {SOME.distance[at]:.2f}" in hover
+
+
+def test_points_in_percentage_points_say_nothing_in_nats():
+    points = list(drawn_points(influence_against_distance(SOME, unit="pp"), SOME))
+    assert points and not any("nats" in hover for *_, hover in points)
 
 
 @pytest.mark.parametrize("shown", [SOME, LOTS, explanation(100)], ids=["2,000", "55,000", "100"])

@@ -123,7 +123,7 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
         Sessions(Store(tmp_path)).create("ada", "diabetes", who="Ada"),
     )
     removed, noted = int(train.ids[1]), int(train.ids[4])
-    mine.record(Change("remove", removed, when="2026-01-02T03:04:05"))
+    mine.record(Change("remove", removed, when="2026-01-02T03:04:05.678901+00:00"))
     mine.note(removed, "no such patient")
     mine.note(noted, "ask the ward <b>again</b>")
     mine.note(10**9, "of no example")
@@ -134,7 +134,12 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
     (row,) = (
         one for one in csv.DictReader(io.StringIO(rows.lstrip("\ufeff"))) if int(one["example_id"]) == removed
     )
-    assert (row["who"], row["when"], row["why"]) == ("Ada", "2026-01-02T03:04:05", "no such patient")
+    assert (row["who"], row["when"], row["why"]) == (
+        "Ada",
+        "2026-01-02T03:04:05.678901+00:00",
+        "no such patient",
+    )
+    assert "no such patient · Ada · 2 January 2026, 03:04 UTC" in words and "03:04:05" not in words
     assert material.changes == settled(version.spec.changes) and ">Notes<" not in report.page(material)
 
 

@@ -138,6 +138,15 @@ def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
     drawn = charts(at)["cause_bars"]["data"]
     assert len(drawn[0]["hovertext"]) == 4
     assert drawn[1]["x"] == []
+    words = said(at)
+    assert words.count("**], by forecast") == 4
+    assert (
+        words.count("One Newton step without them all together; the influence of each, added up, says ") == 4
+    )
+    assert (
+        "Bar: the forecast of all of a group together. A card's own number is about one image alone" in words
+    )
+    assert "diamond" not in words
     press(at, "cause_out_0")
     assert address(at)["cause"] == cards(at)["medoid_0"][0]["id"]
     assert (
@@ -145,6 +154,7 @@ def test_groups_of_an_answer_on_explain_are_taken_out_and_named():
         in said(at)
     )
     assert charts(at)["cause_bars"]["data"][1]["x"] != []
+    assert "diamond: after real training" in said(at)
     name = at.text_input(key=next(one.key for one in at.text_input if one.key.startswith("cause_name_0")))
     assert name.value == "7, looks like 1"
     name.set_value("crossed <b>sevens</b>")

@@ -1,6 +1,7 @@
 """The page on which people build their own studies: every way in, what is refused, and what stays."""
 
 import io
+import re
 from zipfile import ZipInfo
 
 import pytest
@@ -19,7 +20,19 @@ from tests.data.test_archives import ATTACKS, RawName, packed, packed_entries, p
 from tests.data.test_image_folder import fill, picture
 from tests.data.test_own import FIELDS
 from tests.data.test_pictures import half, save
-from tests.visits import address, compared, keys, owner, press, said, settle, title, turn_to, visit_page
+from tests.visits import (
+    address,
+    cards,
+    compared,
+    keys,
+    owner,
+    press,
+    said,
+    settle,
+    title,
+    turn_to,
+    visit_page,
+)
 
 PAGE = "build"
 
@@ -112,6 +125,13 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
     assert ":material/draft: cats/" in said(explained) or ":material/draft: dogs/" in said(explained)
+    ids = {card["id"]: card["lines"][-1] for card in cards(explained)["side_helpful"]}
+    assert ids and all(re.fullmatch(r"\d", file) for file in ids.values()), "each card names its file"
+    assert re.search(r"training image \d+ \((cats|dogs)/\d\.png, labelled ", said(explained))
+    assert "the label in your files: " in " ".join(explained.button_group(key="ask").options)
+    what_if = visit_page("what_if", kept.name, k="2")
+    assert all(re.fullmatch(r"\d", card["lines"][-1]) for card in cards(what_if)["group"])
+    assert re.search(r"\*\*Test image \d+\*\* \((cats|dogs)/\d\.png\): the model says", said(what_if))
     opened = visit_page("explain", kept.name, open="0")
     assert "cats/0.png" in str(compared(opened))
     press(turn_to(explained, PAGE), f"remove_{kept.name}")

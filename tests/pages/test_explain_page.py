@@ -12,12 +12,12 @@ from streamlit.testing.v1 import AppTest
 
 from influence_core import devices, engines, studies
 from influence_core.engines import SolverSettings
-from influence_core.experiments import at_hand, explain, explanation, neighbours, questions, what_if
+from influence_core.experiments import at_hand, explain, explanation, neighbours, questions, take_out, what_if
 from influence_core.exports import as_csv
 from influence_core.store import FOLDER_VARIABLE, LIMIT_VARIABLE
 from influence_core.studies import CATALOGUE, find
 from influence_core.words import having, having_rule, nats, percent, sign_rule
-from pages._common import pictures
+from pages._common import pictures, retraining
 from pages._common.number import worth
 from pages._parts.explain import panels
 from pages._shell import downloads, page
@@ -142,6 +142,8 @@ def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answe
     if drawn == {"scatter"}:
         upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
         assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
+        other = "The cards show another number (corrected forecast)."
+        assert (other in said(at)) == (chart != "best")
 
 
 def test_a_view_that_this_answer_does_not_have_is_not_offered(answer, monkeypatch):
@@ -298,8 +300,15 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
         f"{nats(float(answer.scores[best].sum()))}" in in_nats
     )
     assert metrics(at) == {}
+    assert "Only training again proves it" in said(at)
     press(at, "retrain")
     shown = metrics(at)
+    true = take_out.run(study, answer, answer.ids[best].tolist()).actual
+    assert (
+        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven; by forecast "
+        f"**{having(foreseen.probability)}**" in said(at)
+    )
+    assert "Only training again proves it" not in said(at)
     (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, pp"))
     (actual,) = (value for label, value in shown.items() if "real training" in label)
     assert f"{predicted} pp" == having(foreseen.probability)
@@ -308,6 +317,19 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     assert "Retrained to a gradient norm of" in said(at)
     assert "NOT reached" not in said(at)
     assert "before_after" in charts(at)
+
+
+def test_numbers_of_sentences_stay_with_their_units(answer):
+    first, second = pair(answer)
+    sentences = [one.value for one in at_mistake(answer, open=first, out=f"{first},{second}").markdown]
+    for begin in ("Test image", f"**Training image {first}**", "Having these 2 images"):
+        (words,) = (one for one in sentences if one.startswith(begin))
+        assert "\u00a0pp" in words and " pp" not in words
+
+
+def test_one_retraining_of_a_network_proves_nothing(answer):
+    network = replace(answer, provenance=replace(answer.provenance, convex=False))
+    assert [retraining.truth_name(one) for one in (answer, network)] == ["proven", "by real training"]
 
 
 def test_an_outcome_is_shown_for_its_own_choice_only(answer):

@@ -6,7 +6,7 @@ from influence_core.experiments import flip
 from pages._parts.explain.flip import PICTURES
 from tests.visits import PATIENCE, address, cards, charts, keys, press, said, settle, until, visit
 
-STUDY, TEST = "one-or-seven", "5040"
+STUDY, TEST, FEW = "one-or-seven", "5040", "8526"
 
 
 @pytest.fixture
@@ -31,6 +31,19 @@ def test_it_is_looked_for_when_asked_and_shown_with_its_proof(one_or_seven):
     assert shown == [str(one) for one in found.ids[:PICTURES]]
     press(at, "flip_choose")
     assert address(at)["out"].split(",") == [str(one) for one in found.ids[:50]]
+
+
+def test_a_set_that_flips_the_answer_is_not_said_to_be_unproven(one_or_seven):
+    x = one_or_seven.data.test.x[one_or_seven.data.test.position(int(FEW))]
+    found = flip.run(one_or_seven, x)
+    at = press(visit(STUDY, test=FEW, chart="flip"), "flip_begin_out")
+    until(at, lambda at: "flip_choose" in keys(at))
+    press(at, "flip_choose")
+    assert address(at)["out"].split(",") == [str(one) for one in found.ids]
+    assert "That the answer is another without them is proven" in said(at)
+    assert "Only training again proves it" not in said(at)
+    at.query_params["out"] = ",".join(str(one) for one in found.ids[1:])
+    assert "Only training again proves it" in said(settle(at)), "fewer are another set"
 
 
 def test_relabelling_stands_beside_it():

@@ -7,8 +7,9 @@ import pytest
 import streamlit as st
 
 from influence_core.words import sign_rule
+from pages._common.glossary import WORDS, explained
 from pages._shell.catalogue import GUIDE, PAGES
-from tests.visits import address, said, settle, title, turn_to, visit
+from tests.visits import address, said, settle, title, turn_to, visit, visit_page
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,9 @@ def test_the_sign_rule_is_the_one_of_every_chart(guide):
     "word",
     [
         "nats",
+        "Newton step",
+        "Cholesky",
+        "hinge units",
         "label asked about",
         "influence",
         "self-influence",
@@ -87,3 +91,26 @@ def test_who_looks_something_up_keeps_the_question(query):
     asked = {"study": "one-or-seven"} | query
     back = turn_to(turn_to(visit(**query), "guide"), "explain")
     assert address(back) == asked
+
+
+def test_a_text_is_explained_word_by_word():
+    words = explained("Corrected forecast, pp of probability: one Newton step. Cholesky, residual 1e-15.")
+    assert words is not None
+    named = re.findall(r"^\*\*(.+?)\*\*: ", words, re.M)
+    assert named == ["pp", "corrected forecast", "Newton step", "residual", "Cholesky"]
+    assert explained("D and H are letters, unproven is another word") is None
+    assert explained("self-influence") == f"**self-influence**: {WORDS['self-influence']}"
+
+
+@pytest.mark.parametrize(
+    ("page", "query", "words"),
+    [
+        ("explain", {}, ["Newton step", "Cholesky"]),
+        ("explain", {"unit": "nats"}, ["nats"]),
+        ("what_if", {}, ["Newton step", "pp"]),
+    ],
+)
+def test_words_are_explained_where_they_stand_first(page, query, words):
+    helps = [one.help for one in visit_page(page, test="5040", **query).caption if one.help]
+    for word in words:
+        assert any(f"{word}**: " in one for one in helps), word

@@ -10,7 +10,7 @@ from influence_core.engines import SolverSettings
 from influence_core.errors import Cancelled, DataError
 from influence_core.experiments import health
 from influence_core.studies import find, open_study, readiness
-from pages._shell import results, workers
+from pages._shell import jobs, results, workers
 from pages._shell.jobs import JobManager, get_jobs
 from tests.problems import linear, linear_study
 
@@ -212,6 +212,24 @@ def test_the_remaining_time_never_rises_unless_it_is_said(monkeypatch):
     job.run()
     assert seen[:3] == [(10.0, False), (8.0, False), (6.0, False)], "a little slower, then a little faster"
     assert seen[3] == (10.0, True)
+
+
+def test_nothing_is_almost_done_at_a_tenth_though_the_time_has_run_out(monkeypatch):
+    """A quick start promises too much: the pictures are read at once, their features take long."""
+    now = [0.0]
+    monkeypatch.setattr(workers, "monotonic", lambda: now[0])
+    seen = []
+
+    def work(progress):
+        for begun, fraction in ((0.1, 0.1), (60.0, 0.85), (63.0, 0.95)):
+            now[0] = begun
+            progress(fraction, "")
+            now[0] += 20.0
+            seen.append(jobs._left_words(job))
+
+    job = workers.Job("key", "Work", work)
+    job.run()
+    assert seen == ["", "", "almost done"]
 
 
 def test_progress_stays_between_nothing_and_all(manager):

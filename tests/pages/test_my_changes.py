@@ -1,6 +1,7 @@
 """My changes: from a card's verdict to the model with it, on every page, for one browser alone."""
 
 import io
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
 from pages._parts.build import lists
-from pages._shell import my_changes
-from tests.visits import address, keys, owner, press, said, settle, visit, visit_page
+from pages._shell import change_list, my_changes
+from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
 STUDY, TEST = "one-or-seven", "5040"
@@ -100,7 +101,7 @@ def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody,
     at = opened_form()
     held["file"] = None
     settle(at)
-    assert "**Ones and sevens** is opened: 2 entries, 1 version, 0 questions." in [
+    assert "**Ones and sevens** is opened: 2 changes and notes, 1 saved version." in [
         one.value for one in at.success
     ]
     (opened,) = Sessions(Store()).of(owner(BOB))
@@ -134,6 +135,18 @@ def test_the_list_is_its_browser_s_alone(train, nobody):
     assert "My changes" not in listed(other) and "version_0" not in keys(other)
 
 
+def test_what_is_undone_is_said_with_how_many_it_was(train, nobody):
+    first, second = train.ids[:2].tolist()
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "*one*"))
+    session.record(*parse(f"l{first}=1,r{second}"))
+    session.note(first, "odd")
+    at = visit_page("paper", STUDY, browser=ADA, figure="2")
+    press(at, "changes_undo")
+    assert [one.value for one in at.toast] == [f"Undone: {first} has a note"]
+    press(at, "changes_undo")
+    assert [one.value for one in at.toast] == [rf"Undone: {first} → \*one\*, and 1 more"]
+
+
 def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     first, second = train.ids[:2].tolist()
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
@@ -146,8 +159,11 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert address(at)["figure"] == "2", "the page stays what it is"
     press(at, "changes_undo")
     assert address(at)["study"] == f"{STUDY}@r{first}"
+    assert [one.value for one in at.toast] == [f"Undone: {second} removed"]
     press(at, "changes_redo")
     assert address(at)["study"] == f"{STUDY}@r{first},r{second}"
+    assert [one.value for one in at.toast] == [f"Done again: {second} removed"]
+    assert not at.run().toast, "said once"
     press(at, "to_original")
     press(at, "changes_undo")
     assert address(at)["study"] == STUDY, "the original stays on show"
@@ -155,6 +171,53 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert session.versions() == {"mine": f"{STUDY}@r{first}"}
     press(at, "changes_delete")
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
+
+
+def blocks(of):
+    """All containers in one, itself included."""
+    yield of
+    for one in of.children.values():
+        if hasattr(one, "children"):
+            yield from blocks(one)
+
+
+def test_a_long_list_scrolls_and_leaves_the_menu_where_it_is(train, nobody):
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    heights = []
+    for one in train.ids[:7].tolist():
+        session.record(*parse(f"r{one}"))
+        at = visit_page("paper", STUDY, browser=ADA)
+        (lines,) = (one for one in blocks(at.sidebar) if one.proto and one.proto.id.endswith("-change_lines"))
+        heights.append(lines.proto.height_config.pixel_height)
+        assert f"{one} removed" in listed(at)
+    assert heights == [0] * change_list.SHOWN + [change_list.HEIGHT] * 2
+
+
+def before_and_after(at):
+    """The studies to which the links to every answer before and after lead."""
+    links = [one.proto for one in at.get("page_link") if one.proto.label.startswith("Before and after")]
+    assert all(one.page.endswith("what_if") for one in links)
+    return [dict(parse_qsl(one.query_string)) for one in links]
+
+
+def test_every_answer_before_and_after_is_a_link_away_and_compare_offers_the_version(train, nobody):
+    first = int(train.ids[0])
+    changed = f"{STUDY}@r{first}"
+    assert before_and_after(visit_page("what_if", STUDY, browser=ADA)) == []
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    session.record(*parse(f"r{first}"))
+    at = visit_page("what_if", STUDY, browser=ADA, test=TEST, k="1")
+    assert before_and_after(at) == [{"study": changed, "test": TEST}] * 2, "in the sidebar and on the page"
+    at = visit_page("two_models", STUDY, browser=ADA, test=TEST)
+    press(at, "beside_changes")
+    assert address(at)["beside"] == f"{changed}:{TEST}"
+    assert "**Digits 1 and 7, logistic regression, with 1 change**" in said(at)
+    assert {"scatter_here", "scatter_pinned"} <= set(charts(at)) and "beside_changes" not in keys(at)
+    at.query_params["study"], at.query_params["beside"] = changed, ""
+    press(settle(at), "beside_changes")
+    assert address(at)["beside"] == f"{STUDY}:{TEST}", "beside the version stands the original"
+    session.record(*parse(f"k{first}"))
+    assert before_and_after(visit_page("what_if", STUDY, browser=ADA)) == []
 
 
 def test_what_cannot_be_kept_is_said_and_the_page_goes_on(nobody, monkeypatch):

@@ -51,6 +51,25 @@ def test_the_same_page_says_proven_once_all_retrainings_are_there(monkeypatch):
     assert "spot_check" not in keys(at)
 
 
+def test_what_is_proven_is_not_said_to_be_in_the_making(monkeypatch):
+    """Though the models have left the memory since the answer was read."""
+    allow(monkeypatch)
+    at = until(visit(**ANSWER), lambda at: PROVEN in said(at))
+    known, begun = proving.table, []
+    monkeypatch.setattr(proving, "_measured", lambda study: begun.append(study))
+    monkeypatch.setattr(proving, "_unasked", lambda study: begun.append(study))
+
+    def forgotten(study):
+        found = known(study)
+        monkeypatch.setattr(proving, "table", lambda study: None)
+        return found
+
+    monkeypatch.setattr(proving, "table", forgotten)
+    words = said(settle(at))
+    assert PROVEN in words and "Proving" not in words
+    assert not begun
+
+
 def test_what_is_too_dear_is_offered_with_what_it_takes(monkeypatch):
     allow(monkeypatch, megabytes="1")
     at = until(visit(**ANSWER), lambda at: "prove_all" in keys(at))

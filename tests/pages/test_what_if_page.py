@@ -147,6 +147,8 @@ def test_those_chosen_by_hand(study, answer):
     out = ",".join(str(answer.ids[one]) for one in chosen)
     at = at_mistake(answer, panel="hand", out=out, ask="true")
     assert set(charts(at)) == {"scatter"}
+    upwards = charts(at)["scatter"]["layout"]["yaxis"]["title"]["text"]
+    assert upwards.startswith("Corrected forecast") and upwards.endswith("pp"), "the number of the cards"
     assert [card["id"] for card in cards(at)["group"]] == out.split(",")
     by_truth = explain.run(study, questions.ask(study, answer.test_id, 0), SolverSettings())
     assert "the probability of “7”" in said(at)
@@ -209,6 +211,10 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)
+    assert f"**Proven**: the probability changes by **{made(answer, truth.actual)}**. Forecast with" in said(
+        at
+    )
+    assert "Only training again proves it" not in said(at)
 
 
 def test_other_groups_of_the_same_size_say_how_far_the_forecast_may_be_believed(study, answer):
@@ -227,7 +233,8 @@ def test_other_groups_of_the_same_size_say_how_far_the_forecast_may_be_believed(
 
 
 def test_what_other_retrainings_of_the_study_taught_gives_the_forecast_a_reach(study, answer):
-    query, group = {"k": "9", "panel": "against"}, answer.harmful(9).tolist()
+    group = answer.harmful(10)[1:].tolist()  # not the strongest nine, which calibrating trains without
+    query = {"panel": "hand", "out": ",".join(str(answer.ids[one]) for one in group)}
     words = "other retrainings of this study, after the same change of"
     what_if.calibrate(study, answer, 9, Change(), context=Context(Store()))
     forecast = what_if.forecast(study, answer, group, Change())

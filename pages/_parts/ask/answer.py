@@ -79,7 +79,8 @@ def headline(asked: Asked) -> None:
     st.caption(MEANINGS[target.kind])
     with st.container(key="badge", gap=None):
         verdict.show_judged(judgement.of_target(study, effects))
-        proving.show(study, st.container(key="proving"), st.container(horizontal=True))
+        line, buttons = st.container(key="proving"), st.container(horizontal=True)
+        proving.show(study, effects.number, line, buttons)
 
 
 def _right(asked: Asked) -> str:

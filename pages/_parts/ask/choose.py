@@ -11,6 +11,7 @@ from influence_core.errors import DataError
 from influence_core.experiments import groups, test_sets
 from influence_core.experiments.test_sets import label_text
 from influence_core.studies import Study
+from pages._common import test_label
 from pages._shell.address import go_to
 from pages._shell.own_params import AskParams
 from pages._shell.widgets import bound
@@ -45,7 +46,7 @@ def _set(study: Study, params: AskParams) -> None:
     also = {"quantity": "loss"} if params.quantity.startswith(("recall", "gap")) else {}
     names = study.data.class_names
     if kind == "class":
-        _pick("over", params.over, "Its true label", _labelled(study, "class"), also)
+        _pick("over", params.over, f"Its {test_label.given(study)}", _labelled(study, "class"), also)
     elif kind == "cell":
         cells = {
             f"cell={label_text(names, true)},{label_text(names, said)}": f"{names[true]} taken for {names[said]} ({count})"

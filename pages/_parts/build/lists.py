@@ -60,7 +60,14 @@ def _open(content: bytes) -> None:
 
 
 def _about(opened: Carried) -> str:
+    """What is in it; of what there is none, nothing is said."""
     said = sum(map(len, opened.steps))
-    parts = [(said, "entry", "entries"), (len(opened.versions), "version", "versions")]
-    parts.append((len(opened.questions), "question", "questions"))
-    return ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in parts)
+    parts = [
+        (said, "change or note", "changes and notes"),
+        (len(opened.versions), "saved version", "saved versions"),
+    ]
+    parts.append((len(opened.questions), "question that was asked", "questions that were asked"))
+    return (
+        ", ".join(f"{count:,} {one if count == 1 else many}" for count, one, many in parts if count)
+        or "empty"
+    )

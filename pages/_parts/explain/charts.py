@@ -11,6 +11,7 @@ from influence_core.figures.explain import clickable
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import hover_pictures
+from pages._common.number import SHORT
 from pages._common.scatter import show_distance
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
@@ -23,18 +24,19 @@ HEIGHT = 380
 
 def distance(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The paper's influence, or the best number at hand, against distance."""
-    number = explanation.number
-    if number != "influence":
-        titles = {"distance": "Influence, as in the paper", "best": number.capitalize()}
+    best = number = explanation.number
+    if best != "influence":
+        titles = {"distance": "Influence, as in the paper", "best": SHORT[best].capitalize()}
         shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
-        number = number if shown == "best" else "influence"
+        number = best if shown == "best" else "influence"
     show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
     hover_pictures.show(study, "scatter", _drawn(explanation.by(number)))
     asked = escape_markdown(explanation.label_name)
+    other = f" The cards show another number ({SHORT[best]})." if number != best else ""
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
-        "all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
+        f"all of them lie.{other} Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MAX_CHOSEN} in all, the strongest first)."
     )
 
@@ -54,8 +56,9 @@ def anatomy(study: Study, view: View, params: ExplainParams, explanation: Explan
         f"likeness of the {explanation.kind}s to the model's eye",
     )
     st.caption(
-        f"The score of every training {explanation.kind} (upward) against what is left of it when a factor is dropped. "
-        "**Without the training loss**, examples that the model already fits well would seem to matter. **Without the "
+        f"Upward the score of every training {explanation.kind}, {len(explanation.ids):,} times its influence on the loss, "
+        "against what is left of it when a factor is dropped. **Without the training loss**, examples that the model already "
+        "fits well would seem to matter. **Without the "
         f"curvature**, {percent(helps)} of those labelled {same} would help and {percent(harms)} of the others would harm: "
         f"little but the label is left. **Without both**, only the {eye}. Filled: the label asked about."
     )

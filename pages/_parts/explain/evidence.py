@@ -10,6 +10,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.words import UNIT
 from pages._common.cards import SNIPPET_LETTERS, show_grid, training_card
+from pages._common.glossary import explained
 from pages._common.number import effect, rule
 from pages._common.picture_grid import Picture
 from pages._shell.address import View, toggle_chosen
@@ -54,10 +55,11 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
 def _rule(params: ExplainParams, explanation: Explanation) -> None:
     """What the numbers are, once, and the way to the other unit."""
     words, unit = st.columns([4.4, 1], gap="xsmall")
-    words.caption(f"{rule(explanation, params.unit)} Click to open, tick to take out.")
+    said = f"{rule(explanation, params.unit)} Click to open, tick to take out."
+    words.caption(said, help=explained(said))
     with unit:
         write = {True: UNIT, False: ""}.__getitem__
-        bound(st.toggle, "unit", params.unit == UNIT, "nats", write=write)
+        bound(st.toggle, "unit", params.unit == UNIT, "nats", write=write, help=explained("nats"))
 
 
 def _card(study: Study, explanation: Explanation, at: int, tone: str, unit: str) -> Picture:

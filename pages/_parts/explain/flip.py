@@ -141,8 +141,9 @@ def _set(study: Study, explanation: Explanation, found: FlipSet) -> None:
         if not found.relabel and found.size:
             some = "them" if found.size <= MAX_CHOSEN else f"the first {MAX_CHOSEN}"
             st.button(
-                f"Choose {some} for retraining",
+                f"Choose {some}",
                 key="flip_choose",
+                help="For retraining, in the box at the end of the page.",
                 on_click=lambda: choose_also(str(one) for one in found.ids),
             )
         _into_changes(study, found)

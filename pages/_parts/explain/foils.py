@@ -11,6 +11,7 @@ from influence_core.figures.foils import often_on_top
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_grid, training_card
+from pages._common.glossary import explained
 from pages._common.number import effect
 from pages._common.picture_grid import Picture
 from pages._shell import results, whole_tables
@@ -28,7 +29,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     titles = {"": "Relative to self-influence"} | {
         name: TITLES[name].capitalize() for name in found.names if name != "relative"
     }
-    name = choice("foil", params.foil, "Rank by", titles) or "relative"
+    name = choice("foil", params.foil, "Rank by", titles, help=explained("self-influence")) or "relative"
     _ranking(study, params, explanation, found, name)
     overview = whole_tables.known(study, "influence")
     if overview is not None and name in overview.often.names:

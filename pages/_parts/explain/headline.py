@@ -7,9 +7,9 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
-from influence_core.words import percent, three_digits
+from influence_core.words import percent
 from pages._common.cards import name_of, says
-from pages._common.number import SHORT, effect
+from pages._common.number import SHORT, effect, unbroken
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -21,7 +21,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         st.title(_title(study, explanation), width="content")
         with st.popover("New here?", type="tertiary"):
             _welcome()
-    st.markdown(_sentence(study, explanation, params.unit))
+    st.markdown(unbroken(_sentence(study, explanation, params.unit)))
     _notices(study)
 
 
@@ -57,7 +57,8 @@ def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
 
 def _named(study: Study, explanation: Explanation, at: int) -> str:
     label = escape_markdown(study.data.class_names[explanation.labels[at]])
-    return f"{explanation.ids[at]} (labelled {label})"
+    file = study.data.file(int(explanation.ids[at]))
+    return f"{explanation.ids[at]} ({f'{escape_markdown(file)}, ' if file else ''}labelled {label})"
 
 
 def _small(explanation: Explanation) -> str:
@@ -65,8 +66,7 @@ def _small(explanation: Explanation) -> str:
     kind = explanation.kind
     return (
         f"**Each of them alone does little**: no single training {kind} moves this answer's loss "
-        f"({three_digits(explanation.own_loss)} nats) by more than {percent(SMALL)} of it; many "
-        f"{kind}s together hold the answer up."
+        f"by more than {percent(SMALL)} of it; many {kind}s together hold the answer up."
     )
 
 

@@ -13,7 +13,7 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import judge
 from pages._common.cards import show_grid, training_card
-from pages._common.number import SHORT, effect
+from pages._common.number import SHORT, effect, unbroken
 from pages._parts.explain import side_by_side, word_edit
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
@@ -46,8 +46,9 @@ def _head(view: View, params: ExplainParams, explanation: Explanation, train_id:
     """What it is and does; the strongest before and after it; choose it; close it."""
     name = escape_markdown(explanation.class_names[explanation.labels[at]])
     colour = "blue" if explanation.shown[at] > 0 else "orange"
+    does = unbroken(effect(explanation, at, params.unit))
     st.markdown(
-        f"**Training {explanation.kind} {train_id}**, labelled {name}: :{colour}[**{effect(explanation, at, params.unit)}**] "
+        f"**Training {explanation.kind} {train_id}**, labelled {name}: :{colour}[**{does}**] "
         f"for {escape_markdown(explanation.label_name)}"
     )
     order = strongest(explanation.shown, len(explanation.shown))

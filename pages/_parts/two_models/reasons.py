@@ -10,15 +10,18 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.reasons import Reasons
 from influence_core.figures.two_models import scatter
 from influence_core.studies import Study
+from influence_core.studies.changes import settled
 from influence_core.words import UNIT, percent, sign_rule, signed
 from pages._common import question, verdict
 from pages._common.cards import name_of, show_grid, show_large, training_card
 from pages._common.picture_grid import Picture
 from pages._common.scatter import show_points
+from pages._shell import change_list, my_changes
 from pages._shell.address import View, go_to
 from pages._shell.catalogue import TWO_MODELS
 from pages._shell.escape import escape_markdown
 from pages._shell.page import offer_studies
+from pages._shell.whole_list import changes_words
 
 TOP = 4
 
@@ -33,14 +36,30 @@ def show(study: Study, view: View, explanation: Explanation) -> None:
     """The explanation that is pinned beside the one that is open, or how to pin one."""
     st.header("Any two explanations side by side")
     here, kind = f"{view.study}:{explanation.test_id}", study.data.kind
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if view.pinned is not None and view.beside != here:
+            st.button("Unpin", key="unpin", on_click=lambda: go_to(beside=""))
+        _offer_changes(study, view, explanation)
     if explanation.test_id is None and not view.beside:
         st.markdown(f"A test {kind} of the study can be pinned here; a picture of your own cannot.")
     elif view.pinned is None or view.beside == here:
         _how(view, explanation, here)
     else:
-        st.button("Unpin", key="unpin", on_click=lambda: go_to(beside=""))
         _side_by_side(study, view, explanation, *view.pinned)
         st.caption(f"{sign_rule(kind)} Unit: nats. Mind the two scales.")
+
+
+def _offer_changes(study: Study, view: View, explanation: Explanation) -> None:
+    """The same question to the model with this visitor's changes, or to the one without, where there are any."""
+    mine, test = my_changes.changed_address(study.spec), explanation.test_id
+    if not mine or test is None:
+        return
+    changed = bool(settled(study.spec.changes))
+    beside = f"{study.spec.unchanged.address if changed else mine}:{test}"
+    if view.beside != beside:
+        title = "Beside the original" if changed else "Beside the model with my changes"
+        st.button(title, key="beside_changes", on_click=lambda: go_to(beside=beside))
+    change_list.compare_link(view, mine)
 
 
 def _how(view: View, explanation: Explanation, here: str) -> None:
@@ -73,7 +92,9 @@ def _side_by_side(study: Study, view: View, explanation: Explanation, name: str,
 
 def _show_explanation(study: Study, view: View, explanation: Explanation, key: str) -> None:
     """One whole explanation in a column: the test example, the answer, the scatter, and the strongest."""
-    one, name = Reasons.of(explanation, study.spec.title), name_of(explanation)
+    counted = len(settled(study.spec.changes))
+    model = f"{study.spec.title}, with {changes_words(counted)}" if counted else study.spec.title
+    one, name = Reasons.of(explanation, model), name_of(explanation)
     st.markdown(f"**{escape_markdown(one.model)}**, {name}")
     show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(says(one))

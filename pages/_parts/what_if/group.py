@@ -8,16 +8,19 @@ import streamlit as st
 from influence_core.errors import DataError
 from influence_core.experiments import all_relabelled, what_if
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.group_forecast import GroupForecast
+from influence_core.experiments.take_out import TakeOut
 from influence_core.experiments.what_if import Calibration, Change, Kind
 from influence_core.figures.what_if import calibration
 from influence_core.studies import Study
 from influence_core.trust import ORDERED
-from influence_core.words import moved, ratio
+from influence_core.words import ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
+from pages._common.glossary import explained
 from pages._common.number import MADE, NAMES, worth
 from pages._parts.what_if import withdrawal, workshop
-from pages._shell import proving, results
+from pages._shell import change_list, my_changes, proving, results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
@@ -39,6 +42,7 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
             f"It begins with a group that is likely to matter, the strongest {explanation.examples} for the answer. Nothing is "
             "changed until you say so."
         )
+    change_list.compare_link(view, my_changes.changed_address(view.spec))
     question.bar(view, answer)
     at, change = choose(study, view, params, explanation)
     after = None
@@ -119,7 +123,7 @@ def _label(study: Study, field: str, text: str, title: str) -> int:
 
 
 def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
-    scatter.show_distance(view, explanation)
+    scatter.show_distance(view, explanation, explanation.number, "pp")
     st.caption(
         "Lasso or box select (top right of the chart) to choose; ticks on the Explain page count as well."
     )
@@ -142,9 +146,11 @@ def show_group(study: Study, explanation: Explanation, at: np.ndarray) -> None:
     """The first cards of the group."""
     show_grid(study, [scored_card(study, explanation, int(one)) for one in at[:SHOWN]], key="group")
     first = f"The first {SHOWN} of {len(at):,}. " if len(at) > SHOWN else ""
+    name = NAMES[explanation.number]
     st.caption(
         f"{first}On each card: what having that one does to the probability of "
-        f"{escape_markdown(explanation.label_name)} ({NAMES[explanation.number]})."
+        f"{escape_markdown(explanation.label_name)} ({name}).",
+        help=explained(name),
     )
 
 
@@ -154,44 +160,54 @@ def show_forecast(
     """The forecast, and the truth where it was asked for."""
     with st.container(border=True, key="what_if"):
         st.header("Forecast and truth")
-        done = change.words(escaped(study.data.class_names))
-        those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
-        known = _known(study, explanation, at, change)
-        forecast, record = retraining.foresee(study, explanation, at, change)
-        st.markdown(
-            f"{known}Forecast with {len(at):,} {those} {done}: the probability of "
-            f"“{escape_markdown(explanation.label_name)}” changes by "
-            f"**{worth(explanation.probability, forecast.best, MADE)}** (minus: the answer gets less likely)"
-            f"{retraining.alone(explanation, forecast, len(at))}."
-        )
-        if not known:
-            retraining.show_trust(explanation, forecast, len(at), change)
-        retraining.show_record(explanation, forecast, record)
+        places = st.empty(), st.empty(), st.empty()
+        _expect(study, explanation, at, change, places)
         begin_button("Train again and compare", "what_if_run")
         if params.retrain in ("1", "groups"):
-            _truth(study, params, explanation, at, change)
+            truth = results.load("Training again", what_if.run, study, explanation, at.tolist(), change)
+            _expect(study, explanation, at, change, places)
+            _show_truth(study, params, explanation, truth, at, change)
 
 
-def _known(study: Study, explanation: Explanation, at: np.ndarray, change: Change) -> str:
-    """The truth, where it is one of the models that are at hand: one example taken out, or bearing its runner-up label."""
-    if len(at) > 1 or change.kind == "reweight":
-        return ""
-    if change.kind == "remove":
-        truth = explanation.proven
-    else:
-        table = proving.relabelled(study)
-        if table is None or not table.proven or table.labels[at[0]] != change.label:
-            return ""
-        truth = all_relabelled.effects(study, table, explanation.question)
-    if truth is None:
-        return ""
-    return f"**Proven**: the probability changes by **{moved(float(truth.probability[at[0]]))}**. "
-
-
-def _truth(
-    study: Study, params: WhatIfParams, explanation: Explanation, at: np.ndarray, change: Change
+def _expect(
+    study: Study, explanation: Explanation, at: np.ndarray, change: Change, places: retraining.Places
 ) -> None:
-    truth = results.load("Training again", what_if.run, study, explanation, at.tolist(), change)
+    """The truth where it is known, and the forecast."""
+    done = change.words(escaped(study.data.class_names))
+    those = explanation.examples if len(at) > 1 else f"training {explanation.kind}"
+    p, asked = explanation.probability, escape_markdown(explanation.label_name)
+    known = _known(study, explanation, at, change)
+    truth = retraining.truth_name(explanation).capitalize()
+    proven = "" if known is None else f"**{truth}**: the probability changes by **{worth(p, known, MADE)}**. "
+
+    def sentence(forecast: GroupForecast) -> str:
+        return (
+            f"{proven}Forecast with {len(at):,} {those} {done}: the probability of “{asked}” changes by "
+            f"**{worth(p, forecast.best, MADE)}** (minus: the answer gets less likely)"
+            f"{retraining.alone(explanation, forecast, len(at))}."
+        )
+
+    retraining.show_expected(study, explanation, at, change, known, sentence, places)
+
+
+def _known(study: Study, explanation: Explanation, at: np.ndarray, change: Change) -> float | None:
+    """The true change of the loss, nats, where the model was trained again after this change; ``None`` where it was not."""
+    truth = retraining.proven(study, explanation, at, change)
+    if truth is None and len(at) == 1 and change.kind == "relabel":
+        table = proving.relabelled(study)
+        if table is not None and table.proven and table.labels[at[0]] == change.label:
+            truth = float(all_relabelled.effects(study, table, explanation.question).loss[at[0]])
+    return truth
+
+
+def _show_truth(
+    study: Study,
+    params: WhatIfParams,
+    explanation: Explanation,
+    truth: TakeOut,
+    at: np.ndarray,
+    change: Change,
+) -> None:
     retraining.outcome(study, explanation, truth)
     if len(at) > 1 and params.retrain == "groups":
         title = f"Training again for {what_if.GROUPS} groups"

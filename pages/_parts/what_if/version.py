@@ -16,7 +16,7 @@ from influence_core.figures.version import changed_answer
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.words import moved, percent, seconds, tenths
-from pages._common import question, table, take_home
+from pages._common import question, table, take_home, test_label
 from pages._common.cards import example_card, name_of, show_grid
 from pages._common.number import MADE, worth
 from pages._common.picture_grid import Picture
@@ -197,7 +197,9 @@ def show_parts(params: WhatIfParams, study: Study, result: BeforeAfter) -> None:
     if not folded.open:
         return
     with folded:
-        st.dataframe(_columns("true label", result.by_class), hide_index=True, column_config=_config())
+        st.dataframe(
+            _columns(test_label.given(study), result.by_class), hide_index=True, column_config=_config()
+        )
         known = groups.columns(study) if study.data.kind == "row" else ()
         if known:
             about = study.data.group[0] if study.data.group else known[0]
