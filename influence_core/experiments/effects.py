@@ -81,8 +81,9 @@ def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects
         changes: ``(m, c, d)`` of the parameters, ``by_output``; a memory map is read once.
     """
     m, c, d = changes.shape
-    x = question.x.cpu().numpy().astype(changes.dtype)
-    return effects_of(study, question, (np.asarray(changes).reshape(m * c, d) @ x).reshape(m, c))
+    x = question.x.cpu().numpy()
+    moves = np.asarray(changes).reshape(m * c, d) @ x.astype(changes.dtype, copy=False)
+    return _moved(study, x, question.label, moves.reshape(m, c))
 
 
 def effects_of_each(study: Study, questions: Sequence[Question], changes: np.ndarray) -> Iterator[Effects]:
@@ -120,13 +121,18 @@ def effects_of(study: Study, question: Question, moves: np.ndarray) -> Effects:
     Raises:
         UnsupportedError: If the loss is no log-probability.
     """
-    loss, label, moved = study.objective.loss, question.label, moves.T.astype(float)
-    x, theta = question.x.cpu().numpy(), study.theta.cpu().numpy()
+    return _moved(study, question.x.cpu().numpy(), question.label, moves)
+
+
+def _moved(study: Study, x: np.ndarray, label: int, moves: np.ndarray) -> Effects:
+    """The same, of a test input ``x (d,)`` and a label."""
+    loss, theta = study.objective.loss, study.theta.cpu().numpy()
     if isinstance(loss, LogisticLoss):
         f = float(x @ theta)
-        return _changed([-abs(f)], -moved if f > 0 else moved, None if label == (f > 0) else 0)
+        ahead = np.multiply(moves.T, -1.0 if f > 0 else 1.0, dtype=float)
+        return _changed([-abs(f)], ahead, None if label == (f > 0) else 0)
     if isinstance(loss, SoftmaxLoss):
-        f = x @ theta.reshape(len(x), -1)
+        f, moved = x @ theta.reshape(len(x), -1), moves.T.astype(float)
         top = int(f.argmax())
         others = [k for k in range(len(f)) if k != top]
         ahead = moved[others] - moved[top]
