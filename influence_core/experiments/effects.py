@@ -49,7 +49,9 @@ class Effects:
         """``(n,)`` change of the probability of the label that is asked about."""
         p, most = math.exp(-self.before), -math.expm1(-self.before)
         if self.before > SMALLEST:
-            return np.exp(-(self.before + self.loss)) - p
+            return (
+                np.exp(-np.maximum(self.before + self.loss, 0.0)) - p
+            )  # a forecast may leave a loss below 0
         with np.errstate(over="ignore"):
             return np.minimum(p * np.expm1(-self.loss), most)
 

@@ -110,14 +110,15 @@ def expected(study: Study, number: Number = "influence", *, context: Context) ->
         context: What its store and engines have need not be made.
     """
     o, t = linear_objective(study), len(study.data.test)
-    n, p, size = o.n, o.dim, study.theta.element_size()
+    span, n, p, size = o.span(), o.n, o.dim, study.theta.element_size()
+    q = p if span is None else span.dim
     memory = 3 * whole_table.block_of(study) * n * size
     solves = t * (o.loss.outputs if number == "corrected" else 1) * _left(study, number, context.store)
-    work = solves * (2.0 * n * p + 2.0 * p**2)
+    work = solves * (2.0 * n * p + 2.0 * q**2)
     if not leverages.is_stored(study, context=context):
-        work += 2.0 * p**2 * min(n * o.loss.outputs, 2 * p)
+        work += 2.0 * q**2 * min(n * o.loss.outputs, 2 * p)
     if context.engines.ready(study, AUTOMATIC) is None:
-        work, memory = work + n * p**2 + p**3 / 3, memory + p**2 * size
+        work, memory = work + n * q**2 + q**3 / 3, memory + q**2 * size
     return Estimate(work / (EFFICIENCY * _speed()), memory, t * n * size)
 
 

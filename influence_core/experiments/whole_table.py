@@ -41,6 +41,8 @@ BLOCK_BYTES = 2**28
 """Of the effects that are held at a time."""
 LARGEST_BLOCK = 256
 """Test examples that are solved for together."""
+MODELS = "float64"
+"""Of the left-out models that proven effects are read off: those of pages are float32, and have a store entry of their own."""
 FULL, TOP = ".npy", ".parquet"
 SIDES = (("for", highest), ("against", lowest))
 Effects = Callable[[Tensor, Tensor], Tensor]
@@ -176,6 +178,7 @@ def _description(study: Study, form: Form, settings: SolverSettings, block: int)
         "test_examples_a_part": block,
         "stand_in": study.data.stand_in,
         **(solved if form.number == "influence" else {}),
+        **({"models": MODELS} if form.number == "proven" else {}),
     }
 
 
@@ -247,7 +250,7 @@ def _effects(own: Study, form: Form, settings: SolverSettings, context: Context)
         return _influence(context.engines.prepare(own, settings, context.progress).engine, context.ranks)
     if form.number == "corrected":
         return _one_by_one(corrected.forecaster(own, context=context))
-    models = all_left_out.run(own, "float64", context=context)
+    models = all_left_out.run(own, MODELS, context=context)
     return _one_by_one(lambda questions: effects_of_each(own, questions, models.changes))
 
 

@@ -119,7 +119,7 @@ class LinearObjective(Objective):
         A softmax's residuals add up to 0: with ``B`` a basis of those that do, ``r V' = (r B) (V B)'`` is one output less.
         """
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
-        if not isinstance(self.loss, SoftmaxLoss):
+        if not self._adds_up:
             return lambda v: self.weighted_products(self.x, residuals, v)
         basis = differences(self.loss.outputs, self.x)
         shares = residuals @ basis
@@ -184,9 +184,14 @@ class LinearObjective(Objective):
             if bool(has.all()):
                 break
         c, features = self.loss.outputs, has.nonzero()[:, 0]
-        if isinstance(self.loss, SoftmaxLoss):
-            return Span(features, differences(c, self.x), len(has))
-        return None if len(features) == len(has) else Span(features, torch.eye(c).to(self.x), len(has))
+        basis = differences(c, self.x) if self._adds_up else torch.eye(c).to(self.x)
+        saves = len(features) < len(has) or self._adds_up
+        return Span(features, basis, len(has)) if saves and len(features) else None
+
+    @property
+    def _adds_up(self) -> bool:
+        """Whether the residuals of an example add up to 0, so that one output less tells them."""
+        return isinstance(self.loss, SoftmaxLoss) and self.loss.outputs > 1
 
     def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
         """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``; in a span ``(q, q)``.
@@ -195,7 +200,8 @@ class LinearObjective(Objective):
         A block of two features is symmetric in its two outputs, and so is the whole matrix: a quarter of it is computed.
         Inputs of which next to none are there are multiplied as sparse ones.
         """
-        features = slice(None) if span is None else span.features
+        every = span is None or len(span.features) == span.d
+        features = slice(None) if span is None or every else span.features
         basis = torch.eye(self.loss.outputs).to(self.x) if span is None else span.basis
         f, c = self.outputs(theta, self.x), basis.shape[1]
         d = self.x.shape[1] if span is None else len(span.features)
@@ -203,9 +209,9 @@ class LinearObjective(Objective):
         blocks = dense.view(d, c, d, c)
         share = self._share()
         if self.x.device.type == "cpu" and share < SPARSE:
-            self._add_sparse(blocks, self.x[:, features], self._bends(f, slice(None), basis))
+            self._add_sparse(blocks, features, self._bends(f, slice(None), basis))
             return dense
-        for rows in self.chunks(self.n, max(c * c, d // COLUMNS_A_NUMBER)):
+        for rows in self.chunks(self.n, max(c * c, d // COLUMNS_A_NUMBER if every else d)):
             x = self.x[rows, features]
             present = None if share > FULL else (x != 0).T.contiguous()
             bends, column = self._bends(f[rows], rows, basis)
@@ -223,11 +229,12 @@ class LinearObjective(Objective):
         some = self.x[:: max(1, self.n // SOME_ROWS)]
         return int(some.count_nonzero()) / max(1, some.numel())
 
-    def _add_sparse(self, blocks: Tensor, inputs: Tensor, bent: tuple[Tensor, Tensor]) -> None:
+    def _add_sparse(self, blocks: Tensor, features: Tensor | slice, bent: tuple[Tensor, Tensor]) -> None:
         """``sum_i w_i x_i x_i' (kron) A_i`` to ``(d, c, d, c)``, one sparse product for every two outputs."""
         from scipy.sparse import csr_matrix  # takes long to import
 
-        x, (bends, column) = csr_matrix(inputs.detach().numpy()), bent
+        x, (bends, column) = csr_matrix(self.x.detach().numpy()), bent
+        x = x if isinstance(features, slice) else x[:, features.numpy()]
         for a in range(len(column)):
             for b in range(a, len(column)):
                 weighted = x.multiply(bends[:, column[a, b], None].numpy()).tocsr()

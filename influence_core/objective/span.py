@@ -37,16 +37,17 @@ class Span:
 
     def into(self, v: Tensor) -> Tensor:
         """``E' v``, ``(q, k)``, of ``v (p, k)``."""
-        at_hand = v.view(self.d, len(self.basis), -1)[self.features].transpose(1, 2)
-        shares = at_hand.reshape(-1, len(self.basis)) @ self.basis
-        return shares.view(len(self.features), -1, self.basis.shape[1]).transpose(1, 2).reshape(self.dim, -1)
+        (outputs, directions), k = self.basis.shape, v.shape[1]
+        at_hand = v.view(self.d, outputs, k)[self.features].transpose(1, 2)
+        shares = at_hand.reshape(-1, outputs) @ self.basis
+        return shares.view(len(self.features), k, directions).transpose(1, 2).reshape(self.dim, k)
 
     def back(self, z: Tensor) -> Tensor:
         """``E z``, ``(p, k)``, of ``z (q, k)``."""
         (outputs, directions), k = self.basis.shape, z.shape[1]
         shares = z.view(len(self.features), directions, k).transpose(1, 2).reshape(-1, directions)
         every = z.new_zeros(self.d, outputs, k)
-        every[self.features] = (shares @ self.basis.T).view(-1, k, outputs).transpose(1, 2)
+        every[self.features] = (shares @ self.basis.T).view(len(self.features), k, outputs).transpose(1, 2)
         return every.view(self.d * outputs, k)
 
     def to(self, like: Tensor) -> Span:

@@ -42,9 +42,9 @@ class Cholesky:
             SolveError: If the matrix is not finite or not positive definite.
         """
         report(progress, 0.02, "building the curvature matrix")
-        matrix = operator.compact()
         if operator.span is not None and not operator.outside > 0:
             raise SolveError(NOT_POSITIVE)
+        matrix = operator.compact()
         if not math.isfinite(float(matrix.sum())):
             raise SolveError(f"The curvature matrix is not finite. {REMEDIES['not finite']}")
         report(progress, 0.5, "factoring the curvature matrix")
@@ -101,5 +101,10 @@ class DenseFactor:
         return block if self._span is None else self._span.into(block)
 
     def _everywhere(self, block: Tensor, inner: Tensor, solved: Tensor) -> Tensor:
-        span, outside = self._span, self.operator.outside
-        return solved if span is None else span.back(solved - inner / outside).add_(block, alpha=1 / outside)
+        """``E z`` and what is left of ``block`` over ``outside``; twice made free of ``E``, since that may be a large factor."""
+        span = self._span
+        if span is None:
+            return solved
+        rest = block - span.back(inner)
+        rest -= span.back(span.into(rest))
+        return span.back(solved).add_(rest, alpha=1 / self.operator.outside)

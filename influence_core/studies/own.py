@@ -14,6 +14,8 @@ from influence_core.studies.catalogue import CATALOGUE
 from influence_core.studies.changes import parse
 from influence_core.studies.spec import StudySpec
 
+TEXT_FOLDER = "text-folder"
+"""The data set of the catalogue that is somebody's own too."""
 UPLOADED = "table-"
 """What the names of studies on uploaded tables begin with; the store's key follows."""
 
@@ -80,6 +82,13 @@ def find(name: str, store: Store = NO_STORE) -> StudySpec:
 def is_own(name: str) -> bool:
     """Whether a study of this name is an uploaded table, a data set of torchvision or built by somebody, there or not."""
     return name.startswith((UPLOADED, recipes.PREFIX, own.IN_TORCHVISION))
+
+
+def is_brought(spec: StudySpec) -> bool:
+    """Whether its examples are somebody's own files, whose labels nobody has checked."""
+    if spec.data == TEXT_FOLDER:
+        return True
+    return is_own(spec.name) and not spec.name.startswith(own.IN_TORCHVISION)
 
 
 def of_table(kept: uploads.UploadedTable) -> StudySpec:

@@ -14,7 +14,7 @@ from influence_core import data_urls
 from influence_core.data import Examples
 from influence_core.data_urls import data_url, photo_url
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study
+from influence_core.studies import Study, is_brought
 from influence_core.words import percent
 from pages._common.number import effect
 from pages._common.picture_grid import Picture, picture_grid
@@ -62,7 +62,8 @@ def example_card(
     """
     name = int(examples.ids[at])
     alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", study.data.file(name)
-    lines = lines if not file or file in lines else (*lines, PurePosixPath(file).stem)
+    named = file and file not in lines and is_brought(study.spec)
+    lines = (*lines, PurePosixPath(file).stem) if named else lines
     return Picture(
         id=str(name), **card_face(study, examples, at), alt=alt, title=title, lines=lines, tone=tone
     )

@@ -7,9 +7,8 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from influence_core.data.brought.own import IN_TORCHVISION
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study, is_own
+from influence_core.studies import Study, is_brought
 from influence_core.studies.changes import Change
 from pages._shell import my_changes
 from pages._shell.escape import escape_markdown, escaped
@@ -20,8 +19,7 @@ MOST = 9
 
 def given(study: Study) -> str:
     """What the label of a test example is called: nobody but the visitor knows whether that of their own files is true."""
-    name = study.spec.name
-    return "label in your files" if is_own(name) and not name.startswith(IN_TORCHVISION) else "true label"
+    return "label in your files" if is_brought(study.spec) else "true label"
 
 
 def show(study: Study, explanation: Explanation) -> None:

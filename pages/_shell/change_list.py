@@ -129,7 +129,7 @@ def _lines(shown: ShownList) -> None:
     newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
     lines, file, by = [], results.file_names(shown.view), _by(shown)
     for example in newest:
-        words = in_words(verdicts[example], shown.session.labels) if example in verdicts else f"{example}"
+        words = _line(shown, verdicts[example]) if example in verdicts else f"{example}"
         named = f" ({file(example)})" if file(example) else ""
         note = f": “{notes[example]}”" if example in notes else ""
         lines.append(escape_markdown(words + named + by.get(example, "") + note))
@@ -192,7 +192,14 @@ def _step_words(shown: ShownList, of_step: list[Said]) -> str:
     file, first = results.file_names(shown.view), of_step[0]
     named = f" ({file(first.example)})" if file(first.example) else ""
     more = f", and {len(of_step) - 1:,} more" if len(of_step) > 1 else ""
-    return f"{in_words(first, shown.session.labels)}{named}{more}"
+    return f"{_line(shown, first)}{named}{more}"
+
+
+def _line(shown: ShownList, said: Said) -> str:
+    """One line; a test example that keeps its label is said to be one."""
+    words = in_words(said, shown.session.labels)
+    kept = isinstance(said, Change) and said.kind == "keep"
+    return f"test {words}" if kept and results.is_test(shown.view)(said.example) else words
 
 
 def _by_kind(counted: tuple[Change, ...]) -> str:

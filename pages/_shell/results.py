@@ -131,10 +131,21 @@ def load_spec(spec: StudySpec, device: str) -> Study:
 
 def file_names(view: View) -> Callable[[int], str]:
     """What gives the file of each example of a study that somebody brought, if it is open: "" else; nothing is waited for."""
-    opened = (
-        None if view.spec.name in CATALOGUE else get_jobs().result(study_key(view.spec.address, view.device))
-    )
+    opened = None if view.spec.name in CATALOGUE else _opened(view)
     return (lambda _: "") if opened is None else opened.data.file
+
+
+def is_test(view: View) -> Callable[[int], bool]:
+    """What tells whether an id is that of a test example and of no training example, if the study is open."""
+    opened = _opened(view)
+    if opened is None:
+        return lambda _: False
+    train, test = opened.data.train.ids, opened.data.test.ids
+    return lambda one: bool((test == one).any()) and not bool((train == one).any())
+
+
+def _opened(view: View) -> Study | None:
+    return get_jobs().result(study_key(view.spec.address, view.device))
 
 
 def study_key(name: str, device: str) -> str:

@@ -1,5 +1,6 @@
 """How long the whole table takes beside its bare products: ``python -m tests.benchmarks.table [--study digits] [--check]``.
 
+The bare products are those of the whole model, ``p x p`` and ``c`` outputs, though the factor holds fewer directions.
 One process, one run: after a part of the table the same block is made as bare matrix work (one contiguous ``p x p`` matrix
 times the test gradients, the features times the solved block), so that whatever else the machine does meanwhile slows both
 down. Opening (training, where the store has it not) and preparation are told apart. Memory is the largest anonymous one,

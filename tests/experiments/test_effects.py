@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import questions
-from influence_core.experiments.effects import by_output, effects_by, effects_of
+from influence_core.experiments.effects import Effects, by_output, effects_by, effects_of
 from tests.problems import linear, linear_study
 
 SIZES = (1e-300, 1e-14, 1e-9, 1e-3, 1.0, 30.0, 800.0)
@@ -87,3 +87,8 @@ def test_a_margin_is_no_log_probability():
     study = replace(linear_study(linear("logistic")), objective=toy.objective, theta=toy.theta)
     with pytest.raises(UnsupportedError, match="SmoothHingeLoss is no log-probability"):
         effects_of(study, questions.Question(torch.zeros(5), 0), np.zeros((1, 1)))
+
+
+def test_a_forecast_below_a_loss_of_nothing_ends_at_certainty():
+    assert Effects(np.array([-1000.0, 0.0]), 800.0).probability.tolist() == [1.0, 0.0]
+    assert Effects(np.array([-3.0]), 2.0).probability[0] == pytest.approx(1 - np.exp(-2.0))

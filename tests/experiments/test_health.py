@@ -11,7 +11,7 @@ from influence_core.data import DataSet, Examples, load
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import all_left_out, explain, health, questions
 from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
-from influence_core.experiments.health.contradicted import LEAST, SURE
+from influence_core.experiments.health.contradicted import MAX_SURE, MIN_SURE
 from influence_core.experiments.health.signatures import of_pictures
 from influence_core.experiments.health.twins import Twins
 from influence_core.experiments.health.unused import MOVES, Unused
@@ -247,10 +247,10 @@ def judged(contradictions, agreed=()):
 
 def test_the_threshold_of_a_label_follows_the_model_where_it_is_less_sure_of_it():
     assert judged([0.95, 0.89], [0.97, 0.99, 0.6]).ids.tolist() == [0]
-    assert judged([0.95, 0.89], [0.97, 0.99, 0.6]).least.tolist() == [SURE, SURE]
+    assert judged([0.95, 0.89], [0.97, 0.99, 0.6]).least.tolist() == [MAX_SURE, MAX_SURE]
     assert judged([0.89, 0.87], [0.86, 0.88, 0.95]).ids.tolist() == [0]
-    assert_allclose(judged([0.89, 0.87], [0.86, 0.88, 0.95]).least, [SURE, 0.88])
-    assert judged([0.74, 0.76], [0.6, 0.55]).least.tolist() == [SURE, LEAST]
+    assert_allclose(judged([0.89, 0.87], [0.86, 0.88, 0.95]).least, [MAX_SURE, 0.88])
+    assert judged([0.74, 0.76], [0.6, 0.55]).least.tolist() == [MAX_SURE, MIN_SURE]
     assert judged([0.74, 0.76], [0.6, 0.55]).ids.tolist() == [1]
     words = health.of_contradicted(two_clouds(()), judged([0.74, 0.76], [0.6, 0.55])).sentence
     assert "of 1 of the 4 test rows with at least 75.0 % to 90.0 %, by the label that it gives." in words

@@ -25,7 +25,7 @@ from influence_core.store import Store
 from influence_core.training import minimise
 from tests.problems import linear, linear_study, network_study
 
-TESTS, BLOCK = 24, 5
+TESTS, BLOCK = 22, 5
 LOST = 7
 """What a process ends with that hears of another's end."""
 

@@ -14,13 +14,13 @@ from influence_core.experiments.without_itself import forecast
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 
-__all__ = ["LEAST", "SURE", "Contradicted", "of_tests", "of_training"]
+__all__ = ["MIN_SURE", "MAX_SURE", "Contradicted", "of_tests", "of_training"]
 
-SURE = 0.9
+MAX_SURE = 0.9
 """A contradiction is worth a look where the model gives another label at least this probability: one that knows how sure it
 can be is wrong there once in ten times at most. Wrong labels make a model less sure; where it has less for half of the
 examples to which it gives their own label, their median is enough. ``python -m tests.benchmarks.planted`` counts the finds."""
-LEAST = 0.75
+MIN_SURE = 0.75
 """Less than this is never enough, however little the model knows."""
 
 
@@ -32,7 +32,7 @@ class Contradicted:
         ids: ``(k,)`` of the examples.
         said: ``(k,)`` what the model says.
         probabilities: ``(k,)`` how sure it is of that.
-        least: ``(classes,)`` from which probability of each label on it is called sure, ``LEAST`` to ``SURE``.
+        least: ``(classes,)`` from which probability of each label on it is called sure, ``MIN_SURE`` to ``MAX_SURE``.
         looked: How many examples were asked about.
         less_sure: How many more labels it contradicts, with less.
         number: How the training examples are known without themselves: "proven" or "corrected"; ``None`` of test examples,
@@ -100,4 +100,4 @@ def contradicted(
 
 def _least(agreed: np.ndarray) -> float:
     """The threshold of a label, by the probabilities ``(m,)`` with which it was given to examples that bear it."""
-    return min(max(float(np.median(agreed)), LEAST), SURE) if len(agreed) else SURE
+    return min(max(float(np.median(agreed)), MIN_SURE), MAX_SURE) if len(agreed) else MAX_SURE

@@ -8,7 +8,7 @@ import streamlit as st
 
 from influence_core.experiments import health
 from influence_core.experiments.health import Finding
-from influence_core.experiments.health.contradicted import LEAST, SURE
+from influence_core.experiments.health.contradicted import MAX_SURE, MIN_SURE
 from influence_core.experiments.health.near import ALIKE, CLOSER, CROWD
 from influence_core.experiments.health.regions import FAR, FENCE, NEIGHBOURS
 from influence_core.experiments.health.twins import MASKED
@@ -42,10 +42,11 @@ SHORT = {
 
 _CONTRADICTED = (
     "To the model that has not seen the example another label is the most likely, with at least "
-    f"{percent(SURE)}. Wrong labels make a model less sure: where half of the examples to which it gives that label, and which "
-    f"bear it, have less, as much as they have is enough, but never less than {percent(LEAST)}. A training example is put to the "
-    "model without it: proven where all of these have been trained, else the corrected forecast (one Newton step). A model that "
-    f"knows how sure it can be is wrong on {percent(1 - SURE)} of its answers at {percent(SURE)}: some of these labels are right."
+    f"{percent(MAX_SURE)}. Wrong labels make a model less sure: where half of the examples to which it gives that label, and "
+    f"which bear it, have less, as much as they have is enough, but never less than {percent(MIN_SURE)}. A training example is "
+    "put to the model without it: proven where all of these have been trained, else the corrected forecast (one Newton step). "
+    f"A model that knows how sure it can be is wrong on {percent(1 - MAX_SURE)} of its answers at {percent(MAX_SURE)}: some of "
+    "these labels are right."
 )
 
 

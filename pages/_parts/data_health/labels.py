@@ -16,8 +16,6 @@ from pages._shell import my_changes
 from pages._shell.address import View
 from pages._shell.catalogue import REVIEW
 
-UNSEEN = ("proven", "corrected")
-"""The leave-one-out loss, as a study can have it: what is contradicted most surely comes first."""
 SHOWN = 8
 """Test examples that are shown at first."""
 MORE = 40
@@ -27,12 +25,11 @@ WIDTH = 150
 
 def review(study: Study, view: View) -> None:
     """To the queue in which they come first."""
-    (score,) = set(UNSEEN) & set(suspects.methods_for(study))
     st.page_link(
         REVIEW.script,
         label="Review them, one after the other",
         icon=":material/rule:",
-        query_params={"study": view.study, "score": score},
+        query_params={"study": view.study, "score": suspects.first_queue(study)},
     )
 
 

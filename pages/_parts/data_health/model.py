@@ -106,9 +106,9 @@ def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
 
 def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:
     """The work; nothing where the models without each training example are neither at hand nor soon forecast."""
-    if not corrected.is_prepared(study, context=results.context()) and study.objective.dim > QUICK_LIMIT:
+    proven, context = known is not None and known.proven, results.context()
+    if not proven and study.objective.dim > QUICK_LIMIT and not corrected.is_prepared(study, context=context):
         return None
-    proven = known is not None and known.proven
     return _beside("Asking the models that have not seen it", health.contradicted.of_training, study, proven)
 
 
