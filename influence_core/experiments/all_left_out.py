@@ -94,7 +94,7 @@ def run(study: Study, dtype: str = DTYPE, *, context: Context = ALONE) -> AllLef
 
 
 def recall(study: Study, *, context: Context) -> AllLeftOut | None:
-    """The table if the store has it whole; nothing is trained."""
+    """The float32 table, which pages read, if the store has it whole; nothing is trained."""
     return None if len(_MAKING.rows(study, context).missing()) else run(study, context=context)
 
 
