@@ -188,10 +188,11 @@ def _comparison(material: Material, compared: Compared) -> dict[str, Any]:
     result, before, explanation = compared.result, compared.before, material.explanation
     total = result.total
     low, high = total.interval
+    aside = ", besides what was asked about" if result.asked else ""
     lists = (
-        ("Got better", result.better),
-        ("Broke", result.broke),
-        ("Wrong before and after", result.between),
+        (f"Got better{aside}", result.better),
+        (f"Broke{aside}", result.broke),
+        (f"Wrong before and after{aside}", result.between),
     )
     return {
         "changes": [_change(before, row) for row in as_rows(before_after.describe(before, material.changes))],

@@ -77,8 +77,8 @@ def test_the_page_stands_alone_and_says_it_all(material, base, version):
     total = material.compared.result.total
     for said in (
         "Before and after",
-        f"Got better: {total.better}",
-        f"Broke: {total.broke}",
+        f"Got better, besides what was asked about: {total.better}",
+        f"Broke, besides what was asked about: {total.broke}",
         "What not to believe",
         "true relative residual",
         base.key,
