@@ -15,8 +15,8 @@ def test_the_first_screen_and_the_inspector(browser, server, size):
     assert fold.shortcomings(found, size, seconds=None) == []
 
 
-FACES = ".st-key-suspect :is(img, [data-testid=stDataFrame], [data-testid=stText])"
-"""A suspect: a picture, a row, or a text."""
+FACES = ".st-key-suspect :is(img, [data-testid=stDataFrame], .st-key-suspect_text)"
+"""A suspect: a picture, a row, or the box in which a text scrolls."""
 
 
 @pytest.mark.parametrize("study", ["one-or-seven", "dog-or-frog", "digits", "diabetes", "mails"])
