@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from influence_core.errors import UnsupportedError
 
@@ -50,9 +51,12 @@ class Watch:
     def __init__(self, module: nn.Module, like: Tensor, keep: bool = True) -> None:
         self.module, self.like, self.keep = module, like, keep
         self.calls: list[Call] = []
-        self._running: list[tuple[str, nn.Module, Tensor]] = []
+        self._draws = _Draws(like)
+        self._running: list[tuple[str, nn.Module, int]] = []
 
     def __enter__(self) -> Watch:
+        if self.keep:
+            self._draws.__enter__()
         self._hooks = []
         for path, layer in self.module.named_modules():
             if isinstance(layer, torch.jit.RecursiveScriptModule):
@@ -66,6 +70,8 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         for hook in self._hooks:
             hook.remove()
+        if self.keep:
+            self._draws.__exit__(None, None, None)
 
     @property
     def stopped_in(self) -> tuple[str, nn.Module] | None:
@@ -74,15 +80,14 @@ class Watch:
 
     def _begin(self, name: str) -> Any:
         def begin(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
-            self._running.append((name, layer, _dice(self.like)))
+            self._running.append((name, layer, self._draws.count))
 
         return begin
 
     def _end(self, layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        name, _, dice = self._running.pop()
+        name, _, before = self._running.pop()
         if self.keep:
-            drew = not torch.equal(dice, _dice(self.like))
-            self.calls.append(Call(name, layer, (args, kwargs), output, drew))
+            self.calls.append(Call(name, layer, (args, kwargs), output, self._draws.count > before))
 
 
 def leaves(value: Any) -> list[Tensor]:
@@ -94,8 +99,27 @@ def leaves(value: Any) -> list[Tensor]:
     return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple | list) else []
 
 
+class _Draws(TorchDispatchMode):
+    """Counts the operations of this thread that draw random numbers; what other threads draw meanwhile is none of it.
+
+    Only of an operation that can draw is it asked whether it did: attention can, and does without dropout not.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        super().__init__()
+        self.like, self.count = like, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.nondeterministic_seeded not in func.tags:
+            return func(*args, **(kwargs or {}))
+        before = _dice(self.like)
+        found = func(*args, **(kwargs or {}))
+        self.count += not torch.equal(before, _dice(self.like))
+        return found
+
+
 def _dice(like: Tensor) -> Tensor:
-    """The state of the generators that the module may draw from."""
+    """The state of the generators that a module may draw from."""
     state = torch.get_rng_state()
     return torch.cat([state, torch.cuda.get_rng_state(like.device)]) if like.is_cuda else state
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from threading import Event, Thread
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from torch.nn import Dropout, Flatten, Linear, Sequential
 from torch.testing import assert_close
 
 from influence_core import studies
@@ -21,6 +23,7 @@ from influence_core.models import backbones
 from influence_core.models.backbones import catalogue, weights
 from influence_core.store import Store
 from influence_core.studies import StudySpec
+from influence_core.watch import Watch
 from tests import references
 from tests.data.test_image_folder import fill
 from tests.internet import serve
@@ -270,3 +273,26 @@ def test_progress_is_told_and_can_cancel():
 
     with pytest.raises(UnsupportedError, match="cancelled"):
         backbones.extract(backbone, SheetPictures(pictures), list(range(40)), stop)
+
+
+def test_what_other_threads_draw_is_not_held_against_a_network():
+    """Two people at once: one's network is tried while the other's is built."""
+    ended, still, noisy = Event(), Sequential(Flatten(), Linear(12, 3)), Sequential(Flatten(), Dropout(0.5))
+
+    def draw():
+        while not ended.is_set():
+            torch.rand(2)
+
+    beside = Thread(target=draw)
+    beside.start()
+    try:
+        for _ in range(20):
+            with Watch(still, torch.zeros(1)) as watch:
+                still(torch.zeros(500, 3, 2, 2))
+            assert [call.drew for call in watch.calls] == [False, False, False]
+    finally:
+        ended.set()
+        beside.join()
+    with Watch(noisy, torch.zeros(1)) as watch:
+        noisy(torch.ones(1, 3))
+    assert [call.drew for call in watch.calls] == [False, True, True]
