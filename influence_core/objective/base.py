@@ -220,14 +220,19 @@ class Objective(ABC):
         return at
 
     def chunks(self, n: int, elements_each: int) -> Iterator[slice]:
-        """Slices that cut work into pieces which stay in the cache.
+        """Slices that cut work on ``n`` examples, each of which needs so many numbers, into pieces that stay in the cache."""
+        return chunks(n, elements_each)
 
-        Args:
-            n: Examples.
-            elements_each: Numbers that each of them needs.
-        """
-        size = max(1, CHUNK_ELEMENTS // max(1, elements_each))
-        return (slice(start, start + size) for start in range(0, n, size))
+
+def chunks(n: int, elements_each: int) -> Iterator[slice]:
+    """Slices that cut work into pieces which stay in the cache.
+
+    Args:
+        n: Examples.
+        elements_each: Numbers that each of them needs.
+    """
+    size = max(1, CHUNK_ELEMENTS // max(1, elements_each))
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def check_objective(objective: Objective) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from influence_core.losses import Loss, SoftmaxLoss
 from influence_core.objective.base import LinearMap, Objective, check_objective
 from influence_core.objective.numbers import Numbers, tensors
+from influence_core.objective.products import TrainingProducts, summed_products
 from influence_core.objective.span import Span, differences
 
 PRODUCT_COLUMNS = 256
@@ -98,39 +99,13 @@ class LinearObjective(Objective):
     def weighted_products(self, x: Tensor, residuals: Tensor, v: Tensor) -> Tensor:
         """``sum_c residuals_ic (x_i . V_c)`` for any residuals ``(b, c)``: ``(b,)`` or ``(b, k)``."""
         k = v[0].numel()
-        out = self._summed(x, residuals, v.reshape(-1, self.loss.outputs * k), k)
+        out = summed_products(x, residuals, v.reshape(-1, self.loss.outputs * k), k)
         return out.view(-1) if v.ndim == 1 else out
 
-    def _summed(self, x: Tensor, residuals: Tensor, columns: Tensor, k: int) -> Tensor:
-        """The same ``(b, k)``, of ``columns (d, c k)``."""
-        c = residuals.shape[1]
-        out = x.new_empty(len(x), k)
-        for rows in self.chunks(len(x), c * k):
-            product = x[rows] @ columns
-            if k == 1:
-                torch.sum(product * residuals[rows], 1, keepdim=True, out=out[rows])
-            else:
-                torch.bmm(residuals[rows, None, :], product.view(-1, c, k), out=out[rows, None, :])
-        return out
-
     def training_products(self, theta: Tensor) -> LinearMap:
-        """Residuals are computed once; each product is then one pass over the features.
-
-        A softmax's residuals add up to 0: with ``B`` a basis of those that do, ``r V' = (r B) (V B)'`` is one output less.
-        """
+        """Residuals are computed once; each product is then one pass over the features that some example has."""
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
-        if not self._adds_up:
-            return lambda v: self.weighted_products(self.x, residuals, v)
-        basis = differences(self.loss.outputs, self.x)
-        shares = residuals @ basis
-
-        def products(v: Tensor) -> Tensor:
-            k = v[0].numel()
-            columns = torch.einsum("dck,cr->drk", v.reshape(-1, len(basis), k), basis)
-            out = self._summed(self.x, shares, columns.reshape(len(columns), -1), k)
-            return out.view(-1) if v.ndim == 1 else out
-
-        return products
+        return TrainingProducts.of(self.x, residuals, self._present(), self._basis())
 
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``X' (w r) + l2 theta``, ``(p,)``."""
@@ -178,20 +153,23 @@ class LinearObjective(Objective):
         """Without the features that no example has, and without what a softmax does not see."""
         if self.l2.ndim:
             return None
+        features, basis, d = self._present(), self._basis(), self.x.shape[1]
+        saves = len(features) < d or basis.shape[1] < len(basis)
+        return Span(features, basis, d) if saves and len(features) else None
+
+    def _present(self) -> Tensor:
+        """Positions ``(u,)`` of the features that some example has."""
         has = torch.zeros(self.x.shape[1], dtype=torch.bool, device=self.x.device)
         for rows in self.chunks(self.n, self.x.shape[1]):
             has |= (self.x[rows] != 0).any(0)
             if bool(has.all()):
                 break
-        c, features = self.loss.outputs, has.nonzero()[:, 0]
-        basis = differences(c, self.x) if self._adds_up else torch.eye(c).to(self.x)
-        saves = len(features) < len(has) or self._adds_up
-        return Span(features, basis, len(has)) if saves and len(features) else None
+        return has.nonzero()[:, 0]
 
-    @property
-    def _adds_up(self) -> bool:
-        """Whether the residuals of an example add up to 0, so that one output less tells them."""
-        return isinstance(self.loss, SoftmaxLoss) and self.loss.outputs > 1
+    def _basis(self) -> Tensor:
+        """``(c, r)`` orthonormal, in which all residuals lie: those of a softmax add up to 0, so one output less tells them."""
+        adds_up = isinstance(self.loss, SoftmaxLoss) and self.loss.outputs > 1
+        return differences(self.loss.outputs, self.x) if adds_up else torch.eye(self.loss.outputs).to(self.x)
 
     def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
         """``sum_i w_i x_i x_i' (kron) A_i + l2``, ``(p, p)``; in a span ``(q, q)``.

@@ -37,17 +37,16 @@ class Span:
 
     def into(self, v: Tensor) -> Tensor:
         """``E' v``, ``(q, k)``, of ``v (p, k)``."""
-        (outputs, directions), k = self.basis.shape, v.shape[1]
-        at_hand = v.view(self.d, outputs, k)[self.features].transpose(1, 2)
-        shares = at_hand.reshape(-1, outputs) @ self.basis
-        return shares.view(len(self.features), k, directions).transpose(1, 2).reshape(self.dim, k)
+        outputs, k = len(self.basis), v.shape[1]
+        at_hand = v.reshape(self.d, outputs * k).index_select(0, self.features)
+        return (self.basis.T @ at_hand.view(len(self.features), outputs, k)).view(self.dim, k)
 
     def back(self, z: Tensor) -> Tensor:
         """``E z``, ``(p, k)``, of ``z (q, k)``."""
-        (outputs, directions), k = self.basis.shape, z.shape[1]
-        shares = z.view(len(self.features), directions, k).transpose(1, 2).reshape(-1, directions)
-        every = z.new_zeros(self.d, outputs, k)
-        every[self.features] = (shares @ self.basis.T).view(len(self.features), k, outputs).transpose(1, 2)
+        outputs, k = len(self.basis), z.shape[1]
+        every = z.new_zeros(self.d, outputs * k)
+        shares = z.reshape(len(self.features), self.basis.shape[1], k)
+        every[self.features] = (self.basis @ shares).view(len(shares), outputs * k)
         return every.view(self.d * outputs, k)
 
     def to(self, like: Tensor) -> Span:

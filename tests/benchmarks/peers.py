@@ -6,8 +6,8 @@ loosest setting that is exact to 1e-5: ``||D - exact|| / ||exact||`` of all that
 whose residual is 1e-12. (Of each test example apart nobody is, in float32: where the label has 99.9 %, ``1 - p`` has lost
 three digits.) Who is not installed (``tests/benchmarks/peers.txt`` says how) is named below the table.
 
-- *prepared*: with the dense factor, whose preparation stands beside it, and from how many questions it pays, asked one by
-  one or 50 together, against the quickest exact peer;
+- *prepared*: with the dense factor and the inverse, whose preparation stands beside it, and from how many questions it pays,
+  asked one by one or 50 together, against the quickest exact peer;
 - *unprepared*: conjugate gradient from nothing;
 - *bare*: one ``p x p`` matrix times the right-hand sides, and the features times the solved block.
 
@@ -97,7 +97,7 @@ class Way:
 def ours(given: Problem, exact: Tensor) -> tuple[InfluenceEngine, list[Way]]:
     """Prepared, and unprepared, where every call builds its operator and solver anew."""
     started = time.perf_counter()
-    engine = _engine(given, Cholesky())
+    engine = _engine(given, Cholesky(inverse=True))
     preparation = time.perf_counter() - started
 
     def prepared(k: int) -> Tensor:

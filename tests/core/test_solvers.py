@@ -51,6 +51,7 @@ class ExactInverse:
 
 SOLVERS = {
     "Cholesky": Cholesky(),
+    "Cholesky and the inverse": Cholesky(inverse=True),
     "conjugate gradient": ConjugateGradient(rtol=1e-12),
     "preconditioned conjugate gradient": ConjugateGradient(rtol=1e-12, preconditioner=ExactInverse()),
 }

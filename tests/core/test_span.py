@@ -7,7 +7,7 @@ from torch.testing import assert_close
 from influence_core import Cholesky, Hessian, LinearObjective, LogisticLoss, SoftmaxLoss
 from influence_core.errors import SolveError
 from influence_core.objective.span import Span, differences
-from influence_core.solvers.cholesky import DenseFactor
+from influence_core.solvers.cholesky import GAP, DenseFactor
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-12}
 
@@ -44,10 +44,11 @@ def test_outside_of_it_the_curvature_is_the_penalty(loss):
 
 @pytest.mark.parametrize("loss", [SoftmaxLoss(4), LogisticLoss()])
 @pytest.mark.parametrize("columns", [(), (1,), (3,), (0,)])
-def test_its_factor_solves_for_every_side(loss, columns):
+@pytest.mark.parametrize("inverse", [False, True])
+def test_its_factor_solves_for_every_side(loss, columns, inverse):
     o = drawings(loss)
     operator = Hessian(o, torch.randn(o.dim, dtype=torch.float64), damping=0.05)
-    factor = Cholesky().prepare(operator)
+    factor = Cholesky(inverse=inverse).prepare(operator)
     rhs = torch.randn(o.dim, *columns, dtype=torch.float64)
     assert len(factor.lower) == operator.span.dim < o.dim
     found = factor.solve(rhs)
@@ -57,7 +58,24 @@ def test_its_factor_solves_for_every_side(loss, columns):
         assert found.residual < 1e-13 and factor.rounded().solve(rhs).residual < 1e-5
     g = o.gradients(operator.theta, o.x, o.y).T
     assert_close(factor.half(g).square().sum(0), (g * factor.solve(g).value).sum(0), **TIGHT)
-    assert Cholesky().memory(operator) == operator.span.dim**2
+    assert Cholesky(inverse=inverse).memory(operator) == operator.span.dim**2 * (1 + inverse)
+
+
+@pytest.mark.parametrize("inked", [(), (2,), (0, 1, 9, 10, 25, 39), range(40)])
+def test_with_the_inverse_a_question_of_few_features_reads_their_rows_alone(inked):
+    generator = torch.Generator().manual_seed(1)
+    x = torch.randn(60, 40, generator=generator, dtype=torch.float64)
+    o = LinearObjective.build(x, torch.arange(60) % 3, SoftmaxLoss(3), 0.1)
+    operator = Hessian(o, torch.zeros(o.dim, dtype=torch.float64))
+    factor, plain = Cholesky(inverse=True).prepare(operator), Cholesky().prepare(operator)
+    drawing = torch.zeros(1, 40, dtype=torch.float64)
+    drawing[0, list(inked)] = 1.0
+    g = o.gradients(operator.theta, drawing, torch.tensor([1]))[0]
+    assert_close(factor.solve(g).value, plain.solve(g).value, **TIGHT)
+    others = [row for k in set(range(40)) - set(inked) for row in (2 * k, 2 * k + 1)]
+    near = {row for k in inked for row in range(2 * k - GAP, 2 * k + 2 + GAP)}
+    factor.inverse[[row for row in others if row not in near]] = torch.nan
+    assert_close(factor.solve(g).value, plain.solve(g).value, **TIGHT)
 
 
 def test_a_penalty_of_each_parameter_has_none_nor_has_a_model_that_needs_all():
