@@ -84,7 +84,9 @@ def effects_by(study: Study, question: Question, changes: np.ndarray) -> Effects
     """
     m, c, d = changes.shape
     x = question.x.cpu().numpy()
-    moves = np.asarray(changes).reshape(m * c, d) @ x.astype(changes.dtype, copy=False)
+    has = x.nonzero()[0]
+    within = slice(has[0], has[-1] + 1) if len(has) else slice(0)  # a drawing is empty above and below
+    moves = np.asarray(changes).reshape(m * c, d)[:, within] @ x[within].astype(changes.dtype, copy=False)
     return _moved(study, x, question.label, moves.reshape(m, c))
 
 
@@ -156,11 +158,10 @@ def _changed(behind: list[float], ahead: np.ndarray, own: int | None) -> Effects
     others = sum(shares)
     total, before = 1 + others, math.log1p(others)
     with np.errstate(over="ignore", invalid="ignore"):
-        grown = np.expm1(ahead)
-        u = grown[0]
+        u = np.expm1(ahead[0])
         u *= shares[0] / total
-        for share, row in zip(shares[1:], grown[1:], strict=True):
-            u += row * (share / total)
+        for k in range(1, len(shares)):
+            u += np.expm1(ahead[k]) * (shares[k] / total)
         is_far = not math.isfinite(u @ u)
     if is_far:
         return _far(behind, ahead, own)
