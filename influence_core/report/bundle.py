@@ -46,7 +46,7 @@ def bundle(material: Material, session: Session | None = None) -> bytes:
     if material.compared is not None:
         files |= _changes(material, material.compared)
     if session is not None:
-        files[carried.NAME] = carried.packed(session)
+        files[carried.NAME] = carried.packed(session, material.origin)
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():

@@ -11,8 +11,9 @@ from influence_core.experiments.explanation import Explanation
 from influence_core.experiments.flip_set import FlipSet
 from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.sessions.entries import State
-from influence_core.studies import Study
+from influence_core.studies import Origin, Study
 from influence_core.studies.changes import Change, settled
+from influence_core.studies.origins import origin_of
 from influence_core.trust import Verdict
 
 
@@ -44,6 +45,7 @@ class Material:
         compared: What the changes did; ``None`` where there are none.
         flip: How few training examples the answer hangs on, where that has been found.
         said: The list of changes that belongs to it, with its notes.
+        origin: How the study was made, where it is on data of somebody's own.
     """
 
     study: Study
@@ -52,6 +54,7 @@ class Material:
     compared: Compared | None = None
     flip: FlipSet | None = None
     said: State = State(())
+    origin: Origin | None = None
 
     @property
     def unchanged(self) -> Study:
@@ -90,10 +93,13 @@ def gather(
     found, turned = verdict.run(study, explanation, context=context), None
     if not flip.supports(study.spec):
         turned = flip.run.recall(study, explanation.question.x, None, False, context=context)
+    origin = origin_of(context.store, study.spec.unchanged.name)
     if before is None or after is None:
-        return Material(study, explanation, found, flip=turned)
+        return Material(study, explanation, found, flip=turned, origin=origin)
     asked = () if explanation.test_id is None else (explanation.test_id,)
     result, forecast = before_after.run(before, after, asked), None
     if study.key == before.key:
         forecast = version_forecast.run(before, explanation, after.spec.changes, context=context)
-    return Material(study, explanation, found, Compared(before, after, result, forecast), turned)
+    return Material(
+        study, explanation, found, Compared(before, after, result, forecast), turned, origin=origin
+    )

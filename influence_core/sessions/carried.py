@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 from influence_core.errors import DataError
 from influence_core.sessions.entries import Said, read
 from influence_core.sessions.session import LONGEST_NAME, Session
 from influence_core.sessions.sessions import Sessions
+from influence_core.studies import Origin, origins
 
 FORMAT = 1
 NAME = "session.json"
@@ -37,6 +39,7 @@ class Carried:
         steps: What was said, at once in each step; what was undone is not in it.
         versions: Addresses of the saved versions by name.
         questions: Addresses of the questions in the order in which they were asked.
+        origin: How the study was made, where it is on data of somebody's own.
     """
 
     study: str
@@ -46,10 +49,15 @@ class Carried:
     steps: tuple[tuple[Said, ...], ...]
     versions: dict[str, str]
     questions: tuple[str, ...]
+    origin: Origin | None = None
 
 
-def packed(session: Session) -> bytes:
+def packed(session: Session, origin: Origin | None = None) -> bytes:
     """A session as a file, as it stands.
+
+    Args:
+        session: To take along.
+        origin: How its study was made, where it is on data of somebody's own.
 
     Raises:
         DataError: If the session is gone.
@@ -68,6 +76,7 @@ def packed(session: Session) -> bytes:
         ],
         "versions": session.versions(),
         "questions": session.questions(),
+        "origin": origin and asdict(origin),
     }
     return json.dumps(told, ensure_ascii=False, indent=1).encode()
 
@@ -106,6 +115,27 @@ def begin(sessions: Sessions, owner: str, carried: Carried) -> Session:
     return sessions.create(owner, *about, carried.steps, carried.versions, carried.questions)
 
 
+def of_study(carried: Carried, study: str) -> Carried:
+    """The same session of the same study, which has another name here."""
+    at = len(carried.study)
+    versions = {name: study + address[at:] for name, address in carried.versions.items()}
+    questions = tuple(_of_study(one, carried.study, study) for one in carried.questions)
+    return replace(carried, study=study, versions=versions, questions=questions)
+
+
+def _of_study(question: str, before: str, after: str) -> str:
+    """The address of a question, asked of a study or a version of it."""
+    fields = parse_qsl(question, keep_blank_values=True)
+    return urlencode(
+        [(name, _named(value, before, after) if name == "study" else value) for name, value in fields]
+    )
+
+
+def _named(address: str, before: str, after: str) -> str:
+    name, at, changes = address.partition("@")
+    return (after if name == before else name) + at + changes
+
+
 def _inside(content: bytes) -> bytes:
     """The session's file, out of the zip if it is in one."""
     if content.startswith(b"PK"):
@@ -134,6 +164,7 @@ def _carried(told: dict[str, Any]) -> Carried:
         tuple(tuple(said for _, said in step) for _, step in groupby(entries, lambda one: one[0])),
         versions,
         tuple(map(_text, told["questions"])),
+        origins.read(told["origin"]) if told.get("origin") else None,
     )
 
 

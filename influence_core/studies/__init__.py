@@ -4,6 +4,7 @@ from influence_core.studies.catalogue import CATALOGUE, MACHINES
 from influence_core.studies.changes import Change
 from influence_core.studies.families import FAMILIES, Family
 from influence_core.studies.opening import FORMAT, PACKAGED, changed, download_of, open_study, sizes
+from influence_core.studies.origins import Origin
 from influence_core.studies.own import (
     MODULE_VARIABLE,
     UPLOADED,
@@ -28,6 +29,7 @@ __all__ = [
     "UPLOADED",
     "Change",
     "Family",
+    "Origin",
     "Study",
     "StudySpec",
     "changed",

@@ -11,6 +11,7 @@ import streamlit as st
 from influence_core import studies
 from influence_core.sessions import Session, State, packed
 from influence_core.studies.changes import settled
+from influence_core.studies.origins import origin_of
 from pages._shell import my_changes, results
 from pages._shell.address import DEFAULT_STUDY, View, another_version
 from pages._shell.catalogue import EXPLAIN
@@ -70,7 +71,11 @@ def _save(shown: ShownList) -> None:
 def _link(shown: ShownList) -> None:
     query = shown.view.query() | {"study": shown.address}
     name = f"changes-{shown.session.study}.json"
-    content = partial(packed, shown.session)
+    store = results.get_store()
+
+    def content() -> bytes:
+        return packed(shown.session, origin_of(store, shown.session.study))
+
     st.download_button(
         "Take the list along", content, name, "application/json", key="changes_take", on_click="ignore"
     )

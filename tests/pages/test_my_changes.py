@@ -6,13 +6,18 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pytest
 
+from influence_core.data.brought import picture_uploads, recipes
 from influence_core.errors import StoreError
 from influence_core.sessions import Sessions, packed
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
+from influence_core.studies.origins import origin_of
 from pages._parts.build import lists
 from pages._shell import change_list, my_changes
+from tests.data.test_archives import packed as zipped
+from tests.data.test_archives import pets
+from tests.data.test_own import FIELDS
 from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
@@ -114,6 +119,42 @@ def test_a_list_that_was_taken_along_is_opened_by_another_browser(train, nobody,
     unknown = Sessions(Store()).create(owner(ADA), "own-study", "Pets")
     held["file"] = io.BytesIO(packed(unknown))
     assert "“Pets”, and that study is not on this machine" in opened_form().error[0].value
+
+
+def test_a_list_of_a_study_of_somebody_s_own_asks_for_its_file_and_makes_the_study_again(nobody, monkeypatch):
+    store, ada, bob = Store(), owner(ADA), owner(BOB)
+    sent = picture_uploads.keep(store, zipped(pets(40)), "pets.zip", owner=ada)
+    name = recipes.keep(store, FIELDS | {"source": recipes.IN_ZIP + sent.key}, ada)
+    mine = Sessions(store).create(ada, name, "Pets", ["cats", "dogs"], who="Ada")
+    mine.record(*parse("r3,l5=1"))
+    content = packed(mine, origin_of(store, name))
+    recipes.remove(store, name, ada)
+    held = {"List of changes": io.BytesIO(content), "Its data": None}
+
+    def opened_form():
+        at = visit_page("build", STUDY, browser=BOB)
+        at.session_state["list_0"] = True
+        return settle(at)
+
+    def file(content):
+        one = io.BytesIO(content)
+        one.file_id = str(hash(content))
+        return one
+
+    monkeypatch.setattr(lists.st, "file_uploader", lambda label, **_: held.get(label))
+    assert "send the file of which it was made, **pets.zip**" in said(opened_form())
+    held["Its data"] = file(zipped(pets(41)).getvalue())
+    assert "These are other data than those in “pets.zip”" in opened_form().error[0].value
+    assert not recipes.recipes(store, bob) and not picture_uploads.uploads(store, bob)
+    held["Its data"] = file(zipped(pets(40)).getvalue())
+    at = opened_form()
+    held.clear()
+    settle(at)
+    assert "**Pets** is opened: 2 changes and notes." in [one.value for one in at.success]
+    (made,) = recipes.recipes(store, bob)
+    (opened,) = Sessions(store).of(bob)
+    assert opened.study == made.name != name and opened.state().changes == mine.state().changes
+    assert "Cats and dogs" in said(visit_page("explain", made.name, browser=BOB))
 
 
 def test_a_version_without_a_list_says_that_it_is_one(train, nobody):

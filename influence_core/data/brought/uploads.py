@@ -130,11 +130,20 @@ def load(store: Store, key: str) -> DataSet:
         DataError: it is not there, or no longer.
     """
     table = recall(store, key)
+    sent = read(content(store, key), table.choices.encoding, table.choices.header)
+    return data_set(sent, table.choices, table.title)
+
+
+def content(store: Store, key: str) -> bytes:
+    """The file of a kept table, as it was sent.
+
+    Raises:
+        DataError: it is not there, or no longer.
+    """
     try:
-        content = (home_of(store).folder / TABLES / key / CONTENT).read_bytes()
+        return (home_of(store).folder / TABLES / key / CONTENT).read_bytes()
     except OSError as error:
         raise _forgotten() from error
-    return data_set(read(content, table.choices.encoding, table.choices.header), table.choices, table.title)
 
 
 def _as_tuples(value: Any) -> Any:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from io import BytesIO
+
 import streamlit as st
 
 from influence_core import studies
+from influence_core.data.brought import picture_uploads
 from influence_core.errors import DataError, InfluenceError
+from influence_core.progress import Progress
 from influence_core.sessions import Carried, Sessions, begin, unpacked
-from influence_core.sessions.carried import MOST_BYTES
+from influence_core.sessions.carried import MOST_BYTES, of_study
+from influence_core.store.remember import key_of
+from influence_core.studies import Origin, origins
 from pages._shell import browser, results
 from pages._shell.address import View, go_to
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown, show_error
+from pages._shell.jobs import await_job, get_jobs
 
 
 def offer(view: View) -> None:
@@ -26,37 +34,67 @@ def offer(view: View) -> None:
     )
     if folded.open:
         with folded:
-            _form(f"list_file_{times}")
+            _form(times)
 
 
-def _form(key: str) -> None:
+def _form(times: int) -> None:
     st.caption(
         "The `session.json` of *My changes*, or the zip of an answer that was taken home. It becomes this browser's own "
-        "list. The study must be here too: one that ships with the app is."
+        "list. A study that ships with the app is here already; one of your own is made again of the file it was made of."
     )
     megabytes = MOST_BYTES // 10**6
-    file = st.file_uploader("List of changes", type=["json", "zip"], max_upload_size=megabytes, key=key)
+    file = st.file_uploader(
+        "List of changes", type=["json", "zip"], max_upload_size=megabytes, key=f"list_file_{times}"
+    )
     if file is not None:
         try:
-            _open(file.getvalue())
+            _open(unpacked(file.getvalue()), times)
         except InfluenceError as error:
             show_error(error)
 
 
-def _open(content: bytes) -> None:
-    store, carried = results.get_store(), unpacked(content)
+def _open(carried: Carried, times: int) -> None:
+    """Begin the list here; a study of somebody's own that is not here is made first, once its file is sent."""
+    store = results.get_store()
     try:
         studies.find(carried.study, store)
     except InfluenceError as error:
-        raise DataError(
-            f"The list is of “{carried.title}”, and that study is not on this machine. Bring its data first; a study of one's "
-            "own has another name here, so its list cannot be opened."
-        ) from error
+        if carried.origin is None:
+            raise DataError(
+                f"The list is of “{carried.title}”, and that study is not on this machine. Bring its data first; a study of a "
+                "folder on the server has another name here, so its list cannot be opened."
+            ) from error
+        name = _made(carried, carried.origin, f"list_data_{times}")
+        if name is None:
+            return
+        carried = of_study(carried, name)
     begin(Sessions(store), browser.owner(), carried)
-    st.session_state["lists_opened"] = st.session_state.get("lists_opened", 0) + 1
+    st.session_state["lists_opened"] = times + 1
     st.session_state["list_opened"] = carried
     go_to(study=carried.study)
     st.rerun()
+
+
+def _made(carried: Carried, origin: Origin, key: str) -> str | None:
+    """The name of the same study here, once the file of which it was made is sent."""
+    st.markdown(
+        f"This list is of **{escape_markdown(carried.title)}**, a study of somebody's own. Its data are not in the list: send "
+        f"the file of which it was made, **{escape_markdown(origin.file)}**, and the study is made again as it was."
+    )
+    st.caption(browser.PRIVATE)
+    megabytes = picture_uploads.MAX_BYTES // 10**6
+    file = st.file_uploader("Its data", max_upload_size=megabytes, key=key)
+    if file is None:
+        return None
+    content, store, owner = file.getvalue(), results.get_store(), browser.owner()
+    job = key_of("make again", asdict(origin), file.file_id, owner)
+
+    def work(progress: Progress) -> str:
+        return origins.make(origin, BytesIO(content), store, owner, progress)
+
+    name = await_job(job, "Making the study again", work)
+    get_jobs().forget(job)  # it may be removed, and made again
+    return name
 
 
 def _about(opened: Carried) -> str:
