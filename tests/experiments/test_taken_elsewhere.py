@@ -98,7 +98,7 @@ def test_other_data_are_refused_and_nothing_is_left_of_them(kind, here, there):
 
 
 def test_what_ships_is_gone_or_lies_in_a_folder_of_the_server_is_not_told(here):
-    folder = recipes.keep(here, FIELDS | {"source": "folder:/home/ada/pets"})
+    folder = recipes.keep(here, FIELDS | {"source": "folder:somewhere/pets"})
     assert [origin_of(here, one) for one in ("digits", folder, f"own-{'0' * 32}", f"table-{'0' * 32}")] == [
         None
     ] * 4
