@@ -8,13 +8,15 @@ import streamlit as st
 
 from influence_core.errors import InfluenceError
 from influence_core.experiments import review
-from influence_core.experiments.review import Review
+from influence_core.experiments.review import Judged, Review
+from influence_core.experiments.suspects import ASKING
 from influence_core.figures.review import accuracy
 from influence_core.progress import Progress
 from influence_core.sessions import State, reviews
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
+from pages._common.glossary import explained
 from pages._common.table import download_csv
 from pages._parts.review.session import move
 from pages._shell import results
@@ -39,7 +41,7 @@ def show(study: Study, now: Review) -> None:
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
-    _metrics(study, now)
+    _metrics(study, now, said)
     st.plotly_chart(accuracy(now), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
@@ -103,15 +105,15 @@ def _jumped(study: Study) -> None:
     st.session_state["review_jump"] = ""
 
 
-def _metrics(study: Study, now: Review) -> None:
+def _metrics(study: Study, now: Review, said: State) -> None:
     changed, better = st.columns([1, 1.4])
     changed.metric("Labels changed", f"{now.relabelled:,}")
-    first, last = now.trainings[0], now.trainings[-1]
-    gain, tests = None, len(study.data.test)
+    found, gain = review.judged(study, now, said.changes), None
     if len(now.trainings) > 1:
-        gained = last.accuracy - first.accuracy
-        gain = f"{points(gained)}: {abs(round(gained * tests)):,} of {tests:,} answers"
-    metric(better, "Test accuracy", percent(last.accuracy), gain)
+        gained = found.after - found.before
+        gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,} answers"
+    metric(better, "Test accuracy", percent(found.after), gain)
+    st.caption(_base(study, now, found))
     others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]
     if others:
         st.caption(f"And {', '.join(others)}.")
@@ -124,18 +126,36 @@ def _metrics(study: Study, now: Review) -> None:
     if now.unseen_accuracy is not None:
         named = "proven" if now.method == "proven" else "corrected forecast"
         st.caption(
-            f"Leave-one-out accuracy {percent(now.unseen_accuracy)} ({named}): so many of the {len(now.ids):,} labels are what "
-            "the model would say had it never seen that one example; as of the last ranking."
+            f"{percent(now.unseen_accuracy)} of the {len(now.ids):,} training labels are what the model would say had it never "
+            f"seen that one {study.data.kind} (leave-one-out accuracy, {named}; as of the last ranking)."
         )
+
+
+def _base(study: Study, now: Review, found: Judged) -> str:
+    """Of how many test examples the accuracy is, and by which labels."""
+    kind = study.data.kind
+    of = (
+        f"the {found.tests:,} test {kind}s that rank nothing"
+        if now.method in ASKING
+        else f"all {found.tests:,} test {kind}s"
+    )
+    words = f"Of {of}; *Before and after* leaves out the one that you ask about there."
+    if found.corrected:
+        several = "s" * (found.corrected != 1)
+        words += (
+            f" {found.corrected:,} of them by the label{several} that you set right; the line below and all else here go by the "
+            "labels as they came."
+        )
+    return words
 
 
 def _train_behind(study: Study, now: Review) -> None:
     """Training on the new labels beside the page; the queue never waits for it."""
     last = now.trainings[-1]
     if now.up_to_date:
-        proof = f"gradient norm {three_digits(last.gradient_norm)}, {seconds(last.seconds)}"
         st.caption(
-            f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}: {proof}."
+            f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}, {seconds(last.seconds)}.",
+            help=f"{explained('gradient norm')}; here {three_digits(last.gradient_norm)}.",
         )
         return
     key, running = _key("review training", study, now), st.session_state.get("review_job")

@@ -18,7 +18,7 @@ from influence_core.studies import Study
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
-from pages._parts.review import people
+from pages._parts.review import people, words
 from pages._shell import browser, my_changes, results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown
@@ -49,9 +49,11 @@ def begin(study: Study, params: ReviewParams) -> None:
         labels = {"": "As they are", "practise": f"Practise: flip {params.flip} % of them first"}
         choice("panel", params.panel, "Labels", labels, key="review_panel")
         known = suspects.queues_for(study)
-        scores = {name: QUEUES[method] for name, method in params.METHODS.items() if method in known}
+        ways = {name: method for name, method in params.METHODS.items() if method in known}
+        scores = {name: words.PLAIN[method] for name, method in ways.items()}
+        meant = "\n\n".join(map(words.term, ways.values()))
         first = params.score or suspects.first_queue(study)
-        choice("score", first, "Most suspect first, by", scores, key="review_score")
+        choice("score", first, "Most suspect first, by", scores, key="review_score", help=meant)
         st.button("Start or resume", key="review_start", type="primary", on_click=_open)
 
 
@@ -206,20 +208,20 @@ def show_origin(study: Study, now: Review) -> None:
         study.data.stand_in,
         f"Ranked by {QUEUES[now.method]}; accuracy on {judging}.",
         f"**Ranking.** {QUEUES[now.method].capitalize()}: {_ranking(study, now)}{practice}  \n"
-        f"**Accuracy.** On {judging}, as they are labelled; a wrong label is set right beside its question, on *Explain*.  \n"
+        f"**Accuracy.** On {judging}, by their labels, of which a wrong one is set right beside its question, on *Explain*.  \n"
         f"**Kept.** {_kept(now)}",
     )
 
 
 def _kept(now: Review) -> str:
     """Where the verdicts are."""
-    words = (
+    kept = (
         "Every verdict is written to the disk of the machine that runs this app before the next suspect is shown, under the name "
         f"“{escape_markdown(now.session)}”. It belongs to this browser: under the same name, others have reviews of their own."
     )
     if now.flips is None:
-        return f"{words} It is a line of *My changes*, too, with which every page can show the model."
-    return f"{words} Labels flipped to practise on are not in *My changes*."
+        return f"{kept} It is a line of *My changes*, too, with which every page can show the model."
+    return f"{kept} Labels flipped to practise on are not in *My changes*."
 
 
 def _ranking(study: Study, now: Review) -> str:
