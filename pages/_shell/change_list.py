@@ -29,11 +29,11 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         undo_elsewhere: Whether the page has the keys of undo and redo itself.
     """
     st.session_state["study_shown"] = view.study
-    trouble, moved = my_changes.trouble(), st.session_state.pop("changes_moved", "")
+    trouble, told = my_changes.trouble(), st.session_state.pop("changes_told", "")
     if trouble:
         st.error(escape_markdown(trouble))
-    elif moved:
-        st.toast(escape_markdown(moved))
+    elif told:
+        st.toast(escape_markdown(told))
     try:
         shown = _load(view)
     except InfluenceError as error:
@@ -182,7 +182,7 @@ def _move(shown: ShownList, key: str) -> None:
             more, fewer = (before, after) if key == "undo" else (after, before)
             known = {one.number for one in fewer}
             of_step = [one.said for one in more if one.number not in known]
-            st.session_state["changes_moved"] = f"{MOVED[key]}: {_step_words(shown, of_step)}"
+            st.session_state["changes_told"] = f"{MOVED[key]}: {_step_words(shown, of_step)}"
 
     my_changes.amend(session, work)
 

@@ -89,8 +89,8 @@ def changed_address(spec: StudySpec) -> str:
     return "" if address == spec.name else address
 
 
-def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
-    """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
+def record(spec: StudySpec, labels: Iterable[str], *said: Said, told: str = "") -> None:
+    """Keep what is said of a study's examples; the next run confirms it in the words ``told``, or says why it was not kept."""
 
     def keep() -> None:
         session, new = find(spec), tuple(signed(said))
@@ -101,6 +101,7 @@ def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
         amend(session, lambda: session.record(*new))
 
     attempt(keep)
+    st.session_state["changes_told"] = told
 
 
 def amend(session: Session, change: Callable[[], object]) -> None:
