@@ -108,12 +108,11 @@ def amend(session: Session, change: Callable[[], object]) -> None:
     """Change a list; a page that shows the model with its changes goes on to the new one, where training takes a moment."""
 
     def work() -> None:
-        before, shown = address_of(session), st.session_state.get("study_shown", "")
+        shown = st.session_state.get("study_shown", "")
+        before = "" if shown == session.study else address_of(session)
         change()
-        after = address_of(session)
-        spec = studies.find(session.study, results.get_store())
-        if before == shown != session.study and spec.is_smooth_linear:
-            another_version(after)
+        if before and before == shown and studies.find(session.study, results.get_store()).is_smooth_linear:
+            another_version(address_of(session))
 
     attempt(work)
 

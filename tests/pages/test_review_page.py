@@ -574,14 +574,32 @@ def test_a_version_is_reviewed_on_and_its_verdicts_stand_in_the_same_list(study)
     first, second = (int(one) for one in state.ids[state.queue[:2]])
     press(press(at, f"remove_{first}"), f"keep_{second}")
     version = studies.open_study(studies.find(f"diabetes@r{first}"))
-    of_version = visit(f"diabetes@r{first}", review="plain", score="loss")
-    now = kept(version, "plain")
+    of_version = visit(f"diabetes@r{first}", review="of it", score="loss")
+    now = kept(version, "of it")
     assert f"keep_{int(now.ids[now.current])}" in keys(of_version) and "Suspect" in said(of_version)
-    assert [one.train_id for one in now.verdicts] == [second], "what is removed is not there to be judged"
+    assert now.verdicts == (), "another review begins anew"
     press(of_version, f"keep_{int(now.ids[now.current])}")
     assert address(of_version)["study"] == f"diabetes@r{first}", "the labels under review stay what they were"
-    assert len(kept(version, "plain").verdicts) == 2 and len(kept(study, "plain").verdicts) == 3
+    assert len(kept(version, "of it").verdicts) == 1 and len(kept(study, "plain").verdicts) == 2
     assert len(history(study, owner())) == 3
+
+
+def test_the_queue_goes_on_where_the_model_with_changes_is_chosen(study):
+    at = visit(review="plain", score="loss", cards="1")
+    first, second, third = ids(kept(study, "plain"), 3)
+    at = press(visit(review="plain", score="loss"), f"remove_{first}")
+    at.sidebar.radio(key="changes_switch").set_value(f"diabetes@r{first}")
+    settle(at)
+    assert address(at) == {"study": f"diabetes@r{first}", "review": "plain", "score": "loss"}
+    assert "Suspect 2 of 332" in said(at) and "The review goes on as it was" in said(at)
+    press(at, f"remove_{second}")
+    changed = ",".join(sorted(f"r{one}" for one in (first, second)))
+    assert address(at)["study"] == str(studies.find(f"diabetes@{changed}").address), "the address goes along"
+    assert f"remove_{third}" in keys(at)
+    press(at, "review_undo")
+    assert address(at)["study"] == f"diabetes@r{first}" and f"remove_{second}" in keys(at)
+    press(at, "to_original")
+    assert address(at)["review"] == "plain" and "Suspect 2 of 332" in said(at)
 
 
 GUEST = "1" * 32

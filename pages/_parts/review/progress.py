@@ -46,7 +46,7 @@ def show(study: Study, now: Review) -> None:
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):
-        _undo_and_redo(now, said)
+        _undo_and_redo(study, now, said)
         _rank_again(study, now)
         download_csv(
             "Verdicts (CSV)",
@@ -58,7 +58,7 @@ def show(study: Study, now: Review) -> None:
     _jump(study)
 
 
-def _undo_and_redo(now: Review, said: State) -> None:
+def _undo_and_redo(study: Study, now: Review, said: State) -> None:
     """Of the list, whose last step may be of another page."""
     for key, title, way, there in (("undo", "Undo", -1, said.can_undo), ("redo", "Redo", 1, said.can_redo)):
         st.button(
@@ -68,7 +68,7 @@ def _undo_and_redo(now: Review, said: State) -> None:
             shortcut=KEYS[key],
             disabled=not there,
             on_click=move,
-            args=(now, way),
+            args=(study, now, way),
         )
 
 
