@@ -144,10 +144,7 @@ def _lines(shown: ShownList) -> None:
 def _by(shown: ShownList) -> dict[int, str]:
     """Who said of each example what stands; nothing where all of it is the owner's."""
     people, owner = shown.state.people, shown.session.who or "you"
-    named = {
-        example: list(dict.fromkeys(one if one else owner for one in names))
-        for example, names in people.items()
-    }
+    named = {example: list(dict.fromkeys(one or owner for one in names)) for example, names in people.items()}
     if all(names == [owner] for names in named.values()):
         return {}
     return {example: f", by {' and '.join(names)}" for example, names in named.items()}

@@ -645,7 +645,7 @@ def test_what_two_reviewers_found_is_both_theirs(study):
     press(at, f"remove_{first}")
     assert ", by" not in in_the_list(at)
     other = press(visit(review="Bert", score="loss"), f"remove_{first}")
-    assert f"{first} removed, by Ada and Bert" in in_the_list(other)
+    assert f"{first} removed, by review “Ada” and review “Bert”" in in_the_list(other), "nobody has signed"
 
 
 def test_whoever_says_a_name_in_a_review_bears_it_on_every_page(study):
