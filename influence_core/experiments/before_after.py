@@ -100,7 +100,7 @@ class BeforeAfter:
         ]
         without = f": all but the {' and the '.join(left)}" if left else ": all of them"
         why = (
-            " An answer that is asked about chooses the changes, which would look too good by it."
+            " Changes are chosen by looking at such an answer, which would make them look too good."
             if self.asked
             else ""
         )

@@ -70,7 +70,7 @@ def test_it_agrees_with_a_direct_comparison_of_all_predictions(base, version):
     assert total.right_after - total.right_before == len(better) - len(broke)
     assert (result.asked, result.added) == (1, 1)
     assert "all but the 1 that is asked about and the 1 that is added to the training set" in result.part
-    assert "An answer that is asked about chooses the changes" in result.part and result.unmoved == ""
+    assert "Changes are chosen by looking at such an answer" in result.part and result.unmoved == ""
     assert result.base == f"the {counted} test images not asked about or added to the training set"
     assert before_after.run(base, base).base == f"all {len(base.data.test)} test images"
 

@@ -154,7 +154,7 @@ def test_a_folder_with_three_classes_and_pixels(folder):
     settle(at)
     assert "**3 classes**" in said(
         at
-    ) and "each of the 3 classes, until nothing gets better (softmax regression" in said(at)
+    ) and "each of the 3 classes; it is trained until nothing gets better (softmax regression" in said(at)
     assert "Nothing was skipped." in said(at)
     at.selectbox(key="build_backbone").set_value("")
     train(at, seed="3")

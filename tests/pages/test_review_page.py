@@ -185,11 +185,12 @@ def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeyp
 def test_until_training_has_caught_up_the_sentence_says_what_the_model_knows(study):
     at = finish_evidence(visit(review="plain"))
     assert "trained again without this row, the original model " in said(at)
+    assert "Other pages ask another model" not in said(at)
     first, second = ids(kept(study, "plain"), 2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(progress, "_train_behind", lambda *_: None)
         press(press(at, f"remove_{first}"), f"remove_{second}")
-        assert "as of 0 of your 2 verdicts (it is training again) the model says" in said(at)
+        assert "the model, which knows 0 of your 2 verdicts so far (it is training again), says" in said(at)
         assert "but it was trained on this very label. You decide." in said(at)
     finish_evidence(finish(at))
     assert "trained again without this row, the model with your 2 changes " in said(at)

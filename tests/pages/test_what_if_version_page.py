@@ -42,7 +42,8 @@ def test_forecast_truth_and_what_broke(versions):
     assert f"*Review* counts all {len(before.data.test):,}." in said(at)
     assert f"{total.broke} broke" in said(at)
     assert result.part in said(at)
-    assert metrics(at)[f"Test accuracy, of {result.base}"] == tenths(total.after - total.before)
+    assert metrics(at)["Test accuracy"] == tenths(total.after - total.before)
+    assert f"Of {result.base}." in said(at)
     assert "changed_answer" in charts(at)
     shown = cards(at)
     assert len(shown["changes"]) == 33

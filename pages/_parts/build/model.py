@@ -117,7 +117,7 @@ def _propose(source: str, title: str) -> None:
 
 def _explain(data: str, model: str, classes: int) -> None:
     words = (
-        f"What is trained weighs what it sees for and against each of the {classes} classes, until nothing gets better "
+        f"The model weighs what it sees for and against each of the {classes} classes; it is trained until nothing gets better "
         f"({model} regression, at its optimum). "
     )
     if data == own.PHOTOS:

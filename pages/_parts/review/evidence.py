@@ -13,7 +13,7 @@ from influence_core.progress import Progress
 from influence_core.studies import Study
 from influence_core.words import nats, percent, signed
 from pages._common.cards import example_card, show_grid
-from pages._parts.review.words import model_name
+from pages._parts.review.words import learnt, model_name
 from pages._shell import results
 from pages._shell.escape import escaped
 from pages._shell.jobs import Job, abandon, background, job_status
@@ -94,7 +94,7 @@ def _words(study: Study, now: Review, found: SuspectEvidence) -> None:
     name, label = names[found.label], found.label
     order = np.argsort(-found.unseen, kind="stable")[:SHOWN]
     says = ", ".join(f"{names[at]} {percent(float(found.unseen[at]))}" for at in order)
-    model = model_name(now)
+    model = model_name(study, now)
     lines = [
         f"{model[0].upper()}{model[1:]} gives the label {name} **{percent(float(found.seen[label]))}** having seen this {kind}, "
         f"and **{percent(float(found.unseen[label]))}** when it never did (proven: trained again without it). Then it says "
@@ -104,9 +104,9 @@ def _words(study: Study, now: Review, found: SuspectEvidence) -> None:
     if found.relabelled is not None:
         lines.append(f"As {names[found.other]}: {_outcome(kind, found.relabelled)}.")
     st.markdown("  \n".join(lines))
-    if now.flips is None:
+    if learnt(now) and now.flips is None:
         st.caption(
-            f"Other pages ask another model, with other numbers for this {kind}: the original, or with my changes, as chosen in "
+            f"Other pages ask another model, with other numbers for this {kind}: the original or *With my changes*, as chosen in "
             "the sidebar."
         )
 

@@ -106,12 +106,12 @@ def _jumped(study: Study) -> None:
 
 
 def _metrics(study: Study, now: Review, said: State) -> None:
-    changed, better = st.columns([1, 1.4])
+    changed, better = st.columns([1.1, 1.4], gap="xsmall")
     changed.metric("Labels changed", f"{now.relabelled:,}")
     found, gain = review.judged(study, now, said.changes), None
     if len(now.trainings) > 1:
         gained = found.after - found.before
-        gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,} answers"
+        gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,}"
     metric(better, "Test accuracy", percent(found.after), gain)
     st.caption(_base(study, now, found))
     others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]

@@ -60,22 +60,23 @@ def _says(study: Study, now: Review, one: Suspect, found: SuspectEvidence | None
     if found is not None:
         unseen, seen = found.proposal, int(found.seen.argmax())
         return (
-            f"trained again without this {kind}, {model_name(now)} {'agrees:' if unseen == one.label else 'says'} "
+            f"trained again without this {kind}, {model_name(study, now)} {'agrees:' if unseen == one.label else 'says'} "
             f"**{names[unseen]}** ({percent(found.unseen[unseen])}); having learnt from this label it says {names[seen]} "
             f"({percent(found.seen[seen])})"
         )
     says = f"says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
     if one.position in now.removed and now.up_to_date:
-        return f"{model_name(now)}, which has not seen it since it was removed, {says}"
-    return f"{_as_of(now)} {says}, but it was trained on this very label"
+        return f"{model_name(study, now)}, which has not seen it since it was removed, {says}"
+    return f"{_as_of(study, now)} {says}, but it was trained on this very label"
 
 
-def _as_of(now: Review) -> str:
+def _as_of(study: Study, now: Review) -> str:
     """The model of the last training, which may not know the last verdicts."""
     if now.up_to_date:
-        return model_name(now)
+        return model_name(study, now)
     known, given = now.trainings[-1].verdicts, len(now.verdicts)
-    return f"as of {known:,} of your {given:,} verdict{'s' * (given != 1)} (it is training again) the model"
+    verdicts = f"{known:,} of your {given:,} verdict{'s' * (given != 1)}"
+    return f"the model, which knows {verdicts} so far (it is training again),"
 
 
 def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from influence_core.experiments.review import Review
 from influence_core.experiments.suspects import QUEUES
+from influence_core.studies import Study
+from influence_core.studies.changes import settled
 from pages._shell.whole_list import changes_words
 
 _UNSEEN = "What all others would say"
@@ -41,9 +43,14 @@ def term(method: str) -> str:
     return f"**{PLAIN[method]}**: {_MEANS[method]} ({QUEUES[method]})."
 
 
-def model_name(now: Review) -> str:
+def learnt(now: Review) -> int:
+    """How many changes of the training set the verdicts are."""
+    return now.relabelled + now.count("remove")
+
+
+def model_name(study: Study, now: Review) -> str:
     """The model whose answers are on show, by the verdicts that it has learnt."""
-    learnt = now.relabelled + now.count("remove")
-    if now.up_to_date and learnt:
-        return f"the model with your {changes_words(learnt)}"
-    return "the model" if now.flips is not None else "the original model"
+    if now.up_to_date and learnt(now):
+        return f"the model with your {changes_words(learnt(now))}"
+    named = now.flips is None and not settled(study.spec.changes)
+    return "the original model" if named else "the model"

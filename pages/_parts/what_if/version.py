@@ -156,7 +156,8 @@ def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: Befo
     if predictions is not None:
         other = before_after.compare(answer.study, predictions, asked_about(answer)).total
         words = f"forecast {tenths(other.after - other.before)}"
-    metric(st, f"Test accuracy, of {result.base}", tenths(total.after - total.before), words or None)
+    metric(st, "Test accuracy", tenths(total.after - total.before), words or None)
+    st.caption(f"Of {result.base}.")
 
 
 def show_answers(study: Study, result: BeforeAfter, address: str) -> None:
