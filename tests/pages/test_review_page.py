@@ -209,12 +209,14 @@ def test_test_labels_that_were_set_right_count(study):
     begin = Sessions(results.get_store()).create(owner(), "diabetes", labels=study.data.class_names)
     begin.record(Change("retest", wrong, label=label))
     assert metrics(settle(at))["Test accuracy"] == percent((right + 1) / 110)
-    assert "1 of them by the label that you set right; the line below and all else here go by" in said(at)
+    assert "1 of them by the label that you set right: the line below has its ends alone" in said(at)
     first = ids(kept(study, "plain"), 1)[0]
     finish(press(at, f"remove_{first}"))
     found = review.judged(study, kept(study, "plain"), [Change("retest", wrong, label=label)])
     version = studies.open_study(studies.find(f"diabetes@r{first},t{wrong}={label}"))
     assert found.after == version.predictions.accuracy and found.before == (right + 1) / 110
+    (line,) = (one for one in charts(at)["review_accuracy"]["data"] if "markers" in one["mode"])
+    assert_allclose(line["y"], [found.before, found.after])
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):

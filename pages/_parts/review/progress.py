@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
@@ -41,8 +42,9 @@ def show(study: Study, now: Review) -> None:
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
-    _metrics(study, now, said)
-    st.plotly_chart(accuracy(now), key="review_accuracy")
+    found = review.judged(study, now, said.changes)
+    _metrics(study, now, found)
+    st.plotly_chart(accuracy(_drawn(now, found)), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):
@@ -105,10 +107,19 @@ def _jumped(study: Study) -> None:
     st.session_state["review_jump"] = ""
 
 
-def _metrics(study: Study, now: Review, said: State) -> None:
+def _drawn(now: Review, found: Judged) -> Review:
+    """With the trainings whose accuracy is known by the test labels that count: all, or the first and the last."""
+    if not found.corrected:
+        return now
+    first, last = now.trainings[0], now.trainings[-1]
+    ends = (replace(first, accuracy=found.before), replace(last, accuracy=found.after))
+    return replace(now, trainings=ends[: len(now.trainings)])
+
+
+def _metrics(study: Study, now: Review, found: Judged) -> None:
     changed, better = st.columns([1.1, 1.4], gap="xsmall")
     changed.metric("Labels changed", f"{now.relabelled:,}")
-    found, gain = review.judged(study, now, said.changes), None
+    gain = None
     if len(now.trainings) > 1:
         gained = found.after - found.before
         gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,}"
@@ -143,8 +154,8 @@ def _base(study: Study, now: Review, found: Judged) -> str:
     if found.corrected:
         several = "s" * (found.corrected != 1)
         words += (
-            f" {found.corrected:,} of them by the label{several} that you set right; the line below and all else here go by the "
-            "labels as they came."
+            f" {found.corrected:,} of them by the label{several} that you set right: the line below has its ends alone then, and "
+            "the evidence goes by the labels as they came."
         )
     return words
 
