@@ -117,13 +117,13 @@ def _drawn(now: Review, found: Judged) -> Review:
 
 
 def _metrics(study: Study, now: Review, found: Judged) -> None:
-    changed, better = st.columns([1.1, 1.4], gap="xsmall")
-    changed.metric("Labels changed", f"{now.relabelled:,}")
+    row = st.container(horizontal=True, gap="small")
+    row.metric("Labels changed", f"{now.relabelled:,}", width="content")
     gain = None
     if len(now.trainings) > 1:
         gained = found.after - found.before
         gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,}"
-    metric(better, "Test accuracy", percent(found.after), gain)
+    metric(row, "Test accuracy", percent(found.after), gain, width="content")
     st.caption(_base(study, now, found))
     others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]
     if others:
