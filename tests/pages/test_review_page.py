@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -192,6 +193,9 @@ def test_until_training_has_caught_up_the_sentence_says_what_the_model_knows(stu
         press(press(at, f"remove_{first}"), f"remove_{second}")
         assert "the model, which knows 0 of your 2 verdicts so far (it is training again), says" in said(at)
         assert "but it was trained on this very label. You decide." in said(at)
+        at.session_state["review_job"] = SimpleNamespace(error=ValueError("a class is gone"))
+        assert "the model, which knows 0 of your 2 verdicts so far, says" in said(settle(at))
+        del at.session_state["review_job"]
     finish_evidence(finish(at))
     assert "trained again without this row, the model with your 2 changes " in said(at)
     assert "The model with your 2 changes gives the label" in said(at)
@@ -552,7 +556,10 @@ def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
     assert f"keep_{first}" in keys(other), "another reviewer is not shown what the first one said"
     press(press(other, f"keep_{first}"), f"keep_{second}")
     words = said(other)
-    assert "“Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**" in words
+    assert (
+        "The reviews “Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**"
+        in words
+    )
     assert "Of so few (under 20) it says little. Settled: 0 of 1 difference." in words
     assert other.button(key=f"settle_{second}_Ada").label == "remove (“Ada”)"
     assert history(study, owner())[-1] == f"k{second}"

@@ -76,7 +76,9 @@ def _as_of(study: Study, now: Review) -> str:
         return model_name(study, now)
     known, given = now.trainings[-1].verdicts, len(now.verdicts)
     verdicts = f"{known:,} of your {given:,} verdict{'s' * (given != 1)}"
-    return f"the model, which knows {verdicts} so far (it is training again),"
+    job = st.session_state.get("review_job")
+    again = "" if job is not None and job.error is not None else " (it is training again)"
+    return f"the model, which knows {verdicts} so far{again},"
 
 
 def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
