@@ -11,6 +11,7 @@ from pages._shell.page import heading, open_page
 with open_page(REVIEW) as (view, params):
     heading("Is this label right?", REVIEW)
     view.check()
+    view = session.going_on(view, params)
     study = results.load_study(view)
     if not params.review:
         session.begin(study, params)

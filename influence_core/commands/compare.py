@@ -16,7 +16,8 @@ from influence_core.commands.terminal import add_common, add_work, print_json, p
 from influence_core.context import Context
 from influence_core.errors import DataError
 from influence_core.experiments import before_after, explain, questions, version_forecast, withdrawal
-from influence_core.experiments.before_after import BeforeAfter, Tally
+from influence_core.experiments.before_after import BeforeAfter
+from influence_core.experiments.tally import Tally
 from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.exports import as_csv, as_rows
 from influence_core.studies import Study
@@ -169,10 +170,10 @@ def _print(
         print("  " + _change_words(row, kind))
     if len(made) > SHOWN:
         print(f"  and {len(made) - SHOWN:,} more")
-    print(f"\n{result.part}")
+    print(f"\n{result.part} {result.unmoved}".rstrip())
     low, high = total.interval
     print(
-        f"Test accuracy: {percent(total.before)} before, {percent(total.after)} after; changed by "
+        f"Test accuracy, of {result.base}: {percent(total.before)} before, {percent(total.after)} after; changed by "
         f"{tenths(total.after - total.before)} (95 % interval {tenths(low)} to {tenths(high)}"
         f"{'' if total.is_clear else ': too few answers changed to tell better from worse'})."
     )

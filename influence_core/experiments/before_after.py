@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,57 +11,11 @@ import numpy as np
 from influence_core.errors import DataError
 from influence_core.experiments import groups
 from influence_core.experiments.groups import Group
+from influence_core.experiments.tally import Tally
 from influence_core.predictions import Predictions
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 from influence_core.studies.changes import OF_TEST, Change
-
-NORMAL = 1.959964
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Answers counted before and after.
-
-    Attributes:
-        name: Of the test examples that are counted.
-        total: How many.
-        right_before: Right answers of the one model.
-        right_after: Of the other.
-        better: Wrong before, right after.
-        broke: Right before, wrong after.
-        between: Wrong before, and after with another wrong answer.
-    """
-
-    name: str
-    total: int
-    right_before: int
-    right_after: int
-    better: int
-    broke: int
-    between: int
-
-    @property
-    def before(self) -> float:
-        """Accuracy of the one model."""
-        return self.right_before / self.total
-
-    @property
-    def after(self) -> float:
-        """Accuracy of the other."""
-        return self.right_after / self.total
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Between which changes of the accuracy the true one lies, 95 %."""
-        return paired_interval(self.better, self.broke, self.total)
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval leaves no doubt about the change's sign."""
-        low, high = self.interval
-        return low > 0 or high < 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +32,7 @@ class BeforeAfter:
         asked: Test examples that do not count, because somebody asked about them.
         added: Test examples that do not count, because one of the models learnt from them.
         corrected: Test examples whose labels a person set right; both models are judged by the new ones.
+        asked_corrected: The same among those that do not count, because somebody asked about them.
     """
 
     ids: np.ndarray
@@ -90,6 +44,7 @@ class BeforeAfter:
     asked: int = 0
     added: int = 0
     corrected: int = 0
+    asked_corrected: int = 0
 
     @property
     def said_before(self) -> np.ndarray:
@@ -129,16 +84,41 @@ class BeforeAfter:
         return tuple(one for one in found if one.total)
 
     @property
+    def base(self) -> str:
+        """Of which test examples the accuracies are shares, as a part of a sentence."""
+        reasons = ((self.asked, "asked about"), (self.added, "added to the training set"))
+        left = " or ".join(why for number, why in reasons if number)
+        return f"the {self._count} not {left}" if left else f"all {self._count}"
+
+    @property
     def part(self) -> str:
-        """On which test examples this was measured, in a sentence."""
-        count = f"{len(self.ids):,} test {self.kind}{'s' * (len(self.ids) != 1)}"
+        """On which test examples this was measured, and why not on all, in sentences."""
         left = [
             f"{number:,} that {'is' if number == 1 else 'are'} {why}"
             for number, why in ((self.asked, "asked about"), (self.added, "added to the training set"))
             if number
         ]
         without = f": all but the {' and the '.join(left)}" if left else ": all of them"
-        return f"Measured on {count}{without}.{self._corrections}"
+        why = (
+            " Changes are chosen by looking at such an answer, which would make them look too good."
+            if self.asked
+            else ""
+        )
+        return f"Measured on {self._count}{without}.{why}{self._corrections}"
+
+    @property
+    def unmoved(self) -> str:
+        """That a test label was set right which changes no number here, in sentences; "" where there is none."""
+        if not self.asked_corrected:
+            return ""
+        return (
+            f"The label of the test {self.kind} asked about was set right. That changes no number here, because it is left out; "
+            f"wherever all test {self.kind}s count, its answer is judged by the new label."
+        )
+
+    @property
+    def _count(self) -> str:
+        return f"{len(self.ids):,} test {self.kind}{'s' * (len(self.ids) != 1)}"
 
     @property
     def _corrections(self) -> str:
@@ -210,6 +190,8 @@ def compare(before: Study, after: Predictions, asked: Sequence[int] = ()) -> Bef
     place = {int(one): at for at, one in enumerate(after.ids)}
     rows = [place[int(one)] for one in known.ids[counted]]
     labels = after.labels[rows]
+    aside = there & ~counted
+    aside_labels = after.labels[[place[int(one)] for one in known.ids[aside]]]
     return BeforeAfter(
         ids=known.ids[counted],
         labels=labels,
@@ -217,9 +199,10 @@ def compare(before: Study, after: Predictions, asked: Sequence[int] = ()) -> Bef
         after=after.probabilities[rows],
         class_names=before.data.class_names,
         kind=before.data.kind,
-        asked=int((there & ~counted).sum()),
+        asked=int(aside.sum()),
         added=int((~there).sum()),
         corrected=int((labels != known.labels[counted]).sum()),
+        asked_corrected=int((aside_labels != known.labels[aside]).sum()),
     )
 
 
@@ -234,26 +217,6 @@ def by_group(before: Study, result: BeforeAfter, column: str) -> tuple[Tally, ..
     values = values[np.isin(before.data.test.ids.numpy(), result.ids)]
     found = [result.tally(Group(column, one).name, values == one) for one in names]
     return tuple(one for one in found if one.total)
-
-
-def paired_interval(better: int, broke: int, total: int) -> tuple[float, float]:
-    """Between which differences of two accuracies on the same examples the true one lies, 95 %.
-
-    Bonett and Price's adjusted Wald interval for paired proportions: with one more answer of either kind,
-    ``d = (better - broke) / (total + 2)``, of standard error ``sqrt((p + q - d^2) / (total + 2))``.
-
-    Args:
-        better: Answers that only the second model has right.
-        broke: Answers that only the first has right.
-        total: All answers.
-
-    >>> low, high = paired_interval(9, 2, 200)
-    >>> round(low, 3), round(high, 3)
-    (-0.0, 0.069)
-    """
-    p, q = (better + 1) / (total + 2), (broke + 1) / (total + 2)
-    reach = NORMAL * math.sqrt((p + q - (p - q) ** 2) / (total + 2))
-    return max(-1.0, p - q - reach), min(1.0, p - q + reach)
 
 
 def table(result: BeforeAfter) -> dict[str, Any]:

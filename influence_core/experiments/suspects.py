@@ -190,9 +190,21 @@ def relabelled(study: Study, labels: np.ndarray, removed: np.ndarray | None = No
     return left
 
 
-def accuracy(study: Study, theta: Tensor, method: str = "") -> float:
-    """Share of the test examples that a model ``theta (p,)`` answers as they are labelled; of those that rank nothing."""
-    test = study.data.test
+def judging(study: Study, method: str = "") -> slice:
+    """Which test examples judge a queue: all, or those that have not ranked it."""
+    return slice(1, None, 2) if method in ASKING else slice(None)
+
+
+def accuracy(study: Study, theta: Tensor, method: str = "", labels: np.ndarray | None = None) -> float:
+    """Share of the test examples that a model answers as they are labelled; of those that rank nothing.
+
+    Args:
+        study: Whose test examples they are.
+        theta: ``(p,)`` the model.
+        method: A key of ``QUEUES``.
+        labels: ``(t,)`` other test labels than the study's.
+    """
+    test, rows = study.data.test, judging(study, method)
     answers = study.objective.probabilities(theta, study.inputs(test.x)).argmax(1)
-    judging = slice(1, None, 2) if method in ASKING else slice(None)
-    return agreement.accuracy(answers.cpu().numpy()[judging], test.y.numpy()[judging])
+    true = test.y.numpy() if labels is None else labels
+    return agreement.accuracy(answers.cpu().numpy()[rows], true[rows])

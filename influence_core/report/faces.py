@@ -33,6 +33,15 @@ class Face:
     file: str = ""
 
 
+@dataclass(frozen=True)
+class Card:
+    """A picture with a title and lines."""
+
+    face: Face
+    title: str
+    lines: tuple[str, ...]
+
+
 def face(data: DataSet, examples: Examples, at: int, side: int = SIDE) -> Face:
     """Of ``examples[at]``."""
     name = int(examples.ids[at])

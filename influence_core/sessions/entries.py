@@ -114,13 +114,13 @@ class State:
     def people(self) -> dict[int, tuple[str, ...]]:
         """Who said what stands of each example, the first first, "" for who has not signed; of a mere note, who wrote it.
 
-        What is not signed counts as said by the review's name, where there is more than one review.
+        What is not signed is told apart by its review, as ``review “NAME”``, where there is more than one: a review is nobody.
         """
         reviews = {named_in(one.said) for one in self.entries} - {""}
         verdicts, found = self.verdicts, dict[int, dict[str, None]]()
         for said in (one.said for one in self.entries):
             if str(said) == str(verdicts.get(said.example, "note")):
-                name = said.who or (named_in(said) if len(reviews) > 1 else "")
+                name = said.who or (said.why if len(reviews) > 1 and named_in(said) else "")
                 found.setdefault(said.example, {})[name] = None
         return {example: tuple(names) for example, names in found.items()}
 

@@ -12,10 +12,11 @@ from influence_core.experiments import second_opinion
 from influence_core.experiments.second_opinion import SecondOpinion
 from influence_core.sessions import LONGEST_NOTE, Remark, Said
 from influence_core.studies import Study
-from influence_core.studies.changes import Change
+from influence_core.studies.changes import Change, settled
 from influence_core.words import percent
 from pages._shell import change_list, my_changes, results
 from pages._shell.escape import escape_markdown, escaped
+from pages._shell.whole_list import changes_words
 
 Say = Callable[..., None]
 """Keeps what it is given: changes and remarks."""
@@ -91,7 +92,7 @@ def _relabel(study: Study, train_id: int) -> None:
     names, proposals = escaped(study.data.class_names), job.result.proposals
     first, rest = proposals[0], proposals[1:]
     change = Change("relabel", train_id, label=first)
-    title, why = f"Wrong label → {names[first]}", _why(job.result, names[first])
+    title, why = f"Wrong label → {names[first]}", _why(study, job.result, names[first])
     button(title, "judge_relabel", "relabel", partial(_record, study), change, help=why)
     if rest:
         with st.popover("Another label"):
@@ -103,11 +104,19 @@ def _relabel(study: Study, train_id: int) -> None:
                 )
 
 
-def _why(opinion: SecondOpinion, name: str) -> str:
-    says = percent(float(opinion.probabilities[opinion.proposals[0]]))
+def model_name(study: Study) -> str:
+    """The model on show, told apart from the other one where this browser has changes of the study."""
+    count = len(settled(study.spec.changes))
+    if count:
+        return f"the model with {changes_words(count)}"
+    return "the original model" if my_changes.changed_address(study.spec) else "the model"
+
+
+def _why(study: Study, opinion: SecondOpinion, name: str) -> str:
+    says, model = percent(float(opinion.probabilities[opinion.proposals[0]])), model_name(study)
     if opinion.unseen:
-        return f"Of the other labels the most likely: the model without this one gives {name} {says} (corrected forecast)."
-    return f"Of the other labels the most likely: the model gives {name} {says}, though it was trained on this one."
+        return f"Of the other labels the most likely: {model}, without this one, gives {name} {says} (corrected forecast)."
+    return f"Of the other labels the most likely: {model} gives {name} {says}, though it was trained on this one."
 
 
 def _said(study: Study, train_id: int) -> None:

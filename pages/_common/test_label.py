@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -54,11 +55,22 @@ def offer(study: Study, at: int, true: int, probabilities: np.ndarray, of: str =
         if len(others) > MOST:
             _list(study, at, others[MOST:], f"retest_other{of}")
         if said is not None and said.kind == "retest":
-            change = Change("keep", at)
-            st.button("Its label was right", key=f"retest_back{of}", on_click=keep, args=(change,))
+            right(study, at, "Its label was right", f"retest_back{of}")
     if isinstance(said, Change) and said.kind == "retest" and said.label != true:
         name = escape_markdown(study.data.class_names[said.label or 0])
         st.caption(f":material/check: In my changes: it is {name}", width="content")
+
+
+def right(study: Study, at: int, title: str, key: str, **options: Any) -> None:
+    """A button that says that the label of a test example is right, which the next run confirms."""
+    st.button(title, key=key, on_click=_keep, args=(study, at), **options)
+
+
+def _keep(study: Study, at: int) -> None:
+    file = study.data.file(at)
+    example = f"test {study.data.kind} {at}" + (f" ({file})" if file else "")
+    told = f"The label of {example} is kept: My changes and the report say so."
+    my_changes.record(study.spec, study.data.class_names, Change("keep", at), told=told)
 
 
 def _list(study: Study, at: int, others: list[int], key: str) -> None:

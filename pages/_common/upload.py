@@ -89,9 +89,9 @@ def _form(file: UploadedFile, finished: Callable[[str, str], None] | None) -> No
     known = Choices("", encoding=encoding, header=header, without_total=leave_total)
     choices = _choose(file, table, columns, known)
     st.caption(
-        f"{percent(TEST_SHARE)} of each label's rows, drawn with seed {SEED}, are kept for testing. Numbers are standardised by "
-        "the training rows, categories become 0/1 features (empty is a category of its own), constant columns are "
-        "dropped; logistic or softmax regression with penalty l2 = 1/n."
+        f"{percent(TEST_SHARE)} of each label's rows, drawn by chance (seed {SEED}), are kept for testing. Numbers are "
+        "standardised by the training rows, categories become 0/1 features (empty is a category of its own), constant columns "
+        "are dropped. The model weighs what it sees (logistic or softmax regression with penalty l2 = 1/n)."
     )
     if choices is None:
         st.caption("Answer the questions above to train.")

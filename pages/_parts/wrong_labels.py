@@ -99,9 +99,9 @@ def show_answer(study: Study, result: WrongLabels) -> None:
     said = (
         f"Look first where the ranking by **{METHODS[best]}** points: the {result.checked[HEADLINE]:,} most suspect {kind}s "
         f"({percent(float(result.budgets[HEADLINE]))}) hold **{percent(found[best])}** of the flipped labels "
-        f"(by comparison: {rest}). Set right, they change the test "
-        f"accuracy from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped it is "
-        f"{percent(result.clean_accuracy)}."
+        f"(by comparison: {rest}). Set right, they change the share of the {len(study.data.test):,} test {kind}s that are "
+        f"answered rightly from {percent(float(result.flipped_accuracy.mean()))} to **{percent(right)}**; with no label flipped "
+        f"it is {percent(result.clean_accuracy)}."
     )
     st.markdown(said, help=explained(said))
     st.markdown(

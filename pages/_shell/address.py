@@ -18,7 +18,7 @@ from pages._shell.params import ANSWER, QUESTION, Params, number, one_of, param,
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MAX_CHOSEN = 50
 LATE_SECONDS = 3.0
-_OF_ONE_VERSION = ("out", "retrain", "cause", "spot", "page", "review", "by")
+_OF_ONE_VERSION = ("out", "retrain", "cause", "spot", "page")
 
 _whole_test, _whole_train = whole("test image"), whole("training image")
 

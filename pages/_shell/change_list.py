@@ -29,11 +29,11 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         undo_elsewhere: Whether the page has the keys of undo and redo itself.
     """
     st.session_state["study_shown"] = view.study
-    trouble, moved = my_changes.trouble(), st.session_state.pop("changes_moved", "")
+    trouble, told = my_changes.trouble(), st.session_state.pop("changes_told", "")
     if trouble:
         st.error(escape_markdown(trouble))
-    elif moved:
-        st.toast(escape_markdown(moved))
+    elif told:
+        st.toast(escape_markdown(told))
     try:
         shown = _load(view)
     except InfluenceError as error:
@@ -144,10 +144,7 @@ def _lines(shown: ShownList) -> None:
 def _by(shown: ShownList) -> dict[int, str]:
     """Who said of each example what stands; nothing where all of it is the owner's."""
     people, owner = shown.state.people, shown.session.who or "you"
-    named = {
-        example: list(dict.fromkeys(one if one else owner for one in names))
-        for example, names in people.items()
-    }
+    named = {example: list(dict.fromkeys(one or owner for one in names)) for example, names in people.items()}
     if all(names == [owner] for names in named.values()):
         return {}
     return {example: f", by {' and '.join(names)}" for example, names in named.items()}
@@ -182,7 +179,7 @@ def _move(shown: ShownList, key: str) -> None:
             more, fewer = (before, after) if key == "undo" else (after, before)
             known = {one.number for one in fewer}
             of_step = [one.said for one in more if one.number not in known]
-            st.session_state["changes_moved"] = f"{MOVED[key]}: {_step_words(shown, of_step)}"
+            st.session_state["changes_told"] = f"{MOVED[key]}: {_step_words(shown, of_step)}"
 
     my_changes.amend(session, work)
 

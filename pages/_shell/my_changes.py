@@ -89,8 +89,8 @@ def changed_address(spec: StudySpec) -> str:
     return "" if address == spec.name else address
 
 
-def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
-    """Keep what is said of a study's examples; what cannot be kept is said at the next run."""
+def record(spec: StudySpec, labels: Iterable[str], *said: Said, told: str = "") -> None:
+    """Keep what is said of a study's examples; the next run confirms it in the words ``told``, or says why it was not kept."""
 
     def keep() -> None:
         session, new = find(spec), tuple(signed(said))
@@ -101,18 +101,18 @@ def record(spec: StudySpec, labels: Iterable[str], *said: Said) -> None:
         amend(session, lambda: session.record(*new))
 
     attempt(keep)
+    st.session_state["changes_told"] = told
 
 
 def amend(session: Session, change: Callable[[], object]) -> None:
     """Change a list; a page that shows the model with its changes goes on to the new one, where training takes a moment."""
 
     def work() -> None:
-        before, shown = address_of(session), st.session_state.get("study_shown", "")
+        shown = st.session_state.get("study_shown", "")
+        before = "" if shown == session.study else address_of(session)
         change()
-        after = address_of(session)
-        spec = studies.find(session.study, results.get_store())
-        if before == shown != session.study and spec.is_smooth_linear:
-            another_version(after)
+        if before and before == shown and studies.find(session.study, results.get_store()).is_smooth_linear:
+            another_version(address_of(session))
 
     attempt(work)
 

@@ -145,7 +145,10 @@ def is_test(view: View) -> Callable[[int], bool]:
 
 
 def _opened(view: View) -> Study | None:
-    return get_jobs().result(study_key(view.spec.address, view.device))
+    """The study on show, or the unchanged one, whose examples are the same."""
+    addresses = (view.spec.address, view.spec.unchanged.address)
+    found = (get_jobs().result(study_key(one, view.device)) for one in addresses)
+    return next((one for one in found if one is not None), None)
 
 
 def study_key(name: str, device: str) -> str:

@@ -79,7 +79,10 @@ def test_what_nobody_signed_is_the_review_s_where_there_are_several(store):
     listed.record(Change("remove", 1, **ada), Change("keep", 2, **ada), Change("keep", 3))
     assert listed.state().people == {1: ("",), 2: ("",), 3: ("",)}
     listed.record(Change("remove", 1, **bert), Change("remove", 2, **bert), Remark("unsure", 4, **bert))
-    assert listed.state().people == {1: ("Ada", "Bert"), 2: ("Ada",), 3: ("",), 4: ("Bert",)}
+    first, second = ada["why"], bert["why"]
+    assert listed.state().people == {1: (first, second), 2: (first,), 3: ("",), 4: (second,)}
+    listed.record(Change("remove", 1, who="Eve", **bert))
+    assert listed.state().people[1] == (first, second, "Eve")
     assert str(listed.state().verdicts[2]) == "k2", "a second opinion is nobody's last word"
 
 

@@ -10,7 +10,8 @@ from influence_core.context import Context
 from influence_core.engines import Engines
 from influence_core.errors import DataError
 from influence_core.experiments import before_after, corrected, explain, questions, version_forecast
-from influence_core.experiments.before_after import BeforeAfter, paired_interval
+from influence_core.experiments.before_after import BeforeAfter
+from influence_core.experiments.tally import paired_interval
 from influence_core.exports import as_rows
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import Change
@@ -69,6 +70,9 @@ def test_it_agrees_with_a_direct_comparison_of_all_predictions(base, version):
     assert total.right_after - total.right_before == len(better) - len(broke)
     assert (result.asked, result.added) == (1, 1)
     assert "all but the 1 that is asked about and the 1 that is added to the training set" in result.part
+    assert "Changes are chosen by looking at such an answer" in result.part and result.unmoved == ""
+    assert result.base == f"the {counted} test images not asked about or added to the training set"
+    assert before_after.run(base, base).base == f"all {len(base.data.test)} test images"
 
 
 def test_both_models_are_judged_by_a_test_label_that_was_set_right(base):
@@ -93,6 +97,18 @@ def test_both_models_are_judged_by_a_test_label_that_was_set_right(base):
     foreseen = version_forecast.run(base, explain.run(base, question), made)
     assert foreseen.asked.best == 0
     assert before_after.compare(base, foreseen.predictions).total == total
+
+
+def test_a_test_label_that_was_set_right_where_it_does_not_count_is_said(base):
+    asked, other = (int(one) for one in base.data.test.ids[:2])
+    label = (int(base.data.test.y[0]) + 1) % 3
+    version = open_study(replace(base.spec, changes=(Change("retest", asked, label=label),)))
+    result = before_after.run(base, version, (asked,))
+    assert (result.corrected, result.asked_corrected) == (0, 1)
+    assert "was set right. That changes no number here, because it is left out" in result.unmoved
+    assert result.total == before_after.run(base, base, (asked,)).total
+    counted = before_after.run(base, version, (other,))
+    assert (counted.corrected, counted.asked_corrected, counted.unmoved) == (1, 0, "")
 
 
 def test_classes_add_up_to_all(base, version):

@@ -84,6 +84,7 @@ def test_the_page_stands_alone_and_says_it_all(material, base, version):
         base.key,
         version.key,
         "By class",
+        f"Test accuracy, of {material.compared.result.base}",
         "2026-01-02",
     ):
         assert said in words
@@ -124,6 +125,8 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
     )
     removed, noted = int(train.ids[1]), int(train.ids[4])
     mine.record(Change("remove", removed, when="2026-01-02T03:04:05.678901+00:00"))
+    kept = int(train.ids[7]), int(material.unchanged.data.test.ids[6])
+    mine.record(*(Change("keep", one) for one in kept))
     mine.note(removed, "no such patient")
     mine.note(noted, "ask the ward <b>again</b>")
     mine.note(10**9, "of no example")
@@ -131,6 +134,12 @@ def test_the_page_and_the_files_say_who_said_what_and_the_notes(material, versio
         page, rows = archive.read("report.html").decode(), archive.read("changes.csv").decode()
     words = " ".join(Tags(page).words)
     assert "Notes" in words and "ask the ward <b>again</b>" in words and "of no example" not in words
+    names, tested = material.unchanged.data.class_names, material.unchanged.data.test
+    assert (
+        f"2 labels were looked at and found right: training row {kept[0]} ({names[int(train.y[7])]}); "
+        f"test row {kept[1]} ({names[int(tested.y[6])]})." in words
+    )
+    assert "Looked at and kept" not in report.page(material)
     (row,) = (
         one for one in csv.DictReader(io.StringIO(rows.lstrip("\ufeff"))) if int(one["example_id"]) == removed
     )

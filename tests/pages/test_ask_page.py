@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from influence_core.studies import find, open_study
+from influence_core.words import percent
 from tests.visits import address, cards, charts, keys, press, said, settle, title, visit, visit_page
 
 
@@ -17,6 +19,8 @@ def test_all_mistakes_are_asked_about_first():
     assert "It is **1.67 nats**. Of 1,092 training images, image " in said(at)
     assert "lowers it most (:blue[**" in said(at)
     assert "The model is right on 0 of the 9 test images (0.0 %)." in said(at)
+    tests = open_study(find("one-or-seven")).predictions
+    assert f"{percent(tests.accuracy)} of all {len(tests.ids):,} are answered rightly." in said(at)
     assert {"side_helpful", "side_harmful"} <= set(cards(at))
     assert all(card["lines"][0].startswith("−") for card in cards(at)["side_helpful"])
 

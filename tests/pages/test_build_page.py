@@ -119,6 +119,10 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
         "efficientnet-lite0",
     )
     assert "**Pets of mine** is trained on 10 images" in said(at)
+    ways = [one.proto for one in at.get("page_link") if one.proto.query_string == f"study={kept.name}"]
+    assert [one.label for one in ways][:2] == ["Explain what it says", "Look for wrong labels and copies"]
+    assert ways[1].page.endswith("data_health")
+    assert ":small[(logistic regression, l2 0.001, seed 0)]" in said(at), "the field's words come last"
     side = at.selectbox(key="side_study")
     assert side.value == kept.name and "ready · Built here: Pets of mine" in side.options
     uploaded["file"] = None
@@ -148,14 +152,16 @@ def test_a_folder_with_three_classes_and_pixels(folder):
     assert own.FOLDERS_VARIABLE in said(at) and str(folder) not in said(at)
     at.selectbox(key="build_folder_0").set_value(str(pets_folder))
     settle(at)
-    assert "**3 classes**" in said(at) and "Softmax regression with 3 classes" in said(at)
+    assert "**3 classes**" in said(
+        at
+    ) and "each of the 3 classes; it is trained until nothing gets better (softmax regression" in said(at)
     assert "Nothing was skipped." in said(at)
     at.selectbox(key="build_backbone").set_value("")
     train(at, seed="3")
     (kept,) = built()
     assert (kept.fields["model"], kept.fields["seed"], kept.fields["backbone"]) == ("softmax", 3, "")
     assert kept.fields["source"] == f"folder:{pets_folder}"
-    assert "pixels, softmax regression" in said(at)
+    assert "seen as pixels :small[(softmax regression" in said(at)
 
 
 def test_labels_that_look_alike_are_asked_about_group_by_group_and_the_answers_are_trained_on(uploaded):
@@ -313,11 +319,11 @@ def test_a_zip_need_not_be_sent_again_after_a_change_of_mind(uploaded):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({f"l2_{own.PHOTOS}": "0"}, "l2 must be a number above 0"),
-        ({f"l2_{own.PHOTOS}": "nan"}, "l2 must be a number above 0"),
+        ({f"l2_{own.PHOTOS}": "0"}, "l2, must be a number above 0"),
+        ({f"l2_{own.PHOTOS}": "nan"}, "l2, must be a number above 0"),
         ({f"l2_{own.PHOTOS}": "much"}, "but is “much”"),
-        ({"seed": "-1"}, "seed must be a whole number"),
-        ({"seed": "1e3"}, "seed must be a whole number"),
+        ({"seed": "-1"}, "seed, must be a whole number"),
+        ({"seed": "1e3"}, "seed, must be a whole number"),
     ],
 )
 def test_bad_settings_are_said(uploaded, inputs, message):

@@ -71,6 +71,9 @@ def test_labels_that_the_model_contradicts_are_worth_a_look_and_a_test_label_is_
     links = [one.proto for one in at.get("page_link") if one.proto.label.startswith("Review them")]
     assert [unquote(one.query_string) for one in links] == [f"study={name}&score=proven"]
     press(at, f"right_{first}")
+    assert [one.value for one in at.toast] == [
+        f"The label of test row {first} is kept: My changes and the report say so."
+    ]
     assert f"test {first} kept" in "\n".join(one.value for one in at.sidebar.caption)
     assert f"tested_{first}" not in cards(at) and "On 1 of them there is a verdict; it is not shown." in said(
         at

@@ -214,6 +214,7 @@ def test_an_opened_example_shows_its_numbers_and_its_pixels(study, answer):
     assert f"**Training image {answer.ids[best]}**, labelled {label}: " in words
     assert f"[**{having(answer.effects.probability[best])}**] for 1" in words
     assert f"{answer.ranks()[best]:,} of 1,092" in words
+    assert "This one alone does for the probability of 1, in the model: " in words
     assert f"{answer.distance[best]:.2f}" in words
     assert [one["title"] for one in compared(at)] == [
         f"Test image {answer.test_id}",

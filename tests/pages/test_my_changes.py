@@ -176,6 +176,16 @@ def test_the_list_is_its_browser_s_alone(train, nobody):
     assert "My changes" not in listed(other) and "version_0" not in keys(other)
 
 
+def test_numbers_of_an_opened_example_name_their_model(train, nobody):
+    first, second = train.ids[:2].tolist()
+    Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1")).record(*parse(f"r{first}"))
+    for study, model in ((STUDY, "the original model"), (f"{STUDY}@r{first}", "the model with 1 change")):
+        at = visit(study, test=TEST, open=str(second), browser=ADA)
+        assert f", in {model}: " in said(at)
+        assert f"{model[0].upper()}{model[1:]}, trained on it, gives its label" in said(at)
+        assert f"most likely: {model}" in at.button(key="judge_relabel").help
+
+
 def test_what_is_undone_is_said_with_how_many_it_was(train, nobody):
     first, second = train.ids[:2].tolist()
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "*one*"))

@@ -4,6 +4,7 @@ import csv
 import io
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from influence_core.figures.review import MIN_VERDICTS, accuracy
 from influence_core.sessions import Sessions, reviews
 from influence_core.sessions.verdicts import say
 from influence_core.store.digest import digest
+from influence_core.studies.changes import Change
 from influence_core.words import nats, percent, points, signed, three_digits
 from pages._parts.review import batch, evidence, progress, session, suspect
 from pages._shell import results
@@ -114,7 +116,7 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     names = study.data.class_names
     assert f"Suspect 1 of 332 is labelled **{names[first.label]}**" in said(at)
     assert f"Training row {first.train_id}, labelled {names[first.label]}" in said(at)
-    assert f"Leave-one-out loss (proven): {three_digits(first.score)} nats" in said(at)
+    assert f"Ranked by “What all others would say”: {three_digits(first.score)} nats" in said(at)
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
     assert at.button(key="review_undo").disabled
     assert metrics(at) == {
@@ -161,7 +163,10 @@ def test_a_suspect_is_shown_with_what_the_model_says_when_it_never_saw_it(study,
     own = study.data.class_names[first.label]
     assert f"Speak for {own}, to the model without this row" in words
     assert f"Speak against {own}, to the model without this row" in words
-    assert f"Leave-one-out accuracy {percent(begun.unseen_accuracy)} (proven)" in said(at)
+    assert (
+        f"{percent(begun.unseen_accuracy)} of the 332 training labels are what the model would say had it never seen that one "
+        "row (leave-one-out accuracy, proven"
+    ) in said(at)
 
 
 def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeypatch):
@@ -173,7 +178,49 @@ def test_until_then_the_model_that_saw_it_is_named_as_such(study, begun, monkeyp
     press(at, f"remove_{first.train_id}")
     finish(at)
     at.query_params["open"] = str(first.train_id)
-    assert "the model, which has not seen it since it was removed, says" in said(settle(at))
+    assert "the model with your 1 change, which has not seen it since it was removed, says" in said(
+        settle(at)
+    )
+
+
+def test_until_training_has_caught_up_the_sentence_says_what_the_model_knows(study):
+    at = finish_evidence(visit(review="plain"))
+    assert "trained again without this row, the original model " in said(at)
+    assert "Other pages ask another model" not in said(at)
+    first, second = ids(kept(study, "plain"), 2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(progress, "_train_behind", lambda *_: None)
+        press(press(at, f"remove_{first}"), f"remove_{second}")
+        assert "the model, which knows 0 of your 2 verdicts so far (it is training again), says" in said(at)
+        assert "but it was trained on this very label. You decide." in said(at)
+        at.session_state["review_job"] = SimpleNamespace(error=ValueError("a class is gone"))
+        assert "the model, which knows 0 of your 2 verdicts so far, says" in said(settle(at))
+        del at.session_state["review_job"]
+    finish_evidence(finish(at))
+    assert "trained again without this row, the model with your 2 changes " in said(at)
+    assert "The model with your 2 changes gives the label" in said(at)
+    assert "Other pages ask another model, with other numbers for this row" in said(at)
+
+
+def test_test_labels_that_were_set_right_count(study):
+    tests = study.predictions
+    at = visit(review="plain", score="loss")
+    base = "Of all 110 test rows; *Before and after* leaves out the one that you ask about there."
+    assert base in said(at) and "that you set right" not in said(at)
+    right = int((~tests.wrong).sum())
+    wrong = int(tests.ids[tests.misclassified()[0]])
+    (label,) = tests.predicted[tests.ids == wrong].tolist()
+    begin = Sessions(results.get_store()).create(owner(), "diabetes", labels=study.data.class_names)
+    begin.record(Change("retest", wrong, label=label))
+    assert metrics(settle(at))["Test accuracy"] == percent((right + 1) / 110)
+    assert "1 of them by the label that you set right: the line below has its ends alone" in said(at)
+    first = ids(kept(study, "plain"), 1)[0]
+    finish(press(at, f"remove_{first}"))
+    found = review.judged(study, kept(study, "plain"), [Change("retest", wrong, label=label)])
+    version = studies.open_study(studies.find(f"diabetes@r{first},t{wrong}={label}"))
+    assert found.after == version.predictions.accuracy and found.before == (right + 1) / 110
+    (line,) = (one for one in charts(at)["review_accuracy"]["data"] if "markers" in one["mode"])
+    assert_allclose(line["y"], [found.before, found.after])
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
@@ -245,22 +292,24 @@ def test_the_last_verdicts_say_whether_to_stop(study, begun):
 def test_queues_that_ask_the_test_examples_say_who_judges(study):
     at = visit(review="by harm", score="harm")
     state = kept(study, "by harm")
-    assert f"Harm to test answers (corrected forecast): {signed(state.scores.max())} nats" in said(at)
+    assert f"Ranked by “Harm to test answers”: {signed(state.scores.max())} nats" in said(at)
     assert "accuracy on the 55 test rows that rank nothing" in said(at)
+    assert "Of the 55 test rows that rank nothing; *Before and after* leaves out the one" in said(at)
     at = visit(review="by gain", score="gain")
-    assert (
-        f"Expected gain of test accuracy (forecast): {points(kept(study, 'by gain').scores.max())}"
-        in said(at)
-    )
+    assert f"Ranked by “Gain for test answers”: {points(kept(study, 'by gain').scores.max())}" in said(at)
 
 
 def test_the_leave_one_out_loss_is_offered_by_name(study):
     at = visit()
-    assert "leave-one-out loss (proven)" in at.segmented_control(key="review_score").options
+    shown = at.segmented_control(key="review_score")
+    assert "What all others would say" in shown.options and "(leave-one-out loss (proven))" in shown.help
     at = visit(review="by the loss unseen", score="proven")
     state = kept(study, "by the loss unseen")
-    assert f"Leave-one-out loss (proven): {three_digits(state.scores.max())} nats" in said(at)
-    assert f"Leave-one-out accuracy {percent(state.unseen_accuracy)} (proven)" in said(at)
+    assert f"Ranked by “What all others would say”: {three_digits(state.scores.max())} nats" in said(at)
+    assert (
+        f"{percent(state.unseen_accuracy)} of the 332 training labels are what the model would say had it never seen that one "
+        "row (leave-one-out accuracy, proven"
+    ) in said(at)
 
 
 def test_labels_as_they_are_have_no_flips_to_find():
@@ -462,7 +511,7 @@ def test_a_queue_of_copies_shows_them(study, monkeypatch):
     state = kept(study, "copies")
     assert (
         state.method,
-        "Copies, those under another label first: none of this one, nor of any after it" in said(at),
+        "Ranked by “Copies”: none of this one, nor of any after it" in said(at),
     ) == (
         "copies",
         state.scores.max() == 0,
@@ -507,7 +556,10 @@ def test_two_reviewers_are_compared_and_each_difference_is_settled(study):
     assert f"keep_{first}" in keys(other), "another reviewer is not shown what the first one said"
     press(press(other, f"keep_{first}"), f"keep_{second}")
     words = said(other)
-    assert "“Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**" in words
+    assert (
+        "The reviews “Bert” and “Ada” have both judged **2** rows: **1 alike**. Cohen's kappa is **0.00**"
+        in words
+    )
     assert "Of so few (under 20) it says little. Settled: 0 of 1 difference." in words
     assert other.button(key=f"settle_{second}_Ada").label == "remove (“Ada”)"
     assert history(study, owner())[-1] == f"k{second}"
@@ -532,14 +584,32 @@ def test_a_version_is_reviewed_on_and_its_verdicts_stand_in_the_same_list(study)
     first, second = (int(one) for one in state.ids[state.queue[:2]])
     press(press(at, f"remove_{first}"), f"keep_{second}")
     version = studies.open_study(studies.find(f"diabetes@r{first}"))
-    of_version = visit(f"diabetes@r{first}", review="plain", score="loss")
-    now = kept(version, "plain")
+    of_version = visit(f"diabetes@r{first}", review="of it", score="loss")
+    now = kept(version, "of it")
     assert f"keep_{int(now.ids[now.current])}" in keys(of_version) and "Suspect" in said(of_version)
-    assert [one.train_id for one in now.verdicts] == [second], "what is removed is not there to be judged"
+    assert now.verdicts == (), "another review begins anew"
     press(of_version, f"keep_{int(now.ids[now.current])}")
     assert address(of_version)["study"] == f"diabetes@r{first}", "the labels under review stay what they were"
-    assert len(kept(version, "plain").verdicts) == 2 and len(kept(study, "plain").verdicts) == 3
+    assert len(kept(version, "of it").verdicts) == 1 and len(kept(study, "plain").verdicts) == 2
     assert len(history(study, owner())) == 3
+
+
+def test_the_queue_goes_on_where_the_model_with_changes_is_chosen(study):
+    at = visit(review="plain", score="loss", cards="1")
+    first, second, third = ids(kept(study, "plain"), 3)
+    at = press(visit(review="plain", score="loss"), f"remove_{first}")
+    at.sidebar.radio(key="changes_switch").set_value(f"diabetes@r{first}")
+    settle(at)
+    assert address(at) == {"study": f"diabetes@r{first}", "review": "plain", "score": "loss"}
+    assert "Suspect 2 of 332" in said(at) and "The review goes on as it was" in said(at)
+    press(at, f"remove_{second}")
+    changed = ",".join(sorted(f"r{one}" for one in (first, second)))
+    assert address(at)["study"] == str(studies.find(f"diabetes@{changed}").address), "the address goes along"
+    assert f"remove_{third}" in keys(at)
+    press(at, "review_undo")
+    assert address(at)["study"] == f"diabetes@r{first}" and f"remove_{second}" in keys(at)
+    press(at, "to_original")
+    assert address(at)["review"] == "plain" and "Suspect 2 of 332" in said(at)
 
 
 GUEST = "1" * 32
@@ -585,7 +655,7 @@ def test_what_two_reviewers_found_is_both_theirs(study):
     press(at, f"remove_{first}")
     assert ", by" not in in_the_list(at)
     other = press(visit(review="Bert", score="loss"), f"remove_{first}")
-    assert f"{first} removed, by Ada and Bert" in in_the_list(other)
+    assert f"{first} removed, by review “Ada” and review “Bert”" in in_the_list(other), "nobody has signed"
 
 
 def test_whoever_says_a_name_in_a_review_bears_it_on_every_page(study):

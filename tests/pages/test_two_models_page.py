@@ -1,5 +1,6 @@
 """The page that puts two models' reasons side by side, what is pinned there, and its pictures."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from influence_core.figures.palette import HARMFUL, HELPFUL
 from influence_core.figures.two_models import PAPER_OTHER, PAPER_SAME, paper_figure, reach, scatter
 from influence_core.models import backbones
 from influence_core.studies import open_study
-from influence_core.words import ratio, sign_rule, signed
+from influence_core.words import percent, ratio, sign_rule, signed
 from pages._common import pictures
 from pages._shell.catalogue import TWO_MODELS
 from tests.charts import colours_of
@@ -108,7 +109,10 @@ def test_the_opened_image_is_ringed_in_both_charts(result):
 
 def test_another_test_image_is_taken(result):
     other = 59 if result.deep.test_id != 59 else 58
-    assert f"**Test image {other}**" in said(visit(test=str(other)))
+    words = said(visit(test=str(other)))
+    assert f"**Test image {other}**" in words
+    for one in result.accuracies:
+        assert re.search(rf"It is right on {re.escape(percent(one))} of all \d+ test images", words)
 
 
 def test_beyond_the_margin_it_says_so_and_draws_nothing(result, monkeypatch):

@@ -35,16 +35,27 @@ def test_forecast_truth_and_what_broke(versions):
     assert title(at) == "What do these 33 changes do?"
     result = before_after.run(before, after, (5040,))
     total = result.total
-    assert f"goes from {percent(total.before)} to **{percent(total.after)}**" in said(at)
+    assert (
+        f"Of {result.base}, {percent(total.before)} were answered rightly before and **{percent(total.after)}** after"
+        in said(at)
+    )
+    assert f"*Review* counts all {len(before.data.test):,}." in said(at)
     assert f"{total.broke} broke" in said(at)
     assert result.part in said(at)
     assert metrics(at)["Test accuracy"] == tenths(total.after - total.before)
+    assert f"Of {result.base}." in said(at)
     assert "changed_answer" in charts(at)
     shown = cards(at)
     assert len(shown["changes"]) == 33
     assert [one["id"] for one in shown["answers_broke"]] == [
         str(one) for one in result.ids[result.broke][:24]
     ]
+
+
+def test_a_test_label_that_changes_no_number_is_said_to(versions):
+    asked, label = 5040, 1 - int(versions[0].data.test.y[versions[0].data.test.position(5040)])
+    at = visit_page("what_if", f"one-or-seven@t{asked}={label}", test=str(asked))
+    assert "That changes no number here, because it is left out" in said(at)
 
 
 def test_a_change_is_added_by_its_number_and_one_that_cannot_be_is_refused(versions):

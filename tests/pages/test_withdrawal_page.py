@@ -53,7 +53,10 @@ def test_who_withdraws_is_chosen_by_column_and_value(study):
         "**sex = 2** has 159 of 332 training rows. 48 test rows are theirs, too; they stay and count."
         in said(at)
     )
-    assert "Forecast without them, one Newton step for all together: the test accuracy goes from" in said(at)
+    assert (
+        "Forecast without them, one Newton step for all together: of the 109 test rows not asked about,"
+        in said(at)
+    )
     assert "answers_broke" not in cards(at) and "as_version" in keys(at)
     at.segmented_control(key="what_if_panel").set_value("class")
     settle(at)
@@ -64,7 +67,9 @@ def test_the_truth_is_every_answer_that_turns_and_those_that_lean(study, result)
     at = press(visit_page("what_if", "diabetes", **MINE), "withdraw")
     assert address(at)["retrain"] == "all"
     words, total = said(at), result.total
-    assert f"goes from {percent(total.before)} to **{percent(total.after)}**" in words
+    assert (
+        f"{percent(total.before)} were answered rightly before and **{percent(total.after)}** after" in words
+    )
     assert f"**{total.better} answers got better, {total.broke} broke**" in words
     assert f"Of {total.better + total.broke} answers that turn the forecast named" in words
     shown = cards(at)

@@ -47,6 +47,7 @@ def test_nothing_is_flipped_unasked_and_then_the_question_is_answered(result):
     for method in ("exact", "published", "loss", "random"):
         assert f"{METHODS[method]} {percent(found[method])}" in words
     assert percent(result.clean_accuracy) in words
+    assert "they change the share of the 110 test rows that are answered rightly from" in words
     assert f"**{percent(result.unseen_accuracy)}** of them (leave-one-out accuracy, proven)" in words
     assert "when the model has never seen it: the model was trained again without each one (proven)" in words
     assert "32 of 332 training labels in each of 5 repeats" in words

@@ -5,6 +5,7 @@ A `Review` never changes; each verdict makes a new one. `influence_core.sessions
 
 from influence_core.experiments.review import copies
 from influence_core.experiments.review.evidence import Outcome, SuspectEvidence, evidence
+from influence_core.experiments.review.judged import Judged, judged
 from influence_core.experiments.review.jump import find
 from influence_core.experiments.review.ranking import (
     Suspect,
@@ -27,6 +28,7 @@ from influence_core.experiments.review.verdicts import keep, relabel, remove, ta
 
 __all__ = [
     "LONGEST_NAME",
+    "Judged",
     "Kind",
     "Outcome",
     "Review",
@@ -38,6 +40,7 @@ __all__ = [
     "copies",
     "evidence",
     "find",
+    "judged",
     "keep",
     "rank_again",
     "relabel",

@@ -102,7 +102,7 @@ def examples(asked: Asked, view: View) -> None:
         show_grid(study, shown, key="asked_about", width=74, on_click=_explain)
         more = f" The first {MAX_TESTS} of them." if total > MAX_TESTS else ""
         st.caption(
-            f"Click one to explain it alone.{more} {percent(known.accuracy)} of all are answered rightly."
+            f"Click one to explain it alone.{more} {percent(known.accuracy)} of all {len(known.ids):,} are answered rightly."
         )
     if wanted := st.session_state.pop("explain_this", None):
         query = view.query("study", "solver", "damping", "curvature", "device") | {"test": wanted}

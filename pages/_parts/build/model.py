@@ -54,12 +54,15 @@ def choose(
             backbone = _choose_backbone(data)
         first, second = st.columns([1, 1])
         l2 = first.text_input(
-            "l2",
+            "Caution of the model",
             key=visit.lasting(f"build_l2_{data}", f"{DEFAULT_L2[data]:g}"),
-            help="The trained penalty: more makes the model smoother.",
+            help="More makes it smoother and less sure; leave it where you do not know better. The field's term is l2, the "
+            "penalty on large parameters.",
         )
         seed = second.text_input(
-            "Seed", key=visit.lasting("build_seed", "0"), help="Of the split into training and testing."
+            "Draw of the test examples",
+            key=visit.lasting("build_seed", "0"),
+            help="Another number draws other examples for testing, by chance (the field's term is seed).",
         )
         drawn = _choose_how_many(source, there) if there else {}
         _explain(data, model, classes)
@@ -99,7 +102,7 @@ def _choose_how_many(source: str, there: tuple[int, int]) -> dict[str, int]:
                 min_value=min(LEAST_DRAWN, most),
                 max_value=most,
                 key=visit.lasting(f"build_{name}_{source}", min(usual, most)),
-                help="Drawn with the seed, of each class its share.",
+                help="Drawn by chance, of each class its share.",
             )
         )
     return found
@@ -113,7 +116,10 @@ def _propose(source: str, title: str) -> None:
 
 
 def _explain(data: str, model: str, classes: int) -> None:
-    words = f"{model.capitalize()} regression{'' if classes == 2 else f' with {classes} classes'}, trained to its optimum. "
+    words = (
+        f"The model weighs what it sees for and against each of the {classes} classes; it is trained until nothing gets better "
+        f"({model} regression, at its optimum). "
+    )
     if data == own.PHOTOS:
         words += (
             "EfficientNet-Lite0 learned to see on ImageNet; its view of a picture takes about 0.05 s, once. Other networks "
@@ -160,12 +166,16 @@ def _positive(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= LARGEST_L2:
-        raise DataError(f"l2 must be a number above 0 and at most {LARGEST_L2:,.0f}, but is “{text[:40]}”.")
+        raise DataError(
+            f"The model's caution, l2, must be a number above 0 and at most {LARGEST_L2:,.0f}, but is “{text[:40]}”."
+        )
     return value
 
 
 def _seed(text: str) -> int:
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) < 11 and int(text) <= LARGEST_SEED):
-        raise DataError(f"The seed must be a whole number up to {LARGEST_SEED:,}, but is “{text[:40]}”.")
+        raise DataError(
+            f"The draw, the seed, must be a whole number up to {LARGEST_SEED:,}, but is “{text[:40]}”."
+        )
     return int(text)

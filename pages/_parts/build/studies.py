@@ -15,9 +15,15 @@ from influence_core.words import percent
 from pages._parts.build import visit
 from pages._shell import browser, my_changes, results
 from pages._shell.address import DEFAULT_STUDY, View, go_to
-from pages._shell.catalogue import EXPLAIN
+from pages._shell.catalogue import DATA_HEALTH, EXPLAIN
 from pages._shell.escape import code, escape_markdown
 from pages._shell.places import without_places
+
+WAYS_ON = (
+    (EXPLAIN, "Explain what it says", ":material/arrow_forward:"),
+    (DATA_HEALTH, "Look for wrong labels and copies", ":material/troubleshoot:"),
+)
+"""Where a study that was just built leads."""
 
 
 def train(view: View) -> bool:
@@ -45,7 +51,11 @@ def show_built(view: View) -> None:
         st.success(words)
         if doubts:
             st.warning(escape_markdown(doubts))
-        st.page_link(EXPLAIN.script, label="Explain what it says", icon="➡️", query_params={"study": name})
+        with st.container(horizontal=True, key="ways_on"):
+            for row, label, icon in WAYS_ON:
+                st.page_link(
+                    row.script, label=label, icon=icon, query_params={"study": name}, width="content"
+                )
 
 
 def _doubts(study: Study) -> str:
@@ -110,7 +120,7 @@ def _about(one: recipes.Recipe) -> str:
     except DataError as error:
         return escape_markdown(str(error))
     sees = "words" if spec.data == own.TEXTS else spec.backbone or "pixels"
-    return f"{sees}, {spec.model} regression, l2 {spec.l2:g}, seed {spec.seed}, from {_where(spec.source)}"
+    return f"from {_where(spec.source)}, seen as {sees} :small[({spec.model} regression, l2 {spec.l2:g}, seed {spec.seed})]"
 
 
 def _where(source: str) -> str:

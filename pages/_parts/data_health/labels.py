@@ -8,11 +8,9 @@ import streamlit as st
 
 from influence_core.experiments import suspects
 from influence_core.studies import Study
-from influence_core.studies.changes import Change
 from pages._common import test_label
 from pages._common.cards import show_grid
 from pages._common.picture_grid import Picture
-from pages._shell import my_changes
 from pages._shell.address import View
 from pages._shell.catalogue import REVIEW
 
@@ -52,10 +50,4 @@ def _row(study: Study, cards: Sequence[Picture], on_click: Callable[[str], None]
                 show_grid(study, [card], key=f"tested_{card.id}", on_click=on_click, width=WIDTH - 10)
                 true, of = int(known.labels[at]), f"_{card.id}"
                 test_label.offer(study, int(card.id), true, known.probabilities[at], of)
-                st.button(
-                    "It is right",
-                    key=f"right_{card.id}",
-                    type="tertiary",
-                    on_click=my_changes.record,
-                    args=(study.spec, study.data.class_names, Change("keep", int(card.id))),
-                )
+                test_label.right(study, int(card.id), "It is right", f"right_{card.id}", type="tertiary")

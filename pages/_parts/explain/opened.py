@@ -74,15 +74,19 @@ def _numbers(study: Study, params: ExplainParams, explanation: Explanation, at: 
         escape_markdown(one)
         for one in (explanation.label_name, explanation.class_names[explanation.labels[at]])
     )
+    model = judge.model_name(study)
     known = "; ".join(
         f"{SHORT[number]} **{effect(explanation, at, params.unit, number)}**"
         for number in explanation.numbers
     )
-    what = f"Without it, the loss of {asked} changes" if params.unit else f"For the probability of {asked}"
-    st.caption(f"{what}: {known}.")
+    what = f"Without this one alone the loss of {asked} changes"
+    if not params.unit:
+        what = f"This one alone does for the probability of {asked}"
+    st.caption(f"{what}, in {model}: {known}.")
     st.caption(
         f"Number {explanation.ranks()[at]:,} of {len(explanation.ids):,} by size. Distance to the test {explanation.kind} "
-        f"{explanation.distance[at]:.2f}. The model gives its label {name} {percent(float(explanation.own_probability[at]))}."
+        f"{explanation.distance[at]:.2f}. {model[0].upper()}{model[1:]}, trained on it, gives its label "
+        f"{name} {percent(float(explanation.own_probability[at]))}."
     )
 
 

@@ -53,7 +53,7 @@ def _sentence(study: Study, found: TwoReviewers) -> str:
     )
     unsure = f" On {found.unsure:,} more one of the two is unsure." if found.unsure else ""
     return (
-        f"{mine} and {other} have both judged **{k:,}** {kind}{'s' * (k != 1)}: **{found.alike:,} alike**. "
+        f"The reviews {mine} and {other} have both judged **{k:,}** {kind}{'s' * (k != 1)}: **{found.alike:,} alike**. "
         f"{_kappa(found.kappa)}{few} {told}{unsure} In *My changes* the first verdict counts until a difference is settled."
     )
 

@@ -13,6 +13,7 @@ from influence_core.progress import Progress
 from influence_core.studies import Study
 from influence_core.words import nats, percent, signed
 from pages._common.cards import example_card, show_grid
+from pages._parts.review.words import learnt, model_name
 from pages._shell import results
 from pages._shell.escape import escaped
 from pages._shell.jobs import Job, abandon, background, job_status
@@ -70,7 +71,7 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
         return
     with st.container(key="evidence", gap="small"):
         if found is not None:
-            _words(study, found)
+            _words(study, now, found)
         elif one.position in now.removed:
             st.caption(f"Removed: the model has not seen this {study.data.kind}.")
         elif now.up_to_date:
@@ -88,20 +89,26 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
             _voices(study, now, found)
 
 
-def _words(study: Study, found: SuspectEvidence) -> None:
+def _words(study: Study, now: Review, found: SuspectEvidence) -> None:
     names, kind = escaped(study.data.class_names), study.data.kind
     name, label = names[found.label], found.label
     order = np.argsort(-found.unseen, kind="stable")[:SHOWN]
     says = ", ".join(f"{names[at]} {percent(float(found.unseen[at]))}" for at in order)
+    model = model_name(study, now)
     lines = [
-        f"The model gives the label {name} **{percent(float(found.seen[label]))}** having seen this {kind}, and "
-        f"**{percent(float(found.unseen[label]))}** when it never did (proven: trained again without it). Then it says "
+        f"{model[0].upper()}{model[1:]} gives the label {name} **{percent(float(found.seen[label]))}** having seen this {kind}, "
+        f"and **{percent(float(found.unseen[label]))}** when it never did (proven: trained again without it). Then it says "
         f"**{says}**.",
         f"Without it: {_outcome(kind, found.without)}.",
     ]
     if found.relabelled is not None:
         lines.append(f"As {names[found.other]}: {_outcome(kind, found.relabelled)}.")
     st.markdown("  \n".join(lines))
+    if learnt(now) and now.flips is None:
+        st.caption(
+            f"Other pages ask another model, with other numbers for this {kind}: the original or *With my changes*, as chosen in "
+            "the sidebar."
+        )
 
 
 def _outcome(kind: str, one: Outcome) -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
 from influence_core.errors import InfluenceError
 from influence_core.experiments import review
-from influence_core.experiments.review import Review
+from influence_core.experiments.review import Judged, Review
+from influence_core.experiments.suspects import ASKING
 from influence_core.figures.review import accuracy
 from influence_core.progress import Progress
 from influence_core.sessions import State, reviews
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
+from pages._common.glossary import explained
 from pages._common.table import download_csv
 from pages._parts.review.session import move
 from pages._shell import results
@@ -39,12 +42,13 @@ def show(study: Study, now: Review) -> None:
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
-    _metrics(study, now)
-    st.plotly_chart(accuracy(now), key="review_accuracy")
+    found = review.judged(study, now, said.changes)
+    _metrics(study, now, found)
+    st.plotly_chart(accuracy(_drawn(now, found)), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):
-        _undo_and_redo(now, said)
+        _undo_and_redo(study, now, said)
         _rank_again(study, now)
         download_csv(
             "Verdicts (CSV)",
@@ -56,7 +60,7 @@ def show(study: Study, now: Review) -> None:
     _jump(study)
 
 
-def _undo_and_redo(now: Review, said: State) -> None:
+def _undo_and_redo(study: Study, now: Review, said: State) -> None:
     """Of the list, whose last step may be of another page."""
     for key, title, way, there in (("undo", "Undo", -1, said.can_undo), ("redo", "Redo", 1, said.can_redo)):
         st.button(
@@ -66,7 +70,7 @@ def _undo_and_redo(now: Review, said: State) -> None:
             shortcut=KEYS[key],
             disabled=not there,
             on_click=move,
-            args=(now, way),
+            args=(study, now, way),
         )
 
 
@@ -103,15 +107,24 @@ def _jumped(study: Study) -> None:
     st.session_state["review_jump"] = ""
 
 
-def _metrics(study: Study, now: Review) -> None:
-    changed, better = st.columns([1, 1.4])
-    changed.metric("Labels changed", f"{now.relabelled:,}")
+def _drawn(now: Review, found: Judged) -> Review:
+    """With the trainings whose accuracy is known by the test labels that count: all, or the first and the last."""
+    if not found.corrected:
+        return now
     first, last = now.trainings[0], now.trainings[-1]
-    gain, tests = None, len(study.data.test)
+    ends = (replace(first, accuracy=found.before), replace(last, accuracy=found.after))
+    return replace(now, trainings=ends[: len(now.trainings)])
+
+
+def _metrics(study: Study, now: Review, found: Judged) -> None:
+    row = st.container(horizontal=True, gap="small")
+    row.metric("Labels changed", f"{now.relabelled:,}", width="content")
+    gain = None
     if len(now.trainings) > 1:
-        gained = last.accuracy - first.accuracy
-        gain = f"{points(gained)}: {abs(round(gained * tests)):,} of {tests:,} answers"
-    metric(better, "Test accuracy", percent(last.accuracy), gain)
+        gained = found.after - found.before
+        gain = f"{points(gained)}: {abs(round(gained * found.tests)):,} of {found.tests:,}"
+    metric(row, "Test accuracy", percent(found.after), gain, width="content")
+    st.caption(_base(study, now, found))
     others = [f"{now.count(kind):,} {word}" for kind, word in OTHERS.items() if now.count(kind)]
     if others:
         st.caption(f"And {', '.join(others)}.")
@@ -124,18 +137,36 @@ def _metrics(study: Study, now: Review) -> None:
     if now.unseen_accuracy is not None:
         named = "proven" if now.method == "proven" else "corrected forecast"
         st.caption(
-            f"Leave-one-out accuracy {percent(now.unseen_accuracy)} ({named}): so many of the {len(now.ids):,} labels are what "
-            "the model would say had it never seen that one example; as of the last ranking."
+            f"{percent(now.unseen_accuracy)} of the {len(now.ids):,} training labels are what the model would say had it never "
+            f"seen that one {study.data.kind} (leave-one-out accuracy, {named}; as of the last ranking)."
         )
+
+
+def _base(study: Study, now: Review, found: Judged) -> str:
+    """Of how many test examples the accuracy is, and by which labels."""
+    kind = study.data.kind
+    of = (
+        f"the {found.tests:,} test {kind}s that rank nothing"
+        if now.method in ASKING
+        else f"all {found.tests:,} test {kind}s"
+    )
+    words = f"Of {of}; *Before and after* leaves out the one that you ask about there."
+    if found.corrected:
+        several = "s" * (found.corrected != 1)
+        words += (
+            f" {found.corrected:,} of them by the label{several} that you set right: the line below has its ends alone then, and "
+            "the evidence goes by the labels as they came."
+        )
+    return words
 
 
 def _train_behind(study: Study, now: Review) -> None:
     """Training on the new labels beside the page; the queue never waits for it."""
     last = now.trainings[-1]
     if now.up_to_date:
-        proof = f"gradient norm {three_digits(last.gradient_norm)}, {seconds(last.seconds)}"
         st.caption(
-            f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}: {proof}."
+            f"Trained on {last.relabelled:,} changed label{'' if last.relabelled == 1 else 's'}, {seconds(last.seconds)}.",
+            help=f"{explained('gradient norm')}; here {three_digits(last.gradient_norm)}.",
         )
         return
     key, running = _key("review training", study, now), st.session_state.get("review_job")

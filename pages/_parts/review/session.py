@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from urllib.parse import urlencode
 
@@ -15,12 +16,13 @@ from influence_core.experiments.suspects import ASKING, QUEUES
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.sessions import Said, Session, reviews
 from influence_core.studies import Study
+from influence_core.studies.changes import settled
 from pages._common import footer
 from pages._common.cards import card_face
 from pages._common.table import face_column, number
-from pages._parts.review import people
+from pages._parts.review import people, words
 from pages._shell import browser, my_changes, results
-from pages._shell.address import go_to
+from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import get_jobs
 from pages._shell.my_changes import FIRST_REVIEW
@@ -49,9 +51,11 @@ def begin(study: Study, params: ReviewParams) -> None:
         labels = {"": "As they are", "practise": f"Practise: flip {params.flip} % of them first"}
         choice("panel", params.panel, "Labels", labels, key="review_panel")
         known = suspects.queues_for(study)
-        scores = {name: QUEUES[method] for name, method in params.METHODS.items() if method in known}
+        ways = {name: method for name, method in params.METHODS.items() if method in known}
+        scores = {name: words.PLAIN[method] for name, method in ways.items()}
+        meant = "\n\n".join(map(words.term, ways.values()))
         first = params.score or suspects.first_queue(study)
-        choice("score", first, "Most suspect first, by", scores, key="review_score")
+        choice("score", first, "Most suspect first, by", scores, key="review_score", help=meant)
         st.button("Start or resume", key="review_start", type="primary", on_click=_open)
 
 
@@ -59,6 +63,20 @@ def _open() -> None:
     name = " ".join(st.session_state["review_name"].split()) or FIRST_REVIEW
     people.name_reviewer()
     go_to(review=name)
+
+
+def going_on(view: View, params: ReviewParams) -> View:
+    """The view whose labels are reviewed: a review of the original goes on where the model with changes is chosen."""
+    if not params.review or not settled(view.spec.changes):
+        return view
+    original, name = replace(view, study=view.spec.unchanged.name), params.review
+    whose = params.by or my_changes.secret_of_review(view.spec.name, name)
+    if reviews.recall(results.get_store(), results.load_study(original), name, whose) is None:
+        return view
+    st.caption(
+        "The review goes on as it was: from the original labels, with a model that learns from your verdicts."
+    )
+    return original
 
 
 def load(study: Study, params: ReviewParams) -> Review:
@@ -128,14 +146,23 @@ def record(study: Study, shown: Review, *said: Said) -> None:
     """Keep what is said of training examples, at once and in one step; the page goes on to the next suspect."""
     begin = partial(_begin, study, shown.listed or "")
     named = my_changes.signed(said, people.GUEST if people.is_guest(shown) else "")
-    attempt(reviews.judge, results.get_store(), study, shown, named, begin)
+    _amend(study, partial(reviews.judge, results.get_store(), study, shown, named, begin))
     if any(str(one) != "note" for one in said):
         go_to(open="")
 
 
-def move(shown: Review, way: int) -> None:
+def move(study: Study, shown: Review, way: int) -> None:
     """Undo or redo a step of the list."""
-    attempt(reviews.move, results.get_store(), shown, way)
+    _amend(study, partial(reviews.move, results.get_store(), shown, way))
+
+
+def _amend(study: Study, work: Callable[[], None]) -> None:
+    """Change the list; the address goes along where it names the model with its changes."""
+    listed = my_changes.readable(study.spec)
+    if listed is None:
+        attempt(work)
+    else:
+        my_changes.amend(listed, work)
 
 
 def attempt(work: Callable[..., object], *asked: object) -> None:
@@ -206,20 +233,20 @@ def show_origin(study: Study, now: Review) -> None:
         study.data.stand_in,
         f"Ranked by {QUEUES[now.method]}; accuracy on {judging}.",
         f"**Ranking.** {QUEUES[now.method].capitalize()}: {_ranking(study, now)}{practice}  \n"
-        f"**Accuracy.** On {judging}, as they are labelled; a wrong label is set right beside its question, on *Explain*.  \n"
+        f"**Accuracy.** On {judging}, by their labels, of which a wrong one is set right beside its question, on *Explain*.  \n"
         f"**Kept.** {_kept(now)}",
     )
 
 
 def _kept(now: Review) -> str:
     """Where the verdicts are."""
-    words = (
+    kept = (
         "Every verdict is written to the disk of the machine that runs this app before the next suspect is shown, under the name "
         f"“{escape_markdown(now.session)}”. It belongs to this browser: under the same name, others have reviews of their own."
     )
     if now.flips is None:
-        return f"{words} It is a line of *My changes*, too, with which every page can show the model."
-    return f"{words} Labels flipped to practise on are not in *My changes*."
+        return f"{kept} It is a line of *My changes*, too, with which every page can show the model."
+    return f"{kept} Labels flipped to practise on are not in *My changes*."
 
 
 def _ranking(study: Study, now: Review) -> str:

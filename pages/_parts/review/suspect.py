@@ -11,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from influence_core.experiments import review
 from influence_core.experiments.review import Review, Suspect, SuspectEvidence, copies
-from influence_core.experiments.suspects import QUEUES
 from influence_core.sessions import reviews
 from influence_core.sessions.verdicts import say
 from influence_core.studies import Study
@@ -20,6 +19,7 @@ from influence_core.words import percent, points, signed, three_digits
 from pages._common import judge
 from pages._common.cards import show_large
 from pages._parts.review.session import in_words, record
+from pages._parts.review.words import PLAIN, model_name, term
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.escape import escape_markdown, escaped
@@ -60,14 +60,25 @@ def _says(study: Study, now: Review, one: Suspect, found: SuspectEvidence | None
     if found is not None:
         unseen, seen = found.proposal, int(found.seen.argmax())
         return (
-            f"trained again without this {kind}, the model {'agrees:' if unseen == one.label else 'says'} **{names[unseen]}** "
-            f"({percent(found.unseen[unseen])}); having learnt from this label it says {names[seen]} "
+            f"trained again without this {kind}, {model_name(study, now)} {'agrees:' if unseen == one.label else 'says'} "
+            f"**{names[unseen]}** ({percent(found.unseen[unseen])}); having learnt from this label it says {names[seen]} "
             f"({percent(found.seen[seen])})"
         )
     says = f"says **{names[one.answer]}** ({percent(one.probabilities[one.answer])})"
     if one.position in now.removed and now.up_to_date:
-        return f"the model, which has not seen it since it was removed, {says}"
-    return f"the model {says}, but it was trained on this very label"
+        return f"{model_name(study, now)}, which has not seen it since it was removed, {says}"
+    return f"{_as_of(study, now)} {says}, but it was trained on this very label"
+
+
+def _as_of(study: Study, now: Review) -> str:
+    """The model of the last training, which may not know the last verdicts."""
+    if now.up_to_date:
+        return model_name(study, now)
+    known, given = now.trainings[-1].verdicts, len(now.verdicts)
+    verdicts = f"{known:,} of your {given:,} verdict{'s' * (given != 1)}"
+    job = st.session_state.get("review_job")
+    again = "" if job is not None and job.error is not None else " (it is training again)"
+    return f"the model, which knows {verdicts} so far{again},"
 
 
 def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
@@ -82,7 +93,8 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
             st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
             if study.data.file(one.train_id):
                 st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
-            st.caption(f"{QUEUES[now.method].capitalize()}: {_score(now.method, one.score)}.")
+            ranked = f"Ranked by “{PLAIN[now.method]}”: {_score(now.method, one.score)}."
+            st.caption(ranked, help=term(now.method))
             _said(study, now, one.train_id)
             judge.note(one.train_id, partial(record, study, now))
         with look:

@@ -78,7 +78,7 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
     ):
         with column:
             st.header(one.model)
-            st.markdown(f"{says(one)} Test accuracy {percent(share)}.")
+            st.markdown(f"{says(one)} {_right(study, share)}")
             if one.flat:
                 st.info(f"Beyond its margin the hinge is 0: no single training {one.kind} matters.")
             else:
@@ -91,6 +91,10 @@ def show_reasons(study: Study, view: View, result: TwoModels) -> None:
         f":orange[orange: against]. Filled: labelled {asked}; open: the other label. Click a point or a card to ring the "
         f"same {result.deep.kind} in both."
     )
+
+
+def _right(study: Study, share: float) -> str:
+    return f"It is right on {percent(share)} of all {len(study.data.test):,} test {study.data.kind}s."
 
 
 def show_table(study: Study, result: TwoModels) -> None:

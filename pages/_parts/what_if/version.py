@@ -10,7 +10,8 @@ import streamlit as st
 
 from influence_core.data import Examples
 from influence_core.experiments import before_after, groups, version_forecast
-from influence_core.experiments.before_after import BeforeAfter, Tally
+from influence_core.experiments.before_after import BeforeAfter
+from influence_core.experiments.tally import Tally
 from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.figures.version import changed_answer
 from influence_core.studies import Study
@@ -63,8 +64,7 @@ def show(view: View, params: WhatIfParams, answer: Answer) -> None:
     waiting.markdown(_foreseen(answer, forecast))
     after = results.load_study(view)
     waiting.empty()
-    asked = () if answer.explanation.test_id is None else (answer.explanation.test_id,)
-    result = before_after.run(answer.study, after, asked)
+    result = before_after.run(answer.study, after, asked_about(answer))
     answered.markdown(sentence(result))
     _show_answer(answer, forecast, after, result)
     show_answers(answer.study, result, view.spec.address)
@@ -74,16 +74,22 @@ def show(view: View, params: WhatIfParams, answer: Answer) -> None:
         take_home.button(view, answer.study, answer.explanation, after)
 
 
+def asked_about(answer: Answer) -> tuple[int, ...]:
+    """The id of the test example of a question, which does not count; nothing where a picture was asked about."""
+    return () if answer.explanation.test_id is None else (answer.explanation.test_id,)
+
+
 def _foreseen(answer: Answer, forecast: VersionForecast) -> str:
     """What is known before the version is trained."""
     label, asked = escape_markdown(answer.explanation.label_name), forecast.asked
     if asked.probability is None or forecast.predictions is None:
         said = worth(answer.explanation.probability, asked.best, MADE)
         return f"Forecast: the probability of {label} changes by **{said}**, each change alone, added up."
-    foreseen = before_after.compare(answer.study, forecast.predictions).total
+    foreseen = before_after.compare(answer.study, forecast.predictions, asked_about(answer))
+    total = foreseen.total
     return (
         f"Forecast: the probability of {label} changes by **{moved(asked.probability)}**, the test accuracy by "
-        f"**{tenths(foreseen.after - foreseen.before)}**. The model is trained with the changes now."
+        f"**{tenths(total.after - total.before)}**, of {foreseen.base}. The model is trained with the changes now."
     )
 
 
@@ -93,11 +99,12 @@ def sentence(result: BeforeAfter) -> str:
     doubt = "" if one.is_clear else " Too few answers changed to tell better from worse."
     low, high = one.interval
     other = f", {one.between:,} went from one wrong label to another" if one.between else ""
-    return (
-        f"The test accuracy on {one.total:,} other examples goes from {percent(one.before)} to **{percent(one.after)}** "
+    said = (
+        f"Of {result.base}, {percent(one.before)} were answered rightly before and **{percent(one.after)}** after "
         f"({tenths(one.after - one.before)}; 95 % interval {tenths(low)} to {tenths(high)}): "
         f"**{one.better:,} answer{'s' * (one.better != 1)} got better, {one.broke:,} broke**{other}.{doubt}"
     )
+    return f"{said} {result.unmoved}".rstrip()
 
 
 def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result: BeforeAfter) -> None:
@@ -145,12 +152,12 @@ def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: Befo
     name = escape_markdown(explanation.label_name)
     metric(st, f"Probability of {name}, {name_of(explanation)}", moved(now - explanation.probability), below)
     predictions = forecast.predictions
-    asked = () if explanation.test_id is None else (explanation.test_id,)
     words = ""
     if predictions is not None:
-        other = before_after.compare(answer.study, predictions, asked).total
+        other = before_after.compare(answer.study, predictions, asked_about(answer)).total
         words = f"forecast {tenths(other.after - other.before)}"
     metric(st, "Test accuracy", tenths(total.after - total.before), words or None)
+    st.caption(f"Of {result.base}.")
 
 
 def show_answers(study: Study, result: BeforeAfter, address: str) -> None:
@@ -172,7 +179,9 @@ def show_answers(study: Study, result: BeforeAfter, address: str) -> None:
             )
             if len(at) > CARDS:
                 st.caption(f"The {CARDS} surest.")
-    st.caption(f"{result.part}{' Click on one to ask the changed model about it.' if address else ''}")
+    reviewed = f" *Review* counts all {len(study.data.test):,}." if result.asked else ""
+    click = " Click on one to ask the changed model about it." if address else ""
+    st.caption(f"{result.part}{reviewed}{click}")
     chosen = st.session_state.pop("explain_test", "")
     if chosen:
         st.switch_page(EXPLAIN.script, query_params={"study": address, "test": chosen})

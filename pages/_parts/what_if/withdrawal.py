@@ -23,7 +23,6 @@ from pages._shell.widgets import bound
 
 LEANING = 12
 """Answers that are shown as those that lean on the rows most."""
-NOBODY: tuple[int, ...] = ()
 
 
 def choose(study: Study, params: WhatIfParams) -> np.ndarray:
@@ -91,25 +90,22 @@ def _words(study: Study, params: WhatIfParams, foreseen: BeforeAfter | None) -> 
         return f"{first} This model has no forecast of all answers."
     total = foreseen.total
     return (
-        f"{first} Forecast without them, one Newton step for all together: the test accuracy goes from {percent(total.before)} "
-        f"to **{percent(total.after)}**; {total.better:,} answers get better, {total.broke:,} break."
+        f"{first} Forecast without them, one Newton step for all together: of {foreseen.base}, "
+        f"{percent(total.before)} are answered rightly with them and **{percent(total.after)}** without; {total.better:,} "
+        f"answers get better, {total.broke:,} break."
     )
 
 
 def _foreseen(answer: Answer, forecast: VersionForecast) -> BeforeAfter | None:
     if forecast.predictions is None:
         return None
-    return before_after.compare(answer.study, forecast.predictions, _asked(answer))
-
-
-def _asked(answer: Answer) -> tuple[int, ...]:
-    return NOBODY if answer.explanation.test_id is None else (answer.explanation.test_id,)
+    return before_after.compare(answer.study, forecast.predictions, version.asked_about(answer))
 
 
 def _proven(
     view: View, params: WhatIfParams, answer: Answer, after: Study, forecast: VersionForecast
 ) -> None:
-    study, result = answer.study, before_after.run(answer.study, after, _asked(answer))
+    study, result = answer.study, before_after.run(answer.study, after, version.asked_about(answer))
     st.markdown(f"**Proven.** {version.sentence(result)}")
     st.caption(_proof(after, result, _foreseen(answer, forecast)))
     fits = len(after.spec.changes) <= workshop.MOST

@@ -1,0 +1,51 @@
+"""How many test answers a review's first and last model have right, by the test labels that a list sets right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from influence_core.experiments import suspects
+from influence_core.experiments.review.session import Review
+from influence_core.studies import Study
+from influence_core.studies.changes import Change, apply, settled
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Two accuracies on the same test examples.
+
+    Attributes:
+        tests: How many test examples judge.
+        corrected: How many of them by a label that was set right.
+        before: Accuracy of the first model.
+        after: Of the last one that was trained.
+    """
+
+    tests: int
+    corrected: int
+    before: float
+    after: float
+
+
+def judged(study: Study, review: Review, changes: Iterable[Change] = ()) -> Judged:
+    """The accuracies, both by the same labels, as those of a version are.
+
+    Args:
+        study: The study under review.
+        review: So far.
+        changes: Of a list; the test labels that it sets right count, but for labels that were flipped to practise on.
+    """
+    test, rows = study.data.test, suspects.judging(study, review.method)
+    known = set(test.ids.tolist()) if review.flips is None else set()
+    right = [one for one in settled(changes) if one.kind == "retest" and one.example in known]
+    labels = apply(study.data, right)[0].test.y.numpy()
+    tests, corrected = len(labels[rows]), int((labels != test.y.numpy())[rows].sum())
+    first, last = review.trainings[0], review.trainings[-1]
+    if not corrected:
+        return Judged(tests, 0, first.accuracy, last.accuracy)
+    theta = torch.as_tensor(review.theta).to(study.theta)
+    before, after = (suspects.accuracy(study, one, review.method, labels) for one in (study.theta, theta))
+    return Judged(tests, corrected, before, after)
