@@ -16,7 +16,7 @@ from pages._common import chooser, pictures, test_label, verdict
 from pages._common.cards import name_of, says, show_large
 from pages._common.number import unbroken
 from pages._shell import my_changes, proving, results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.escape import escape_markdown
 
 
@@ -90,13 +90,19 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                     "pages/explain.py",
                     label="Explain it",
                     icon=":material/arrow_forward:",
-                    query_params=(then or view).query("study", "test", "picture", "ask"),
+                    query_params=_named(then or view, explanation),
                     width="content",
                 )
                 test_label.show(study, explanation)
         if folded.open:
             with folded:
                 chooser.show(study, view, answer.known, explanation)
+
+
+def _named(view: View, explanation: Explanation) -> dict[str, str]:
+    """The question for a link; the test example by its id, for the first one offered differs from model to model."""
+    test = {} if explanation.test_id is None else {"test": str(explanation.test_id)}
+    return view.query(*OF_THE_QUESTION) | test
 
 
 def _icon(study: Study) -> str:

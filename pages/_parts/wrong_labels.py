@@ -16,7 +16,7 @@ from pages._common import footer, verdict
 from pages._common.glossary import explained
 from pages._common.table import number, show_folded
 from pages._shell import results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
 from pages._shell.own_params import WrongLabelsParams
 from pages._shell.widgets import begin_button, choice, number_choice
@@ -199,4 +199,4 @@ def show_origin(study: Study, result: WrongLabels) -> None:
 def show_way_on(view: View) -> None:
     """To the queue in which a person looks at the suspects."""
     label = "Review the suspects one by one"
-    st.page_link(REVIEW.script, label=label, query_params={"study": view.study})
+    st.page_link(REVIEW.script, label=label, query_params=view.query(*OF_THE_QUESTION))

@@ -8,7 +8,7 @@ from influence_core.errors import InfluenceError
 from influence_core.sessions import Said, State
 from influence_core.studies.changes import Change, settled
 from pages._shell import my_changes, results, whole_list
-from pages._shell.address import View, another_version
+from pages._shell.address import View, another_version, link_to_version
 from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.whole_list import ShownList, changes_words
@@ -43,21 +43,21 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         with st.container(key="my_changes", gap="xsmall"):
             st.markdown("**My changes**")
             _switch(shown)
-            compare_link(view, shown.address if shown.count else "", "Before and after")
+            compare_link(shown.address if shown.count else "", "Before and after")
             _lines(shown)
             _undo_and_redo(shown, not undo_elsewhere)
             with st.expander("Versions, link, delete"):
                 whole_list.show(shown)
 
 
-def compare_link(view: View, address: str, label: str = "Before and after, every answer") -> None:
+def compare_link(address: str, label: str = "Before and after, every answer") -> None:
     """The way to every answer before and after the changes of a version; nothing where its address is empty."""
     if address:
         st.page_link(
             WHAT_IF.script,
             label=label,
             icon=":material/compare_arrows:",
-            query_params=view.query("test", "picture", "ask", "device") | {"study": address},
+            query_params=link_to_version(address),
         )
 
 

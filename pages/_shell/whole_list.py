@@ -12,7 +12,7 @@ from influence_core import studies
 from influence_core.sessions import Session, State, packed
 from influence_core.studies.changes import settled
 from pages._shell import my_changes, results
-from pages._shell.address import DEFAULT_STUDY, View, another_version
+from pages._shell.address import DEFAULT_STUDY, View, another_version, link_to_version
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
 
@@ -68,7 +68,7 @@ def _save(shown: ShownList) -> None:
 
 
 def _link(shown: ShownList) -> None:
-    query = shown.view.query() | {"study": shown.address}
+    query = shown.view.query() | link_to_version(shown.address)
     name = f"changes-{shown.session.study}.json"
     content = partial(packed, shown.session)
     st.download_button(

@@ -119,9 +119,13 @@ def test_a_conflict_comes_first_with_its_cards_and_a_version_without_it(table):
     assert {one["title"] for one in shown} == {"yes", "no"}
     links = [one.proto for one in at.get("page_link") if "Ask the model without" in one.proto.label]
     (gone,) = {unquote(one.query_string) for one in links if "2 rows" in one.label}
-    assert gone == f"study={table}@" + ",".join(
-        sorted(f"r{one['id']}" for one in shown if "training" in one["alt"])
-    )
+    version = f"{table}@" + ",".join(sorted(f"r{one['id']}" for one in shown if "training" in one["alt"]))
+    asked = at.session_state["question_shown"][1]
+    assert f"the answer to test row {asked}" in said(at)
+    assert gone == f"study={version}&test={asked}"
+    found = visit_page("explain", version, test=asked)
+    assert f"Test row {asked}: the model says" in said(found)
+    assert visit_page("explain", version).session_state["question_shown"][1] != asked
 
 
 def test_a_click_on_a_card_goes_to_the_example(table, monkeypatch):
@@ -134,6 +138,23 @@ def test_a_click_on_a_card_goes_to_the_example(table, monkeypatch):
     at.session_state["health_opened"] = {"open": shown}
     at.run()
     assert gone == [("pages/explain.py", {"study": table, "open": shown})]
+
+
+def test_a_training_card_opens_beside_the_question_on_show_and_a_test_card_asks_another(table, monkeypatch):
+    gone = []
+    monkeypatch.setattr(findings.st, "switch_page", lambda script, query_params: gone.append(query_params))
+    test = str(studies.open_study(studies.find(table, results.get_store())).data.test.ids[3].item())
+    at = visit_page("data_health", table, test=test, ask="true")
+    for opened in ({"open": "1"}, {"test": "2"}):
+        at.session_state["health_opened"] = opened
+        at.run()
+    assert gone == [{"study": table, "test": test, "ask": "true", "open": "1"}, {"study": table, "test": "2"}]
+    links = [
+        unquote(one.proto.query_string)
+        for one in at.get("page_link")
+        if one.proto.label.startswith("Review ")
+    ]
+    assert links and all(f"study={table}&test={test}&ask=true" in one for one in links)
 
 
 def test_long_work_is_begun_by_a_button(monkeypatch):

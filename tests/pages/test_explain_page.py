@@ -305,8 +305,8 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     shown = metrics(at)
     true = take_out.run(study, answer, answer.ids[best].tolist()).actual
     assert (
-        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven; by forecast "
-        f"**{having(foreseen.probability)}**" in said(at)
+        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven. The forecast "
+        f"had said **{having(foreseen.probability)}**" in said(at)
     )
     assert "Only training again proves it" not in said(at)
     (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, pp"))

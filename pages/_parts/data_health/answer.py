@@ -16,7 +16,7 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import footer
 from pages._shell import results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
 
 SHORT = {
@@ -81,7 +81,7 @@ def elsewhere(view: View) -> None:
     """Where labels are looked at one by one."""
     label = "Review the training labels one by one"
     st.page_link(
-        REVIEW.script, label=label, icon=":material/arrow_forward:", query_params={"study": view.study}
+        REVIEW.script, label=label, icon=":material/arrow_forward:", query_params=view.query(*OF_THE_QUESTION)
     )
 
 

@@ -14,7 +14,7 @@ from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._parts.data_health import labels
 from pages._shell import my_changes
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View, link_to_version
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
 
@@ -32,7 +32,8 @@ def follow(view: View) -> None:
     """To the example whose card was clicked, in Explain."""
     opened = st.session_state.pop("health_opened", None)
     if opened is not None:
-        st.switch_page(EXPLAIN.script, query_params=view.query("study", "device") | opened)
+        kept = ("study", "device") if "test" in opened else OF_THE_QUESTION
+        st.switch_page(EXPLAIN.script, query_params=view.query(*kept) | opened)
 
 
 def left(study: Study, found: Sequence[Finding]) -> list[Finding]:
@@ -112,6 +113,6 @@ def _leave_out(study: Study, view: View, one: Finding) -> None:
                 EXPLAIN.script,
                 label=f"Ask the model without {first or ('these ' if len(gone) > 1 else 'this ')}{number}",
                 icon=":material/content_cut:",
-                query_params={"study": health.without(study.spec, gone).address},
+                query_params=link_to_version(health.without(study.spec, gone).address),
             )
         st.caption("A click on a card opens it in Explain.", width="content")

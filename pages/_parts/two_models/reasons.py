@@ -59,7 +59,7 @@ def _offer_changes(study: Study, view: View, explanation: Explanation) -> None:
     if view.beside != beside:
         title = "Beside the original" if changed else "Beside the model with my changes"
         st.button(title, key="beside_changes", on_click=lambda: go_to(beside=beside))
-    change_list.compare_link(view, mine)
+    change_list.compare_link(mine)
 
 
 def _how(view: View, explanation: Explanation, here: str) -> None:
