@@ -5,7 +5,7 @@ Shapes: n examples, d features. Nothing here is changed in place; every selectio
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -134,6 +134,7 @@ class DataSet:
         pictures: the photographs behind x; None where x is what a person sees.
         notices: sentences about how the data were read, for the screen.
         warnings: sentences about what speaks against learning from them.
+        given: the label, by example id, that those bore whose label a version of the data has changed.
 
     Raises:
         ShapeError: train, test, image_shape and feature_names disagree about d.
@@ -154,6 +155,7 @@ class DataSet:
     pictures: Pictures | None = None
     notices: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    given: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._require_width()

@@ -13,7 +13,7 @@ from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from pages._common import chooser, pictures, test_label, verdict
-from pages._common.cards import name_of, says, show_large
+from pages._common.cards import asked_name, beginning, name_of, says, show_large
 from pages._common.number import unbroken
 from pages._shell import my_changes, proving, results
 from pages._shell.address import OF_THE_QUESTION, View
@@ -81,9 +81,7 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                 )
         with words:
             icon = "" if study.data.pictured else _icon(study)
-            file = "" if explanation.test_id is None else study.data.file(explanation.test_id)
-            named = f" ({escape_markdown(file)})" if file else ""
-            st.markdown(unbroken(_sentence(explanation, icon, named)))
+            st.markdown(unbroken(_sentence(study, explanation, icon)))
             with verdict.show(study, view, explanation):
                 folded = st.popover("Choose another", on_change="rerun", key="choose_another")
                 st.page_link(
@@ -110,8 +108,6 @@ def _icon(study: Study) -> str:
     return ":material/mail: " if study.data.worded else ":material/table_rows: "
 
 
-def _sentence(explanation: Explanation, icon: str, file: str) -> str:
-    asked = escape_markdown(explanation.label_name)
-    return (
-        f"{icon}**{name_of(explanation).capitalize()}**{file}: {says(explanation)}. Asked about: **{asked}**."
-    )
+def _sentence(study: Study, explanation: Explanation, icon: str) -> str:
+    name, asked = beginning(asked_name(study, explanation)), escape_markdown(explanation.label_name)
+    return f"{icon}**{name}**: {says(explanation)}. Asked about: **{asked}**."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -86,9 +87,15 @@ def _questions(shown: ShownList) -> None:
     for address in asked:
         query = dict(parse_qsl(address))
         count = len(settled(studies.find(query.get("study", DEFAULT_STUDY), results.get_store()).changes))
-        about = f"Test {query['test']}" if "test" in query else "Your own"
+        about = _about(shown.view, query["test"]) if "test" in query else "Your own"
         title = f"{about}, with {changes_words(count)}" if count else about
         st.page_link(EXPLAIN.script, label=title, query_params=query)
+
+
+def _about(view: View, test: str) -> str:
+    """A test example by its file where somebody brought it."""
+    file = results.file_names(view)(int(test)) if test.isdecimal() else ""
+    return escape_markdown(PurePosixPath(file).name) if file else f"Test {test}"
 
 
 def _delete(shown: ShownList) -> None:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from influence_core.errors import StoreError
-from influence_core.sessions import Sessions, packed
+from influence_core.sessions import Remark, Sessions, packed
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
 from pages._parts.build import lists
 from pages._shell import change_list, my_changes
-from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
+from tests.visits import address, cards, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
 STUDY, TEST = "one-or-seven", "5040"
@@ -237,3 +237,32 @@ def test_lists_that_nobody_has_changed_for_long_go_if_the_server_says_so(nobody,
     assert "My changes" not in listed(visit_page("paper", STUDY, browser=ADA))
     assert Sessions(Store()).of(owner(ADA)) == []
     my_changes._expire.clear()
+
+
+def marked(at, *grids):
+    """What the cards of some grids say of what was said, by example."""
+    return {int(one["id"]): one["mark"] for grid in grids for one in cards(at)[grid] if one["mark"]}
+
+
+def test_a_card_says_what_was_said_of_its_example_and_which_word_is_the_old_one(nobody):
+    sides = ("side_helpful", "side_harmful")
+    train = open_study(find(STUDY)).data.train
+    at = visit(STUDY, test=TEST, browser=ADA)
+    relabelled, kept, removed, unsure = (int(one["id"]) for one in cards(at)["side_helpful"][:4])
+    assert marked(at, *sides, "tests") == {}
+    old = int(train.y[train.position(relabelled)])
+    names = open_study(find(STUDY)).data.class_names
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=names)
+    session.record(*parse(f"l{relabelled}={1 - old},k{kept},r{removed},t{TEST}=1"), Remark("unsure", unsure))
+    at = visit(STUDY, test=TEST, browser=ADA)
+    was = f"was {names[old]}, you say {names[1 - old]}"
+    said_of = {relabelled: was, kept: "you kept it", removed: "you removed it", unsure: "you are unsure"}
+    assert marked(at, *sides) == said_of
+    tested = f"was {names[0]}, you say {names[1]}"
+    assert marked(visit(STUDY, test=TEST, show="all", page="1", browser=BOB), *sides, "tests") == {}
+    assert marked(visit(STUDY, test=TEST, browser=ADA, show="all"), "tests") == {int(TEST): tested}
+    changed = f"{STUDY}@l{relabelled}={1 - old},t{TEST}=1"
+    mine = marked(visit(changed, test=TEST, browser=ADA, show="all", open=str(relabelled)), *sides, "tests")
+    assert mine[int(TEST)] == tested, "the old word is known where the data have the new one"
+    theirs = marked(visit(changed, test=TEST, browser=BOB, show="all"), *sides, "tests")
+    assert theirs[int(TEST)] == f"was {names[0]}, now {names[1]}"

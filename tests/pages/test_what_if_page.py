@@ -211,10 +211,8 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)
-    assert (
-        f"**Proven** with 4 training images labelled 1: the probability of “{answer.label_name}” changes by **{made(answer, truth.actual)}**"
-        in said(at)
-    )
+    changes = f"the probability of “{answer.label_name}” changes by **{made(answer, truth.actual)}**"
+    assert f"**Proven** with 4 training images labelled 1: {changes}" in said(at)
     assert f"The forecast had said **{made(answer, truth.forecast.best)}**" in said(at)
     assert "Only training again proves it" not in said(at)
 

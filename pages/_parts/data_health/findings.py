@@ -98,7 +98,7 @@ def _cards(study: Study, case: Case) -> list[Picture]:
         at = examples.position(one)
         label = study.data.class_names[int(examples.y[at])]
         part = "training" if examples is train else "test"
-        lines = (f"{part} {one}", *([case.words] if case.words else []))
+        lines = (*([case.words] if case.words else []), f"{part} {one}")
         found.append(example_card(study, examples, at, f", labelled {label}", label, lines))
     return found
 

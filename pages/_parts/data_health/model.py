@@ -20,7 +20,7 @@ from influence_core.store.remember import Remembered
 from influence_core.studies import Study
 from influence_core.words import about
 from pages._common import question
-from pages._common.cards import name_of
+from pages._common.cards import asked_name
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import Job, background, job_status
@@ -101,7 +101,9 @@ def show_work(study: Study, asked: Asked) -> None:
 
 def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     answer = question.load(view).explanation
-    return _beside("Looking for twins", health.twins.run, study, answer), f"the answer to {name_of(answer)}"
+    return _beside(
+        "Looking for twins", health.twins.run, study, answer
+    ), f"the answer to {asked_name(study, answer)}"
 
 
 def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:

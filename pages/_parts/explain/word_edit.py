@@ -17,7 +17,7 @@ from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.studies import Study
 from influence_core.words import percent, signed
 from pages._common import retraining
-from pages._common.cards import name_of
+from pages._common.cards import asked_name, beginning, called
 from pages._common.number import MADE, unit_name, worth
 from pages._shell import results
 from pages._shell.address import go_to
@@ -78,11 +78,11 @@ def _both_texts(
     if explanation.test_id is not None:
         asked = word_edit.asked_words(study, explanation)
         with own:
-            st.markdown(f"**{name_of(explanation).capitalize()}**")
+            st.markdown(f"**{beginning(asked_name(study, explanation))}**")
             of_asked = dict(zip(asked.words, _of_asked(asked, unit).tolist(), strict=True))
             _marked_text(study, explanation.test_id, of_asked, unit, "marked_own")
     with opened:
-        st.markdown(f"**Training {explanation.kind} {found.train_id}**")
+        st.markdown(f"**{beginning(called(study, found.train_id, 'training'))}**")
         shares = dict(zip(found.words, values.tolist(), strict=True))
         _marked_text(study, found.train_id, shares, unit, "marked_text")
 

@@ -17,7 +17,7 @@ from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.words import moved, percent, seconds, tenths
 from pages._common import question, table, take_home, test_label
-from pages._common.cards import example_card, name_of, show_grid
+from pages._common.cards import asked_name, example_card, show_grid
 from pages._common.far_off import had_said, is_far_off
 from pages._common.number import MADE, amount, unbroken, worth
 from pages._common.picture_grid import Picture
@@ -116,7 +116,8 @@ def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result
     turned = f"says **{said[1]}** instead of {said[0]}" if said[0] != said[1] else f"still says **{said[1]}**"
     moves = f"{shown[label]}: {percent(float(was[label]))} before, {percent(float(now[label]))} after"
     st.caption(
-        f"Of {name_of(explanation)} the changed model {turned} ({moves}). Bars: after training; open circles: the forecast, "
+        f"Of {asked_name(answer.study, explanation)} the changed model {turned} ({moves}). Bars: after training; open circles: "
+        f"the forecast, "
         f"{_method(forecast)}. The model was trained with the changes from "
         f"the unchanged optimum to a gradient norm of {after.gradient_norm:.1e} in {seconds(after.seconds)}."
     )
