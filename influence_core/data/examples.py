@@ -85,7 +85,6 @@ class Records(Protocol):
 
     def read(self, id: int) -> Mapping[str, str]:
         """The original of the training or test example called `id`: a table's row by column, or an e-mail's texts."""
-        ...
 
 
 class Pictures(Protocol):
@@ -94,20 +93,16 @@ class Pictures(Protocol):
     @property
     def digest(self) -> str:
         """Hex digest of all their content: equal digests are equal pictures."""
-        ...
 
     @property
     def greys(self) -> "Greys | None":
         """Black and white of those deeper than 8 bits, where there are any."""
-        ...
 
     def read(self, id: int, side: int) -> np.ndarray:
         """The training or test picture called `id`: upright, its middle square, ``(side, side, 3)`` uint8."""
-        ...
 
     def thumbs(self, ids: Sequence[int]) -> np.ndarray:
         """Small squares of the pictures called `ids`, ``(m, s, s, 3)`` uint8, all of one size."""
-        ...
 
 
 Kind = Literal["image", "row", "e-mail", "text"]
