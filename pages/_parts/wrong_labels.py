@@ -13,8 +13,8 @@ from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, seconds, three_digits
 from pages._common import footer, verdict
-from pages._common.glossary import explained
 from pages._common.table import number, show_folded
+from pages._common.word_meanings import explained
 from pages._shell import results
 from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW

@@ -15,8 +15,8 @@ from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.whole_list import ShownList, changes_words
 
-SHOWN, HEIGHT = 5, 122
-"""A list of more lines scrolls in so many pixels, the last line cut to say so; the menu below stays where it is."""
+SHOWN = 5
+"""Lines of the list; more of them are folded, so that the menu below stays where it is."""
 KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
 MOVED = {"undo": "Undone", "redo": "Done again"}
@@ -135,8 +135,10 @@ def _lines(shown: ShownList) -> None:
         words = _line(shown, verdicts[example]) if example in verdicts else _called(shown, example)
         note = f": “{notes[example]}”" if example in notes else ""
         lines.append(escape_markdown(words + by.get(example, "") + note))
-    with st.container(height=HEIGHT if len(lines) > SHOWN else "content", border=False, key="change_lines"):
-        st.caption("  \n".join(lines))
+    st.caption("  \n".join(lines[:SHOWN]))
+    if len(lines) > SHOWN:
+        with st.expander(f"and {len(lines) - SHOWN:,} more"):
+            st.caption("  \n".join(lines[SHOWN:]))
     if shown.state.second_opinions:
         st.caption(
             f"{shown.state.second_opinions:,} judged otherwise in a second review: settle it on *Review*."

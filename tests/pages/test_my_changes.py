@@ -173,24 +173,17 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
 
 
-def blocks(of):
-    """All containers in one, itself included."""
-    yield of
-    for one in of.children.values():
-        if hasattr(one, "children"):
-            yield from blocks(one)
-
-
-def test_a_long_list_scrolls_and_leaves_the_menu_where_it_is(train, nobody):
+def test_a_long_list_is_folded_after_whole_lines_and_leaves_the_menu_where_it_is(train, nobody):
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
-    heights = []
-    for one in train.ids[:7].tolist():
+    ids, folds = train.ids[:7].tolist(), []
+    for one in ids:
         session.record(*parse(f"r{one}"))
         at = visit_page("paper", STUDY, browser=ADA)
-        (lines,) = (one for one in blocks(at.sidebar) if one.proto and one.proto.id.endswith("-change_lines"))
-        heights.append(lines.proto.height_config.pixel_height)
-        assert f"{one} removed" in listed(at)
-    assert heights == [0] * change_list.SHOWN + [change_list.HEIGHT] * 2
+        shown = next(str(text.value) for text in at.sidebar.caption if f"{one} removed" in str(text.value))
+        assert len(shown.splitlines()) == min(ids.index(one) + 1, change_list.SHOWN)
+        folds.append([fold.label for fold in at.sidebar.expander if fold.label.startswith("and ")])
+    assert folds == [[]] * change_list.SHOWN + [["and 1 more"], ["and 2 more"]]
+    assert all(f"{one} removed" in listed(at) for one in ids)
 
 
 def before_and_after(at):

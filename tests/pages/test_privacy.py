@@ -4,7 +4,6 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
-import streamlit as st
 
 from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
@@ -26,14 +25,7 @@ from tests.visits import BROWSER, address, keys, owner, press, said, visit_page
 OTHER = "1" * 32
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server with a store and a home of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 @pytest.fixture

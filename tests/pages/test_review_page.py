@@ -43,14 +43,7 @@ from tests.visits import (
 MINE = {"review": "mine", "panel": "practise"}
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server with a store of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 @pytest.fixture(scope="module")

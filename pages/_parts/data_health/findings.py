@@ -12,7 +12,7 @@ from influence_core.experiments.health import Case, Finding
 from influence_core.studies import Study
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
-from pages._parts.data_health import labels
+from pages._parts.data_health import answer, labels
 from pages._shell import my_changes
 from pages._shell.address import OF_THE_QUESTION, View, link_to_version
 from pages._shell.catalogue import EXPLAIN
@@ -57,7 +57,7 @@ def show(study: Study, view: View, found: Sequence[Finding]) -> None:
 
 def _show(study: Study, view: View, one: Finding) -> None:
     st.header(one.title)
-    st.markdown(escape_markdown(one.sentence))
+    st.markdown(f"{answer.BADGES[health.level(one.name)]} {escape_markdown(one.sentence)}")
     cards = [card for case in one.cases[:MORE] for card in _cards(study, case)]
     cards = list({card.id: card for card in cards}.values())  # an example may be in two pairs
     if one.name == "contradicted_tests":

@@ -1,4 +1,4 @@
-"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, twins that hide each other."""
+"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, and stand-ins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
-LINEAR = "Twins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
+LINEAR = "Stand-ins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
 LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 
@@ -102,7 +102,7 @@ def show_work(study: Study, asked: Asked) -> None:
 def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     answer = question.load(view).explanation
     return _beside(
-        "Looking for twins", health.twins.run, study, answer
+        "Looking for pairs that stand in for each other", health.twins.run, study, answer
     ), f"the answer to {asked_name(study, answer)}"
 
 

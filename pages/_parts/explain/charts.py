@@ -6,6 +6,7 @@ import streamlit as st
 
 from influence_core.experiments import anatomy as experiment
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Number
 from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import clickable
 from influence_core.studies import Study
@@ -26,19 +27,31 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
     """The paper's influence, or the best number at hand, against distance."""
     best = number = explanation.number
     if best != "influence":
-        titles = {"distance": "Influence, as in the paper", "best": SHORT[best].capitalize()}
-        shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
-        number = best if shown == "best" else "influence"
+        number = _number(view, best)
     show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
     hover_pictures.show(study, "scatter", _drawn(explanation.by(number)))
     asked = escape_markdown(explanation.label_name)
-    other = f" The cards show another number ({SHORT[best]})." if number != best else ""
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
-        f"all of them lie.{other} Click a point to open it; lasso or box select (top right of the chart) to choose several "
+        f"all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MAX_CHOSEN} in all, the strongest first)."
     )
+
+
+def _number(view: View, best: Number) -> Number:
+    """Which number is drawn: a choice, and in a clause beside it whether it is that of the cards."""
+    titles = {"distance": "Influence, as in the paper", "best": SHORT[best].capitalize()}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
+        if shown == "best":
+            st.caption(f"The cards' number: the {SHORT[best]}.", width="content")
+            return best
+        st.caption(
+            f"The paper's number. The cards show the {SHORT[best]}, which can be many times larger or smaller.",
+            width="content",
+        )
+        return "influence"
 
 
 def _drawn(explanation: Explanation) -> list[int]:

@@ -11,9 +11,9 @@ from influence_core.figures.foils import often_on_top
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.glossary import explained
 from pages._common.number import effect
 from pages._common.picture_grid import Picture
+from pages._common.word_meanings import explained
 from pages._shell import results, whole_tables
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown

@@ -18,8 +18,8 @@ from influence_core.words import ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
 from pages._common.far_off import had_said
-from pages._common.glossary import explained
 from pages._common.number import MADE, NAMES, amount, worth
+from pages._common.word_meanings import explained
 from pages._parts.what_if import withdrawal, workshop
 from pages._shell import change_list, my_changes, proving, results
 from pages._shell.address import View, go_to
