@@ -24,6 +24,7 @@ from pages._common.number import MADE, amount, effect, unbroken, unit_name, wort
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.widgets import begin_button, metric
 
@@ -241,7 +242,7 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str =
     )
     st.markdown(verdict)
     _metrics(explanation, result, unit)
-    st.plotly_chart(before_and_after(result, names, explanation.label), key="before_after")
+    show_chart(before_and_after(result, names, explanation.label), key="before_after")
     control = ""
     if result.control:
         said = worth(explanation.probability, result.control, unit)

@@ -10,6 +10,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import Number
 from influence_core.figures.explain import Unit, influence_against_distance
 from pages._shell.address import View, choose_also, go_to
+from pages._shell.charts import show_chart
 
 
 def show_distance(
@@ -22,7 +23,7 @@ def show_distance(
 
 def show_points(figure: Any, key: str, several: bool = False, **options: Any) -> None:
     """A chart in which a click on a point opens its example, and a lasso chooses ``several`` where it may."""
-    st.plotly_chart(figure, key=key, on_select=lambda: _on_points(key, several), **options)
+    show_chart(figure, key=key, on_select=lambda: _on_points(key, several), **options)
 
 
 def _on_points(key: str, several: bool) -> None:

@@ -18,6 +18,7 @@ from pages._common.word_meanings import explained
 from pages._shell import results
 from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
+from pages._shell.charts import show_chart
 from pages._shell.own_params import WrongLabelsParams
 from pages._shell.widgets import begin_button, choice, number_choice
 
@@ -140,8 +141,8 @@ def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
     """The two panels of the paper's figure, with the choice of the error bars."""
     bars: Bars = "deviation" if params.panel else "error"
     left, right = st.columns(2, gap="medium")
-    left.plotly_chart(found(result, bars), key="flips_found")
-    right.plotly_chart(accuracy(result, bars), key="repaired_accuracy")
+    show_chart(found(result, bars), key="flips_found", at=left)
+    show_chart(accuracy(result, bars), key="repaired_accuracy", at=right)
     names = {"": "Standard error of the mean", "deviation": "Standard deviation of the repeats"}
     choice("panel", params.panel, "Error bars", names, key="wrong_bars")
     published = (

@@ -25,6 +25,9 @@ _COLOURED = (
 )
 """The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
 
+_WHOLE_LABELS = "[data-testid=stMetricLabel] * {white-space: normal; overflow: visible}"
+"""The framework cuts the label of a number where its column is narrow."""
+
 
 @contextmanager
 def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tuple[View, OwnParams]]:
@@ -37,7 +40,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     above_the_menu = st.sidebar.container()
     enter()
     dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
-    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {dark}</style>")
+    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {_WHOLE_LABELS} {dark}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
     with above_the_menu:

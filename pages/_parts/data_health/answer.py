@@ -135,7 +135,7 @@ def show_origin(study: Study) -> None:
         "the training examples are from theirs; a class is thin where it has more of them than chance explains (binomial test, "
         "1 %).  \n"
         f"**Contradicted labels.** {_CONTRADICTED}  \n"
-        f"**Stand-ins.** The odds of the label asked about move at least {MASKED:g} times as far without both as without each, "
+        f"**Pairs.** The odds of the label asked about move at least {MASKED:g} times as far without both as without each, "
         "added up (log-odds; one exact Newton step on the risk without them).  \n"
         "**Needed by no answer.** The largest change of the probability of any test answer without the example alone.",
     )

@@ -1,4 +1,4 @@
-"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, and stand-ins."""
+"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, pairs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
-LINEAR = "Stand-ins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
+LINEAR = "Pairs, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
 LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 

@@ -16,6 +16,7 @@ from pages._common.number import SHORT
 from pages._common.scatter import show_distance
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -62,7 +63,7 @@ def _drawn(explanation: Explanation) -> list[int]:
 def anatomy(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The paper's Figure 1 of this answer."""
     result = results.load("Taking the score apart", experiment.run, study, explanation)
-    st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
+    show_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
     same, eye = (
         escape_markdown(explanation.label_name),

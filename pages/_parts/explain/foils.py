@@ -16,6 +16,7 @@ from pages._common.picture_grid import Picture
 from pages._common.word_meanings import explained
 from pages._shell import results, whole_tables
 from pages._shell.address import View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -65,7 +66,7 @@ def _card(study: Study, explanation: Explanation, unit: str, found: Foils, name:
 
 
 def _often(found: Often, explanation: Explanation, name: str) -> None:
-    st.plotly_chart(often_on_top(found), key="often_on_top")
+    show_chart(often_on_top(found), key="often_on_top")
     which = (
         f"all {found.tests:,}"
         if found.questions == found.tests

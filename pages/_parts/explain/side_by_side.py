@@ -13,6 +13,7 @@ from pages._common.cards import beginning, file_of, large_source, name_of
 from pages._common.comparison import Compared, comparison, map_url
 from pages._common.number import unit_name
 from pages._shell import results
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import bound
@@ -88,7 +89,7 @@ def records(study: Study, explanation: Explanation, train_id: int) -> None:
         height=220,
         width="stretch",
     )
-    st.plotly_chart(feature_bars(result), key="features", alt="which of its columns matter")
+    show_chart(feature_bars(result), key="features", alt="which of its columns matter")
     st.caption(
         f":blue[Blue]: a higher value of the training {explanation.kind} would speak for "
         f"{escape_markdown(explanation.label_name)} (the loss falls); :orange[orange]: against it."

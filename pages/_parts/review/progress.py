@@ -20,6 +20,7 @@ from pages._parts.review.session import move
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.change_list import KEYS
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
 from pages._shell.widgets import metric
@@ -40,7 +41,7 @@ def show(study: Study, now: Review) -> None:
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
     _metrics(study, now)
-    st.plotly_chart(accuracy(now), key="review_accuracy")
+    show_chart(accuracy(now), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):

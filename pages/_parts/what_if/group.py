@@ -23,6 +23,7 @@ from pages._common.word_meanings import explained
 from pages._parts.what_if import withdrawal, workshop
 from pages._shell import change_list, my_changes, proving, results
 from pages._shell.address import View, go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import begin_button, bound, choice
@@ -224,7 +225,7 @@ def _show_calibration(result: Calibration) -> None:
     agreement = result.agreement
     chart, words = st.columns([1.6, 1], vertical_alignment="center", gap="medium")
     with chart:
-        st.plotly_chart(calibration(result), key="calibration")
+        show_chart(calibration(result), key="calibration")
     with words:
         st.metric("Rank agreement (Spearman)", ratio(agreement.spearman))
         st.metric("Forecast, in multiples of the truth", ratio(agreement.slope))

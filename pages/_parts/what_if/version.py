@@ -26,6 +26,7 @@ from pages._parts.what_if import workshop
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.catalogue import EXPLAIN
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import bound, metric
@@ -110,7 +111,7 @@ def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result
     with chart:
         names, label = explanation.class_names, explanation.label
         figure = changed_answer(was, forecast.answer, now, names, label)
-        st.plotly_chart(figure, key="changed_answer", alt="what the changes do to each label's probability")
+        show_chart(figure, key="changed_answer", alt="what the changes do to each label's probability")
     shown = escaped(names)
     said = [shown[int(one.argmax())] for one in (was, now)]
     turned = f"says **{said[1]}** instead of {said[0]}" if said[0] != said[1] else f"still says **{said[1]}**"
