@@ -73,10 +73,17 @@ def file_of(study: Study, example_id: int) -> str:
     return PurePosixPath(study.data.file(example_id)).name if is_brought(study.spec) else ""
 
 
-def called(study: Study, example_id: int, part: str) -> str:
-    """What a "test" or "training" example is called in Markdown: by its file where somebody brought it, the number behind."""
+def called(study: Study, example_id: int, part: str, text: Callable[[str], str] = escape_markdown) -> str:
+    """What a "test" or "training" example is called: by its file where somebody brought it, the number behind.
+
+    Args:
+        study: Whose example it is.
+        example_id: Of it.
+        part: "test" or "training".
+        text: What makes the file's name fit where it will stand, in Markdown unless something else is said.
+    """
     number, file = f"{part} {study.data.kind} {example_id}", file_of(study, example_id)
-    return f"{escape_markdown(file)} ({number})" if file else number
+    return f"{text(file)} ({number})" if file else number
 
 
 def beginning(name: str) -> str:
@@ -134,10 +141,10 @@ def name_of(explanation: Explanation) -> str:
     return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
 
 
-def asked_name(study: Study, explanation: Explanation) -> str:
-    """What the test input is called in a sentence."""
+def asked_name(study: Study, explanation: Explanation, text: Callable[[str], str] = escape_markdown) -> str:
+    """What the test input is called in a sentence; ``text`` as for `called`."""
     at = explanation.test_id
-    return name_of(explanation) if at is None else called(study, at, "test")
+    return name_of(explanation) if at is None else called(study, at, "test", text)
 
 
 def says(explanation: Explanation) -> str:

@@ -143,7 +143,9 @@ def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answe
     if drawn == {"scatter"}:
         upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
         assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
-        other = "The paper's number. The cards show the corrected forecast, which can be many times larger or smaller."
+        other = (
+            "The paper's number. That of the cards (corrected forecast) can be many times larger or smaller."
+        )
         assert (other in said(at)) == (chart != "best")
 
 

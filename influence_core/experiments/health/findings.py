@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -242,7 +243,7 @@ def of_twins(study: Study, found: Twins, asked: str) -> Finding:
         pairs = "1 pair stands" if len(at) == 1 else f"{len(at):,} pairs stand"
         sentence = (
             f"{strongest}{pairs} in for each other: with one gone the other still teaches the same, so that each alone seems to "
-            f"matter little, and only without both does the answer move. {_hidden(found, at[0])}"
+            f"matter little, and only without both does the answer move. {_hidden(study, found, at[0])}"
         )
     cases = tuple(Case(tuple(found.pairs[one].tolist()), words=_twin_words(found, one)) for one in at)
     return Finding(
@@ -250,8 +251,9 @@ def of_twins(study: Study, found: Twins, asked: str) -> Finding:
     )
 
 
-def _hidden(found: Twins, one: int) -> str:
-    (first, second), (alone, other) = found.pairs[one], found.each[one]
+def _hidden(study: Study, found: Twins, one: int) -> str:
+    first, second = (PurePosixPath(study.data.file(at)).name or at for at in found.pairs[one].tolist())
+    alone, other = found.each[one]
     return (
         f"Without {first} the odds of the label asked about change by {_odds(alone)}, without {second} by {_odds(other)}, "
         f"without both by {_odds(found.together[one])}."

@@ -103,7 +103,7 @@ def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     answer = question.load(view).explanation
     return _beside(
         "Looking for pairs that stand in for each other", health.twins.run, study, answer
-    ), f"the answer to {asked_name(study, answer)}"
+    ), f"the answer to {asked_name(study, answer, str)}"
 
 
 def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:

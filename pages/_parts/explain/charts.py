@@ -46,10 +46,10 @@ def _number(view: View, best: Number) -> Number:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
         if shown == "best":
-            st.caption(f"The cards' number: the {SHORT[best]}.", width="content")
+            st.caption(f"The number of the cards ({SHORT[best]}).", width="content")
             return best
         st.caption(
-            f"The paper's number. The cards show the {SHORT[best]}, which can be many times larger or smaller.",
+            f"The paper's number. That of the cards ({SHORT[best]}) can be many times larger or smaller.",
             width="content",
         )
         return "influence"
