@@ -23,6 +23,7 @@ from tests.data.test_pictures import half, save
 from tests.visits import (
     address,
     cards,
+    charts,
     compared,
     keys,
     owner,
@@ -131,6 +132,8 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
     assert ":material/draft: cats/" in said(explained) or ":material/draft: dogs/" in said(explained)
+    (points, *_) = (one for one in charts(explained)["scatter"]["data"] if one.get("hovertext"))
+    assert all(re.match(r"\d\.png<br>training image \d+, labelled", text) for text in points["hovertext"])
     shown = [one for key in ("side_helpful", "tests") for one in cards(explained)[key]]
     assert all(re.fullmatch(r"\d", one["file"]) for one in shown), "each card names its file"
     assert re.search(r"training image \d\.png \(\d+, labelled ", said(explained))

@@ -29,7 +29,7 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
     best = number = explanation.number
     if best != "influence":
         number = _number(view, best)
-    show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
+    show_distance(study, view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
     hover_pictures.show(study, "scatter", _drawn(explanation.by(number)))
     asked = escape_markdown(explanation.label_name)
     st.caption(

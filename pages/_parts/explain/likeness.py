@@ -10,7 +10,7 @@ from influence_core.experiments.likeness import Likeness
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
-from pages._common.cards import asked_name, beginning, name_of, show_example, show_large
+from pages._common.cards import asked_name, beginning, called, name_of, show_example, show_large
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
@@ -47,7 +47,7 @@ def warning(study: Study, view: View, explanation: Explanation) -> None:
                 f":violet-badge[:material/help: Unlike anything learnt] {_sentence(study, explanation, found)}"
             )
             st.button(
-                f"Open its nearest, training {explanation.kind} {nearest}",
+                f"Open its nearest, {called(study, nearest, 'training')}",
                 key="open_nearest",
                 type="tertiary",
                 on_click=lambda: go_to(open=str(nearest)),

@@ -99,7 +99,7 @@ def _group(
     study: Study, view: View, params: WhatIfParams, explanation: Explanation, which: str
 ) -> np.ndarray:
     if which == "hand":
-        return _by_hand(view, explanation)
+        return _by_hand(study, view, explanation)
     if which == "rows":
         return withdrawal.choose(study, params)
     if which == "class":
@@ -124,8 +124,8 @@ def _label(study: Study, field: str, text: str, title: str) -> int:
     )
 
 
-def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
-    scatter.show_distance(view, explanation, explanation.number, "pp")
+def _by_hand(study: Study, view: View, explanation: Explanation) -> np.ndarray:
+    scatter.show_distance(study, view, explanation, explanation.number, "pp")
     st.caption(
         "Lasso or box select (top right of the chart) to choose; ticks on the Explain page count as well."
     )
