@@ -101,7 +101,7 @@ def faces(study: Study, train_ids: Iterable[int]) -> Columns:
         [file_of(study, one) for one in ids],
     )
     named = {"file": files} if any(files) else {}
-    return {study.data.kind: [one["src"] or one["snippet"] for one in shown]} | named
+    return {study.data.kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in shown]} | named
 
 
 def face_column(study: Study) -> Config:

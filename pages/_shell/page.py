@@ -25,8 +25,10 @@ _COLOURED = (
 )
 """The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
 
-_WHOLE_LABELS = "[data-testid=stMetricLabel] * {white-space: normal; overflow: visible}"
-"""The framework cuts the label of a number where its column is narrow."""
+_WHOLE_LABELS = (
+    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal; overflow: visible}"
+)
+"""The framework cuts what stands above and below a number where its column is narrow."""
 
 
 @contextmanager

@@ -95,11 +95,14 @@ def test_the_list_names_the_files_that_were_brought(made):
     visit_page("explain", made[0])
     data = open_study(spec, store).data
     example = int(data.train.ids[0])
-    Sessions(store).create(owner(), spec.name, spec.title, data.class_names).record(Change("remove", example))
+    nowhere = 10**9
+    session = Sessions(store).create(owner(), spec.name, spec.title, data.class_names)
+    session.record(Change("remove", example), Change("keep", nowhere))
     at = visit_page("explain", made[0])
     lines = "\n".join(str(one.value) for one in at.sidebar.caption)
     file = PurePosixPath(data.file(example)).name
     assert file and escape_markdown(f"{file} ({example}) removed") in lines
+    assert f"{nowhere} kept" in lines, "an example that is not there has no file"
 
 
 def test_a_zip_that_was_sent_is_found_again_after_a_reload(made):

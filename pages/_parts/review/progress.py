@@ -106,7 +106,7 @@ def _jumped(study: Study) -> None:
 
 def _metrics(study: Study, now: Review) -> None:
     changed, better = st.columns([1, 1.4])
-    changed.metric("Labels changed", f"{now.relabelled:,}")
+    changed.metric("Relabelled", f"{now.relabelled:,}")
     first, last = now.trainings[0], now.trainings[-1]
     gain, tests = None, len(study.data.test)
     if len(now.trainings) > 1:
