@@ -26,7 +26,8 @@ _COLOURED = (
 """The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
 
 _WHOLE_LABELS = (
-    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal; overflow: visible}"
+    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]), "
+    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal; overflow: visible; max-width: 100%}"
 )
 """The framework cuts what stands above and below a number where its column is narrow."""
 
