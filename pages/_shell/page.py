@@ -27,7 +27,7 @@ _COLOURED = (
 
 _WHOLE_LABELS = (
     ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]), "
-    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal; overflow: visible; max-width: 100%}"
+    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal !important; overflow: visible !important}"
 )
 """The framework cuts what stands above and below a number where its column is narrow."""
 

@@ -94,7 +94,7 @@ def test_where_the_model_contradicts_no_label_there_is_nothing_serious():
 
 def test_every_finding_has_a_word_of_one_scale_that_is_explained_once_and_the_worst_is_the_answer(table):
     at = with_everything(visit_page("data_health", table))
-    legend = " ".join(f"{answer.BADGES[word]} {meaning}." for word, meaning in health.LEVELS.items())
+    legend = " ".join(f"{answer.BADGES[word]}: {meaning}." for word, meaning in health.LEVELS.items())
     assert [one.value for one in at.markdown].count(legend) == 1
     told = [one.value for one in at.markdown if one.value != legend]
     words = [word for word in health.LEVELS for one in told if one.startswith(f"{answer.BADGES[word]} ")]

@@ -85,7 +85,7 @@ def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
     worst = next(level for level in health.LEVELS if level in {health.level(one.name) for one in there})
     st.markdown(f"{ANSWERS[worst]}{so_far}: {listed}. {looked}; the most serious comes first.")
-    st.markdown(" ".join(f"{BADGES[level]} {meaning}." for level, meaning in health.LEVELS.items()))
+    st.markdown(" ".join(f"{BADGES[level]}: {meaning}." for level, meaning in health.LEVELS.items()))
 
 
 def elsewhere(view: View) -> None:
