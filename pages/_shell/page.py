@@ -25,10 +25,8 @@ _COLOURED = (
 )
 """The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
 
-_WHOLE_LABELS = (
-    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]), "
-    ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta]) * {white-space: normal !important; overflow: visible !important}"
-)
+_METRIC = ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta])"
+_WHOLE_LABELS = f"{_METRIC}, {_METRIC} * {{white-space: normal !important; overflow: visible !important}}"
 """The framework cuts what stands above and below a number where its column is narrow."""
 
 
