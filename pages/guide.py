@@ -3,9 +3,9 @@
 import streamlit as st
 
 from influence_core.words import sign_rule
-from pages._common import glossary
+from pages._common import word_meanings
 from pages._parts import tour
-from pages._parts.glossary import DIAGRAM, FORMULAS, LIMITS, MINUS, PLUS, SUMMARY, TRUST, pages
+from pages._parts.guide_texts import DIAGRAM, FORMULAS, LIMITS, MINUS, PLUS, SUMMARY, TRUST, pages
 from pages._shell.address import read_address
 from pages._shell.catalogue import GUIDE
 from pages._shell.page import enter
@@ -23,7 +23,7 @@ st.caption(sign_rule("example"))
 for heading, words in (
     ("May I trust it?", TRUST),
     ("Which page answers what", pages()),
-    ("Words", glossary.table()),
+    ("Words", word_meanings.table()),
     ("When not to believe it", LIMITS),
 ):
     st.header(heading)

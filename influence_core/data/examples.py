@@ -5,7 +5,7 @@ Shapes: n examples, d features. Nothing here is changed in place; every selectio
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -85,7 +85,6 @@ class Records(Protocol):
 
     def read(self, id: int) -> Mapping[str, str]:
         """The original of the training or test example called `id`: a table's row by column, or an e-mail's texts."""
-        ...
 
 
 class Pictures(Protocol):
@@ -94,20 +93,16 @@ class Pictures(Protocol):
     @property
     def digest(self) -> str:
         """Hex digest of all their content: equal digests are equal pictures."""
-        ...
 
     @property
     def greys(self) -> "Greys | None":
         """Black and white of those deeper than 8 bits, where there are any."""
-        ...
 
     def read(self, id: int, side: int) -> np.ndarray:
         """The training or test picture called `id`: upright, its middle square, ``(side, side, 3)`` uint8."""
-        ...
 
     def thumbs(self, ids: Sequence[int]) -> np.ndarray:
         """Small squares of the pictures called `ids`, ``(m, s, s, 3)`` uint8, all of one size."""
-        ...
 
 
 Kind = Literal["image", "row", "e-mail", "text"]
@@ -134,6 +129,7 @@ class DataSet:
         pictures: the photographs behind x; None where x is what a person sees.
         notices: sentences about how the data were read, for the screen.
         warnings: sentences about what speaks against learning from them.
+        given: the label, by example id, that those bore whose label a version of the data has changed.
 
     Raises:
         ShapeError: train, test, image_shape and feature_names disagree about d.
@@ -154,6 +150,7 @@ class DataSet:
     pictures: Pictures | None = None
     notices: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    given: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._require_width()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import numpy as np
@@ -65,6 +65,7 @@ def influence_against_distance(
     number: Number = "influence",
     unit: Unit = "nats",
     height: int = 460,
+    file: Callable[[int], str] = lambda _: "",
 ) -> go.Figure:
     """Every training example's effect over distance; the strongest and a sample can be clicked.
 
@@ -78,12 +79,13 @@ def influence_against_distance(
         unit: The change of the loss when it is taken out, nats, as in the paper; or the effect on the probability of having
             it, percentage points. Both are plus where it speaks for the label.
         height: Of the figure.
+        file: What gives the file of each training id, which its point names first; "" where there is none.
     """
     explanation = explanation.by(number)
     figure = go.Figure(_density(explanation, unit))
     for at in clickable(explanation):
         if len(at):
-            figure.add_trace(_points(explanation, at, unit))
+            figure.add_trace(_points(explanation, at, unit, file))
     figure.add_trace(_rings(explanation, unit, chosen, "square-open", 15, "chosen for retraining"))
     figure.add_trace(
         _rings(explanation, unit, [] if opened is None else [opened], "circle-open", 20, "opened")
@@ -135,16 +137,18 @@ def clickable(explanation: Explanation) -> tuple[np.ndarray, np.ndarray]:
     return top, sample
 
 
-def _points(explanation: Explanation, at: np.ndarray, unit: Unit) -> go.Scattergl:
+def _points(explanation: Explanation, at: np.ndarray, unit: Unit, file: Callable[[int], str]) -> go.Scattergl:
     scores, same = explanation.shown[at], explanation.labels[at] == explanation.label
     change = explanation.effects.probability[at]
     names = [escape_html(name) for name in explanation.class_names]
     asked, number = names[explanation.label], SHORT_WORDS[explanation.number]
     in_nats = [f"<br>taken out, its loss changes by {nats(float(d))}" if unit == UNIT else "" for d in scores]
+    named = (escape_html(file(int(one))) for one in explanation.ids[at])
+    files = [f"{one}<br>" if one else "" for one in named]
     hover = [
-        f"training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}"
+        f"{first}training {explanation.kind} {explanation.ids[i]}, labelled {names[explanation.labels[i]]}"
         f"<br>{number}: {having(float(c))} for “{asked}”{loss}<br>distance {explanation.distance[i]:.2f}"
-        for i, loss, c in zip(at, in_nats, change, strict=True)
+        for i, first, loss, c in zip(at, files, in_nats, change, strict=True)
     ]
     return go.Scattergl(
         x=explanation.distance[at].astype(np.float32),

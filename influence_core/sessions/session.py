@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from influence_core.errors import DataError
 from influence_core.sessions.database import reading, writing
@@ -158,10 +159,7 @@ class Session:
             DataError: If the title does not fit, or the session is gone.
             StoreError: If it could not be kept.
         """
-        with writing(self.path) as open_:
-            mine, _ = self._found(open_)
-            open_.execute("UPDATE sessions SET title = ? WHERE id = ?", (fitting(title), mine))
-        return replace(self, title=fitting(title))
+        return replace(self, title=self._write("title", title))
 
     def sign(self, who: str) -> None:
         """Name who speaks in it from now on.
@@ -170,9 +168,7 @@ class Session:
             DataError: If the name does not fit, or the session is gone.
             StoreError: If it could not be kept.
         """
-        with writing(self.path) as open_:
-            mine, _ = self._found(open_)
-            open_.execute("UPDATE sessions SET who = ? WHERE id = ?", (fitting(who), mine))
+        self._write("who", who)
 
     def delete(self) -> None:
         """Remove it with all that is in it, at once; that it is gone already is fine.
@@ -188,6 +184,13 @@ class Session:
         if row is None:
             raise DataError("This session was deleted. Begin another one.")
         return int(row[0]), int(row[1])
+
+    def _write(self, column: Literal["title", "who"], name: str) -> str:
+        """Keep a name in a column of the session; as it is kept."""
+        with writing(self.path) as open_:
+            mine, name = self._found(open_)[0], fitting(name)
+            open_.execute(f"UPDATE sessions SET {column} = ? WHERE id = ?", (name, mine))
+        return name
 
     def _move(self, asked: str) -> bool:
         with writing(self.path) as open_:

@@ -143,11 +143,12 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
     Raises:
         DataError: If there is no such example or label, or a class would be left without examples.
     """
+    changes = settled(changes)
     train, test, classes = examples.train, examples.test, len(examples.class_names)
     tested = test.y.clone()
     y, multiples = train.y.clone(), torch.ones(len(train), dtype=torch.float64)
     kept, added = torch.ones(len(train), dtype=torch.bool), []
-    for one in settled(changes):
+    for one in changes:
         if one.label is not None and one.label >= classes:
             raise DataError(f"There is no label number {one.label}; they are 0 to {classes - 1}.")
         if one.kind == "add":
@@ -163,6 +164,7 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
             y[at] = one.label
         elif one.weight is not None:
             multiples[at] = one.weight
+    given = {one.example: int(of.y[of.position(one.example)]) for one, of in _relabelled(examples, changes)}
     rows = torch.tensor([at for at, _ in added], dtype=torch.long)
     grown = (
         Examples(
@@ -183,4 +185,10 @@ def apply(examples: DataSet, changes: Iterable[Change]) -> tuple[DataSet, Tensor
     if not torch.equal(tested, test.y):
         test = replace(test, y=tested)
     kept_test = test if not added else test.take(left.nonzero()[:, 0])
-    return replace(examples, train=grown, test=kept_test), weights
+    return replace(examples, train=grown, test=kept_test, given=given), weights
+
+
+def _relabelled(examples: DataSet, changes: Iterable[Change]) -> list[tuple[Change, Examples]]:
+    """Those that give an example another label where it is, and the part that it is in."""
+    parts = {"relabel": examples.train, "retest": examples.test}
+    return [(one, parts[one.kind]) for one in changes if one.kind in parts]

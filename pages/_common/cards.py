@@ -16,6 +16,7 @@ from influence_core.data_urls import data_url, photo_url
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study, is_brought
 from influence_core.words import percent
+from pages._common import marks
 from pages._common.number import effect
 from pages._common.picture_grid import Picture, picture_grid
 from pages._shell.address import go_to
@@ -58,15 +59,40 @@ def example_card(
 ) -> Picture:
     """The card of ``examples[at]``; ``words`` follow its name where the picture is not seen.
 
-    Its last line is the name of the file in which somebody brought it, without folder and ending.
+    First comes the name of the file in which somebody brought it, without its ending.
     """
-    name = int(examples.ids[at])
-    alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", study.data.file(name)
-    named = file and file not in lines and is_brought(study.spec)
-    lines = (*lines, PurePosixPath(file).stem) if named else lines
+    name, face = int(examples.ids[at]), card_face(study, examples, at)
+    alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", file_of(study, name)
     return Picture(
-        id=str(name), **card_face(study, examples, at), alt=alt, title=title, lines=lines, tone=tone
+        str(name), alt=alt, title=title, lines=lines, tone=tone, file=PurePosixPath(file).stem, **face
     )
+
+
+def file_of(study: Study, example_id: int) -> str:
+    """The file in which somebody brought an example, without its folder, which may be a label; "" where nobody did."""
+    return PurePosixPath(study.data.file(example_id)).name if is_brought(study.spec) else ""
+
+
+def called(study: Study, example_id: int, part: str, text: Callable[[str], str] = escape_markdown) -> str:
+    """What a "test" or "training" example is called: by its file where somebody brought it, the number behind.
+
+    Args:
+        study: Whose example it is.
+        example_id: Of it.
+        part: "test" or "training".
+        text: What makes the file's name fit where it will stand, in Markdown unless something else is said.
+    """
+    number, file = f"{part} {study.data.kind} {example_id}", file_of(study, example_id)
+    return f"{text(file)} ({number})" if file else number
+
+
+def beginning(name: str) -> str:
+    """A name at the beginning of a sentence; that of a file keeps its letters.
+
+    >>> beginning("test image 7"), beginning("scan.jpg (test image 7)")
+    ('Test image 7', 'scan.jpg (test image 7)')
+    """
+    return name if name.endswith(")") else name[0].upper() + name[1:]
 
 
 def training_card(
@@ -91,10 +117,13 @@ def show_grid(
     key: str,
     on_click: Callable[[str], None] = lambda train_id: go_to(open=train_id),
     width: int = 92,
+    marked: bool = True,
     **options: Any,
 ) -> None:
-    """Cards side by side; a click opens an example unless it does something else."""
+    """Cards side by side, each with what the visitor has said of it; a click opens an example unless it does something else."""
     width = width if study.data.pictured else SNIPPET_WIDTH
+    if marked:
+        cards = marks.put(study, cards)
     picture_grid(cards, key=key, on_click=on_click, columns_min_px=width, **options)
 
 
@@ -108,8 +137,14 @@ def snippet(study: Study, example_id: int) -> str:
 
 
 def name_of(explanation: Explanation) -> str:
-    """What the test input is called in a sentence."""
+    """What the test input is called where it has no room for its file's name."""
     return "your picture" if explanation.test_id is None else f"test {explanation.kind} {explanation.test_id}"
+
+
+def asked_name(study: Study, explanation: Explanation, text: Callable[[str], str] = escape_markdown) -> str:
+    """What the test input is called in a sentence; ``text`` as for `called`."""
+    at = explanation.test_id
+    return name_of(explanation) if at is None else called(study, at, "test", text)
 
 
 def says(explanation: Explanation) -> str:
@@ -161,7 +196,7 @@ def opened_title(study: Study, train_id: int) -> None:
     """The head of an opened training example, with the way to close it."""
     title, close = st.columns([3, 1], vertical_alignment="center")
     label = study.data.class_names[int(study.data.train.y[study.data.train.position(train_id)])]
-    title.markdown(f"### Training {study.data.kind} {train_id}, labelled {escape_markdown(label)}")
+    title.markdown(f"### {beginning(called(study, train_id, 'training'))}, labelled {escape_markdown(label)}")
     close.button("Close", key="close_example", type="tertiary", on_click=lambda: go_to(open=""))
 
 

@@ -19,6 +19,7 @@ from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
 from pages._shell import whole_tables
 from pages._shell.address import View, go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.widgets import bound, choice, step_button
 
@@ -133,7 +134,7 @@ def _matrix(study: Study, view: View, known: Predictions) -> None:
             figure = confusion(known.confusion(), study.data.class_names, kept, test_label.given(study))
             st.caption("Click a cell to keep to its examples. Grey: mistakes, the darker the more.")
             words = "how often each label gets each answer"
-            st.plotly_chart(figure, key="confusion", on_select=_on_cell, alt=words)
+            show_chart(figure, key="confusion", on_select=_on_cell, alt=words)
 
 
 def _on_cell() -> None:

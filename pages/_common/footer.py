@@ -9,7 +9,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.retraining.side_by_side import GRADIENT_TOL
 from influence_core.studies import Study
 from influence_core.words import UNIT, seconds
-from pages._common import glossary
+from pages._common import word_meanings
 from pages._common.number import NAMES, SHORT, unit_rule
 from pages._shell import results
 from pages._shell.address import View
@@ -76,7 +76,7 @@ def show_origin(
     if stand_in:
         st.caption(stand_in)
     with st.container(horizontal=True, vertical_alignment="center", key=key):
-        st.caption(line, width="content", help=glossary.explained(line))
+        st.caption(line, width="content", help=word_meanings.explained(line))
         details = st.popover(title, type="tertiary")
     details.caption(words)
     return details

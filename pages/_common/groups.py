@@ -24,6 +24,7 @@ from pages._common.number import SHORT, unbroken
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 
 COLUMNS = 2
@@ -74,7 +75,7 @@ def _chart(
     names = [_name(asked, group) for group, _ in shown]
     having = np.array([-forecast.best for _, forecast in shown])
     proven = [None if one is None else -one.change for one in truths]
-    st.plotly_chart(cause_bars(asked.target, names, having, proven), key="cause_bars")
+    show_chart(cause_bars(asked.target, names, having, proven), key="cause_bars")
     diamond = "; diamond: after real training" if any(one is not None for one in truths) else ""
     kind = asked.study.data.kind
     st.caption(

@@ -51,7 +51,8 @@ function addTick(grid, card, id) {
 }
 
 function words(card, picture) {
-  const texts = [["strong", "title", picture.title], ...picture.lines.map((text) => ["span", "line", text])];
+  const lines = picture.lines.map((text) => ["span", "line", text]);
+  const texts = [["b", "file", picture.file], ["strong", "title", picture.title], ...lines, ["b", "mark", picture.mark]];
   const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
     node.textContent = text;
@@ -68,7 +69,7 @@ function fill(card, picture) {
   card.shown = shown;
   card.node.className = ["card", picture.tone, picture.crisp ? "crisp" : ""].join(" ");
   // The name holds what is to be seen, word for word, so that who sees it can also call it.
-  const seen = [picture.snippet, picture.title, ...picture.lines].filter(Boolean).join(" ");
+  const seen = [picture.snippet, picture.file, picture.title, ...picture.lines, picture.mark].filter(Boolean).join(" ");
   card.pick.setAttribute("aria-label", picture.alt + ", " + seen);
   card.image.hidden = !picture.src;
   card.snippet.hidden = !picture.snippet;

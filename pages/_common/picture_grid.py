@@ -43,6 +43,8 @@ class Picture:
         tone: "helpful" (blue), "harmful" (orange) or "" (none).
         crisp: Whether to enlarge pixel by pixel (digits) instead of smoothly (photographs).
         snippet: A few words in the place of the picture, for what is no picture; then `src` is "".
+        file: What somebody called it, above the title.
+        mark: What the visitor has said of it, below the lines.
     """
 
     id: str
@@ -53,6 +55,8 @@ class Picture:
     tone: str = ""
     crisp: bool = True
     snippet: str = ""
+    file: str = ""
+    mark: str = ""
 
     def as_data(self) -> dict[str, Any]:
         """Returns what the browser needs, as JSON values."""

@@ -13,10 +13,10 @@ from influence_core.experiments.questions import Question
 from influence_core.predictions import Predictions
 from influence_core.studies import Study
 from pages._common import chooser, pictures, test_label, verdict
-from pages._common.cards import name_of, says, show_large
+from pages._common.cards import asked_name, beginning, name_of, says, show_large
 from pages._common.number import unbroken
 from pages._shell import my_changes, proving, results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.escape import escape_markdown
 
 
@@ -81,16 +81,14 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                 )
         with words:
             icon = "" if study.data.pictured else _icon(study)
-            file = "" if explanation.test_id is None else study.data.file(explanation.test_id)
-            named = f" ({escape_markdown(file)})" if file else ""
-            st.markdown(unbroken(_sentence(explanation, icon, named)))
+            st.markdown(unbroken(_sentence(study, explanation, icon)))
             with verdict.show(study, view, explanation):
                 folded = st.popover("Choose another", on_change="rerun", key="choose_another")
                 st.page_link(
                     "pages/explain.py",
                     label="Explain it",
                     icon=":material/arrow_forward:",
-                    query_params=(then or view).query("study", "test", "picture", "ask"),
+                    query_params=_named(then or view, explanation),
                     width="content",
                 )
                 test_label.show(study, explanation)
@@ -99,13 +97,17 @@ def bar(view: View, answer: Answer, then: View | None = None) -> None:
                 chooser.show(study, view, answer.known, explanation)
 
 
+def _named(view: View, explanation: Explanation) -> dict[str, str]:
+    """The question for a link; the test example by its id, for the first one offered differs from model to model."""
+    test = {} if explanation.test_id is None else {"test": str(explanation.test_id)}
+    return view.query(*OF_THE_QUESTION) | test
+
+
 def _icon(study: Study) -> str:
     """In the place of a picture, where there is none."""
     return ":material/mail: " if study.data.worded else ":material/table_rows: "
 
 
-def _sentence(explanation: Explanation, icon: str, file: str) -> str:
-    asked = escape_markdown(explanation.label_name)
-    return (
-        f"{icon}**{name_of(explanation).capitalize()}**{file}: {says(explanation)}. Asked about: **{asked}**."
-    )
+def _sentence(study: Study, explanation: Explanation, icon: str) -> str:
+    name, asked = beginning(asked_name(study, explanation)), escape_markdown(explanation.label_name)
+    return f"{icon}**{name}**: {says(explanation)}. Asked about: **{asked}**."

@@ -19,10 +19,12 @@ from influence_core.figures.take_out import before_and_after
 from influence_core.studies import Study
 from influence_core.words import UNIT, percent, ratio, seconds, signed, three_digits
 from pages._common.cards import show_grid, training_card
+from pages._common.far_off import had_said
 from pages._common.number import MADE, amount, effect, unbroken, unit_name, worth
 from pages._common.picture_grid import Picture
 from pages._shell import results
 from pages._shell.address import View, go_to, toggle_chosen
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.widgets import begin_button, metric
 
@@ -137,10 +139,12 @@ def _foreseen(
     """What having them does to the label asked about: proven where that is known, and by forecast."""
     asked, rest = escape_markdown(explanation.label_name), alone(explanation, forecast, len(at), unit)
     foreseen = worth(explanation.probability, forecast.best, unit)
-    if known is not None:
-        true = worth(explanation.probability, known, unit)
-        return f"Having {word} does **{true}** for {asked}, {truth_name(explanation)}; by forecast **{foreseen}**{rest}."
-    return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
+    if known is None:
+        return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
+    true = worth(explanation.probability, known, unit)
+    before, came = (amount(explanation.probability, one, unit) for one in (forecast.best, known))
+    after = had_said(before, came, foreseen, forecast.together is not None)
+    return f"Having {word} does **{true}** for {asked}, {truth_name(explanation)}. {after}{rest}."
 
 
 def foresee(
@@ -238,7 +242,7 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str =
     )
     st.markdown(verdict)
     _metrics(explanation, result, unit)
-    st.plotly_chart(before_and_after(result, names, explanation.label), key="before_after")
+    show_chart(before_and_after(result, names, explanation.label), key="before_after")
     control = ""
     if result.control:
         said = worth(explanation.probability, result.control, unit)
@@ -251,12 +255,12 @@ def outcome(study: Study, explanation: Explanation, result: TakeOut, unit: str =
 
 
 def _metrics(explanation: Explanation, result: TakeOut, unit: str) -> None:
-    """Forecast, truth, the probability, and how far the forecast was off."""
+    """Truth, forecast, the probability, and how far the forecast was off."""
     p, name = explanation.probability, unit_name(unit)
     foreseen, actual = (amount(p, one, unit) for one in (result.forecast.best, result.actual))
     row = st.container(horizontal=True, gap="large")
-    row.metric(f"Forecast, {name}", signed(foreseen), width="content")
     row.metric(f"After real training, {name}", signed(actual), width="content")
+    row.metric(f"Forecast, {name}", signed(foreseen), width="content")
     before, after = (percent(float(one[explanation.label])) for one in (result.before, result.after))
     asked = f"Probability of {escape_markdown(explanation.label_name)}"
     metric(row, asked, after, f"before: {before}", width="content")

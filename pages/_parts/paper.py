@@ -16,6 +16,7 @@ from pages._common import footer
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.catalogue import PAGES, PAPER
+from pages._shell.charts import show_chart
 from pages._shell.jobs import Job, background, get_jobs, job_status
 from pages._shell.own_params import PaperParams
 from pages._shell.places import data_folder
@@ -147,7 +148,7 @@ def _button(
 def _show_figure(figure: Figure, found: Reproduced) -> None:
     """The drawings, every number beside the paper's, and what they were made of."""
     for name, drawing in from_texts(found.drawings).items():
-        st.plotly_chart(drawing, key=f"drawing_{name}")
+        show_chart(drawing, key=f"drawing_{name}")
     rows = [
         {
             "what": one.name,

@@ -19,6 +19,7 @@ from pages._common.picture_grid import Picture
 from pages._common.table import Columns, face_column, faces, number, show_folded
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.charts import show_chart
 from pages._shell.widgets import bound
 
 
@@ -115,7 +116,7 @@ def show_loss(temperature: float) -> None:
         format_func=lambda t: f"{t:g}",
     )
     shown = CURVES if temperature in CURVES else (*CURVES, temperature)
-    st.plotly_chart(loss_curves(curves(shown), temperature), key="loss_curves")
+    show_chart(loss_curves(curves(shown), temperature), key="loss_curves")
     st.caption(
         "SmoothHinge(m, t) = t log(1 + exp((1 − m) / t)) rounds the corner at margin 1. The hinge has no curvature "
         "there or anywhere, so with it the forecast knows no other example than the one taken out."
@@ -125,7 +126,7 @@ def show_loss(temperature: float) -> None:
 def show_agreement(result: SmoothHinge, temperature: float) -> None:
     """Correlation against temperature."""
     st.markdown("**How well the forecasts follow the truth**")
-    st.plotly_chart(agreement(result, temperature), key="agreement")
+    show_chart(agreement(result, temperature), key="agreement")
     kink = int(result.on_kink.sum())
     st.caption(
         f"The thick line is the slider's t. {kink} of these {len(result.ids)} training images lie on the kink of the "
@@ -139,7 +140,7 @@ def show_forecasts(study: Study, result: SmoothHinge, temperature: float) -> Non
     st.header("Forecast and truth, image by image")
     label = study.data.class_names[result.label]
     for column, t in zip(st.columns(2, gap="large"), (0.0, temperature), strict=True):
-        column.plotly_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}")
+        show_chart(scatters(result, (t,)), key=f"scatter_{'hinge' if t == 0 else 'smooth'}", at=column)
     st.caption(
         f"Each point is one of the {len(result.ids)} training images with the largest forecasts under the hinge itself, "
         "the same in both charts. Across: the true change of the hinge after training again without it. Upward: the "

@@ -20,6 +20,7 @@ from pages._common.question import Answer
 from pages._common.table import download_csv, number
 from pages._shell import results
 from pages._shell.address import View, go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import SolverComparisonParams
 from pages._shell.widgets import bound, metric
@@ -161,7 +162,7 @@ def show_convergence(result: SolverComparison) -> None:
     if not any(one.products for one in result.attempts):
         return
     st.header("How soon they get there")
-    st.plotly_chart(convergence(result), key="convergence", alt="relative residual against products")
+    show_chart(convergence(result), key="convergence", alt="relative residual against products")
     st.caption(
         "Each product goes over all training examples once; those of preparing are not counted. Conjugate gradient "
         "reports its own residual after every product. Of LiSSA four runs of growing depth are shown, because what it "
@@ -192,7 +193,7 @@ def _panel(result: SolverComparison, attempt: Attempt) -> None:
     found = result.agreement(attempt)
     assert found is not None
     st.markdown(f"**{attempt.title}**: {MAY_BE_READ[found.trust]}")
-    st.plotly_chart(
+    show_chart(
         agreement(result, attempt), key=f"agreement_{attempt.name}", alt=f"{attempt.title} against exact"
     )
     st.caption(

@@ -13,11 +13,12 @@ from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, seconds, three_digits
 from pages._common import footer, verdict
-from pages._common.glossary import explained
 from pages._common.table import number, show_folded
+from pages._common.word_meanings import explained
 from pages._shell import results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
+from pages._shell.charts import show_chart
 from pages._shell.own_params import WrongLabelsParams
 from pages._shell.widgets import begin_button, choice, number_choice
 
@@ -140,8 +141,8 @@ def show_curves(params: WrongLabelsParams, result: WrongLabels) -> None:
     """The two panels of the paper's figure, with the choice of the error bars."""
     bars: Bars = "deviation" if params.panel else "error"
     left, right = st.columns(2, gap="medium")
-    left.plotly_chart(found(result, bars), key="flips_found")
-    right.plotly_chart(accuracy(result, bars), key="repaired_accuracy")
+    show_chart(found(result, bars), key="flips_found", at=left)
+    show_chart(accuracy(result, bars), key="repaired_accuracy", at=right)
     names = {"": "Standard error of the mean", "deviation": "Standard deviation of the repeats"}
     choice("panel", params.panel, "Error bars", names, key="wrong_bars")
     published = (
@@ -199,4 +200,4 @@ def show_origin(study: Study, result: WrongLabels) -> None:
 def show_way_on(view: View) -> None:
     """To the queue in which a person looks at the suspects."""
     label = "Review the suspects one by one"
-    st.page_link(REVIEW.script, label=label, query_params={"study": view.study})
+    st.page_link(REVIEW.script, label=label, query_params=view.query(*OF_THE_QUESTION))

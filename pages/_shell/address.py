@@ -18,6 +18,7 @@ from pages._shell.params import ANSWER, QUESTION, Params, number, one_of, param,
 DEFAULT_STUDY = next(iter(studies.CATALOGUE))
 MAX_CHOSEN = 50
 LATE_SECONDS = 3.0
+OF_THE_QUESTION = ("study", "test", "picture", "ask", "device")
 _OF_ONE_VERSION = ("out", "retrain", "cause", "spot", "page")
 
 _whole_test, _whole_train = whole("test image"), whole("training image")
@@ -229,6 +230,15 @@ def go_to(**changes: str) -> None:
 
 def another_version(study: str) -> None:
     """The same question to another version of the study on show; what was chosen or begun there does not go along."""
+    _remember(_known(_to_version(study), _own()))
+
+
+def link_to_version(study: str) -> Texts:
+    """The same for a link to a page: the question alone, which is named even where the address took the first one offered."""
+    return {field: text for field, text in _to_version(study).items() if field in OF_THE_QUESTION}
+
+
+def _to_version(study: str) -> Texts:
     now, (name, test) = _now(), st.session_state.get("question_shown", ("", ""))
     kept = {field: text for field, text in now.items() if field not in _OF_ONE_VERSION}
     if name == studies.find(study).name and not {"test", "picture"} & set(kept):
@@ -236,7 +246,7 @@ def another_version(study: str) -> None:
     versions = studies.find(now.get("study", DEFAULT_STUDY)), studies.find(study)
     moved = {str(one.example) for spec in versions for one in spec.changes if one.kind in ("remove", "add")}
     kept = {field: text for field, text in kept.items() if field not in ("open", "test") or text not in moved}
-    _remember(_known(kept | {"study": study}, _own()))
+    return kept | {"study": study}
 
 
 def start_over() -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import streamlit as st
 
 from influence_core.errors import InfluenceError
 from influence_core.sessions import Said, State
 from influence_core.studies.changes import Change, settled
 from pages._shell import my_changes, results, whole_list
-from pages._shell.address import View, another_version
+from pages._shell.address import View, another_version, link_to_version
 from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
 from pages._shell.whole_list import ShownList, changes_words
 
-SHOWN, HEIGHT = 5, 122
-"""A list of more lines scrolls in so many pixels, the last line cut to say so; the menu below stays where it is."""
+SHOWN = 5
+"""Lines of the list; more of them are folded, so that the menu below stays where it is."""
 KEYS = {"relabel": "L", "remove": "X", "keep": "K", "unsure": "U", "undo": "Z", "redo": "Y"}
 """On every page, wherever something is said of a training example; each stands on its button."""
 MOVED = {"undo": "Undone", "redo": "Done again"}
@@ -43,21 +45,21 @@ def show(view: View, undo_elsewhere: bool = False) -> None:
         with st.container(key="my_changes", gap="xsmall"):
             st.markdown("**My changes**")
             _switch(shown)
-            compare_link(view, shown.address if shown.count else "", "Before and after")
+            compare_link(shown.address if shown.count else "", "Before and after")
             _lines(shown)
             _undo_and_redo(shown, not undo_elsewhere)
             with st.expander("Versions, link, delete"):
                 whole_list.show(shown)
 
 
-def compare_link(view: View, address: str, label: str = "Before and after, every answer") -> None:
+def compare_link(address: str, label: str = "Before and after, every answer") -> None:
     """The way to every answer before and after the changes of a version; nothing where its address is empty."""
     if address:
         st.page_link(
             WHAT_IF.script,
             label=label,
             icon=":material/compare_arrows:",
-            query_params=view.query("test", "picture", "ask", "device") | {"study": address},
+            query_params=link_to_version(address),
         )
 
 
@@ -81,15 +83,16 @@ def banner(view: View) -> None:
         )
 
 
-def in_words(said: Said, labels: tuple[str, ...]) -> str:
-    """One line of the list."""
+def in_words(said: Said, labels: tuple[str, ...], called: str = "") -> str:
+    """One line of the list; ``called`` in the place of the example's number."""
+    called = called or str(said.example)
     if isinstance(said, Change) and said.label is not None:
         name = labels[said.label] if said.label < len(labels) else str(said.label)
-        words = {"relabel": f"{said.example} → {name}", "retest": f"test {said.example} is {name}"}
-        return words.get(said.kind, f"{said.example} added as {name}")
+        words = {"relabel": f"{called} → {name}", "retest": f"test {called} is {name}"}
+        return words.get(said.kind, f"{called} added as {name}")
     if isinstance(said, Change) and said.weight is not None:
-        return f"{said.example} weighs {said.weight:g}"
-    return f"{said.example} {_PAST[said.kind]}"
+        return f"{called} weighs {said.weight:g}"
+    return f"{called} {_PAST[said.kind]}"
 
 
 def _load(view: View) -> ShownList | None:
@@ -127,14 +130,15 @@ def _lines(shown: ShownList) -> None:
     verdicts, notes = shown.state.verdicts, shown.state.notes
     newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
     newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
-    lines, file, by = [], results.file_names(shown.view), _by(shown)
+    lines, by = [], _by(shown)
     for example in newest:
-        words = _line(shown, verdicts[example]) if example in verdicts else f"{example}"
-        named = f" ({file(example)})" if file(example) else ""
+        words = _line(shown, verdicts[example]) if example in verdicts else _called(shown, example)
         note = f": “{notes[example]}”" if example in notes else ""
-        lines.append(escape_markdown(words + named + by.get(example, "") + note))
-    with st.container(height=HEIGHT if len(lines) > SHOWN else "content", border=False, key="change_lines"):
-        st.caption("  \n".join(lines))
+        lines.append(escape_markdown(words + by.get(example, "") + note))
+    st.caption("  \n".join(lines[:SHOWN]))
+    if len(lines) > SHOWN:
+        with st.expander(f"and {len(lines) - SHOWN:,} more"):
+            st.caption("  \n".join(lines[SHOWN:]))
     if shown.state.second_opinions:
         st.caption(
             f"{shown.state.second_opinions:,} judged otherwise in a second review: settle it on *Review*."
@@ -186,15 +190,20 @@ def _move(shown: ShownList, key: str) -> None:
 
 def _step_words(shown: ShownList, of_step: list[Said]) -> str:
     """What was said at once, by the first of it."""
-    file, first = results.file_names(shown.view), of_step[0]
-    named = f" ({file(first.example)})" if file(first.example) else ""
+    first = of_step[0]
     more = f", and {len(of_step) - 1:,} more" if len(of_step) > 1 else ""
-    return f"{_line(shown, first)}{named}{more}"
+    return f"{_line(shown, first)}{more}"
+
+
+def _called(shown: ShownList, example: int) -> str:
+    """By its file where somebody brought it, and its number."""
+    file = results.file_names(shown.view)(example)
+    return f"{PurePosixPath(file).name} ({example})" if file else str(example)
 
 
 def _line(shown: ShownList, said: Said) -> str:
     """One line; a test example that keeps its label is said to be one."""
-    words = in_words(said, shown.session.labels)
+    words = in_words(said, shown.session.labels, _called(shown, said.example))
     kept = isinstance(said, Change) and said.kind == "keep"
     return f"test {words}" if kept and results.is_test(shown.view)(said.example) else words
 

@@ -25,6 +25,10 @@ _COLOURED = (
 )
 """The framework makes small print pale, its coloured words with it, which are then too pale to read: only the grey ones are."""
 
+_METRIC = ":is([data-testid=stMetricLabel], [data-testid=stMetricDelta])"
+_WHOLE_LABELS = f"{_METRIC}, {_METRIC} * {{white-space: normal !important; overflow: visible !important}}"
+"""The framework cuts what stands above and below a number where its column is narrow."""
+
 
 @contextmanager
 def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tuple[View, OwnParams]]:
@@ -37,7 +41,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     above_the_menu = st.sidebar.container()
     enter()
     dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
-    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {dark}</style>")
+    st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {_WHOLE_LABELS} {dark}</style>")
     view, texts = read_address(row.params)
     sidebar.show(view)
     with above_the_menu:

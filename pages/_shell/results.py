@@ -132,7 +132,12 @@ def load_spec(spec: StudySpec, device: str) -> Study:
 def file_names(view: View) -> Callable[[int], str]:
     """What gives the file of each example of a study that somebody brought, if it is open: "" else; nothing is waited for."""
     opened = None if view.spec.name in CATALOGUE else _opened(view)
-    return (lambda _: "") if opened is None else opened.data.file
+    if opened is None:
+        return lambda _: ""
+    data = opened.data
+    return lambda one: (
+        data.file(one) if any(bool((of.ids == one).any()) for of in (data.train, data.test)) else ""
+    )
 
 
 def is_test(view: View) -> Callable[[int], bool]:

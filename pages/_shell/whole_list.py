@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
@@ -13,7 +14,7 @@ from influence_core.sessions import Session, State, packed
 from influence_core.studies.changes import settled
 from influence_core.studies.origins import origin_of
 from pages._shell import my_changes, results
-from pages._shell.address import DEFAULT_STUDY, View, another_version
+from pages._shell.address import DEFAULT_STUDY, View, another_version, link_to_version
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
 
@@ -69,7 +70,7 @@ def _save(shown: ShownList) -> None:
 
 
 def _link(shown: ShownList) -> None:
-    query = shown.view.query() | {"study": shown.address}
+    query = shown.view.query() | link_to_version(shown.address)
     name = f"changes-{shown.session.study}.json"
     store = results.get_store()
 
@@ -91,9 +92,15 @@ def _questions(shown: ShownList) -> None:
     for address in asked:
         query = dict(parse_qsl(address))
         count = len(settled(studies.find(query.get("study", DEFAULT_STUDY), results.get_store()).changes))
-        about = f"Test {query['test']}" if "test" in query else "Your own"
+        about = _about(shown.view, query["test"]) if "test" in query else "Your own"
         title = f"{about}, with {changes_words(count)}" if count else about
         st.page_link(EXPLAIN.script, label=title, query_params=query)
+
+
+def _about(view: View, test: str) -> str:
+    """A test example by its file where somebody brought it."""
+    file = results.file_names(view)(int(test)) if test.isdecimal() else ""
+    return escape_markdown(PurePosixPath(file).name) if file else f"Test {test}"
 
 
 def _delete(shown: ShownList) -> None:

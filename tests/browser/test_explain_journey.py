@@ -102,7 +102,7 @@ def test_a_lasso_is_a_choice_and_a_row_opens(page):
     opened.locator(".st-key-scatter").hover()
     opened.locator('.st-key-scatter [data-title="Box Select"]').click()
     box = chart.bounding_box()
-    opened.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + 15)
+    opened.mouse.move(box["x"] + box["width"] * 0.2, box["y"] + box["height"] * 0.13)  # below the toolbar
     opened.mouse.down()
     opened.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] * 0.35, steps=12)
     opened.mouse.up()

@@ -61,6 +61,23 @@ def test_from_the_menu_to_forecast_truth_and_spot_check(page):
     assert {name: query(opened)[name] for name in asked} == asked
 
 
+CUT = """
+() => [...document.querySelectorAll("[data-testid=stMetricLabel], [data-testid=stMetricDelta]")]
+  .filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)
+"""
+"""What stands above or below a number and is not seen whole."""
+
+
+@pytest.mark.parametrize("width", [1280, 420])
+def test_no_label_of_a_number_is_cut_however_narrow_its_column(page, width):
+    opened = page("/what_if?study=one-or-seven&k=2&retrain=1", width=width)
+    opened.get_by_test_id("stMetric").first.wait_for()
+    assert opened.get_by_test_id("stMetricLabel").count() == 4
+    assert opened.evaluate(CUT) == []
+    opened.add_style_tag(content="[data-testid=stMetric] {width: 80px !important}")
+    assert opened.evaluate(CUT) == []
+
+
 def test_an_address_that_an_error_quotes_is_no_link(page):
     opened = page("/what_if?study=https://evil.example/x%20www.evil.example%20a@evil.example")
     assert "evil.example" in opened.get_by_test_id("stAlert").inner_text()

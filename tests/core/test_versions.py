@@ -86,6 +86,7 @@ def test_a_test_label_set_right_judges_and_teaches_nothing(base):
     (change,) = parse(f"t{at}={(old + 1) % 3}")
     version = open_study(replace(SMALL, changes=(change,)))
     assert version.spec.address == f"small@t{at}={(old + 1) % 3}"
+    assert (version.data.given, base.data.given) == ({at: old}, {})
     assert_array_equal(version.theta, base.theta)
     assert_array_equal(version.data.train.y, base.data.train.y)
     moved = np.flatnonzero((version.data.test.y != base.data.test.y).numpy())

@@ -227,7 +227,7 @@ def test_a_study_of_a_name_learns_and_keeps_the_official_numbers(tmp_path, monke
     assert counts.tolist() == [6] * CLASSES, "of each class its share"
     at = int(study.data.train.ids[5])
     assert_array_equal((study.data.train.x[5] * 255).round().numpy(), pictures(120, (28, 28))[0][at].ravel())
-    assert study.data.record(at) == {"file": f"train/{at}"}
+    assert study.data.file(at) == "", "a place in a set is no file"
 
 
 def test_all_of_a_set_can_be_asked_for(tmp_path, monkeypatch):

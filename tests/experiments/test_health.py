@@ -172,7 +172,8 @@ def test_twins_are_told_with_their_odds():
     toy = linear_study(linear("logistic"))
     found = Twins(np.array([[501, 502]]), np.array([-np.log(2)]), np.array([[-0.1, -0.1]]), 0.5)
     told = health.of_twins(toy, found, "the answer to test row 900")
-    assert told.count == 1
+    assert (told.count, told.title) == (1, "Pairs of training rows that stand in for each other")
+    assert "with one gone the other still teaches the same" in told.sentence
     assert "501 the odds of the label asked about change by −9.52 %" in told.sentence
     assert told.sentence.endswith("without both by −50.0 %.")
 

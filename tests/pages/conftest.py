@@ -6,10 +6,11 @@ import streamlit as st
 
 @pytest.fixture
 def own_server(tmp_path, monkeypatch):
-    """A server and a store of its own for each test: what others have made is not known."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
+    """A server, a store and a home of its own for each test: what others have made is not known."""
+    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
     st.cache_resource.clear()
-    yield
+    yield tmp_path
     st.cache_resource.clear()
 
 

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-import streamlit as st
 
 from influence_core.experiments import explain, forecasts, questions
 from influence_core.exports import as_csv
@@ -17,15 +16,13 @@ from pages._shell import proving
 from tests.problems import ready
 from tests.visits import address, cards, charts, keys, press, said, settle, title, until, visit_page
 
+pytestmark = pytest.mark.usefixtures("own_server")
+
 
 @pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server of its own for every test, on an empty store."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path))
-    monkeypatch.setattr(all_or_few, "PATIENCE", 60.0)  # nobody looks before the estimate is there
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+def patience(monkeypatch):
+    """Nobody looks before the estimate is there."""
+    monkeypatch.setattr(all_or_few, "PATIENCE", 60.0)
 
 
 @pytest.fixture(scope="module")

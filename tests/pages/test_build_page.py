@@ -23,6 +23,7 @@ from tests.data.test_pictures import half, save
 from tests.visits import (
     address,
     cards,
+    charts,
     compared,
     keys,
     owner,
@@ -61,6 +62,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv(downloads.DATA_VARIABLE, str(tmp_path))
     monkeypatch.delenv(own.FOLDERS_VARIABLE, raising=False)
     return tmp_path
+
+
+def shown_files(at):
+    """The files that the table of the ranking names."""
+    (table,) = (one.value for one in at.dataframe if "file" in one.value)
+    return set(table["file"])
 
 
 def choose(at, kind):
@@ -129,15 +136,21 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     explained = visit_page("explain", kept.name)
     assert "training images made the model say" in title(explained)
     assert ":material/draft: cats/" in said(explained) or ":material/draft: dogs/" in said(explained)
-    ids = {card["id"]: card["lines"][-1] for card in cards(explained)["side_helpful"]}
-    assert ids and all(re.fullmatch(r"\d", file) for file in ids.values()), "each card names its file"
-    assert re.search(r"training image \d+ \((cats|dogs)/\d\.png, labelled ", said(explained))
+    (points, *_) = (one for one in charts(explained)["scatter"]["data"] if one.get("hovertext"))
+    assert all(re.match(r"\d\.png<br>training image \d+, labelled", text) for text in points["hovertext"])
+    shown = [one for key in ("side_helpful", "tests") for one in cards(explained)[key]]
+    assert all(re.fullmatch(r"\d", one["file"]) for one in shown), "each card names its file"
+    assert re.search(r"training image \d\.png \(\d+, labelled ", said(explained))
+    assert re.search(r"^\d\.png \(test image \d+\): the model says", said(explained), re.M)
+    assert shown_files(visit_page("explain", kept.name, chart="table")) == {
+        f"{number}.png" for number in range(6)
+    }
     assert "the label in your files: " in " ".join(explained.button_group(key="ask").options)
     what_if = visit_page("what_if", kept.name, k="2")
-    assert all(re.fullmatch(r"\d", card["lines"][-1]) for card in cards(what_if)["group"])
-    assert re.search(r"\*\*Test image \d+\*\* \((cats|dogs)/\d\.png\): the model says", said(what_if))
+    assert all(re.fullmatch(r"\d", card["file"]) for card in cards(what_if)["group"])
+    assert re.search(r"\*\*\d\.png \(test image \d+\)\*\*: the model says", said(what_if))
     opened = visit_page("explain", kept.name, open="0")
-    assert "cats/0.png" in str(compared(opened))
+    assert "cats/0.png" in str(compared(opened)) and "**0.png (training image 0)**, labelled" in said(opened)
     press(turn_to(explained, PAGE), f"remove_{kept.name}")
     assert built() == ()
     assert "None yet." in said(explained) and "study" not in address(explained)
@@ -527,7 +540,10 @@ def test_a_data_set_of_torchvision_is_read_out_of_the_data_folder(folder, monkey
     assert "from torchvision's FashionMNIST" in said(at)
     drawn = own.load(own.PHOTOS, "torchvision:FashionMNIST", results.get_store(), str(folder), most=(80, 30))
     one = int(drawn.train.ids[3])
-    assert f"train/{one}" in str(compared(visit_page("explain", kept.name, open=str(one))))
+    opened = visit_page("explain", kept.name, open=str(one))
+    (beside,) = (words for words in compared(opened) if words["title"] == f"Training image {one}")
+    assert beside["src"] and "train/" not in str(compared(opened)) + said(opened)
+    assert all(card["file"] == "" for key in ("tests", "side_helpful") for card in cards(opened)[key])
 
 
 def test_a_data_set_that_is_not_there_is_fetched_by_its_button_alone(folder, monkeypatch):

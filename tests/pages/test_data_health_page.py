@@ -11,9 +11,10 @@ from influence_core import studies
 from influence_core.data.brought import uploads
 from influence_core.data.brought.uploads import Choices
 from influence_core.experiments import health
+from influence_core.experiments.health.levels import SERIOUSNESS
 from influence_core.studies.own import of_table
 from influence_core.words import percent
-from pages._parts.data_health import findings
+from pages._parts.data_health import answer, findings
 from pages._shell import results
 from tests.visits import cards, press, said, title, until, visit_page, with_everything
 
@@ -57,7 +58,7 @@ def test_labels_that_the_model_contradicts_are_worth_a_look_and_a_test_label_is_
     assert len(tests.ids) and len(found.ids)
     words = said(at)
     assert (
-        f"Perhaps, some labels are worth a look: **{len(found.ids)}** training rows whose labels the model contradicts, "
+        f"Perhaps, something is worth a look: **{len(found.ids)}** training rows whose labels the model contradicts, "
         f"**{len(tests.ids)}** test row" in words
     )
     assert "That is a suspicion, not an error: the model may be wrong" in words
@@ -89,11 +90,27 @@ def test_labels_that_the_model_contradicts_are_worth_a_look_and_a_test_label_is_
 
 
 def test_where_the_model_contradicts_no_label_there_is_nothing_serious():
-    def fine(at):
-        return any(words in said(at) for words in ("Nothing serious: ", "Nothing was found: "))
-
-    at = until(visit_page("data_health", weighed(())), fine)
+    at = with_everything(visit_page("data_health", weighed(())))
     assert said(at).count("contradicts the labels of none of the") == 2
+    assert "Yes, something serious" not in said(at)
+
+
+def test_every_finding_has_a_word_of_one_scale_that_is_explained_once_and_the_worst_is_the_answer(table):
+    at = with_everything(visit_page("data_health", table))
+    legend = " ".join(f"{answer.BADGES[word]}: {meaning}." for word, meaning in health.LEVELS.items())
+    assert [one.value for one in at.markdown].count(legend) == 1
+    told = [one.value for one in at.markdown if one.value != legend]
+    words = [word for word in health.LEVELS for one in told if one.startswith(f"{answer.BADGES[word]} ")]
+    shown = {one.value for one in at.header} - {"Balance of the classes", "Looked for and not found"}
+    assert words and len(words) == len(shown)
+    assert said(at).count(answer.ANSWERS[words[0]] + ":") == 1
+
+
+def test_the_findings_come_in_the_order_of_the_scale():
+    scale = list(health.LEVELS)
+    places = [scale.index(health.level(name)) for name in SERIOUSNESS]
+    assert places == sorted(places) and set(answer.SHORT) == set(SERIOUSNESS)
+    assert set(answer.BADGES) == set(answer.ANSWERS) == set(scale)
 
 
 def test_each_thing_that_was_looked_for_has_a_line():
@@ -117,14 +134,18 @@ def test_each_thing_that_was_looked_for_has_a_line():
 def test_a_conflict_comes_first_with_its_cards_and_a_version_without_it(table):
     at = with_everything(visit_page("data_health", table))
     assert at.header[0].value == "Copies with different labels"
-    assert "Yes: **1** group of copies with different labels" in said(at)
+    assert "Yes, something serious: **1** group of copies with different labels" in said(at)
     shown = cards(at)["cards_conflicts"]
     assert {one["title"] for one in shown} == {"yes", "no"}
     links = [one.proto for one in at.get("page_link") if "Ask the model without" in one.proto.label]
     (gone,) = {unquote(one.query_string) for one in links if "2 rows" in one.label}
-    assert gone == f"study={table}@" + ",".join(
-        sorted(f"r{one['id']}" for one in shown if "training" in one["alt"])
-    )
+    version = f"{table}@" + ",".join(sorted(f"r{one['id']}" for one in shown if "training" in one["alt"]))
+    asked = at.session_state["question_shown"][1]
+    assert f"the answer to test row {asked}" in said(at)
+    assert gone == f"study={version}&test={asked}"
+    found = visit_page("explain", version, test=asked)
+    assert f"Test row {asked}: the model says" in said(found)
+    assert visit_page("explain", version).session_state["question_shown"][1] != asked
 
 
 def test_a_click_on_a_card_goes_to_the_example(table, monkeypatch):
@@ -137,6 +158,23 @@ def test_a_click_on_a_card_goes_to_the_example(table, monkeypatch):
     at.session_state["health_opened"] = {"open": shown}
     at.run()
     assert gone == [("pages/explain.py", {"study": table, "open": shown})]
+
+
+def test_a_training_card_opens_beside_the_question_on_show_and_a_test_card_asks_another(table, monkeypatch):
+    gone = []
+    monkeypatch.setattr(findings.st, "switch_page", lambda script, query_params: gone.append(query_params))
+    test = str(studies.open_study(studies.find(table, results.get_store())).data.test.ids[3].item())
+    at = visit_page("data_health", table, test=test, ask="true")
+    for opened in ({"open": "1"}, {"test": "2"}):
+        at.session_state["health_opened"] = opened
+        at.run()
+    assert gone == [{"study": table, "test": test, "ask": "true", "open": "1"}, {"study": table, "test": "2"}]
+    links = [
+        unquote(one.proto.query_string)
+        for one in at.get("page_link")
+        if one.proto.label.startswith("Review ")
+    ]
+    assert links and all(f"study={table}&test={test}&ask=true" in one for one in links)
 
 
 def test_long_work_is_begun_by_a_button(monkeypatch):

@@ -27,14 +27,7 @@ DISKS = {
 """The error's number, and what the app says of it: of a file, and of the database."""
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server with a store and a home of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 def refuse(monkeypatch, disk):
@@ -76,22 +69,22 @@ def test_a_disk_that_refuses_is_said_and_the_app_goes_on(monkeypatch, disk):
     assert not at.error and "Suspect 3 of 332" in said(at)
 
 
-def test_a_cache_that_vanishes_takes_nothing_along(server):
+def test_a_cache_that_vanishes_takes_nothing_along(own_server):
     at = keep(visit_page("review", "diabetes", review="mine"))
-    shutil.rmtree(server / "cache")
+    shutil.rmtree(own_server / "cache")
     assert not keep(at).error and "Suspect 3 of 332" in said(at)
-    shutil.rmtree(server / "cache", ignore_errors=True)
-    (server / "cache").write_text("in the way")
+    shutil.rmtree(own_server / "cache", ignore_errors=True)
+    (own_server / "cache").write_text("in the way")
     explained = visit_page("explain", "one-or-seven")
     assert title(explained) and "could not be" in said(explained)
     assert not keep(at).error and "Suspect 4 of 332" in said(at)
 
 
 @pytest.mark.parametrize("disk", DISKS)
-def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(server, monkeypatch, disk):
+def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(own_server, monkeypatch, disk):
     _, words, _ = DISKS[disk]
-    monkeypatch.setenv(downloads.DATA_VARIABLE, str(server / "data"))
-    path = fill(server / "data" / "pets", {"cats": 12, "dogs": 12})
+    monkeypatch.setenv(downloads.DATA_VARIABLE, str(own_server / "data"))
+    path = fill(own_server / "data" / "pets", {"cats": 12, "dogs": 12})
     at = visit_page("build")
     at.button_group(key="build_kind").set_value(bring.FOLDER)
     settle(at).selectbox(key="build_folder_0").set_value(str(path))
@@ -105,13 +98,13 @@ def test_a_study_that_the_disk_refuses_is_said_and_built_once_it_does_not(server
     assert len(recipes.recipes(results.get_store(), owner())) == 1
 
 
-def test_a_home_that_vanishes_takes_no_verdict_along(server):
+def test_a_home_that_vanishes_takes_no_verdict_along(own_server):
     at = keep(keep(visit_page("review", "diabetes", review="mine")))
-    shutil.rmtree(server / "home")
+    shutil.rmtree(own_server / "home")
     assert not keep(at).error and "Suspect 4 of 332" in said(at)
     assert "Suspect 4 of 332" in said(visit_page("review", "diabetes", review="mine")), "they are kept again"
-    shutil.rmtree(server / "home")
-    (server / "home").write_text("in the way")
+    shutil.rmtree(own_server / "home")
+    (own_server / "home").write_text("in the way")
     keep(at)
     assert "cannot be read" in said(at) or "could not be kept" in said(at)
     explained = visit_page("explain", "one-or-seven")
@@ -120,11 +113,11 @@ def test_a_home_that_vanishes_takes_no_verdict_along(server):
     assert "None yet." in said(built) and not built.error
 
 
-def test_a_clock_that_was_set_back_forgets_results_and_nothing_else(server, monkeypatch):
+def test_a_clock_that_was_set_back_forgets_results_and_nothing_else(own_server, monkeypatch):
     """What is new then looks oldest, and goes first where the store is at its limit."""
     monkeypatch.setattr(results, "get_store", lambda: Store(limit_bytes=100_000))
     at = keep(visit_page("review", "diabetes", review="mine"))
-    for path in server.rglob("*"):
+    for path in own_server.rglob("*"):
         os.utime(path, (4e9, 4e9))
     for number in range(3):
         results.get_store().put(f"{number:032x}", {"x": np.zeros(7_500)}, {})

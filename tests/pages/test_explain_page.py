@@ -96,7 +96,8 @@ def test_both_sides_show_the_strongest_images_with_sign_and_unit(study, answer):
             assert f"label {study.data.class_names[answer.labels[i]]}" in words
             assert card["tone"] == tone
     assert any("Speak for 1" in one.value for one in at.header)
-    assert any("Speak against 1" in one.value for one in at.header)
+    (against,) = (one for one in at.header if "Speak against 1" in one.value)
+    assert "Why one that is itself labelled 1?" in against.proto.help
 
 
 def test_what_stands_under_every_result(answer):
@@ -142,7 +143,9 @@ def test_one_view_of_all_training_images_is_open_and_old_links_open_theirs(answe
     if drawn == {"scatter"}:
         upwards = json.dumps(charts(at)["scatter"]["layout"]["yaxis"]["title"])
         assert ("Corrected forecast" if chart == "best" else "Influence") in upwards
-        other = "The cards show another number (corrected forecast)."
+        other = (
+            "The paper's number. That of the cards (corrected forecast) can be many times larger or smaller."
+        )
         assert (other in said(at)) == (chart != "best")
 
 
@@ -306,8 +309,8 @@ def test_taking_a_pair_out_shows_forecast_and_truth(study, answer):
     shown = metrics(at)
     true = take_out.run(study, answer, answer.ids[best].tolist()).actual
     assert (
-        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven; by forecast "
-        f"**{having(foreseen.probability)}**" in said(at)
+        f"Having these 2 images together does **{worth(answer.probability, true)}** for 1, proven. The forecast "
+        f"had said **{having(foreseen.probability)}**" in said(at)
     )
     assert "Only training again proves it" not in said(at)
     (predicted,) = (value for label, value in shown.items() if label.startswith("Forecast, pp"))

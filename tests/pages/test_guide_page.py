@@ -7,7 +7,7 @@ import pytest
 import streamlit as st
 
 from influence_core.words import sign_rule
-from pages._common.glossary import WORDS, explained
+from pages._common.word_meanings import WORDS, explained
 from pages._shell.catalogue import GUIDE, PAGES
 from tests.visits import address, said, settle, title, turn_to, visit, visit_page
 

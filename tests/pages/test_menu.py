@@ -1,11 +1,13 @@
 """The menu, and what stands around every page: its groups, its title while it loads, its one line of provenance."""
 
+import tomllib
+
 import pytest
 
 from influence_core.studies import CATALOGUE
 from pages._shell import page
 from pages._shell.catalogue import PAGES
-from tests.visits import said, title, visit, visit_page
+from tests.visits import APP, said, title, visit, visit_page
 
 GROUPS = {
     "Understand": ["Explain", "Any question", "Compare"],
@@ -29,6 +31,11 @@ def test_the_menu_is_in_groups_by_what_a_visitor_wants(opened):
     captions = [one.value for one in opened.sidebar.caption]
     assert captions[: len(GROUPS)] == list(GROUPS)
     assert list(page.menu()) == list(GROUPS)
+
+
+def test_a_browser_is_told_to_show_no_menu_of_file_names_before_the_pages_have_been_named():
+    settings = tomllib.loads((APP.parent / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["client"]["showSidebarNavigation"] is False
 
 
 def test_studies_are_marked(opened):

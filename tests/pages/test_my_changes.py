@@ -8,7 +8,7 @@ import pytest
 
 from influence_core.data.brought import picture_uploads, recipes
 from influence_core.errors import StoreError
-from influence_core.sessions import Sessions, packed
+from influence_core.sessions import Remark, Sessions, packed
 from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
@@ -18,7 +18,7 @@ from pages._shell import change_list, my_changes
 from tests.data.test_archives import packed as zipped
 from tests.data.test_archives import pets
 from tests.data.test_own import FIELDS
-from tests.visits import address, charts, keys, owner, press, said, settle, visit, visit_page
+from tests.visits import address, cards, charts, keys, owner, press, said, settle, visit, visit_page
 
 ADA, BOB = "a" * 32, "b" * 32
 STUDY, TEST = "one-or-seven", "5040"
@@ -224,24 +224,17 @@ def test_undo_redo_and_the_switch_change_the_address_alone(train, nobody):
     assert "My changes" not in listed(at) and Sessions(Store()).of(owner(ADA)) == []
 
 
-def blocks(of):
-    """All containers in one, itself included."""
-    yield of
-    for one in of.children.values():
-        if hasattr(one, "children"):
-            yield from blocks(one)
-
-
-def test_a_long_list_scrolls_and_leaves_the_menu_where_it_is(train, nobody):
+def test_a_long_list_is_folded_after_whole_lines_and_leaves_the_menu_where_it_is(train, nobody):
     session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
-    heights = []
-    for one in train.ids[:7].tolist():
+    ids, folds = train.ids[:7].tolist(), []
+    for one in ids:
         session.record(*parse(f"r{one}"))
         at = visit_page("paper", STUDY, browser=ADA)
-        (lines,) = (one for one in blocks(at.sidebar) if one.proto and one.proto.id.endswith("-change_lines"))
-        heights.append(lines.proto.height_config.pixel_height)
-        assert f"{one} removed" in listed(at)
-    assert heights == [0] * change_list.SHOWN + [change_list.HEIGHT] * 2
+        shown = next(str(text.value) for text in at.sidebar.caption if f"{one} removed" in str(text.value))
+        assert len(shown.splitlines()) == min(ids.index(one) + 1, change_list.SHOWN)
+        folds.append([fold.label for fold in at.sidebar.expander if fold.label.startswith("and ")])
+    assert folds == [[]] * change_list.SHOWN + [["and 1 more"], ["and 2 more"]]
+    assert all(f"{one} removed" in listed(at) for one in ids)
 
 
 def before_and_after(at):
@@ -288,3 +281,32 @@ def test_lists_that_nobody_has_changed_for_long_go_if_the_server_says_so(nobody,
     assert "My changes" not in listed(visit_page("paper", STUDY, browser=ADA))
     assert Sessions(Store()).of(owner(ADA)) == []
     my_changes._expire.clear()
+
+
+def marked(at, *grids):
+    """What the cards of some grids say of what was said, by example."""
+    return {int(one["id"]): one["mark"] for grid in grids for one in cards(at)[grid] if one["mark"]}
+
+
+def test_a_card_says_what_was_said_of_its_example_and_which_word_is_the_old_one(nobody):
+    sides = ("side_helpful", "side_harmful")
+    train = open_study(find(STUDY)).data.train
+    at = visit(STUDY, test=TEST, browser=ADA)
+    relabelled, kept, removed, unsure = (int(one["id"]) for one in cards(at)["side_helpful"][:4])
+    assert marked(at, *sides, "tests") == {}
+    old = int(train.y[train.position(relabelled)])
+    names = open_study(find(STUDY)).data.class_names
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=names)
+    session.record(*parse(f"l{relabelled}={1 - old},k{kept},r{removed},t{TEST}=1"), Remark("unsure", unsure))
+    at = visit(STUDY, test=TEST, browser=ADA)
+    was = f"was {names[old]}, you say {names[1 - old]}"
+    said_of = {relabelled: was, kept: "you kept it", removed: "you removed it", unsure: "you are unsure"}
+    assert marked(at, *sides) == said_of
+    tested = f"was {names[0]}, you say {names[1]}"
+    assert marked(visit(STUDY, test=TEST, show="all", page="1", browser=BOB), *sides, "tests") == {}
+    assert marked(visit(STUDY, test=TEST, browser=ADA, show="all"), "tests") == {int(TEST): tested}
+    changed = f"{STUDY}@l{relabelled}={1 - old},t{TEST}=1"
+    mine = marked(visit(changed, test=TEST, browser=ADA, show="all", open=str(relabelled)), *sides, "tests")
+    assert mine[int(TEST)] == tested, "the old word is known where the data have the new one"
+    theirs = marked(visit(changed, test=TEST, browser=BOB, show="all"), *sides, "tests")
+    assert theirs[int(TEST)] == f"was {names[0]}, now {names[1]}"

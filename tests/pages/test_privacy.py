@@ -1,9 +1,9 @@
 """What one browser does, another neither sees, opens without its link, removes nor undoes."""
 
 import re
+from pathlib import PurePosixPath
 
 import pytest
-import streamlit as st
 
 from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
@@ -25,14 +25,7 @@ from tests.visits import BROWSER, address, keys, owner, press, said, visit_page
 OTHER = "1" * 32
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server with a store and a home of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 @pytest.fixture
@@ -102,10 +95,14 @@ def test_the_list_names_the_files_that_were_brought(made):
     visit_page("explain", made[0])
     data = open_study(spec, store).data
     example = int(data.train.ids[0])
-    Sessions(store).create(owner(), spec.name, spec.title, data.class_names).record(Change("remove", example))
+    nowhere = 10**9
+    session = Sessions(store).create(owner(), spec.name, spec.title, data.class_names)
+    session.record(Change("remove", example), Change("keep", nowhere))
     at = visit_page("explain", made[0])
     lines = "\n".join(str(one.value) for one in at.sidebar.caption)
-    assert data.file(example) and escape_markdown(f"{example} removed ({data.file(example)})") in lines
+    file = PurePosixPath(data.file(example)).name
+    assert file and escape_markdown(f"{file} ({example}) removed") in lines
+    assert f"{nowhere} kept" in lines, "an example that is not there has no file"
 
 
 def test_a_zip_that_was_sent_is_found_again_after_a_reload(made):

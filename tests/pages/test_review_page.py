@@ -45,14 +45,7 @@ from tests.visits import (
 MINE = {"review": "mine", "panel": "practise"}
 
 
-@pytest.fixture(autouse=True)
-def server(tmp_path, monkeypatch):
-    """A server with a store of its own for every test."""
-    monkeypatch.setenv("INFLUENCE_EXPLORER_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("INFLUENCE_EXPLORER_HOME", str(tmp_path / "home"))
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("own_server")
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +113,7 @@ def test_the_most_suspect_comes_first_with_what_the_model_says(study, begun):
     assert {f"keep_{first.train_id}", f"relabel_{first.train_id}_{1 - first.label}"} <= keys(at)
     assert at.button(key="review_undo").disabled
     assert metrics(at) == {
-        "Labels changed": "0",
+        "Relabelled": "0",
         "Test accuracy": percent(begun.trainings[0].accuracy),
         "Flipped labels found and set right": "0 of 32",
     }
@@ -331,7 +324,7 @@ def test_verdicts_move_on_and_are_kept_at_once(study, begun):
     now = kept(study)
     assert [(one.train_id, one.relabels) for one in now.verdicts] == [(first, False), (second, True)]
     assert [done.verdicts for done in now.trainings] == [0, 2]
-    assert metrics(at)["Labels changed"] == "1"
+    assert metrics(at)["Relabelled"] == "1"
     assert metrics(at)["Test accuracy"] == percent(now.trainings[-1].accuracy)
     fixed = int(begun.given[begun.queue[1]] != begun.true[begun.queue[1]])
     assert metrics(at)["Flipped labels found and set right"] == f"{fixed} of 32"
@@ -370,7 +363,7 @@ def test_undo_shows_the_last_suspect_again(study, begun):
     press(at, f"relabel_{second}_{1 - int(begun.given[begun.queue[1]])}")
     press(at, "review_undo")
     assert f"keep_{second}" in keys(at)
-    assert metrics(at)["Labels changed"] == "0"
+    assert metrics(at)["Relabelled"] == "0"
     press(at, "review_undo")
     assert f"keep_{first}" in keys(at)
     assert kept(study).verdicts == ()
@@ -400,7 +393,7 @@ def test_a_verdict_is_one_of_my_changes_at_once_and_undone_there_too(study):
     name = study.data.class_names[1 - int(state.given[state.queue[2]])]
     listed = "\n".join(str(one.value) for one in at.sidebar.caption)
     assert all(one in listed for one in (f"{first} removed", f"{second} unsure", f"{third} → {name}"))
-    assert "And 1 removed, 1 left open." in said(at) and metrics(at)["Labels changed"] == "1"
+    assert "And 1 removed, 1 left open." in said(at) and metrics(at)["Relabelled"] == "1"
     assert history(study, owner()) == [
         f"r{first}",
         "unsure",

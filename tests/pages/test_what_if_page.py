@@ -211,9 +211,9 @@ def test_a_deep_link_trains_again_and_shows_forecast_and_truth(study, answer):
     assert "reached" in said(at) and "NOT reached" not in said(at)
     assert set(charts(at)) == {"before_after"}
     assert "calibrate" in keys(at)
-    assert f"**Proven**: the probability changes by **{made(answer, truth.actual)}**. Forecast with" in said(
-        at
-    )
+    changes = f"the probability of “{answer.label_name}” changes by **{made(answer, truth.actual)}**"
+    assert f"**Proven** with 4 training images labelled 1: {changes}" in said(at)
+    assert f"The forecast had said **{made(answer, truth.forecast.best)}**" in said(at)
     assert "Only training again proves it" not in said(at)
 
 
@@ -445,10 +445,9 @@ def test_what_is_proven_of_one_example_is_said_beside_the_forecast(study, answer
     table = all_relabelled.run(study, context=Context(results.get_store()))
     truth = all_relabelled.effects(study, table, answer.question)
     at = at_mistake(answer, to=str(table.labels[one]), **query)
-    assert (
-        f"**Proven**: the probability changes by **{points(float(truth.probability[one]))}**. "
-        f"Forecast with 1 training image labelled" in said(at)
-    )
+    assert "**Proven** with 1 training image labelled" in said(at)
+    assert f"changes by **{points(float(truth.probability[one]))}** (minus" in said(at)
+    assert "The forecast had said **" in said(at)
     assert "Only training again proves it" not in said(at)
     two = at_mistake(answer, to=str(table.labels[one]), **(query | {"k": "2"}))
     assert "**Proven**" not in said(two)

@@ -93,6 +93,8 @@ def load(
         found.class_names,
         chosen=_drawn(found, most, seed),
     )
+    if source.startswith(IN_TORCHVISION):
+        return made  # whose pictures are no files of their own
     return replace(made, records=FileNames(found.files))
 
 

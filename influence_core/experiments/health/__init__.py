@@ -2,8 +2,6 @@
 
 from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
 from influence_core.experiments.health.findings import (
-    DOUBTFUL,
-    SERIOUS,
     Case,
     Finding,
     in_order,
@@ -15,15 +13,16 @@ from influence_core.experiments.health.findings import (
     unjudged,
     without,
 )
+from influence_core.experiments.health.levels import LEVELS, level
 
 __all__ = [
-    "DOUBTFUL",
-    "SERIOUS",
+    "LEVELS",
     "Case",
     "Finding",
     "contradicted",
     "duplicates",
     "in_order",
+    "level",
     "of_contradicted",
     "of_duplicates",
     "of_regions",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from influence_core.experiments.explanation import Number
 from influence_core.experiments.health.contradicted import Contradicted
 from influence_core.experiments.health.duplicates import Copies, Duplicates
+from influence_core.experiments.health.levels import SERIOUSNESS
 from influence_core.experiments.health.regions import NEIGHBOURS, SMALL, Region, Regions
 from influence_core.experiments.health.twins import STRONGEST, Twins
 from influence_core.experiments.health.unused import Unused
@@ -18,17 +20,13 @@ from influence_core.studies import Study, StudySpec
 from influence_core.studies.changes import Change
 from influence_core.words import percent, signed
 
-SERIOUS = ("conflicts", "leaks", "small", "repeated", "thin")
-"""What falsifies a model or its test."""
 DOUBTFUL = ("contradicted", "contradicted_tests")
-"""What may be a fault of the data, or one of the model's: a person has to look."""
+"""Single labels that may be a fault of the data, or one of the model's: a person gives a verdict on each."""
 _WITHOUT: dict[Number | None, str] = {
     None: "The model, which has never seen them,",
     "proven": "The model, trained again without each of them,",
     "corrected": "The model without each of them (corrected forecast)",
 }
-SERIOUSNESS = (*SERIOUS[:-1], *DOUBTFUL, SERIOUS[-1], "outliers", "twins", "unused")
-"""Of everything that is looked for, the most serious first: a wrong label is mended, what is thin only with more data."""
 
 
 @dataclass(frozen=True)
@@ -243,13 +241,19 @@ def of_twins(study: Study, found: Twins, asked: str) -> Finding:
     sentence = f"{strongest}no two stand in for each other."
     if len(at):
         pairs = "1 pair stands" if len(at) == 1 else f"{len(at):,} pairs stand"
-        sentence = f"{strongest}{pairs} in for each other: each hides how much the other matters. {_hidden(found, at[0])}"
+        sentence = (
+            f"{strongest}{pairs} in for each other: with one gone the other still teaches the same, so that each alone seems to "
+            f"matter little, and only without both does the answer move. {_hidden(study, found, at[0])}"
+        )
     cases = tuple(Case(tuple(found.pairs[one].tolist()), words=_twin_words(found, one)) for one in at)
-    return Finding("twins", "Twins that hide each other", len(at), sentence, cases)
+    return Finding(
+        "twins", f"Pairs of training {kind}s that stand in for each other", len(at), sentence, cases
+    )
 
 
-def _hidden(found: Twins, one: int) -> str:
-    (first, second), (alone, other) = found.pairs[one], found.each[one]
+def _hidden(study: Study, found: Twins, one: int) -> str:
+    first, second = (PurePosixPath(study.data.file(at)).name or at for at in found.pairs[one].tolist())
+    alone, other = found.each[one]
     return (
         f"Without {first} the odds of the label asked about change by {_odds(alone)}, without {second} by {_odds(other)}, "
         f"without both by {_odds(found.together[one])}."

@@ -16,7 +16,7 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import footer
 from pages._shell import results
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
 
 SHORT = {
@@ -34,11 +34,25 @@ SHORT = {
         "test {}s whose labels the model contradicts",
     ),
     "outliers": ("training {} unlike its own class", "training {}s unlike their own class"),
-    "twins": ("pair of twins that hide each other", "pairs of twins that hide each other"),
+    "twins": (
+        "pair of training {}s that stand in for each other",
+        "pairs of training {}s that stand in for each other",
+    ),
     "unused": ("training {} that no answer needs", "training {}s that no answer needs"),
 }
 """Each finding in a list, one of it and several."""
-
+ANSWERS = {
+    "serious": "Yes, something serious",
+    "worth a look": "Perhaps, something is worth a look",
+    "good to know": "No, there is only what is good to know",
+}
+"""The page's answer by the worst that was found."""
+BADGES = {
+    "serious": ":red-badge[Serious]",
+    "worth a look": ":yellow-badge[Worth a look]",
+    "good to know": ":gray-badge[Good to know]",
+}
+"""How the words of the one scale look, in the answer and on each finding."""
 
 _CONTRADICTED = (
     "To the model that has not seen the example another label is the most likely, with at least "
@@ -69,19 +83,16 @@ def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
         st.markdown(f"Nothing was found{so_far}: {looked}, for {len(found)} kinds of trouble.")
         return
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
-    answer = f"Nothing serious{so_far}"
-    if any(one.name in health.SERIOUS for one in there):
-        answer = "Yes"
-    elif any(one.name in health.DOUBTFUL for one in there):
-        answer = "Perhaps, some labels are worth a look"
-    st.markdown(f"{answer}: {listed}. {looked}; the most serious comes first.")
+    worst = next(level for level in health.LEVELS if level in {health.level(one.name) for one in there})
+    st.markdown(f"{ANSWERS[worst]}{so_far}: {listed}. {looked}; the most serious comes first.")
+    st.markdown(" ".join(f"{BADGES[level]}: {meaning}." for level, meaning in health.LEVELS.items()))
 
 
 def elsewhere(view: View) -> None:
     """Where labels are looked at one by one."""
     label = "Review the training labels one by one"
     st.page_link(
-        REVIEW.script, label=label, icon=":material/arrow_forward:", query_params={"study": view.study}
+        REVIEW.script, label=label, icon=":material/arrow_forward:", query_params=view.query(*OF_THE_QUESTION)
     )
 
 
@@ -124,8 +135,8 @@ def show_origin(study: Study) -> None:
         "the training examples are from theirs; a class is thin where it has more of them than chance explains (binomial test, "
         "1 %).  \n"
         f"**Contradicted labels.** {_CONTRADICTED}  \n"
-        f"**Twins.** The odds of the label asked about move at least {MASKED:g} times as far without both as without each, added "
-        "up (log-odds; one exact Newton step on the risk without them).  \n"
+        f"**Pairs.** The odds of the label asked about move at least {MASKED:g} times as far without both as without each, "
+        "added up (log-odds; one exact Newton step on the risk without them).  \n"
         "**Needed by no answer.** The largest change of the probability of any test answer without the example alone.",
     )
 

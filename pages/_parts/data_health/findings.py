@@ -12,9 +12,9 @@ from influence_core.experiments.health import Case, Finding
 from influence_core.studies import Study
 from pages._common.cards import example_card, show_grid
 from pages._common.picture_grid import Picture
-from pages._parts.data_health import labels
+from pages._parts.data_health import answer, labels
 from pages._shell import my_changes
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View, link_to_version
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
 
@@ -32,7 +32,8 @@ def follow(view: View) -> None:
     """To the example whose card was clicked, in Explain."""
     opened = st.session_state.pop("health_opened", None)
     if opened is not None:
-        st.switch_page(EXPLAIN.script, query_params=view.query("study", "device") | opened)
+        kept = ("study", "device") if "test" in opened else OF_THE_QUESTION
+        st.switch_page(EXPLAIN.script, query_params=view.query(*kept) | opened)
 
 
 def left(study: Study, found: Sequence[Finding]) -> list[Finding]:
@@ -56,7 +57,7 @@ def show(study: Study, view: View, found: Sequence[Finding]) -> None:
 
 def _show(study: Study, view: View, one: Finding) -> None:
     st.header(one.title)
-    st.markdown(escape_markdown(one.sentence))
+    st.markdown(f"{answer.BADGES[health.level(one.name)]} {escape_markdown(one.sentence)}")
     cards = [card for case in one.cases[:MORE] for card in _cards(study, case)]
     cards = list({card.id: card for card in cards}.values())  # an example may be in two pairs
     if one.name == "contradicted_tests":
@@ -97,7 +98,7 @@ def _cards(study: Study, case: Case) -> list[Picture]:
         at = examples.position(one)
         label = study.data.class_names[int(examples.y[at])]
         part = "training" if examples is train else "test"
-        lines = (f"{part} {one}", *([case.words] if case.words else []))
+        lines = (*([case.words] if case.words else []), f"{part} {one}")
         found.append(example_card(study, examples, at, f", labelled {label}", label, lines))
     return found
 
@@ -112,6 +113,6 @@ def _leave_out(study: Study, view: View, one: Finding) -> None:
                 EXPLAIN.script,
                 label=f"Ask the model without {first or ('these ' if len(gone) > 1 else 'this ')}{number}",
                 icon=":material/content_cut:",
-                query_params={"study": health.without(study.spec, gone).address},
+                query_params=link_to_version(health.without(study.spec, gone).address),
             )
         st.caption("A click on a card opens it in Explain.", width="content")

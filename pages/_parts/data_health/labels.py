@@ -11,7 +11,7 @@ from influence_core.studies import Study
 from pages._common import test_label
 from pages._common.cards import show_grid
 from pages._common.picture_grid import Picture
-from pages._shell.address import View
+from pages._shell.address import OF_THE_QUESTION, View
 from pages._shell.catalogue import REVIEW
 
 SHOWN = 8
@@ -27,7 +27,7 @@ def review(study: Study, view: View) -> None:
         REVIEW.script,
         label="Review them, one after the other",
         icon=":material/rule:",
-        query_params={"study": view.study, "score": suspects.first_queue(study)},
+        query_params=view.query(*OF_THE_QUESTION) | {"score": suspects.first_queue(study)},
     )
 
 

@@ -1,4 +1,4 @@
-"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, twins that hide each other."""
+"""What takes the model to find, beside the page: doubtful labels, examples that no answer needs, pairs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from influence_core.store.remember import Remembered
 from influence_core.studies import Study
 from influence_core.words import about
 from pages._common import question
-from pages._common.cards import name_of
+from pages._common.cards import asked_name
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.jobs import Job, background, job_status
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 AT_ONCE = 10.0
 """What takes longer than so many seconds is begun by a button."""
-LINEAR = "Twins, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
+LINEAR = "Pairs, unneeded examples and doubtful training labels are looked for in linear models with a smooth loss alone."
 LONG = "Asking the models without each training {0} about its label takes long here; *Review* does it."
 
 
@@ -101,7 +101,9 @@ def show_work(study: Study, asked: Asked) -> None:
 
 def _twins(study: Study, view: View) -> tuple[Job[Twins], str]:
     answer = question.load(view).explanation
-    return _beside("Looking for twins", health.twins.run, study, answer), f"the answer to {name_of(answer)}"
+    return _beside(
+        "Looking for pairs that stand in for each other", health.twins.run, study, answer
+    ), f"the answer to {asked_name(study, answer, str)}"
 
 
 def _contradicted(study: Study, known: AllLeftOut | None) -> Job[Contradicted] | None:

@@ -12,6 +12,7 @@ from pages._common import retraining
 from pages._parts.domain_mismatch.case import Case
 from pages._parts.domain_mismatch.rows import MAX_ROWS
 from pages._shell import results
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import DomainMismatchParams
 from pages._shell.widgets import begin_button
@@ -39,7 +40,7 @@ def _show_removals(case: Case, ids: tuple[int, ...]) -> None:
     answer = case.explanation
     title = f"Training again without each of {len(ids)} rows"
     found = results.load(title, domain_mismatch.remove_each, case.study, answer, ids)
-    st.plotly_chart(drawn.removals(found), key="removals")
+    show_chart(drawn.removals(found), key="removals")
     ended = all(one.converged for one in found)
     st.caption(
         f"Open: the influence, the paper's first-order forecast; filled: after real training; loss "

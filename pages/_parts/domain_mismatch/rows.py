@@ -15,6 +15,7 @@ from pages._common.cards import show_record
 from pages._common.table import open_row
 from pages._parts.domain_mismatch.case import Case
 from pages._shell.address import View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.widgets import bound
 
@@ -30,11 +31,11 @@ def show_errors(case: Case) -> None:
         st.dataframe(_counts(case), hide_index=True, width="stretch")
         st.caption("How many rows of the group there are to learn from and to test on, by their true label.")
         if case.whole is not None:
-            st.plotly_chart(drawn.before_and_after(case.story), key="before_after")
+            show_chart(drawn.before_and_after(case.story), key="before_after")
             st.caption("Open: trained with the missing rows; filled: without them.")
     with right:
         st.header("Errors of every group")
-        st.plotly_chart(drawn.group_errors(case.groups, case.group), key="group_errors")
+        show_chart(drawn.group_errors(case.groups, case.group), key="group_errors")
 
 
 def _counts(case: Case) -> dict[str, list[str]]:
@@ -60,7 +61,7 @@ def show(view: View, case: Case) -> None:
 
 def _strongest(case: Case) -> None:
     st.header("The training rows that matter most")
-    st.plotly_chart(drawn.strongest_rows(case.story), key="strongest_rows")
+    show_chart(drawn.strongest_rows(case.story), key="strongest_rows")
     st.caption(
         f"Full: of the group; pale: others. :orange[Minus]: without it the loss of "
         f"“{escape_markdown(case.explanation.label_name)}” falls, so it harms. :blue[Plus]: it helps."
@@ -116,7 +117,7 @@ def show_reasons(view: View, case: Case) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Would the coefficients have told?")
-        st.plotly_chart(drawn.coefficients(case.story), key="coefficients")
+        show_chart(drawn.coefficients(case.story), key="coefficients")
         st.caption(f"Full: {_full(case.story)}. {_coefficient_rank(case.story)}")
     with right:
         st.header("What in a row makes it matter?")
@@ -140,7 +141,7 @@ def _choose_row(view: View, case: Case) -> int:
 
 def _features(case: Case, row: int) -> None:
     found = features.run(case.study, case.explanation, row)
-    st.plotly_chart(feature_bars(found, 10, case.story.group_features), key="row_features")
+    show_chart(feature_bars(found, 10, case.story.group_features), key="row_features")
     st.caption(
         f"The change of the loss of “{escape_markdown(case.explanation.label_name)}” for each unit by which a feature of "
         f"this row rose. Full: {_full(case.story)}."

@@ -11,6 +11,7 @@ from pages._common import test_label
 from pages._common.cards import name_of, show_large
 from pages._parts.explain import word_edit
 from pages._shell.address import View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -28,7 +29,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
             if file := _file(study, explanation):
                 st.caption(f":material/draft: {escape_markdown(file)}")
         with bars:
-            st.plotly_chart(probabilities(explanation), key="probabilities", alt="what the model says")
+            show_chart(probabilities(explanation), key="probabilities", alt="what the model says")
         word_edit.show_asked(study, params, explanation)
     _label_toggle(study, view, explanation)
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from influence_core.experiments import anatomy as experiment
 from influence_core.experiments.explain import Explanation
+from influence_core.experiments.explanation import Number
 from influence_core.figures.anatomy import anatomy as draw_anatomy
 from influence_core.figures.explain import clickable
 from influence_core.studies import Study
@@ -15,6 +16,7 @@ from pages._common.number import SHORT
 from pages._common.scatter import show_distance
 from pages._shell import results
 from pages._shell.address import MAX_CHOSEN, View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -26,19 +28,31 @@ def distance(study: Study, view: View, params: ExplainParams, explanation: Expla
     """The paper's influence, or the best number at hand, against distance."""
     best = number = explanation.number
     if best != "influence":
-        titles = {"distance": "Influence, as in the paper", "best": SHORT[best].capitalize()}
-        shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
-        number = best if shown == "best" else "influence"
-    show_distance(view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
+        number = _number(view, best)
+    show_distance(study, view, explanation, number, "nats" if params.unit else "pp", HEIGHT)
     hover_pictures.show(study, "scatter", _drawn(explanation.by(number)))
     asked = escape_markdown(explanation.label_name)
-    other = f" The cards show another number ({SHORT[best]})." if number != best else ""
     st.caption(
         f"Each point is a training {explanation.kind}. :blue[Blue, above the line]: speaks for {asked}. "
         f":orange[Orange, below]: speaks against. Filled: labelled {asked}; open: another label. Grey: how "
-        f"all of them lie.{other} Click a point to open it; lasso or box select (top right of the chart) to choose several "
+        f"all of them lie. Click a point to open it; lasso or box select (top right of the chart) to choose several "
         f"for retraining as well (at most {MAX_CHOSEN} in all, the strongest first)."
     )
+
+
+def _number(view: View, best: Number) -> Number:
+    """Which number is drawn: a choice, and in a clause beside it whether it is that of the cards."""
+    titles = {"distance": "Influence, as in the paper", "best": SHORT[best].capitalize()}
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        shown = choice("chart", view.chart, "Upwards", titles, key="upwards", label_visibility="collapsed")
+        if shown == "best":
+            st.caption(f"The number of the cards ({SHORT[best]}).", width="content")
+            return best
+        st.caption(
+            f"The paper's number. That of the cards ({SHORT[best]}) can be many times larger or smaller.",
+            width="content",
+        )
+        return "influence"
 
 
 def _drawn(explanation: Explanation) -> list[int]:
@@ -49,7 +63,7 @@ def _drawn(explanation: Explanation) -> list[int]:
 def anatomy(study: Study, view: View, params: ExplainParams, explanation: Explanation) -> None:
     """The paper's Figure 1 of this answer."""
     result = results.load("Taking the score apart", experiment.run, study, explanation)
-    st.plotly_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
+    show_chart(draw_anatomy(result, explanation.label_name), key="anatomy")
     helps, harms = result.agreement()
     same, eye = (
         escape_markdown(explanation.label_name),

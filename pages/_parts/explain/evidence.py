@@ -10,9 +10,9 @@ from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study
 from influence_core.words import UNIT
 from pages._common.cards import SNIPPET_LETTERS, show_grid, training_card
-from pages._common.glossary import explained
 from pages._common.number import effect, rule
 from pages._common.picture_grid import Picture
+from pages._common.word_meanings import explained
 from pages._shell.address import View, toggle_chosen
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
@@ -30,13 +30,13 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
     asked = escape_markdown(explanation.label_name)
     top = TOP if study.data.pictured else FEWER
     sides = (
-        ("helpful", f"Speak for {asked}", explanation.helpful(top), "blue"),
-        ("harmful", f"Speak against {asked}", explanation.harmful(top), "orange"),
+        ("helpful", f"Speak for {asked}", explanation.helpful(top), "blue", None),
+        ("harmful", f"Speak against {asked}", explanation.harmful(top), "orange", _why_against(explanation)),
     )
     with st.container(key="sides", gap="xsmall"):
-        for column, (tone, title, at, colour) in zip(st.columns(2, gap="small"), sides, strict=True):
+        for column, (tone, title, at, colour, why) in zip(st.columns(2, gap="small"), sides, strict=True):
             with column:
-                st.header(f":{colour}[{title}]")
+                st.header(f":{colour}[{title}]", help=why)
                 if not len(at):
                     st.caption(f"No training {explanation.kind} is on this side.")
                 show_grid(
@@ -50,6 +50,16 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
                     snippet_lines=SNIPPET_LINES,
                 )
         _rule(params, explanation)
+
+
+def _why_against(explanation: Explanation) -> str:
+    """Why an example of the very label may be among those against it."""
+    asked = escape_markdown(explanation.label_name)
+    return (
+        f"Without any one of these the model would be surer of {asked}. Why one that is itself labelled {asked}? If it looks "
+        f"unlike the others with its label, it pulls the model's idea of {asked} towards itself, and away from here; or its "
+        "label is wrong."
+    )
 
 
 def _rule(params: ExplainParams, explanation: Explanation) -> None:

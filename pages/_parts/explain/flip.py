@@ -16,6 +16,7 @@ from pages._common.cards import show_grid, training_card
 from pages._common.table import download_csv
 from pages._shell import proving, results
 from pages._shell.address import MAX_CHOSEN, View, choose_also
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.jobs import Job, JobManager, abandon, background, job_status
 from pages._shell.own_params import ExplainParams
@@ -183,7 +184,7 @@ def _curve(study: Study, explanation: Explanation, found: FlipSet) -> None:
     if job.result is None:
         job_status(job, cancel=True)
         return
-    st.plotly_chart(draw_curve(job.result, study.data.class_names, found.said, found.says), key="flip_curve")
+    show_chart(draw_curve(job.result, study.data.class_names, found.said, found.says), key="flip_curve")
     says = escape_markdown(study.data.class_names[found.says])
     st.caption(
         f"Each point is a model trained again without so many of them. At the end “{says}” has "

@@ -11,11 +11,12 @@ from influence_core.figures.foils import often_on_top
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
 from pages._common.cards import show_grid, training_card
-from pages._common.glossary import explained
 from pages._common.number import effect
 from pages._common.picture_grid import Picture
+from pages._common.word_meanings import explained
 from pages._shell import results, whole_tables
 from pages._shell.address import View
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -65,7 +66,7 @@ def _card(study: Study, explanation: Explanation, unit: str, found: Foils, name:
 
 
 def _often(found: Often, explanation: Explanation, name: str) -> None:
-    st.plotly_chart(often_on_top(found), key="often_on_top")
+    show_chart(often_on_top(found), key="often_on_top")
     which = (
         f"all {found.tests:,}"
         if found.questions == found.tests

@@ -8,7 +8,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
 from influence_core.words import percent
-from pages._common.cards import name_of, says
+from pages._common.cards import asked_name, beginning, file_of, says
 from pages._common.number import SHORT, effect, unbroken
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -52,13 +52,13 @@ def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
     found = (
         f" Of {len(explanation.ids):,} {explanation.examples}{source}, {', '.join(parts)}." if parts else ""
     )
-    return f"{name_of(explanation).capitalize()}: {says(explanation)}.{found}{small}"
+    return f"{beginning(asked_name(study, explanation))}: {says(explanation)}.{found}{small}"
 
 
 def _named(study: Study, explanation: Explanation, at: int) -> str:
     label = escape_markdown(study.data.class_names[explanation.labels[at]])
-    file = study.data.file(int(explanation.ids[at]))
-    return f"{explanation.ids[at]} ({f'{escape_markdown(file)}, ' if file else ''}labelled {label})"
+    number, file = explanation.ids[at], file_of(study, int(explanation.ids[at]))
+    return f"{escape_markdown(file)} ({number}, labelled {label})" if file else f"{number} (labelled {label})"
 
 
 def _small(explanation: Explanation) -> str:

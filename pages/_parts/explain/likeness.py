@@ -10,7 +10,7 @@ from influence_core.experiments.likeness import Likeness
 from influence_core.experiments.questions import Question
 from influence_core.studies import Study
 from influence_core.words import percent, three_digits
-from pages._common.cards import name_of, show_example, show_large
+from pages._common.cards import asked_name, beginning, called, name_of, show_example, show_large
 from pages._shell import results
 from pages._shell.address import View, go_to
 from pages._shell.escape import escape_markdown
@@ -44,10 +44,10 @@ def warning(study: Study, view: View, explanation: Explanation) -> None:
                 show_example(study, study.data.train, nearest, SIDE)
         with st.container(gap=None):
             st.markdown(
-                f":violet-badge[:material/help: Unlike anything learnt] {_sentence(explanation, found)}"
+                f":violet-badge[:material/help: Unlike anything learnt] {_sentence(study, explanation, found)}"
             )
             st.button(
-                f"Open its nearest, training {explanation.kind} {nearest}",
+                f"Open its nearest, {called(study, nearest, 'training')}",
                 key="open_nearest",
                 type="tertiary",
                 on_click=lambda: go_to(open=str(nearest)),
@@ -63,7 +63,7 @@ def _measuring(study: Study, question: Question) -> Job[Likeness]:
     )
 
 
-def _sentence(explanation: Explanation, found: Likeness) -> str:
+def _sentence(study: Study, explanation: Explanation, found: Likeness) -> str:
     """What it is unlike in, by its most telling measure, and what that means for the answer."""
     kind, at = explanation.kind, found.measures.index(found.telling)
     value, usual = float(found.values[at]), float(found.usual[at])
@@ -80,7 +80,7 @@ def _sentence(explanation: Explanation, found: Likeness) -> str:
     shown = " Left: as the model sees it; right: its nearest." if explanation.kind == "image" else ""
     sure = percent(float(explanation.probabilities.max()))
     return (
-        f"{name_of(explanation).capitalize()} is like nothing the model has learnt from: {reasons[found.telling]}. "
+        f"{beginning(asked_name(study, explanation))} is like nothing the model has learnt from: {reasons[found.telling]}. "
         f"It answers all the same, for it has no other choice: do not rely on its {sure}.{shown}"
     )
 

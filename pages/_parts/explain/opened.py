@@ -12,7 +12,7 @@ from influence_core.experiments.word_edit import answers
 from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import judge
-from pages._common.cards import show_grid, training_card
+from pages._common.cards import beginning, called, show_grid, training_card
 from pages._common.number import SHORT, effect, unbroken
 from pages._parts.explain import side_by_side, word_edit
 from pages._shell import results
@@ -30,7 +30,7 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         return
     train_id, at = view.opened, explanation.position(view.opened)
     with st.container(key="example", gap="xsmall"):
-        _head(view, params, explanation, train_id, at)
+        _head(study, view, params, explanation, train_id, at)
         judge.show(study, train_id)
         if study.data.pictured:
             side_by_side.pictures(study, params, explanation, train_id)
@@ -42,13 +42,15 @@ def show(study: Study, view: View, params: ExplainParams, explanation: Explanati
         _alike(study, params, explanation, train_id)
 
 
-def _head(view: View, params: ExplainParams, explanation: Explanation, train_id: int, at: int) -> None:
+def _head(
+    study: Study, view: View, params: ExplainParams, explanation: Explanation, train_id: int, at: int
+) -> None:
     """What it is and does; the strongest before and after it; choose it; close it."""
     name = escape_markdown(explanation.class_names[explanation.labels[at]])
     colour = "blue" if explanation.shown[at] > 0 else "orange"
     does = unbroken(effect(explanation, at, params.unit))
     st.markdown(
-        f"**Training {explanation.kind} {train_id}**, labelled {name}: :{colour}[**{does}**] "
+        f"**{beginning(called(study, train_id, 'training'))}**, labelled {name}: :{colour}[**{does}**] "
         f"for {escape_markdown(explanation.label_name)}"
     )
     order = strongest(explanation.shown, len(explanation.shown))

@@ -9,10 +9,11 @@ from influence_core.experiments.explain import Explanation
 from influence_core.figures.features import feature_bars
 from influence_core.studies import Study
 from influence_core.words import three_digits
-from pages._common.cards import large_source, name_of
+from pages._common.cards import beginning, file_of, large_source, name_of
 from pages._common.comparison import Compared, comparison, map_url
 from pages._common.number import unit_name
 from pages._shell import results
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import bound
@@ -26,24 +27,12 @@ def pictures(study: Study, params: ExplainParams, explanation: Explanation, trai
     maps = _maps(study, explanation, train_id) if params.map else {}
     train = study.data.train
     x = train.x[train.position(train_id)].numpy()
-    name, kind = name_of(explanation), study.data.kind
-    file = study.data.record(train_id).get("file", "")
-    found = (
-        (
-            name,
-            large_source(study, explanation.x, explanation.test_id, explanation.photo),
-            "",
-            maps.get("test"),
-        ),
-        (f"training {kind} {train_id}", large_source(study, x, train_id, None), file, maps.get("train")),
-    )
-    cell = 1 if study.data.pictures is None else PHOTO_CELL
+    asked = large_source(study, explanation.x, explanation.test_id, explanation.photo)
+    shown = large_source(study, x, train_id, None)
     comparison(
         [
-            Compared(
-                src, title, title.capitalize(), words, "" if one is None else map_url(one.loss_change, cell)
-            )
-            for title, src, words, one in found
+            _compared(study, name_of(explanation), asked, explanation.test_id, maps.get("test")),
+            _compared(study, f"training {study.data.kind} {train_id}", shown, train_id, maps.get("train")),
         ],
         key="compared",
         crisp=study.data.pictures is None,
@@ -51,6 +40,18 @@ def pictures(study: Study, params: ExplainParams, explanation: Explanation, trai
     bound(st.toggle, "map", params.map, "Which pixels matter")
     if maps:
         _explain_map(study, params, explanation, maps["train"].strongest)
+
+
+def _compared(
+    study: Study, name: str, source: str, example: int | None, found: pixels.PixelMap | None
+) -> Compared:
+    """One of the two; where somebody brought it its file comes first, and the way there last."""
+    cell = 1 if study.data.pictures is None else PHOTO_CELL
+    over = "" if found is None else map_url(found.loss_change, cell)
+    file = "" if example is None else file_of(study, example)
+    if example is None or not file:
+        return Compared(source, name, beginning(name), map=over)
+    return Compared(source, name, file, f"{name}, {study.data.file(example)}", over)
 
 
 def _maps(study: Study, explanation: Explanation, train_id: int) -> dict[str, pixels.PixelMap]:
@@ -88,7 +89,7 @@ def records(study: Study, explanation: Explanation, train_id: int) -> None:
         height=220,
         width="stretch",
     )
-    st.plotly_chart(feature_bars(result), key="features", alt="which of its columns matter")
+    show_chart(feature_bars(result), key="features", alt="which of its columns matter")
     st.caption(
         f":blue[Blue]: a higher value of the training {explanation.kind} would speak for "
         f"{escape_markdown(explanation.label_name)} (the loss falls); :orange[orange]: against it."

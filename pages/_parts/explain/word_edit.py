@@ -17,10 +17,11 @@ from influence_core.figures.word_edit import asked_words, word_shares
 from influence_core.studies import Study
 from influence_core.words import percent, signed
 from pages._common import retraining
-from pages._common.cards import name_of
+from pages._common.cards import asked_name, beginning, called
 from pages._common.number import MADE, unit_name, worth
 from pages._shell import results
 from pages._shell.address import go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import ExplainParams
 from pages._shell.widgets import choice
@@ -43,7 +44,7 @@ def show(study: Study, params: ExplainParams, explanation: Explanation, train_id
         f":blue[Blue words] speak for {asked}, :orange[orange words] against it: on the left without any training, on the right "
         f"by having learnt from this {study.data.kind}. Together the latter are its influence, exactly."
     )
-    st.plotly_chart(word_shares(found, values, unit_name(unit), chosen=params.word), key="word_shares")
+    show_chart(word_shares(found, values, unit_name(unit), chosen=params.word), key="word_shares")
     if found.words:
         _one_word(study, params, explanation, found)
 
@@ -59,7 +60,7 @@ def show_asked(study: Study, params: ExplainParams, explanation: Explanation) ->
     with folded:
         found = word_edit.asked_words(study, explanation)
         chart = asked_words(found, _of_asked(found, params.unit), unit_name(params.unit))
-        st.plotly_chart(chart, key="asked_words")
+        show_chart(chart, key="asked_words")
         st.caption(
             f"What the same model would say without one of the words, as often as it stands there. :blue[Blue words] speak "
             f"for {asked}: without them it would be less likely. :orange[Orange words] speak against it. No training is needed."
@@ -78,11 +79,11 @@ def _both_texts(
     if explanation.test_id is not None:
         asked = word_edit.asked_words(study, explanation)
         with own:
-            st.markdown(f"**{name_of(explanation).capitalize()}**")
+            st.markdown(f"**{beginning(asked_name(study, explanation))}**")
             of_asked = dict(zip(asked.words, _of_asked(asked, unit).tolist(), strict=True))
             _marked_text(study, explanation.test_id, of_asked, unit, "marked_own")
     with opened:
-        st.markdown(f"**Training {explanation.kind} {found.train_id}**")
+        st.markdown(f"**{beginning(called(study, found.train_id, 'training'))}**")
         shares = dict(zip(found.words, values.tolist(), strict=True))
         _marked_text(study, found.train_id, shares, unit, "marked_text")
 

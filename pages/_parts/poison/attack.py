@@ -13,6 +13,7 @@ from influence_core.words import nats, percent, seconds, three_digits
 from pages._parts.poison import pictures
 from pages._parts.poison.panels import Asking
 from pages._shell import results
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.own_params import PoisonParams
 from pages._shell.widgets import begin_button, metric
@@ -34,7 +35,7 @@ def show(
         _headline(study, result, saved)
     _numbers(result, saved)
     pictures.show(study, result)
-    st.plotly_chart(steps(result, study.data.class_names), key="poison_steps")
+    show_chart(steps(result, study.data.class_names), key="poison_steps")
     _origin(study, result, saved)
 
 

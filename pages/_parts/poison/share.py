@@ -12,6 +12,7 @@ from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common.table import download_csv
 from pages._shell import results
+from pages._shell.charts import show_chart
 from pages._shell.own_params import PoisonParams
 from pages._shell.widgets import begin_button, number_choice
 
@@ -38,7 +39,7 @@ def show(study: Study, params: PoisonParams) -> None:
 
 
 def _show(study: Study, shares: Shares) -> None:
-    st.plotly_chart(flips({f"here, box ± {shares.attack.box:g}": shares}), key="poison_flips")
+    show_chart(flips({f"here, box ± {shares.attack.box:g}": shares}), key="poison_flips")
     worst = max(one.gradient_norm for one in shares.tries)
     st.caption(
         f"{len(shares.outcomes)} test images. One picture is the best alone or the second alone, as in the authors' code; "

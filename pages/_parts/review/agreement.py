@@ -74,7 +74,7 @@ def _disagreement(study: Study, now: Review, found: TwoReviewers, one: Verdict, 
     with face:
         title = f"{at}: {names[one.old]}"
         card = example_card(study, train, now.position(at), f", labelled {names[one.old]}", title, ())
-        show_grid(study, [card], key=f"differ_{at}", width=84)
+        show_grid(study, [card], key=f"differ_{at}", width=84, marked=False)
     with words, st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
         for verdict, name in zip((one, two), found.names, strict=True):
             st.button(

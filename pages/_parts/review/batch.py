@@ -56,6 +56,7 @@ def show(study: Study, now: Review) -> None:
         on_select=_toggle,
         selected=[str(one.train_id) for one in ticked],
         select_label="choose for a verdict",
+        marked=False,
     )
     st.caption(
         "Under each picture: the likeliest other label, in colour where the model says it, though it was trained on these labels."
@@ -71,9 +72,8 @@ def proposal(one: Suspect) -> int:
 def _card(study: Study, one: Suspect) -> Picture:
     other = proposal(one)
     says = f"{study.data.class_names[other]} {percent(one.probabilities[other])}"
-    lines = (says, *filter(None, [study.data.file(one.train_id)]))
     return training_card(
-        study, one.position, lines, "harmful" if one.answer == other else "", words=f", {says}"
+        study, one.position, (says,), "harmful" if one.answer == other else "", words=f", {says}"
     )
 
 

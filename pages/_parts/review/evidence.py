@@ -135,7 +135,7 @@ def _copies(study: Study, now: Review, train_id: int) -> None:
         names, test = study.data.class_names, study.data.test
         titles = [f"{int(test.ids[at])}: {names[int(test.y[at])]}" for at in tested]
         cards = [example_card(study, test, at, "", one, ()) for at, one in zip(tested, titles, strict=True)]
-        show_grid(study, cards, "copies_tested", lambda _: None, CARD_PIXELS, strip=True)
+        show_grid(study, cards, "copies_tested", lambda _: None, CARD_PIXELS, marked=False, strip=True)
 
 
 def _alike(study: Study, now: Review, train_id: int, labels: tuple[int, int]) -> None:
@@ -172,6 +172,6 @@ def _strip(study: Study, now: Review, positions: np.ndarray, lines: list[str], k
         words, title = f", labelled {label}", f"{int(now.ids[at])}: {label}"
         cards.append(example_card(study, study.data.train, at, words, title, (line,) if line else (), tone))
     if cards:
-        show_grid(study, cards, key=key, width=CARD_PIXELS, strip=True)
+        show_grid(study, cards, key=key, width=CARD_PIXELS, marked=False, strip=True)
     else:
         st.caption("None.")

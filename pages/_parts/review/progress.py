@@ -17,12 +17,13 @@ from influence_core.sessions import State, reviews
 from influence_core.store.remember import key_of
 from influence_core.studies import Study
 from influence_core.words import percent, points, seconds, three_digits
-from pages._common.glossary import explained
 from pages._common.table import download_csv
+from pages._common.word_meanings import explained
 from pages._parts.review.session import move
 from pages._shell import results
 from pages._shell.address import go_to
 from pages._shell.change_list import KEYS
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import Job, background, get_jobs, job_status
 from pages._shell.widgets import metric
@@ -44,7 +45,7 @@ def show(study: Study, now: Review) -> None:
         st.caption(stopping_rule(now))
     found = review.judged(study, now, said.changes)
     _metrics(study, now, found)
-    st.plotly_chart(accuracy(_drawn(now, found)), key="review_accuracy")
+    show_chart(accuracy(_drawn(now, found)), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):
         _train_behind(study, now)
     with st.container(horizontal=True, key="review_tools"):
@@ -118,7 +119,7 @@ def _drawn(now: Review, found: Judged) -> Review:
 
 def _metrics(study: Study, now: Review, found: Judged) -> None:
     row = st.container(horizontal=True, gap="small")
-    row.metric("Labels changed", f"{now.relabelled:,}", width="content")
+    row.metric("Relabelled", f"{now.relabelled:,}", width="content")
     gain = None
     if len(now.trainings) > 1:
         gained = found.after - found.before

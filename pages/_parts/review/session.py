@@ -18,8 +18,7 @@ from influence_core.sessions import Said, Session, reviews
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from pages._common import footer
-from pages._common.cards import card_face
-from pages._common.table import face_column, number
+from pages._common.table import face_column, faces, number
 from pages._parts.review import people, words
 from pages._shell import browser, my_changes, results
 from pages._shell.address import View, go_to
@@ -199,12 +198,11 @@ def _share(study: Study, now: Review) -> None:
 
 def _table(study: Study, now: Review) -> None:
     last = now.verdicts[: -SHOWN - 1 : -1]
-    names, kind = study.data.class_names, study.data.kind
+    names = study.data.class_names
     several = people.is_guest(now) or len({one.who for one in now.verdicts}) > 1
-    faces = [card_face(study, study.data.train, now.position(one.train_id)) for one in last]
     st.dataframe(
-        {
-            kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in faces],
+        faces(study, [one.train_id for one in last])
+        | {
             "training id": [one.train_id for one in last],
             "verdict": [in_words(one, names) for one in last],
             "time": [one.time for one in last],

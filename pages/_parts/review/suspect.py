@@ -17,7 +17,7 @@ from influence_core.studies import Study
 from influence_core.trust import Verdict
 from influence_core.words import percent, points, signed, three_digits
 from pages._common import judge
-from pages._common.cards import show_large
+from pages._common.cards import beginning, called, show_large
 from pages._parts.review.session import in_words, record
 from pages._parts.review.words import PLAIN, model_name, term
 from pages._shell import results
@@ -86,11 +86,12 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
     one = review.suspect(study, now, opened)
     if one is None:
         return
-    names, kind = escaped(study.data.class_names), study.data.kind
+    names = escaped(study.data.class_names)
     with st.container(border=True, key="suspect"):
         look, words = _halves(study)
         with words:
-            st.markdown(f"## Training {kind} {one.train_id}, labelled {names[one.label]}")
+            name = beginning(called(study, one.train_id, "training"))
+            st.markdown(f"## {name}, labelled {names[one.label]}")
             if study.data.file(one.train_id):
                 st.caption(f":material/draft: {escape_markdown(study.data.file(one.train_id))}")
             ranked = f"Ranked by “{PLAIN[now.method]}”: {_score(now.method, one.score)}."

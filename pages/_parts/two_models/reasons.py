@@ -13,7 +13,7 @@ from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.words import UNIT, percent, sign_rule, signed
 from pages._common import question, verdict
-from pages._common.cards import name_of, show_grid, show_large, training_card
+from pages._common.cards import asked_name, name_of, show_grid, show_large, training_card
 from pages._common.picture_grid import Picture
 from pages._common.scatter import show_points
 from pages._shell import change_list, my_changes
@@ -59,7 +59,7 @@ def _offer_changes(study: Study, view: View, explanation: Explanation) -> None:
     if view.beside != beside:
         title = "Beside the original" if changed else "Beside the model with my changes"
         st.button(title, key="beside_changes", on_click=lambda: go_to(beside=beside))
-    change_list.compare_link(view, mine)
+    change_list.compare_link(mine)
 
 
 def _how(view: View, explanation: Explanation, here: str) -> None:
@@ -95,7 +95,7 @@ def _show_explanation(study: Study, view: View, explanation: Explanation, key: s
     counted = len(settled(study.spec.changes))
     model = f"{study.spec.title}, with {changes_words(counted)}" if counted else study.spec.title
     one, name = Reasons.of(explanation, model), name_of(explanation)
-    st.markdown(f"**{escape_markdown(one.model)}**, {name}")
+    st.markdown(f"**{escape_markdown(one.model)}**, {asked_name(study, explanation)}")
     show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(says(one))
     verdict.show_judged(verdict.of(study, explanation.by("influence")))

@@ -17,11 +17,13 @@ from influence_core.trust import ORDERED
 from influence_core.words import ratio
 from pages._common import question, retraining, scatter, table, take_home
 from pages._common.cards import scored_card, show_grid
-from pages._common.glossary import explained
-from pages._common.number import MADE, NAMES, worth
+from pages._common.far_off import had_said
+from pages._common.number import MADE, NAMES, amount, worth
+from pages._common.word_meanings import explained
 from pages._parts.what_if import withdrawal, workshop
 from pages._shell import change_list, my_changes, proving, results
 from pages._shell.address import View, go_to
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import begin_button, bound, choice
@@ -42,7 +44,7 @@ def show(view: View, params: WhatIfParams, answer: question.Answer) -> None:
             f"It begins with a group that is likely to matter, the strongest {explanation.examples} for the answer. Nothing is "
             "changed until you say so."
         )
-    change_list.compare_link(view, my_changes.changed_address(view.spec))
+    change_list.compare_link(my_changes.changed_address(view.spec))
     question.bar(view, answer)
     at, change = choose(study, view, params, explanation)
     after = None
@@ -97,7 +99,7 @@ def _group(
     study: Study, view: View, params: WhatIfParams, explanation: Explanation, which: str
 ) -> np.ndarray:
     if which == "hand":
-        return _by_hand(view, explanation)
+        return _by_hand(study, view, explanation)
     if which == "rows":
         return withdrawal.choose(study, params)
     if which == "class":
@@ -122,8 +124,8 @@ def _label(study: Study, field: str, text: str, title: str) -> int:
     )
 
 
-def _by_hand(view: View, explanation: Explanation) -> np.ndarray:
-    scatter.show_distance(view, explanation, explanation.number, "pp")
+def _by_hand(study: Study, view: View, explanation: Explanation) -> np.ndarray:
+    scatter.show_distance(study, view, explanation, explanation.number, "pp")
     st.caption(
         "Lasso or box select (top right of the chart) to choose; ticks on the Explain page count as well."
     )
@@ -178,14 +180,16 @@ def _expect(
     p, asked = explanation.probability, escape_markdown(explanation.label_name)
     known = _known(study, explanation, at, change)
     truth = retraining.truth_name(explanation).capitalize()
-    proven = "" if known is None else f"**{truth}**: the probability changes by **{worth(p, known, MADE)}**. "
+    what = f"ith {len(at):,} {those} {done}: the probability of “{asked}” changes by"
+    minus = "(minus: the answer gets less likely)"
 
     def sentence(forecast: GroupForecast) -> str:
-        return (
-            f"{proven}Forecast with {len(at):,} {those} {done}: the probability of “{asked}” changes by "
-            f"**{worth(p, forecast.best, MADE)}** (minus: the answer gets less likely)"
-            f"{retraining.alone(explanation, forecast, len(at))}."
-        )
+        said, rest = worth(p, forecast.best, MADE), retraining.alone(explanation, forecast, len(at))
+        if known is None:
+            return f"Forecast w{what} **{said}** {minus}{rest}."
+        foreseen, came = (amount(p, one, MADE) for one in (forecast.best, known))
+        after = had_said(foreseen, came, said, forecast.together is not None)
+        return f"**{truth}** w{what} **{worth(p, known, MADE)}** {minus}. {after}{rest}."
 
     retraining.show_expected(study, explanation, at, change, known, sentence, places)
 
@@ -221,7 +225,7 @@ def _show_calibration(result: Calibration) -> None:
     agreement = result.agreement
     chart, words = st.columns([1.6, 1], vertical_alignment="center", gap="medium")
     with chart:
-        st.plotly_chart(calibration(result), key="calibration")
+        show_chart(calibration(result), key="calibration")
     with words:
         st.metric("Rank agreement (Spearman)", ratio(agreement.spearman))
         st.metric("Forecast, in multiples of the truth", ratio(agreement.slope))

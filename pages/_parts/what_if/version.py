@@ -18,14 +18,16 @@ from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.words import moved, percent, seconds, tenths
 from pages._common import question, table, take_home, test_label
-from pages._common.cards import example_card, name_of, show_grid
-from pages._common.number import MADE, worth
+from pages._common.cards import asked_name, example_card, show_grid
+from pages._common.far_off import had_said, is_far_off
+from pages._common.number import MADE, amount, unbroken, worth
 from pages._common.picture_grid import Picture
 from pages._common.question import Answer
 from pages._parts.what_if import workshop
 from pages._shell import results
 from pages._shell.address import View
 from pages._shell.catalogue import EXPLAIN
+from pages._shell.charts import show_chart
 from pages._shell.escape import escape_markdown, escaped
 from pages._shell.own_params import WhatIfParams
 from pages._shell.widgets import bound, metric
@@ -34,8 +36,6 @@ CARDS = 24
 """Answers of each kind that are shown; the file has all."""
 WIDTH = 116
 """Of a card, pixels: two probabilities fit into a line."""
-FAR_OFF = 0.5
-"""A forecast that misses by a larger share of the larger of itself and the truth is said to be far off."""
 
 
 def show(view: View, params: WhatIfParams, answer: Answer) -> None:
@@ -118,24 +118,17 @@ def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result
     with chart:
         names, label = explanation.class_names, explanation.label
         figure = changed_answer(was, forecast.answer, now, names, label)
-        st.plotly_chart(figure, key="changed_answer", alt="what the changes do to each label's probability")
+        show_chart(figure, key="changed_answer", alt="what the changes do to each label's probability")
     shown = escaped(names)
     said = [shown[int(one.argmax())] for one in (was, now)]
     turned = f"says **{said[1]}** instead of {said[0]}" if said[0] != said[1] else f"still says **{said[1]}**"
     moves = f"{shown[label]}: {percent(float(was[label]))} before, {percent(float(now[label]))} after"
     st.caption(
-        f"Of {name_of(explanation)} the changed model {turned} ({moves}). Bars: after training; open circles: the forecast, "
-        f"{_method(forecast)}.{_far_off(forecast, float(now[label] - was[label]))} The model was trained with the changes from "
+        f"Of {asked_name(answer.study, explanation)} the changed model {turned} ({moves}). Bars: after training; open circles: "
+        f"the forecast, "
+        f"{_method(forecast)}. The model was trained with the changes from "
         f"the unchanged optimum to a gradient norm of {after.gradient_norm:.1e} in {seconds(after.seconds)}."
     )
-
-
-def _far_off(forecast: VersionForecast, change: float) -> str:
-    """A sentence where the forecast of the probability asked about misses by more than half of what came."""
-    foreseen = forecast.asked.probability
-    if foreseen is None or abs(foreseen - change) <= FAR_OFF * max(abs(change), abs(foreseen)):
-        return ""
-    return " **The forecast was far off here**: believe what training gave."
 
 
 def _method(forecast: VersionForecast) -> str:
@@ -147,16 +140,28 @@ def _method(forecast: VersionForecast) -> str:
 
 
 def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: BeforeAfter) -> None:
-    explanation, total = answer.explanation, result.total
-    below = f"forecast {worth(explanation.probability, forecast.asked.best, MADE)}"
+    """What training gave; a forecast of it that was far off does not stand beside it, but in a sentence."""
+    explanation = answer.explanation
+    p, best, together = explanation.probability, forecast.asked.best, forecast.asked.together is not None
+    foreseen, came, words = amount(p, best, MADE), 100 * (now - p), worth(p, best, MADE)
+    missed = is_far_off(foreseen, came)
     name = escape_markdown(explanation.label_name)
-    metric(st, f"Probability of {name}, {name_of(explanation)}", moved(now - explanation.probability), below)
-    predictions = forecast.predictions
-    words = ""
+    metric(st, f"Probability of {name}", moved(now - p), None if missed else f"forecast {words}")
+    if missed:
+        st.markdown(unbroken(f"{had_said(foreseen, came, words, together)}."))
+    _accuracy(answer, forecast, result)
+
+
+def _accuracy(answer: Answer, forecast: VersionForecast, result: BeforeAfter) -> None:
+    predictions, total = forecast.predictions, result.total
+    words, came = None, total.after - total.before
     if predictions is not None:
         other = before_after.compare(answer.study, predictions, asked_about(answer)).total
-        words = f"forecast {tenths(other.after - other.before)}"
-    metric(st, "Test accuracy", tenths(total.after - total.before), words or None)
+        foreseen = other.after - other.before
+        words = (
+            f"{'the forecast was far off' if is_far_off(foreseen, came) else 'forecast'}: {tenths(foreseen)}"
+        )
+    metric(st, "Test accuracy", tenths(came), words)
     st.caption(f"Of {result.base}.")
 
 

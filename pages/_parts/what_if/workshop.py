@@ -60,6 +60,7 @@ def show_changes(view: View, answer: Answer) -> None:
         on_select=lambda name: _take_back(view, answer, name),
         selected=[str(one.example) for one in made[:SHOWN]],
         select_label="keep this change; unticked, it is taken back",
+        marked=False,
     )
     more = f"The first {SHOWN}; {len(made) - SHOWN:,} more are in the file. " if len(made) > SHOWN else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
