@@ -256,6 +256,7 @@ def _load(spec: StudySpec, store: Store, folder: str | None, progress: Progress 
                 spec.encoding,
                 most,
                 spec.same_labels,
+                not spec.backbone,
             )
         )
     if spec.source:

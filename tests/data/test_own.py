@@ -227,9 +227,22 @@ def test_a_folder_becomes_a_study(allowed, store):
     assert study.data.record(int(ids[3])) == {"file": found.files[ids[3]]}
     other = own.load(own.PHOTOS, spec.source, store, str(allowed), seed=1)
     assert set(other.train.ids.tolist()) != set(ids.tolist())
+    unseen = own.load(own.PHOTOS, spec.source, store, str(allowed), pixels=False)
+    assert unseen.train.x.shape == (len(ids), 1) and unseen.train.ids.tolist() == ids.tolist()
     shutil.rmtree(allowed / "pets")
     with pytest.raises(DataError, match="could not be opened"):
         studies.open_study(spec, store, str(allowed), "cpu")
+
+
+def test_no_thumbnail_is_a_feature_where_a_backbone_sees_the_pictures(allowed, store, monkeypatch):
+    fields = FIELDS | {"source": f"{own.IN_FOLDER}{allowed / 'pets'}"}
+    asked, load = [], own.load
+    monkeypatch.setattr(own, "load", lambda *args: asked.append(args[-1]) or load(*args))
+    for backbone in ("", "efficientnet-lite0"):
+        studies.open_study(
+            studies.StudySpec(name="own-x", **fields | {"backbone": backbone}), store, str(allowed), "cpu"
+        )
+    assert asked == [True, False]
 
 
 def test_a_draw_loses_no_rare_class(allowed, store):

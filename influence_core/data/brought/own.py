@@ -63,6 +63,7 @@ def load(
     encoding: str = "",
     most: tuple[int | None, int | None] = (None, None),
     same: Same = None,
+    pixels: bool = True,
 ) -> DataSet:
     """The data set behind a study of somebody's own.
 
@@ -76,6 +77,7 @@ def load(
         encoding: of texts that are not UTF-8; "": the most plausible.
         most: how many photographs to train on and to test on are wanted; of each class its share.
         same: whether labels of a table beside photographs that look alike are one.
+        pixels: whether photographs' thumbnails are their features; without them a 0 stands there, until a backbone sees them.
 
     Raises:
         AlikeError: nobody has said that.
@@ -92,6 +94,7 @@ def load(
         found.is_train,
         found.class_names,
         chosen=_drawn(found, most, seed),
+        pixels=pixels,
     )
     if source.startswith(IN_TORCHVISION):
         return made  # whose pictures are no files of their own

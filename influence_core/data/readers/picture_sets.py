@@ -138,6 +138,7 @@ def data_set(
     class_names: tuple[str, ...],
     stand_in: str = "",
     chosen: np.ndarray | None = None,
+    pixels: bool = True,
 ) -> DataSet:
     """A data set of pictures called 0..m-1, with thumbnails as features, or the brightness alone of pictures that are all grey.
 
@@ -150,10 +151,13 @@ def data_set(
         class_names: what the labels mean.
         stand_in: what they stand in for, or "".
         chosen: (k,) which pictures belong to it, in this order; all of them where none are named.
+        pixels: whether the thumbnails are the features: four times their bytes, which a backbone that comes in their place
+            has no need of; without them a 0 stands there.
     """
     at = np.arange(len(labels)) if chosen is None else chosen
     thumbs = pictures.grey[at] if isinstance(pictures, GreyPictures) else pictures.thumbs(at.tolist())
-    x = torch.from_numpy(thumbs.reshape(len(at), -1)).float().div_(255)
+    flat = thumbs.reshape(len(at), -1) if pixels else np.zeros((len(at), 1), np.uint8)
+    x = torch.from_numpy(flat).float().div_(255)
     y, ids = torch.from_numpy(np.asarray(labels, np.int64)[at]), torch.from_numpy(at)
     train, test = torch.from_numpy(is_train[at]), torch.from_numpy(~is_train[at])
     return DataSet(
@@ -162,7 +166,7 @@ def data_set(
         train=Examples(x[train], y[train], ids[train]),
         test=Examples(x[test], y[test], ids[test]),
         class_names=class_names,
-        image_shape=thumbs.shape[1:],
+        image_shape=thumbs.shape[1:] if pixels else None,
         stand_in=stand_in,
         pictures=pictures,
     )
