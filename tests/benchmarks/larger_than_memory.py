@@ -75,6 +75,7 @@ class Counted(LinearObjective):
 
 def make(folder: Path, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """The features, as a memory map, and the labels; written where they are not there yet."""
+    folder.mkdir(parents=True, exist_ok=True)
     features, labels = folder / f"x{rows}.npy", folder / f"y{rows}.npy"
     if not labels.exists():
         generator = np.random.default_rng(0)
