@@ -4,7 +4,7 @@ A file of made-up float32 features, ``--rows`` by 2,048, with planted weights, i
 read as a memory map: training to the gradient norm that float32 can show, the dense factor, and the 100 strongest training
 examples for and against of ten test examples. Each step is held against what it cannot do without, timed in the same run on
 the same map, before and after: for every pass over the features the bare products that the pass is for (``X v`` and ``X' u``
-for a gradient or a curvature product, ``X' X`` for the factor, ``X V`` for the scores), which read the file too. Memory is
+for a gradient or a curvature product, ``X' X`` for the factor, ``X v`` for residuals and ``X V`` for scores), which read the file too. Memory is
 the largest anonymous one; what the system keeps of the file in memory that nobody else needs does not count.
 """
 
@@ -67,6 +67,10 @@ class Counted(LinearObjective):
             return product(v)
 
         return counted
+
+    def training_products(self, theta: Tensor) -> LinearMap:
+        self.count("residuals")
+        return super().training_products(theta)
 
     def dense_gauss_newton(self, theta: Tensor, span: Span | None = None) -> Tensor:
         self.count("factor")
@@ -134,6 +138,7 @@ def bare(x: np.ndarray) -> dict[str, float]:
         "gradient": gradient,
         "curvature": gradient,
         "factor": _over(features, lambda rows: gram.addmm_(rows.T, rows)),
+        "residuals": _over(features, lambda rows: rows @ v),
         "scores": _over(features, lambda rows: rows @ many),
     }
 
