@@ -4,8 +4,9 @@ A file of made-up float32 features, ``--rows`` by 2,048, with planted weights, i
 read as a memory map: training to the gradient norm that float32 can show, the dense factor, and the 100 strongest training
 examples for and against of ten test examples. Each step is held against what it cannot do without, timed in the same run on
 the same map, before and after: for every pass over the features the bare products that the pass is for (``X v`` and ``X' u``
-for a gradient or a curvature product, ``X' X`` for the factor, ``X v`` for residuals and ``X V`` for scores), which read the file too. Memory is
-the largest anonymous one; what the system keeps of the file in memory that nobody else needs does not count.
+for a gradient or a curvature product, ``X' X`` for the factor, ``X v`` for residuals and ``X V`` for scores), which read the
+file too. Memory is the largest anonymous one; what the system keeps of the file in memory that nobody else needs does not
+count.
 """
 
 from __future__ import annotations
