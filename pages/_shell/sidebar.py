@@ -15,6 +15,8 @@ from influence_core.studies import readiness
 from influence_core.studies.changes import settled
 from pages._shell import browser, results
 from pages._shell.address import View
+from pages._shell.catalogue import EXPLAIN
+from pages._shell.escape import escape_markdown
 from pages._shell.places import data_folder
 from pages._shell.widgets import bound, choice
 
@@ -33,6 +35,7 @@ def show(view: View) -> None:
         studies_ = _told_apart({name: _marked(name) for name in _studies(view)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
+        _go_on()
         with st.expander("How it is computed", expanded=view.settings_changed):
             solvers_ = {"auto": "automatic"} | {name: solvers.title(name) for name in solvers.CATALOGUE}
             choice("solver", view.solver, "Solver", solvers_, **_box("solver"))
@@ -63,12 +66,29 @@ def _damping(view: View) -> None:
 
 
 def _studies(view: View) -> list[str]:
-    """The catalogue, what this browser built and sent, and what is open by its link."""
+    """What this browser built and sent, the catalogue, and what is open by its link."""
+    by_link = [view.study] if studies.is_own(view.study) or "@" in view.study else []
+    return list(dict.fromkeys([*_own(), *studies.CATALOGUE, *by_link]))
+
+
+def _own() -> list[str]:
+    """What this browser built and sent, of either the newest first."""
     store, owner = results.get_store(), browser.owner()
     built = [one.name for one in recipes.recipes(store, owner)]
-    sent = [studies.UPLOADED + one.key for one in uploads.tables(store, owner)]
-    by_link = [view.study] if studies.is_own(view.study) or "@" in view.study else []
-    return list(dict.fromkeys([*studies.CATALOGUE, *built, *sent, *by_link]))
+    return [*built, *(studies.UPLOADED + one.key for one in uploads.tables(store, owner))]
+
+
+def _go_on() -> None:
+    """The way back to a study of this browser's own, where the app was opened without saying which."""
+    own = _own()
+    if not own or "study" in st.query_params:
+        return
+    with suppress(InfluenceError):  # it was built by another version of the app
+        spec = studies.find(own[0], results.get_store())
+        label = f"Go on with {escape_markdown(spec.title)}"
+        st.page_link(
+            EXPLAIN.script, label=label, icon=":material/history:", query_params={"study": spec.name}
+        )
 
 
 def _told_apart(titles: dict[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from influence_core.data.brought import asked, own, picture_uploads, recipes, uploads
 from influence_core.data.brought.home import home_of
@@ -20,7 +21,7 @@ from tests.core.test_kept_reviews import before_lists
 from tests.data.test_archives import packed, pets
 from tests.data.test_home import TABLE
 from tests.data.test_own import FIELDS
-from tests.visits import BROWSER, address, keys, owner, press, said, visit_page
+from tests.visits import APP, BROWSER, PATIENCE, address, keys, owner, press, said, settle, visit_page
 
 OTHER = "1" * 32
 
@@ -43,6 +44,19 @@ def made():
 
 def offered(at):
     return next(one for one in at.selectbox if one.key == "side_study").options
+
+
+def test_who_opens_the_app_anew_is_led_back_to_what_they_made(made):
+    def ways(browser):
+        at = AppTest.from_file(str(APP), default_timeout=PATIENCE)
+        at.session_state["browser"] = browser
+        found = settle(at).sidebar.get("page_link")
+        return [(one.proto.label, one.proto.query_string) for one in found if "Go on" in one.proto.label]
+
+    assert ways(BROWSER) == [("Go on with Cats and dogs", f"study={made[0]}")] and ways(OTHER) == []
+    offered_first = offered(visit_page("build"))[0]
+    assert "Cats and dogs" in offered_first
+    assert not [one for one in visit_page("build").sidebar.get("page_link") if "Go on" in one.proto.label]
 
 
 def test_only_the_browser_that_made_them_is_shown_them(made):

@@ -84,9 +84,10 @@ def stopping_rule(now: Review) -> str:
     if looked < LAST:
         return f"{words}. If none of {LAST} in a row does, that is a place to stop."
     most = percent(1 - DOUBT ** (1 / LAST))
+    left = ", and what is left is less suspect" if len(now.verdicts) < len(now.ids) else ""
     return (
-        f"{words}: of suspects like these at most {most} are wrong (95 % sure), and what is left is less suspect. "
-        "A place to stop."
+        f"{words}: of suspects like these at most {most} are wrong (95 % sure){left}. A place to stop: *Before and after*, in "
+        "*My changes*, says what yours do."
     )
 
 

@@ -44,7 +44,10 @@ def show_answer(study: Study, now: Review, opened: int | None, found: SuspectEvi
     """The page's question for the suspect on show, answered by the model that never saw it, where that is at hand."""
     one = review.suspect(study, now, opened)
     if one is None:
-        st.success(f"All {len(now.ids):,} labels have a verdict. Download them on the right.")
+        st.success(
+            f"All {len(now.ids):,} labels have a verdict. *Before and after*, in *My changes*, says what your changes do; the "
+            "verdicts are a download on the right."
+        )
         return
     names = escaped(study.data.class_names)
     with st.container(key="review_answer"):
