@@ -170,7 +170,7 @@ def _print(
         print("  " + _change_words(row, kind))
     if len(made) > SHOWN:
         print(f"  and {len(made) - SHOWN:,} more")
-    print(f"\n{result.part} {result.unmoved}".rstrip())
+    print(f"\n{' '.join(filter(None, (result.part, result.surer, result.unmoved)))}")
     low, high = total.interval
     print(
         f"Test accuracy, of {result.base}: {percent(total.before)} before, {percent(total.after)} after; changed by "

@@ -16,6 +16,7 @@ from influence_core.predictions import Predictions
 from influence_core.store.remember import remember
 from influence_core.studies import Study
 from influence_core.studies.changes import OF_TEST, Change
+from influence_core.words import moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,20 @@ class BeforeAfter:
             else ""
         )
         return f"Measured on {self._count}{without}.{why}{self._corrections}"
+
+    @property
+    def surer(self) -> str:
+        """On how many the other model gives the true label more, and on how many less, in a sentence; "" where on none."""
+        at = np.arange(len(self.ids)), self.labels
+        gained = self.after[at] - self.before[at]
+        more, less = int((gained > 0).sum()), int((gained < 0).sum())
+        if not more + less:
+            return ""
+        middle = moved(float(np.median(gained)))
+        return (
+            f"Of the right label the model is surer on {more:,} of them than before, and less sure on {less:,} "
+            f"(median {middle})."
+        )
 
     @property
     def unmoved(self) -> str:

@@ -45,7 +45,7 @@ def comparison(material: Material, compared: Compared) -> dict[str, Any]:
         "interval": f"{tenths(low)} to {tenths(high)}",
         "clear": total.is_clear,
         "base": result.base,
-        "part": f"{result.part} {result.unmoved}".rstrip(),
+        "part": " ".join(filter(None, (result.surer, result.part, result.unmoved))),
         "asked": _asked(compared, explanation),
         "lists": [
             (

@@ -104,7 +104,7 @@ def sentence(result: BeforeAfter) -> str:
         f"({tenths(one.after - one.before)}; 95 % interval {tenths(low)} to {tenths(high)}): "
         f"**{one.better:,} answer{'s' * (one.better != 1)} got better, {one.broke:,} broke**{other}.{doubt}"
     )
-    return f"{said} {result.unmoved}".rstrip()
+    return " ".join(filter(None, (said, result.surer, result.unmoved)))
 
 
 def _show_answer(answer: Answer, forecast: VersionForecast, after: Study, result: BeforeAfter) -> None:
