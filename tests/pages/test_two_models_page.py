@@ -178,6 +178,7 @@ def test_another_study_stands_beside_the_pinned_one(result):
     assert {"scatter_here", "scatter_pinned"} == set(charts(at))
     assert "**Toy photos, deep features**" in said(at)
     assert "**Digits 1 and 7, logistic regression**" in said(at)
+    assert "By the paper's influence, the same number for both" in said(at)
     assert "use_toy-photos" in keys(at)
     assert address(press(at, "use_toy-photos"))["study"] == "toy-photos"
 

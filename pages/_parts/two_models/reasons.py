@@ -98,6 +98,10 @@ def _show_explanation(study: Study, view: View, explanation: Explanation, key: s
     st.markdown(f"**{escape_markdown(one.model)}**, {asked_name(study, explanation)}")
     show_large(study, explanation.x, one.test_id, name, 130, explanation.photo)
     st.markdown(says(one))
+    if explanation.number != "influence":
+        st.caption(
+            "By the paper's influence, the same number for both; *Explain* has a better one. Of influence:"
+        )
     verdict.show_judged(verdict.of(study, explanation.by("influence")))
     show_scatter(one, view.opened, key, f"Distance to the test {one.kind} (Euclidean)")
     show_sides(study, one, view, key)
