@@ -155,7 +155,7 @@ def upload_table(page: Page, brought: Brought) -> None:
 def suspect(page: Page) -> tuple[int, str]:
     """Its id, and the label that it bears."""
     heading = page.locator(".st-key-suspect h2").inner_text()
-    found = re.fullmatch(r"Training \S+ (\d+), labelled (.+)", heading)
+    found = re.fullmatch(r"(?:.* \()?[Tt]raining \S+ (\d+)\)?, labelled (.+)", heading)
     assert found, heading
     return int(found[1]), found[2]
 
