@@ -134,6 +134,15 @@ def note_question(view: View, test_id: int | None) -> None:
             st.session_state["question_noted"] = address
 
 
+def count_said(study: str) -> tuple[int, int]:
+    """How many verdicts and notes this browser's list of a study holds, and how many saved versions; (0, 0) if unreadable."""
+    with suppress(InfluenceError):  # the sidebar says so
+        for session in Sessions(results.get_store()).of(browser.owner(), study):
+            now = session.state()
+            return len(now.verdicts) + len(now.notes), len(session.versions())
+    return 0, 0
+
+
 def forget(study: str) -> None:
     """Delete this browser's lists of a study that is gone, and all reviews of it.
 

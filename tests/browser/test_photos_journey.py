@@ -105,7 +105,8 @@ def test_a_zip_of_ones_own_from_upload_to_removal(page):
 
     explained = page(f"/?study={study}")
     assert title(explained).startswith("Which training images made the model say")
+    opened.locator(f".st-key-ask_remove_{study} button").click()
     click(opened, opened.locator(f".st-key-remove_{study} button"), lambda: "study" not in query(opened))
     opened.reload()
     wait_idle(opened)
-    assert opened.locator(f".st-key-remove_{study}").count() == 0
+    assert opened.locator(f".st-key-ask_remove_{study}").count() == 0

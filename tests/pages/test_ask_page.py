@@ -99,6 +99,19 @@ def test_what_there_is_not_is_said_and_the_chooser_stays(query, words):
     assert not at.error
 
 
+def test_where_no_mistake_is_left_that_is_said_kindly_and_others_are_offered():
+    known = open_study(find("diabetes")).predictions
+    wrong = zip(known.ids[known.wrong].tolist(), known.predicted[known.wrong].tolist(), strict=True)
+    at = visit_page("ask", "diabetes@" + ",".join(f"t{test}={label}" for test, label in wrong))
+    assert not at.error
+    assert [one.value for one in at.info] == [
+        "No mistakes are left among the test rows. Choose others below."
+    ]
+    control(at, "over_kind").set_value("all")
+    settle(at)
+    assert not at.info and title(at) != "What drives it?"
+
+
 def test_a_group_that_no_address_can_name_is_said_with_a_way_out():
     at = visit_page("ask", cause="nine")
     assert "a training example is a whole number" in at.error[0].value

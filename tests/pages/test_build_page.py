@@ -11,6 +11,8 @@ from PIL import Image
 from influence_core.data.brought import own, picture_uploads, recipes, torchvision_sets
 from influence_core.errors import DataError
 from influence_core.models import backbones
+from influence_core.sessions import Sessions
+from influence_core.studies.changes import Change
 from pages._parts.build import bring, model, visit
 from pages._shell import downloads, results
 from pages._shell.jobs import get_jobs
@@ -394,6 +396,19 @@ def test_a_study_of_another_version_can_still_be_removed():
     assert "built by another version" in said(at)
     press(at, f"remove_{name}")
     assert built() == ()
+
+
+def test_what_goes_with_a_study_is_said_before_it_is_removed():
+    name = recipes.keep(results.get_store(), {"title": "Old", "gone": 1}, owner())
+    assert "with it." not in said(visit_page(PAGE)), "nothing was said of it"
+    session = Sessions(results.get_store()).create(owner(), name, "Old", ("a", "b"))
+    session.record(Change("remove", 1), Change("remove", 2))
+    assert "for good. 2 verdicts and notes go with it." in said(visit_page(PAGE))
+    session.save_version("first try", f"{name}@r1")
+    at = visit_page(PAGE)
+    assert "2 verdicts and notes and 1 saved version go with it." in said(at)
+    press(at, f"remove_{name}")
+    assert not Sessions(results.get_store()).of(owner(), name)
 
 
 def test_the_list_survives_a_recipe_that_names_a_removed_upload():

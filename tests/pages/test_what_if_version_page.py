@@ -70,6 +70,7 @@ def test_a_change_is_added_by_its_number_and_one_that_cannot_be_is_refused(versi
     assert address(at)["study"] == f"one-or-seven@r{name}"
     assert address(at)["test"] == "5040"
     assert title(at) == "What does this change do?"
+    assert "Untick a change to see the model without it. Your list stays as it is." in said(at)
     assert title(press(at, "no_changes")).startswith("What if these")
 
 

@@ -46,6 +46,10 @@ def open_study(view: View) -> Study:
 
 def load(study: Study, view: View, params: AskParams) -> Asked:
     """The question, and the best numbers at hand; where there is no such question that is said, and the page ends."""
+    if params.over.partition("=")[0] in ("errors", "cell") and not study.predictions.wrong.any():
+        st.title("What drives it?")
+        st.info(f"No mistakes are left among the test {study.data.kind}s. Choose others below.")
+        st.stop()
     try:
         target = targets.ask(study, params.over, params.quantity)
     except DataError as error:

@@ -107,10 +107,22 @@ def _row(
         words.markdown(f"**{escape_markdown(title)}**  \n{about}")
         if study:
             opened.page_link(EXPLAIN.script, label="Explain", query_params={"study": study})
-        removed.button(
-            "Remove", key=f"remove_{key}", on_click=_remove, args=(remove, study, view), width="stretch"
-        )
+        with removed.popover("Remove", key=f"ask_remove_{key}", width="stretch"):
+            st.caption(f"Removed from this machine at once, for good. {_goes_with(study)}".strip())
+            st.button(
+                "Remove it", key=f"remove_{key}", type="primary", on_click=_remove, args=(remove, study, view)
+            )
     return opened
+
+
+def _goes_with(study: str) -> str:
+    """What this browser said of a study, which goes when it is removed; "" where that is nothing."""
+    said, versions = my_changes.count_said(study) if study else (0, 0)
+    parts = [(said, "verdict or note", "verdicts and notes"), (versions, "saved version", "saved versions")]
+    words = " and ".join(
+        f"{count:,} {several if count > 1 else one}" for count, one, several in parts if count
+    )
+    return f"{words} {'go' if said + versions > 1 else 'goes'} with it." if words else ""
 
 
 def _about(one: recipes.Recipe) -> str:

@@ -48,7 +48,7 @@ def open_version(view: View, made: Sequence[Change], test_id: int | None) -> Non
 
 
 def show_changes(view: View, answer: Answer) -> None:
-    """Every change that counts, as a card, with a way to take it back."""
+    """Every change that counts, as a card, with a way to the version without it."""
     made, study = settled(view.spec.changes), answer.study
     st.header(f"The {len(made):,} changes" if len(made) > 1 else "The change")
     show_grid(
@@ -57,14 +57,16 @@ def show_changes(view: View, answer: Answer) -> None:
         key="changes",
         width=104,
         on_click=lambda _: None,
-        on_select=lambda name: _take_back(view, answer, name),
+        on_select=lambda name: _show_without(view, answer, name),
         selected=[str(one.example) for one in made[:SHOWN]],
-        select_label="keep this change; unticked, it is taken back",
+        select_label="with this change; unticked, the model is shown without it",
         marked=False,
     )
     more = f"The first {SHOWN}; {len(made) - SHOWN:,} more are in the file. " if len(made) > SHOWN else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.caption(f"{more}Untick a change to take it back.", width="content")
+        st.caption(
+            f"{more}Untick a change to see the model without it. Your list stays as it is.", width="content"
+        )
         plain = f"Without all changes: “{escape_markdown(view.spec.title)}”"
         st.button(
             plain, key="no_changes", type="tertiary", on_click=lambda: open_version(view, (), _test(answer))
@@ -83,7 +85,7 @@ def _test(answer: Answer) -> int | None:
     return answer.explanation.test_id
 
 
-def _take_back(view: View, answer: Answer, name: str) -> None:
+def _show_without(view: View, answer: Answer, name: str) -> None:
     made = [one for one in view.spec.changes if str(one.example) != name]
     open_version(view, made, _test(answer))
 
