@@ -33,6 +33,13 @@ def set_right(study: Study, at: int | None) -> str:
     return f"labelled **{names[old]}** in {where}; {who} **{names[int(test.y[test.position(at)])]}**"
 
 
+def bears(study: Study, at: int, label: int) -> str:
+    """The label of a test example on its card: of the visitor's own files it is where they filed it, until they say more."""
+    test, name = study.data.test, study.data.class_names[label]
+    filed = study.data.given.get(at, int(test.y[test.position(at)]))
+    return f"filed as {name}" if is_brought(study.spec) and filed == label else f"is {name}"
+
+
 def show(study: Study, explanation: Explanation) -> None:
     """The same for the test example of a question; nothing where it has no true label."""
     at, true = explanation.test_id, explanation.true_label

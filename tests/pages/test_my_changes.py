@@ -94,7 +94,11 @@ def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(t
     assert test_label.set_right(with_mine, example) == right and not test_label.set_right(
         with_mine, int(other)
     )
+    bears, plain = test_label.bears, open_study(find(STUDY))
+    assert bears(with_mine, example, said_of_it) == f"is {name}"
     monkeypatch.setattr(test_label, "is_brought", lambda _: True)
+    assert {bears(one, example, said_of_it) for one in (plain, with_mine)} == {f"is {name}"}
+    assert bears(plain, example, 1 - said_of_it) == f"filed as {'71'[1 - said_of_it]}"
     brought = right.replace("the data; now", "your files; you say")
     assert test_label.set_right(with_mine, example) == brought
     press(again, "retest_back")
