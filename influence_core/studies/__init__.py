@@ -14,6 +14,7 @@ from influence_core.studies.own import (
     load_module,
     of_recipe,
     of_table,
+    plain_name,
 )
 from influence_core.studies.shared import share_of
 from influence_core.studies.spec import StudySpec
@@ -36,6 +37,7 @@ __all__ = [
     "download_of",
     "find",
     "is_brought",
+    "plain_name",
     "is_own",
     "load_module",
     "of_recipe",

@@ -13,6 +13,7 @@ from influence_core.store import NO_STORE, Store
 from influence_core.studies.catalogue import CATALOGUE
 from influence_core.studies.changes import parse
 from influence_core.studies.spec import StudySpec
+from influence_core.words import plain_title
 
 TEXT_FOLDER = "text-folder"
 """The data set of the catalogue that is somebody's own too."""
@@ -82,6 +83,11 @@ def find(name: str, store: Store = NO_STORE) -> StudySpec:
 def is_own(name: str) -> bool:
     """Whether a study of this name is an uploaded table, a data set of torchvision or built by somebody, there or not."""
     return name.startswith((UPLOADED, recipes.PREFIX, own.IN_TORCHVISION))
+
+
+def plain_name(spec: StudySpec) -> str:
+    """What its files are called: by the title of a study of one's own, whose name in the address says nothing."""
+    return plain_title(spec.title, 40) if is_own(spec.unchanged.name) else spec.name
 
 
 def is_brought(spec: StudySpec) -> bool:

@@ -147,10 +147,12 @@ def asked_name(study: Study, explanation: Explanation, text: Callable[[str], str
     return name_of(explanation) if at is None else called(study, at, "test", text)
 
 
-def says(explanation: Explanation) -> str:
-    """What the model says, and what is true where that is known and differs."""
+def says(explanation: Explanation, right: str = "") -> str:
+    """What the model says, and what is true where that is known and differs; ``right`` as `test_label.set_right` says it."""
     names, said, true = escaped(explanation.class_names), explanation.predicted_label, explanation.true_label
     words = f"the model says **{names[said]}** ({percent(float(explanation.probabilities.max()))})"
+    if right:
+        return f"{words}; {right}"
     return words if true in (None, said) else f"{words}, but it is labelled **{names[true]}**"
 
 

@@ -183,7 +183,8 @@ def _sorted_by(view: View, overview: Overview | None, at: int) -> str:
 def _card(study: Study, known: Predictions, at: int, number: str) -> Picture:
     said, true = (study.data.class_names[int(one[at])] for one in (known.predicted, known.labels))
     words = f": the model says {said}" + (f", but it is labelled {true}" if said != true else "")
-    lines = (f"is {true}", number or percent(float(known.confidence[at])))
+    bears = test_label.bears(study, int(known.ids[at]), int(known.labels[at]))
+    lines = (bears, number or percent(float(known.confidence[at])))
     return example_card(study, study.data.test, at, words, f"says {said}", lines)
 
 

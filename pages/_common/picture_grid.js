@@ -56,8 +56,8 @@ function words(card, picture) {
   const nodes = texts.filter(([, , text]) => text).flatMap(([tag, className, text]) => {
     const node = element(tag, className);
     node.textContent = text;
-    // Short words and numbers stay whole where a card is narrow; a long name may break anywhere.
-    node.classList.toggle("whole", text.split(" ").every((word) => word.length <= LONGEST_WHOLE));
+    // Short words and numbers stay whole where a card is narrow; a long name, and that of a file, may break anywhere.
+    node.classList.toggle("whole", className !== "file" && text.split(" ").every((word) => word.length <= LONGEST_WHOLE));
     return [" ", node]; // the space parts the words for who hears them, and is not seen
   });
   card.pick.replaceChildren(card.image, card.snippet, card.bar, ...nodes);

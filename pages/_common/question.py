@@ -110,4 +110,5 @@ def _icon(study: Study) -> str:
 
 def _sentence(study: Study, explanation: Explanation, icon: str) -> str:
     name, asked = beginning(asked_name(study, explanation)), escape_markdown(explanation.label_name)
-    return f"{icon}**{name}**: {says(explanation)}. Asked about: **{asked}**."
+    said = says(explanation, test_label.set_right(study, explanation.test_id))
+    return f"{icon}**{name}**: {said}. Asked about: **{asked}**."

@@ -6,9 +6,8 @@ import streamlit as st
 
 from influence_core import report
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study, is_own, open_study
+from influence_core.studies import Study, open_study, plain_name
 from influence_core.studies.changes import settled
-from influence_core.words import plain_title
 from pages._shell import my_changes, results
 from pages._shell.address import View
 from pages._shell.places import data_folder
@@ -27,7 +26,7 @@ def button(view: View, study: Study, explanation: Explanation, after: Study | No
     st.download_button(
         "Take this answer home (zip)",
         lambda: report.bundle(material(view, study, explanation, after), mine),
-        file_name=f"answer-{_name(study)}-{explanation.test_id}.zip",
+        file_name=f"answer-{plain_name(study.spec)}-{explanation.test_id}.zip",
         mime="application/zip",
         key="take_home",
         icon=":material/folder_zip:",
@@ -35,11 +34,6 @@ def button(view: View, study: Study, explanation: Explanation, after: Study | No
         help="A page that opens in any browser without this app, the numbers as CSV, corrected labels and removals where there "
         "are changes, a Python script that computes it again, and your list of changes, which *Build* opens again.",
     )
-
-
-def _name(study: Study) -> str:
-    """What a study of one's own was called; its name in the address says nothing."""
-    return plain_title(study.spec.title, 40) if is_own(study.spec.unchanged.name) else study.spec.name
 
 
 def material(

@@ -23,6 +23,23 @@ def given(study: Study) -> str:
     return "label in your files" if is_brought(study.spec) else "true label"
 
 
+def set_right(study: Study, at: int | None) -> str:
+    """Which label a test example bore, and which it was given since, in Markdown; "" where nobody set it right."""
+    old = None if at is None else study.data.given.get(at)
+    if at is None or old is None:
+        return ""
+    names, test = escaped(study.data.class_names), study.data.test
+    where, who = ("your files", "you say") if is_brought(study.spec) else ("the data", "now")
+    return f"labelled **{names[old]}** in {where}; {who} **{names[int(test.y[test.position(at)])]}**"
+
+
+def bears(study: Study, at: int, label: int) -> str:
+    """The label of a test example on its card: of the visitor's own files it is where they filed it, until they say more."""
+    test, name = study.data.test, study.data.class_names[label]
+    filed = study.data.given.get(at, int(test.y[test.position(at)]))
+    return f"filed as {name}" if is_brought(study.spec) and filed == label else f"is {name}"
+
+
 def show(study: Study, explanation: Explanation) -> None:
     """The same for the test example of a question; nothing where it has no true label."""
     at, true = explanation.test_id, explanation.true_label
@@ -45,8 +62,9 @@ def offer(study: Study, at: int, true: int, probabilities: np.ndarray, of: str =
     said = my_changes.state(study.spec).verdicts.get(at)
     keep = partial(my_changes.record, study.spec, study.data.class_names)
     with st.popover("Its label is wrong", type="tertiary", key=f"test_label{of}"):
+        labelled = set_right(study, at) or f"labelled {names[true]}"
         st.caption(
-            f"It is labelled {names[true]}. What you say is a line of *My changes*: the model with my changes is judged by it, "
+            f"It is {labelled}. What you say is a line of *My changes*: the model with my changes is judged by it, "
             "its pages say so, and nothing is learnt from it."
         )
         for label in others[:MOST]:

@@ -71,8 +71,8 @@ def _save(shown: ShownList) -> None:
 
 def _link(shown: ShownList) -> None:
     query = shown.view.query() | link_to_version(shown.address)
-    name = f"changes-{shown.session.study}.json"
-    store = results.get_store()
+    store, unchanged = results.get_store(), shown.view.spec.unchanged
+    name = f"changes-{studies.plain_name(unchanged)}.json"
 
     def content() -> bytes:
         return packed(shown.session, origin_of(store, shown.session.study))

@@ -258,6 +258,14 @@ def test_the_evidence_is_that_of_models_trained_again(study, begun):
         assert told.mended == (answers[1] & ~answers[0]).sum()
         assert told.broken == (answers[0] & ~answers[1]).sum()
         assert told.gradient_norm <= GRADIENT_TOL
+    right = 1 - ty
+    judged = review.evidence(study, begun.given, train_id, begun.theta, None, right)
+    losses = [references.losses(one, tx, right, "logistic") for one in (begun.theta, left)]
+    assert_allclose(judged.without.loss, (losses[1] - losses[0]).mean(), rtol=1e-3, atol=1e-9)
+    assert (judged.relabelled.mended, judged.relabelled.broken) == (
+        found.relabelled.broken,
+        found.relabelled.mended,
+    )
     with pytest.raises(DataError, match="no training example 100000"):
         review.evidence(study, begun.given, 100_000, begun.theta)
     with pytest.raises(UnsupportedError, match="logistic and softmax"):

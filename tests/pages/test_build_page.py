@@ -8,6 +8,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 
+from influence_core import studies
 from influence_core.data.brought import own, picture_uploads, recipes, torchvision_sets
 from influence_core.errors import DataError
 from influence_core.models import backbones
@@ -128,6 +129,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
         "efficientnet-lite0",
     )
     assert "**Pets of mine** is trained on 10 images" in said(at)
+    assert studies.plain_name(studies.find(kept.name, results.get_store())) == "Pets of mine"
     ways = [one.proto for one in at.get("page_link") if one.proto.query_string == f"study={kept.name}"]
     assert [one.label for one in ways][:2] == ["Explain what it says", "Look for wrong labels and copies"]
     assert ways[1].page.endswith("data_health")
@@ -141,6 +143,7 @@ def test_a_zip_becomes_a_study_that_is_linked_listed_explained_and_removed(uploa
     (points, *_) = (one for one in charts(explained)["scatter"]["data"] if one.get("hovertext"))
     assert all(re.match(r"\d\.png<br>training image \d+, labelled", text) for text in points["hovertext"])
     shown = [one for key in ("side_helpful", "tests") for one in cards(explained)[key]]
+    assert all(one["lines"][0].startswith("filed as ") for one in cards(explained)["tests"])
     assert all(re.fullmatch(r"\d", one["file"]) for one in shown), "each card names its file"
     assert re.search(r"training image \d\.png \(\d+, labelled ", said(explained))
     assert re.search(r"^\d\.png \(test image \d+\): the model says", said(explained), re.M)

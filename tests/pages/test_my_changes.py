@@ -13,6 +13,7 @@ from influence_core.store import Store
 from influence_core.studies import find, open_study
 from influence_core.studies.changes import parse
 from influence_core.studies.origins import origin_of
+from pages._common import test_label
 from pages._parts.build import lists
 from pages._shell import change_list, my_changes
 from tests.data.test_archives import packed as zipped
@@ -71,7 +72,7 @@ def test_two_verdicts_the_switch_undo_and_nobody_else_s(train, nobody):
 
 
 @pytest.mark.slow
-def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(train, nobody):
+def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(train, nobody, monkeypatch):
     tests = open_study(find(STUDY)).predictions
     at = int(np.flatnonzero(tests.probabilities.argmax(1) != tests.labels)[0])
     example, said_of_it = int(tests.ids[at]), int(tests.probabilities[at].argmax())
@@ -84,7 +85,22 @@ def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(t
     judged = visit_page("what_if", version, test=other, browser=ADA)
     assert "With 1 change] 1 test label set right by hand, by which the answers are judged" in said(judged)
     assert "1 test label was set right by hand, for both models alike" in said(judged)
+    asked = visit(version, test=str(example), browser=ADA)
+    right = f"labelled **{'71'[1 - said_of_it]}** in the data; now **{name}**"
+    assert f"; {right}." in said(asked) and f"It is {right}." in said(asked)
+    assert f"the corrected label: {name}" in " ".join(asked.button_group(key="ask").options)
     again = visit_page("what_if", version, test=str(example), browser=ADA)
+    with_mine = open_study(find(version))
+    assert test_label.set_right(with_mine, example) == right and not test_label.set_right(
+        with_mine, int(other)
+    )
+    bears, plain = test_label.bears, open_study(find(STUDY))
+    assert bears(with_mine, example, said_of_it) == f"is {name}"
+    monkeypatch.setattr(test_label, "is_brought", lambda _: True)
+    assert {bears(one, example, said_of_it) for one in (plain, with_mine)} == {f"is {name}"}
+    assert bears(plain, example, 1 - said_of_it) == f"filed as {'71'[1 - said_of_it]}"
+    brought = right.replace("the data; now", "your files; you say")
+    assert test_label.set_right(with_mine, example) == brought
     press(again, "retest_back")
     assert f"{example} kept" in listed(again)
 

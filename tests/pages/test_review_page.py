@@ -207,7 +207,13 @@ def test_test_labels_that_were_set_right_count(study):
     begin.record(Change("retest", wrong, label=label))
     assert metrics(settle(at))["Test accuracy"] == percent((right + 1) / 110)
     assert "1 of them by the label that you set right: the line below has its ends alone" in said(at)
-    first = ids(kept(study, "plain"), 1)[0]
+    assert "the evidence beside a suspect goes by them too" in said(at)
+    state = kept(study, "plain")
+    first = ids(state, 1)[0]
+    tested = tests.labels.copy()
+    tested[tests.ids == wrong] = label
+    asked = study, state.labels, first, state.theta, state.removed, tested
+    assert at.session_state["review_evidence"][0] == review.evidence.key(*asked)
     finish(press(at, f"remove_{first}"))
     found = review.judged(study, kept(study, "plain"), [Change("retest", wrong, label=label)])
     version = studies.open_study(studies.find(f"diabetes@r{first},t{wrong}={label}"))

@@ -5,7 +5,7 @@ A `Review` never changes; each verdict makes a new one. `influence_core.sessions
 
 from influence_core.experiments.review import copies
 from influence_core.experiments.review.evidence import Outcome, SuspectEvidence, evidence
-from influence_core.experiments.review.judged import Judged, judged
+from influence_core.experiments.review.judged import Judged, corrected_tests, judged
 from influence_core.experiments.review.jump import find
 from influence_core.experiments.review.ranking import (
     Suspect,
@@ -38,6 +38,7 @@ __all__ = [
     "Verdict",
     "adopt",
     "copies",
+    "corrected_tests",
     "evidence",
     "find",
     "judged",

@@ -92,6 +92,7 @@ def evidence(
     train_id: int,
     theta: np.ndarray,
     removed: np.ndarray | None = None,
+    tests: np.ndarray | None = None,
     *,
     context: Context = ALONE,
 ) -> SuspectEvidence:
@@ -103,6 +104,7 @@ def evidence(
         train_id: The example.
         theta: ``(p,)`` the model of these labels.
         removed: ``(m,)`` positions that it has not seen; not the example's.
+        tests: ``(t,)`` labels by which the test answers are judged, where they are not the study's.
         context: Who is told while training.
 
     Raises:
@@ -118,14 +120,14 @@ def evidence(
     after = fitter.fit(labels, before, context.part(0.0, 0.4).progress)
     seen, unseen = (o.probabilities(one, o.x[at : at + 1])[0].cpu().numpy() for one in (before, after))
     other = int(runner_up(alone, after)[at])
-    mended = _relabelled(study, o, labels, (at, other), (before, after), context.part(0.4, 0.7))
+    mended = _relabelled(study, o, labels, (at, other), (before, after), tests, context.part(0.4, 0.7))
     pulls = _pulls(alone, after, at, context.part(0.7, 1.0))
     return SuspectEvidence(
         label=label,
         other=other,
         seen=seen,
         unseen=unseen,
-        without=_outcome(study, before, after, fitter.largest_norm),
+        without=_outcome(study, before, after, tests, fitter.largest_norm),
         relabelled=mended,
         voices=agreement.highest(pulls, VOICES),
         against=agreement.lowest(pulls, VOICES),
@@ -140,6 +142,7 @@ def _relabelled(
     labels: np.ndarray,
     change: tuple[int, int],
     models: tuple[Tensor, Tensor],
+    tests: np.ndarray | None,
     context: Context,
 ) -> Outcome | None:
     """What the other label does, by the model that starts where the model without the example ended."""
@@ -148,12 +151,12 @@ def _relabelled(
         return None
     fitter, new = Fitter(o), labels.copy()
     new[at] = other
-    return _outcome(study, before, fitter.fit(new, without, context.progress), fitter.largest_norm)
+    return _outcome(study, before, fitter.fit(new, without, context.progress), tests, fitter.largest_norm)
 
 
-def _outcome(study: Study, before: Tensor, after: Tensor, norm: float) -> Outcome:
+def _outcome(study: Study, before: Tensor, after: Tensor, tests: np.ndarray | None, norm: float) -> Outcome:
     test, o = study.data.test, study.objective
-    x, y = study.inputs(test.x), test.y.to(study.objective.y)
+    x, y = study.inputs(test.x), (test.y if tests is None else torch.as_tensor(tests)).to(o.y)
     losses = [o.losses(theta, x, y) for theta in (before, after)]
     right = [o.probabilities(theta, x).argmax(1) == y for theta in (before, after)]
     change = losses[1] - losses[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from influence_core.experiments import suspects
@@ -39,13 +40,27 @@ def judged(study: Study, review: Review, changes: Iterable[Change] = ()) -> Judg
         changes: Of a list; the test labels that it sets right count, but for labels that were flipped to practise on.
     """
     test, rows = study.data.test, suspects.judging(study, review.method)
-    known = set(test.ids.tolist()) if review.flips is None else set()
-    right = [one for one in settled(changes) if one.kind == "retest" and one.example in known]
-    labels = apply(study.data, right)[0].test.y.numpy()
-    tests, corrected = len(labels[rows]), int((labels != test.y.numpy())[rows].sum())
+    true, right = test.y.numpy(), corrected_tests(study, review, changes)
+    labels = true if right is None else right
+    tests, corrected = len(labels[rows]), int((labels != true)[rows].sum())
     first, last = review.trainings[0], review.trainings[-1]
     if not corrected:
         return Judged(tests, 0, first.accuracy, last.accuracy)
     theta = torch.as_tensor(review.theta).to(study.theta)
     before, after = (suspects.accuracy(study, one, review.method, labels) for one in (study.theta, theta))
     return Judged(tests, corrected, before, after)
+
+
+def corrected_tests(study: Study, review: Review, changes: Iterable[Change]) -> np.ndarray | None:
+    """``(t,)`` the test labels with those that a list sets right; ``None`` where it sets none right that counts.
+
+    Args:
+        study: The study under review.
+        review: So far; where labels were flipped to practise on, none counts.
+        changes: Of the list.
+    """
+    test = study.data.test
+    known = set(test.ids.tolist()) if review.flips is None else set()
+    right = [one for one in settled(changes) if one.kind == "retest" and one.example in known]
+    labels = apply(study.data, right)[0].test.y
+    return None if torch.equal(labels, test.y) else labels.numpy()

@@ -10,7 +10,7 @@ from influence_core.experiments import all_left_out, any_question, targets
 from influence_core.experiments import verdict as judgement
 from influence_core.studies import Study
 from influence_core.words import percent, seconds
-from pages._common import groups, judge, verdict
+from pages._common import groups, judge, test_label, verdict
 from pages._common.cards import example_card, opened_title, show_example, show_grid, training_card
 from pages._common.footer import show_origin
 from pages._common.groups import Asked
@@ -120,9 +120,10 @@ def _explain(test_id: str) -> None:
 
 def _test_card(asked: Asked, at: int) -> Picture:
     known, names = asked.study.predictions, asked.study.data.class_names
-    said, true = names[int(known.predicted[at])], names[int(known.labels[at])]
-    words = f": the model says {said}, it is {true}"
-    return example_card(asked.study, asked.study.data.test, at, words, f"says {said}", (f"is {true}",))
+    said = names[int(known.predicted[at])]
+    bears = test_label.bears(asked.study, int(known.ids[at]), int(known.labels[at]))
+    words = f": the model says {said}, {bears}"
+    return example_card(asked.study, asked.study.data.test, at, words, f"says {said}", (bears,))
 
 
 def opened(asked: Asked, view: View) -> None:

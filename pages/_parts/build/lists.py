@@ -39,8 +39,8 @@ def offer(view: View) -> None:
 
 def _form(times: int) -> None:
     st.caption(
-        "The `session.json` of *My changes*, or the zip of an answer that was taken home. It becomes this browser's own "
-        "list. A study that ships with the app is here already; one of your own is made again of the file it was made of."
+        "The file of *Take the list along*, or the zip of an answer. It becomes this browser's own list. "
+        "A study that ships with the app is here already; one of your own is made again of the file it was made of."
     )
     megabytes = MOST_BYTES // 10**6
     file = st.file_uploader(

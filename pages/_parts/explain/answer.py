@@ -44,7 +44,9 @@ def _label_toggle(study: Study, view: View, explanation: Explanation) -> None:
     names, asked = escaped(study.data.class_names), escape_markdown(explanation.label_name)
     titles = {"model": f"its answer: {names[explanation.predicted_label]}"}
     if explanation.true_label is not None:
-        titles["true"] = f"the {test_label.given(study)}: {names[explanation.true_label]}"
+        right = test_label.set_right(study, explanation.test_id)
+        called = "corrected label" if right else test_label.given(study)
+        titles["true"] = f"the {called}: {names[explanation.true_label]}"
     if view.ask not in titles:
         titles[view.ask] = f"label {asked}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

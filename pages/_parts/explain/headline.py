@@ -8,6 +8,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
 from influence_core.words import percent
+from pages._common import test_label
 from pages._common.cards import asked_name, beginning, file_of, says
 from pages._common.number import SHORT, effect, unbroken
 from pages._shell.address import View
@@ -52,7 +53,8 @@ def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
     found = (
         f" Of {len(explanation.ids):,} {explanation.examples}{source}, {', '.join(parts)}." if parts else ""
     )
-    return f"{beginning(asked_name(study, explanation))}: {says(explanation)}.{found}{small}"
+    said = says(explanation, test_label.set_right(study, explanation.test_id))
+    return f"{beginning(asked_name(study, explanation))}: {said}.{found}{small}"
 
 
 def _named(study: Study, explanation: Explanation, at: int) -> str:

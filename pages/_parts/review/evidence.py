@@ -10,6 +10,7 @@ import streamlit as st
 from influence_core.experiments import neighbours, review
 from influence_core.experiments.review import Outcome, Review, SuspectEvidence
 from influence_core.progress import Progress
+from influence_core.sessions import reviews
 from influence_core.studies import Study
 from influence_core.words import nats, percent, signed
 from pages._common.cards import example_card, show_grid
@@ -50,7 +51,9 @@ def _key(study: Study, now: Review, train_id: int) -> str:
 
 
 def _asked(study: Study, now: Review, train_id: int) -> tuple[Any, ...]:
-    return study, now.labels, train_id, now.theta, now.removed
+    said = reviews.state(results.get_store(), now)
+    tests = review.corrected_tests(study, now, said.changes)
+    return study, now.labels, train_id, now.theta, now.removed, tests
 
 
 def _begin(study: Study, now: Review, train_id: int) -> Job[SuspectEvidence]:

@@ -157,7 +157,7 @@ def _base(study: Study, now: Review, found: Judged) -> str:
         several = "s" * (found.corrected != 1)
         words += (
             f" {found.corrected:,} of them by the label{several} that you set right: the line below has its ends alone then, and "
-            "the evidence goes by the labels as they came."
+            "the evidence beside a suspect goes by them too, the queues by harm and gain by the labels as they came."
         )
     return words
 

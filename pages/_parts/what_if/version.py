@@ -198,7 +198,7 @@ def _card(test: Examples, study: Study, result: BeforeAfter, at: int, key: str) 
     title = f"{names[was]} → {names[now]}"
     line = f"{percent(float(result.before[at, was]))} → {percent(float(result.after[at, now]))}"
     tone = {"better": "helpful", "broke": "harmful"}.get(key, "")
-    true = f"it is {names[int(result.labels[at])]}"
+    true = test_label.bears(study, name, int(result.labels[at]))
     words = f", {title}, {line}, {true}"
     return example_card(study, test, test.position(name), words, title, (line, true), tone)
 
