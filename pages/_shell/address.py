@@ -214,11 +214,16 @@ def _remember(texts: Texts) -> None:
 
 
 def changed(texts: Mapping[str, str], own: type[Params], changes: Mapping[str, str]) -> Texts:
-    """The address after a change; what depends on what has changed falls back to its default."""
+    """The address after a change; what depends on what has changed falls back to its default.
+
+    The study on show chosen again, as by a box of studies that was made anew, is no change.
+    """
     after = View.after() | own.after()
     unknown = sorted(set(changes) - set(after))
     assert not unknown, f"{own.__name__} has no field {', '.join(unknown)}"
-    kept = {name: text for name, text in texts.items() if not after[name] & set(changes)}
+    same = changes.get("study") == texts.get("study", DEFAULT_STUDY)
+    moved = set(changes) - ({"study"} if same else set())
+    kept = {name: text for name, text in texts.items() if not after[name] & moved}
     return _known(kept | dict(changes), own)
 
 

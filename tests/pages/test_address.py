@@ -146,6 +146,11 @@ def test_a_change_forgets_what_no_longer_makes_sense(changes, kept):
     assert before == FULL | WHAT_IF
 
 
+def test_the_study_on_show_chosen_again_forgets_nothing():
+    assert changed(FULL, WhatIfParams, {"study": FULL["study"]}) == FULL
+    assert changed({"test": "5"}, ExplainParams, {"study": DEFAULT_STUDY}) == {"test": "5"}
+
+
 @pytest.mark.parametrize(
     ("own", "texts", "changes", "kept"),
     [

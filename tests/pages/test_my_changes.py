@@ -152,6 +152,9 @@ def test_a_list_of_a_study_of_somebody_s_own_asks_for_its_file_and_makes_the_stu
         at.session_state["list_0"] = True
         return settle(at)
 
+    def bobs():
+        return [one for one in recipes.recipes(store, bob) if one.owner == bob]
+
     def file(content):
         one = io.BytesIO(content)
         one.file_id = str(hash(content))
@@ -161,13 +164,13 @@ def test_a_list_of_a_study_of_somebody_s_own_asks_for_its_file_and_makes_the_stu
     assert "send the file of which it was made, **pets.zip**" in said(opened_form())
     held["Its data"] = file(zipped(pets(41)).getvalue())
     assert "These are other data than those in “pets.zip”" in opened_form().error[0].value
-    assert not recipes.recipes(store, bob) and not picture_uploads.uploads(store, bob)
+    assert not bobs() and not picture_uploads.uploads(store, bob)
     held["Its data"] = file(zipped(pets(40)).getvalue())
     at = opened_form()
     held.clear()
     settle(at)
     assert "**Pets** is opened: 2 changes and notes." in [one.value for one in at.success]
-    (made,) = recipes.recipes(store, bob)
+    (made,) = bobs()
     (opened,) = Sessions(store).of(bob)
     assert opened.study == made.name != name and opened.state().changes == mine.state().changes
     assert "Cats and dogs" in said(visit_page("explain", made.name, browser=BOB))
