@@ -62,6 +62,7 @@ def test_what_one_browser_made_another_has_only_by_its_link(page, server):
     wait_idle(others)
     assert others.get_by_text("is not on this machine").count() >= 1
     mine.get_by_role("button", name="Remove").click()
+    mine.get_by_role("button", name="Remove it").click()
     assert wait_until(lambda: listed(mine) == 0)
     others.goto(f"{server}/?study={study}")
     wait_idle(others)
