@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -105,7 +106,7 @@ class LinearObjective(Objective):
     def training_products(self, theta: Tensor) -> LinearMap:
         """Residuals are computed once; each product is then one pass over the features that some example has."""
         residuals = self.loss.residuals(self.outputs(theta, self.x), self.y)
-        return TrainingProducts.of(self.x, residuals, self._present(), self._basis())
+        return TrainingProducts.of(self.x, residuals, self._present, self._basis())
 
     def risk_gradient(self, theta: Tensor) -> Tensor:
         """``X' (w r) + l2 theta``, ``(p,)``."""
@@ -153,10 +154,11 @@ class LinearObjective(Objective):
         """Without the features that no example has, and without what a softmax does not see."""
         if self.l2.ndim:
             return None
-        features, basis, d = self._present(), self._basis(), self.x.shape[1]
+        features, basis, d = self._present, self._basis(), self.x.shape[1]
         saves = len(features) < d or basis.shape[1] < len(basis)
         return Span(features, basis, d) if saves and len(features) else None
 
+    @cached_property
     def _present(self) -> Tensor:
         """Positions ``(u,)`` of the features that some example has."""
         has = torch.zeros(self.x.shape[1], dtype=torch.bool, device=self.x.device)

@@ -19,6 +19,7 @@ from influence_core.progress import Progress
 from influence_core.store import Store
 from influence_core.studies.families import FAMILIES
 from influence_core.studies.own import UPLOADED
+from influence_core.words import plain_title
 
 LARGEST_SEED = 2**32 - 1
 _UNKNOWN = "The file does not say in a way that this version understands how its study was made. Build the study again."
@@ -128,11 +129,14 @@ def _make_of_zip(origin: Origin, file: BinaryIO, store: Store, owner: str, progr
     _check(origin.fields)
     if origin.encoding not in ("", *ENCODINGS):
         raise ValueError(origin.encoding)
+    before = {one.key for one in picture_uploads.uploads(store, owner)}
     sent = picture_uploads.keep(store, file, origin.file, progress, owner, origin.encoding)
     if contents_of(sent.folder) != origin.contents:
-        recipes.discard(store, sent.key, owner)
+        if sent.key not in before:
+            recipes.discard(store, sent.key, owner)
         raise _other(origin)
-    return recipes.keep(store, origin.fields | {"source": recipes.IN_ZIP + sent.key}, owner)
+    title = plain_title(origin.fields["title"], picture_uploads.LONGEST_TITLE)
+    return recipes.keep(store, origin.fields | {"title": title, "source": recipes.IN_ZIP + sent.key}, owner)
 
 
 def _other(origin: Origin) -> DataError:
@@ -146,13 +150,15 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "title": lambda value: isinstance(value, str) and len(value) <= picture_uploads.LONGEST_TITLE,
     "data": lambda value: value in (own.PHOTOS, own.TEXTS),
     "model": lambda value: value in FAMILIES,
-    "l2": lambda value: isinstance(value, float | int) and math.isfinite(value) and value > 0,
+    "l2": lambda value: type(value) in (float, int) and math.isfinite(value) and value > 0,
     "seed": lambda value: type(value) is int and 0 <= value <= LARGEST_SEED,
     "backbone": lambda value: value in ("", rbf.NAME, *backbones.names()),
     "n_train": lambda value: value is None or (type(value) is int and value > 0),
     "n_test": lambda value: value is None or (type(value) is int and value > 0),
     "encoding": lambda value: value == "" or value in ENCODINGS,
-    "same_labels": lambda value: value is None or all(isinstance(one, str) for one in value),
+    "same_labels": lambda value: (
+        value is None or (type(value) in (list, tuple) and all(isinstance(one, str) for one in value))
+    ),
 }
 """What may stand in the fields of a study that is built of a zip."""
 

@@ -32,10 +32,11 @@ _DEVICES = {
 def show(view: View) -> None:
     """Study, solver, curvature, damping and device; each change goes into the address."""
     with st.sidebar:
-        studies_ = _told_apart({name: _marked(name) for name in _studies(view)})
+        own = _own()
+        studies_ = _told_apart({name: _marked(name) for name in _studies(view, own)})
         choice("study", view.study, "Model and data", studies_, **_box("study"))
         st.caption(_about(view))
-        _go_on()
+        _go_on(own)
         with st.expander("How it is computed", expanded=view.settings_changed):
             solvers_ = {"auto": "automatic"} | {name: solvers.title(name) for name in solvers.CATALOGUE}
             choice("solver", view.solver, "Solver", solvers_, **_box("solver"))
@@ -65,10 +66,10 @@ def _damping(view: View) -> None:
     )
 
 
-def _studies(view: View) -> list[str]:
+def _studies(view: View, own: list[str]) -> list[str]:
     """What this browser built and sent, the catalogue, and what is open by its link."""
     by_link = [view.study] if studies.is_own(view.study) or "@" in view.study else []
-    return list(dict.fromkeys([*_own(), *studies.CATALOGUE, *by_link]))
+    return list(dict.fromkeys([*own, *studies.CATALOGUE, *by_link]))
 
 
 def _own() -> list[str]:
@@ -78,9 +79,8 @@ def _own() -> list[str]:
     return [*built, *(studies.UPLOADED + one.key for one in uploads.tables(store, owner))]
 
 
-def _go_on() -> None:
+def _go_on(own: list[str]) -> None:
     """The way back to a study of this browser's own, where the app was opened without saying which."""
-    own = _own()
     if not own or "study" in st.query_params:
         return
     with suppress(InfluenceError):  # it was built by another version of the app

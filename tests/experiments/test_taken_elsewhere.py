@@ -97,6 +97,15 @@ def test_other_data_are_refused_and_nothing_is_left_of_them(kind, here, there):
     assert not [one for one in home_of(there).folder.rglob("*") if one.is_file()]
 
 
+def test_a_zip_that_was_there_before_stays_where_it_is_not_the_one(here, there):
+    origin = origin_of(here, pets_study(here))
+    other = zipped(pets(41))
+    sent = picture_uploads.keep(there, other, "others.zip", owner="bert")
+    with pytest.raises(DataError, match="other data"):
+        origins.make(origin, other, there, "bert")
+    assert [one.key for one in picture_uploads.uploads(there, "bert")] == [sent.key]
+
+
 def test_what_ships_is_gone_or_lies_in_a_folder_of_the_server_is_not_told(here):
     folder = recipes.keep(here, FIELDS | {"source": "folder:somewhere/pets"})
     assert [origin_of(here, one) for one in ("digits", folder, f"own-{'0' * 32}", f"table-{'0' * 32}")] == [
@@ -111,6 +120,8 @@ ODD = {
     "no penalty": {"l2": -1.0},
     "not a number": {"l2": float("nan")},
     "a text": {"l2": "1"},
+    "a truth": {"l2": True},
+    "letters": {"same_labels": "ab"},
     "no seed": {"seed": -1},
     "a flag": {"seed": True},
     "other data": {"data": "digits"},
