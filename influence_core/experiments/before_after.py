@@ -117,8 +117,8 @@ class BeforeAfter:
             return ""
         middle = moved(float(np.median(gained)))
         return (
-            f"Of the right label the model is surer on {more:,} of them than before, and less sure on {less:,} "
-            f"(median {middle})."
+            f"The model is surer of the right label than before on {more:,} test {self.kind}{'s' * (more != 1)}, and less sure "
+            f"on {less:,} (median {middle})."
         )
 
     @property

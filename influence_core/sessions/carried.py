@@ -15,6 +15,7 @@ from influence_core.sessions.entries import Said, read
 from influence_core.sessions.session import LONGEST_NAME, Session
 from influence_core.sessions.sessions import Sessions
 from influence_core.studies import Origin, origins
+from influence_core.studies.changes import parse
 
 FORMAT = 1
 NAME = "session.json"
@@ -154,18 +155,37 @@ def _carried(told: dict[str, Any]) -> Carried:
     study = _text(told["study"], LONGEST_NAME)
     entries = [(int(step), read(*map(_said, said))) for step, *said in told["entries"]]
     versions = {_text(name, LONGEST_NAME): _text(address) for name, address in told["versions"].items()}
-    if any(address.partition("@")[0] != study for address in versions.values()):
-        raise ValueError("versions of another study")
+    for address in versions.values():
+        _check_address(address, study)
+    labels, questions = tuple(map(_text, told["labels"])), tuple(map(_text, told["questions"]))
+    for question in questions:
+        _check_question(question, study)
+    if labels and any((getattr(said, "label", None) or 0) >= len(labels) for _, said in entries):
+        raise ValueError("a label of another study")
     return Carried(
         study,
         _text(told["title"], LONGEST_NAME),
-        tuple(map(_text, told["labels"])),
+        labels,
         _text(told["who"]),
         tuple(tuple(said for _, said in step) for _, step in groupby(entries, lambda one: one[0])),
         versions,
-        tuple(map(_text, told["questions"])),
+        questions,
         origins.read(told["origin"]) if told.get("origin") else None,
     )
+
+
+def _check_question(question: str, study: str) -> None:
+    asked = dict(parse_qsl(question))
+    _check_address(asked.get("study", study), study)
+    if not 0 <= int(asked.get("test", 0)) < _NO_EXAMPLE:  # a number of very many digits is no number either
+        raise ValueError("no example")
+
+
+def _check_address(address: str, study: str) -> None:
+    name, _, changes = address.partition("@")
+    if name != study:
+        raise ValueError("of another study")
+    parse(changes)
 
 
 def _said(part: Any) -> Any:

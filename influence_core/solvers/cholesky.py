@@ -112,7 +112,7 @@ class DenseFactor:
         block = check_rhs(self.operator, rhs).to(self.lower)
         inner = self._into(block)
         value = self._everywhere(block, inner, self._solved(inner)).reshape(rhs.shape).to(rhs)
-        finite = math.isfinite(float(value.sum()))
+        finite = math.isfinite(float(value.sum(dtype=torch.float64)))
         return Solution(
             value, rhs, self.operator, "converged" if finite else "not finite", 0, settings="dense factor"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -17,11 +17,15 @@ from influence_core.errors import DataError
 from influence_core.models import backbones, rbf
 from influence_core.progress import Progress
 from influence_core.store import Store
-from influence_core.studies.families import FAMILIES
 from influence_core.studies.own import UPLOADED
 from influence_core.words import plain_title
 
-LARGEST_SEED = 2**32 - 1
+LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
+MODELS = ("logistic", "softmax")
+"""Families that a study of somebody's own is built of."""
+_NEEDED = {"title", "data", "model", "l2"}
+_LONGEST = 300
+_DIGEST = re.compile("[0-9a-f]{64}")
 _UNKNOWN = "The file does not say in a way that this version understands how its study was made. Build the study again."
 
 
@@ -97,7 +101,13 @@ def make(
         return (_make_of_table if origin.is_table else _make_of_zip)(origin, file, store, owner, progress)
     except DataError:
         raise
-    except (TypeError, ValueError, KeyError, AttributeError) as error:  # what is said may be anything
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+    ) as error:  # it may be anything
         raise DataError(_UNKNOWN) from error
 
 
@@ -111,17 +121,29 @@ def read(told: dict[str, Any]) -> Origin:
         made = Origin(**told)
     except TypeError as error:
         raise DataError(_UNKNOWN) from error
-    texts = made.file, made.contents, made.encoding
-    if not all(isinstance(one, str) for one in texts) or not isinstance(made.fields, dict):
+    kinds = (
+        (made.file, str),
+        (made.contents, str),
+        (made.encoding, str),
+        (made.fields, dict),
+        (made.is_table, bool),
+    )
+    if not all(type(value) is kind for value, kind in kinds) or not _can_be_shown(made.file):
+        raise DataError(_UNKNOWN)
+    if not _DIGEST.fullmatch(made.contents):
         raise DataError(_UNKNOWN)
     return made
+
+
+def _can_be_shown(text: str) -> bool:
+    return len(text) <= _LONGEST and text.encode("utf-8", "replace").decode() == text
 
 
 def _make_of_table(origin: Origin, file: BinaryIO, store: Store, owner: str, _: Progress | None) -> str:
     content = file.read()
     if hashlib.sha256(content).hexdigest() != origin.contents:
         raise _other(origin)
-    choices = Choices(**{name: _as_tuples(value) for name, value in origin.fields.items()})
+    choices = Choices(**{name: uploads.as_tuples(value) for name, value in origin.fields.items()})
     return UPLOADED + uploads.keep(store, content, choices, origin.file, owner).key
 
 
@@ -147,10 +169,10 @@ def _other(origin: Origin) -> DataError:
 
 
 _IS: dict[str, Callable[[Any], bool]] = {
-    "title": lambda value: isinstance(value, str) and len(value) <= picture_uploads.LONGEST_TITLE,
+    "title": lambda value: isinstance(value, str) and _can_be_shown(value),
     "data": lambda value: value in (own.PHOTOS, own.TEXTS),
-    "model": lambda value: value in FAMILIES,
-    "l2": lambda value: type(value) in (float, int) and math.isfinite(value) and value > 0,
+    "model": lambda value: value in MODELS,
+    "l2": lambda value: type(value) in (float, int) and 0 < value <= LARGEST_L2,
     "seed": lambda value: type(value) is int and 0 <= value <= LARGEST_SEED,
     "backbone": lambda value: value in ("", rbf.NAME, *backbones.names()),
     "n_train": lambda value: value is None or (type(value) is int and value > 0),
@@ -164,11 +186,8 @@ _IS: dict[str, Callable[[Any], bool]] = {
 
 
 def _check(fields: dict[str, Any]) -> None:
+    if not fields.keys() >= _NEEDED:
+        raise ValueError("too little is said")
     for name, value in fields.items():
         if not _IS[name](value):
             raise ValueError(name)
-
-
-def _as_tuples(value: Any) -> Any:
-    """What JSON made lists of."""
-    return tuple(map(_as_tuples, value)) if isinstance(value, list | tuple) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -66,29 +67,29 @@ def _damping(view: View) -> None:
     )
 
 
-def _studies(view: View, own: list[str]) -> list[str]:
+def _studies(view: View, own: Iterable[str]) -> list[str]:
     """What this browser built and sent, the catalogue, and what is open by its link."""
     by_link = [view.study] if studies.is_own(view.study) or "@" in view.study else []
     return list(dict.fromkeys([*own, *studies.CATALOGUE, *by_link]))
 
 
-def _own() -> list[str]:
-    """What this browser built and sent, of either the newest first."""
+def _own() -> dict[str, str]:
+    """What this browser built and sent and what belongs to nobody, of either the newest first, with whose it is."""
     store, owner = results.get_store(), browser.owner()
-    built = [one.name for one in recipes.recipes(store, owner)]
-    return [*built, *(studies.UPLOADED + one.key for one in uploads.tables(store, owner))]
+    built = {one.name: one.owner for one in recipes.recipes(store, owner)}
+    return built | {studies.UPLOADED + one.key: one.owner for one in uploads.tables(store, owner)}
 
 
-def _go_on(own: list[str]) -> None:
-    """The way back to a study of this browser's own, where the app was opened without saying which."""
-    if not own or "study" in st.query_params:
+def _go_on(own: Mapping[str, str]) -> None:
+    """The way back to the newest study of this browser's own from the one with which the app opens."""
+    if "study" in st.query_params:
         return
-    with suppress(InfluenceError):  # it was built by another version of the app
-        spec = studies.find(own[0], results.get_store())
-        label = f"Go on with {escape_markdown(spec.title)}"
-        st.page_link(
-            EXPLAIN.script, label=label, icon=":material/history:", query_params={"study": spec.name}
-        )
+    for name in (name for name, owner in own.items() if owner):
+        with suppress(InfluenceError):  # it was built by another version of the app
+            spec = studies.find(name, results.get_store())
+            label, query = f"Go on with {escape_markdown(spec.title)}", {"study": spec.name}
+            st.page_link(EXPLAIN.script, label=label, icon=":material/history:", query_params=query)
+            return
 
 
 def _told_apart(titles: dict[str, str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from influence_core.sessions import Session, State, packed
 from influence_core.studies.changes import settled
 from influence_core.studies.origins import origin_of
 from pages._shell import my_changes, results
-from pages._shell.address import DEFAULT_STUDY, View, another_version, link_to_version
+from pages._shell.address import DEFAULT_STUDY, OF_THE_QUESTION, View, another_version, link_to_version
 from pages._shell.catalogue import EXPLAIN
 from pages._shell.escape import escape_markdown
 
@@ -70,7 +70,8 @@ def _save(shown: ShownList) -> None:
 
 
 def _link(shown: ShownList) -> None:
-    query = shown.view.query() | link_to_version(shown.address)
+    asked = {name: text for name, text in shown.view.query().items() if name not in OF_THE_QUESTION}
+    query = asked | link_to_version(shown.address)
     store, unchanged = results.get_store(), shown.view.spec.unchanged
     name = f"changes-{studies.plain_name(unchanged)}.json"
 

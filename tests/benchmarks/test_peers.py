@@ -37,9 +37,9 @@ ALONE = Peer("torch", "torch", "one by one", _made_up, many=False)
 def test_every_way_is_measured_in_both_types_and_the_rough_one_does_not_count(tiny):
     rows = peers.measure(tiny, (EXACT_PEER, ROUGH, ALONE), rounds=1)
     by = {(row.who, row.numbers): row for row in rows}
-    assert len(rows) == len(by) == 12
+    assert len(rows) == len(by) == 14
     for numbers in peers.TYPES:
-        for who in (peers.PREPARED, peers.UNPREPARED, EXACT_PEER.name):
+        for who in (peers.PREPARED, peers.FACTOR, peers.UNPREPARED, EXACT_PEER.name):
             assert by[who, numbers].is_exact(many=False)
             assert by[who, numbers].is_exact(many=True)
         assert by[ROUGH.name, numbers].each_error == pytest.approx(1e-2, rel=1e-3)
@@ -48,7 +48,7 @@ def test_every_way_is_measured_in_both_types_and_the_rough_one_does_not_count(ti
     quickest = min(row.one for row in rows if row.peer and row.is_exact(many=False))
     assert peers.fastest(rows, many=False) == quickest
     text = peers.table(rows).splitlines()
-    assert len(text) == 14
+    assert len(text) == 16
     assert {line.count("|") for line in text} == {10}
 
 

@@ -454,3 +454,25 @@ NO_SESSIONS = {
 def test_a_file_that_is_none_is_refused_in_words(name):
     with pytest.raises(DataError, match=r"no list of changes|no change|another version"):
         unpacked(NO_SESSIONS[name]())
+
+
+ODD_PARTS = {
+    "another study's question": {"questions": ["study=digits&test=5", "study=mails&test=5"]},
+    "no number": {"questions": ["study=digits&test=x"]},
+    "a number without end": {"questions": [f"study=digits&test={'9' * 5_000}"]},
+    "too large a number": {"questions": [f"study=digits&test={'9' * 30}"]},
+    "no version": {"questions": ["study=digits%40nonsense&test=5"]},
+    "no saved version": {"versions": {"half": "digits@nonsense"}},
+    "no label": {"entries": [[1, "l5=99", 5, "", "", ""]]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PARTS)
+def test_a_file_says_nothing_that_the_sidebar_or_a_card_could_not_show(mine, odd):
+    mine.record(Change("relabel", 5, label=3))
+    mine.asked("study=digits&test=5")
+    mine.asked("test=6")
+    told = json.loads(packed(mine))
+    assert len(unpacked(json.dumps(told).encode()).questions) == 2
+    with pytest.raises(DataError):
+        unpacked(json.dumps(told | ODD_PARTS[odd]).encode())

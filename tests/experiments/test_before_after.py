@@ -64,7 +64,10 @@ def test_it_agrees_with_a_direct_comparison_of_all_predictions(base, version):
         (result.before[i, label], result.after[i, label]) for i, label in enumerate(result.labels.tolist())
     ]
     more, less = sum(now > was for was, now in of_true), sum(now < was for was, now in of_true)
-    assert f"surer on {more:,} of them than before, and less sure on {less:,} (median " in result.surer
+    assert (
+        f"surer of the right label than before on {more:,} test images, and less sure on {less:,} ("
+        in result.surer
+    )
     assert before_after.run(base, base).surer == ""
     total = result.total
     assert (total.total, total.better, total.broke, total.between) == (

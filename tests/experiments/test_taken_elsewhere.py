@@ -117,6 +117,8 @@ ODD = {
     "a path": {"source": "folder:/etc"},
     "a name": {"name": "digits"},
     "no model": {"model": "pickle"},
+    "a network": {"model": "all-convolutional"},
+    "too much": {"l2": 10**400},
     "no penalty": {"l2": -1.0},
     "not a number": {"l2": float("nan")},
     "a text": {"l2": "1"},
@@ -129,6 +131,7 @@ ODD = {
     "no list": {"same_labels": 3},
     "unhashable": {"model": ["softmax"]},
     "long": {"title": "x" * 1000},
+    "half a letter": {"title": "\ud800"},
 }
 
 
@@ -146,7 +149,33 @@ def test_a_table_told_oddly_is_refused(here, there):
             origins.make(replace(origin, fields=fields), io.BytesIO(TABLE), there)
 
 
-@pytest.mark.parametrize("told", [{}, {"file": 3, "contents": ""}, {"file": "", "contents": "", "x": 1}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"title": "Pets"}, {"title": "Pets", "data": "own-photos", "model": "softmax"}]
+)
+def test_where_too_little_is_said_nothing_is_made(fields, here, there):
+    origin = origin_of(here, pets_study(here))
+    with pytest.raises(DataError, match="does not say in a way"):
+        origins.make(replace(origin, fields=fields), zipped(PETS), there)
+    assert not recipes.recipes(there)
+
+
+FILE = {"file": "a.zip", "contents": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"file": 3, "contents": "0" * 64},
+        FILE | {"x": 1},
+        FILE | {"contents": "0"},
+        FILE | {"file": "\ud800"},
+        FILE | {"file": "x" * 1000},
+        FILE | {"is_table": "yes"},
+        FILE | {"fields": []},
+        FILE | {"encoding": None},
+    ],
+)
 def test_no_origin_is_read_of_anything_else(told):
     with pytest.raises(DataError, match="does not say in a way"):
         origins.read(told)

@@ -146,14 +146,14 @@ def content(store: Store, key: str) -> bytes:
         raise _forgotten() from error
 
 
-def _as_tuples(value: Any) -> Any:
+def as_tuples(value: Any) -> Any:
     """What JSON made lists of."""
-    return tuple(map(_as_tuples, value)) if isinstance(value, list) else value
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def _known(one: kept.Kept) -> UploadedTable:
     facts = one.about
-    choices: dict[str, Any] = {name: _as_tuples(value) for name, value in facts["choices"].items()}
+    choices: dict[str, Any] = {name: as_tuples(value) for name, value in facts["choices"].items()}
     choices["encoding"] = _FORMER_NAMES.get(choices["encoding"], choices["encoding"])
     return UploadedTable(
         one.key, facts["title"], Choices(**choices), facts["classes"], facts["n"], facts.get("owner", "")

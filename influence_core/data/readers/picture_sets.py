@@ -155,9 +155,10 @@ def data_set(
             has no need of; without them a 0 stands there.
     """
     at = np.arange(len(labels)) if chosen is None else chosen
-    thumbs = pictures.grey[at] if isinstance(pictures, GreyPictures) else pictures.thumbs(at.tolist())
-    flat = thumbs.reshape(len(at), -1) if pixels else np.zeros((len(at), 1), np.uint8)
-    x = torch.from_numpy(flat).float().div_(255)
+    thumbs = np.zeros((len(at), 1), np.uint8)
+    if pixels:
+        thumbs = pictures.grey[at] if isinstance(pictures, GreyPictures) else pictures.thumbs(at.tolist())
+    x = torch.from_numpy(thumbs.reshape(len(at), -1)).float().div_(255)
     y, ids = torch.from_numpy(np.asarray(labels, np.int64)[at]), torch.from_numpy(at)
     train, test = torch.from_numpy(is_train[at]), torch.from_numpy(~is_train[at])
     return DataSet(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from io import BytesIO
 
@@ -56,14 +57,12 @@ def _form(times: int) -> None:
 def _open(carried: Carried, times: int) -> None:
     """Begin the list here; a study of somebody's own that is not here is made first, once its file is sent."""
     store = results.get_store()
-    try:
-        studies.find(carried.study, store)
-    except InfluenceError as error:
+    if not _is_here(carried.study):
         if carried.origin is None:
             raise DataError(
-                f"The list is of “{carried.title}”, and that study is not on this machine. Bring its data first; a study of a "
-                "folder on the server has another name here, so its list cannot be opened."
-            ) from error
+                f"The list is of “{carried.title}”, and that study is not on this machine. The list does not say how it was "
+                "made: its data lie in a folder of a server, or an earlier version of the app wrote it. It cannot be opened here."
+            )
         name = _made(carried, carried.origin, f"list_data_{times}")
         if name is None:
             return
@@ -88,13 +87,21 @@ def _made(carried: Carried, origin: Origin, key: str) -> str | None:
         return None
     content, store, owner = file.getvalue(), results.get_store(), browser.owner()
     job = key_of("make again", asdict(origin), file.file_id, owner)
+    found: str | None = get_jobs().result(job)
+    if found is not None and not _is_here(found):  # it was removed since
+        get_jobs().forget(job)
 
     def work(progress: Progress) -> str:
         return origins.make(origin, BytesIO(content), store, owner, progress)
 
-    name = await_job(job, "Making the study again", work)
-    get_jobs().forget(job)  # it may be removed, and made again
-    return name
+    return await_job(job, "Making the study again", work)
+
+
+def _is_here(study: str) -> bool:
+    with suppress(InfluenceError):
+        studies.find(study, results.get_store())
+        return True
+    return False
 
 
 def _about(opened: Carried) -> str:

@@ -11,6 +11,7 @@ import streamlit as st
 from influence_core.data.brought import own, recipes
 from influence_core.errors import DataError
 from influence_core.models import backbones
+from influence_core.studies.origins import LARGEST_L2, LARGEST_SEED
 from influence_core.studies.own import TESTED_ON, TRAINED_ON
 from influence_core.words import plain_title
 from pages._parts.build import visit
@@ -20,7 +21,6 @@ from pages._shell.jobs import get_jobs
 
 PIXELS = ""
 DEFAULT_L2 = {own.PHOTOS: 0.001, own.TEXTS: 1e-4}
-LARGEST_L2, LARGEST_SEED = 1e3, 2**31 - 1
 LONGEST_TITLE = 60
 LEAST_DRAWN = 10
 
