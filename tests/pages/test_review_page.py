@@ -611,6 +611,43 @@ def test_the_queue_goes_on_where_the_model_with_changes_is_chosen(study):
     assert address(at)["review"] == "plain" and "Suspect 2 of 332" in said(at)
 
 
+def test_a_version_s_own_review_is_not_begun_of_the_original_and_stays_its_own(study):
+    first = ids(begin_kept(study), 1)[0]
+    version = studies.open_study(studies.find(f"diabetes@r{first}"))
+    at = visit(version.spec.address, review="of it", score="loss")
+    second = ids(kept(version, "of it"), 1)[0]
+    press(at, f"remove_{second}")
+    assert address(at)["study"] == version.spec.address, "the labels under review stay what they were"
+    press(at, "to_original")
+    assert "review" not in address(at) and "review_start" in keys(at), (
+        "nobody has asked for one of the original"
+    )
+    assert kept(study, "of it") is None
+    at.text_input(key="review_name").set_value("of it")
+    press(at, "review_start")
+    assert address(at)["review"] == "of it" and len(kept(study, "of it").given) == 332
+    own = visit(version.spec.address, review="of it", score="loss")
+    assert "Suspect 2 of 331" in said(own) and "The review goes on as it was" not in said(own)
+
+
+def begin_kept(study):
+    """A list with one row removed, and the review in which that was said."""
+    at = visit(review="plain", score="loss")
+    state = kept(study, "plain")
+    press(at, f"remove_{ids(state, 1)[0]}")
+    return state
+
+
+def test_a_version_that_was_never_opened_is_not_trained_for_a_review_of_the_original(study, monkeypatch):
+    first = ids(begin_kept(study), 1)[0]
+    opened, load = [], results.load_spec
+    monkeypatch.setattr(
+        results, "load_spec", lambda spec, device: opened.append(spec.address) or load(spec, device)
+    )
+    assert "The review goes on as it was" in said(visit(f"diabetes@r{first}", review="plain", score="loss"))
+    assert set(opened) == {"diabetes"}
+
+
 GUEST = "1" * 32
 """The cookie of another browser."""
 
