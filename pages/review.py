@@ -16,8 +16,9 @@ with open_page(REVIEW) as (view, params):
         st.stop()
     now = session.load(study, params, kept)
     people.show_whose(now)
+    tests = evidence.tests_set_right(study, now)
     several = params.cards and view.opened is None and now.current is not None
-    found = None if several else evidence.find(study, now, view.opened)
+    found = None if several else evidence.find(study, now, view.opened, tests)
     if not several:
         suspect.show_answer(study, now, view.opened, found)
     left, right = st.columns([2, 1], gap="medium")
@@ -29,9 +30,9 @@ with open_page(REVIEW) as (view, params):
         if several:
             batch.show(study, now)
         else:
-            evidence.show(study, now, view.opened, found)
+            evidence.show(study, now, view.opened, tests, found)
     with right:
-        progress.show(study, now)
+        progress.show(study, now, tests)
     agreement.show(study, now)
     session.end(study, now)
     session.show_origin(study, now)

@@ -215,11 +215,19 @@ def test_test_labels_that_were_set_right_count(study):
     asked = study, state.labels, first, state.theta, state.removed, tested
     assert at.session_state["review_evidence"][0] == review.evidence.key(*asked)
     finish(press(at, f"remove_{first}"))
-    found = review.judged(study, kept(study, "plain"), [Change("retest", wrong, label=label)])
+    found = review.judged(study, kept(study, "plain"), tested)
     version = studies.open_study(studies.find(f"diabetes@r{first},t{wrong}={label}"))
     assert found.after == version.predictions.accuracy and found.before == (right + 1) / 110
     (line,) = (one for one in charts(at)["review_accuracy"]["data"] if "markers" in one["mode"])
     assert_allclose(line["y"], [found.before, found.after])
+
+
+def test_the_test_labels_set_right_are_looked_for_once_a_run(study, monkeypatch):
+    at = finish_evidence(visit(review="plain", score="loss"))
+    asked, look = [], review.corrected_tests
+    monkeypatch.setattr(review, "corrected_tests", lambda *of: asked.append(of) or look(*of))
+    at.run()
+    assert len(asked) == 1
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
