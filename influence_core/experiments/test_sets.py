@@ -17,6 +17,10 @@ SHOWN = 40
 """Letters of an unknown name that a message repeats."""
 
 
+class EmptySetError(DataError):
+    """There is such a set, but no test example is in it."""
+
+
 @dataclass(frozen=True, eq=False)
 class TestSet:
     """Test examples that are asked about together.
@@ -42,7 +46,8 @@ def find(study: Study, name: str) -> TestSet:
         name: As in ``FORMS``; labels by their name, or by their number after "#".
 
     Raises:
-        DataError: If there is no such set, label, column or test example, or no example in it.
+        EmptySetError: If no example is in it.
+        DataError: If there is no such set, label, column or test example.
     """
     kind, _, rest = name.partition("=")
     finders = {"all": _all, "errors": _errors, "class": _class, "cell": _cell, "ids": _ids, "group": _group}
@@ -50,7 +55,7 @@ def find(study: Study, name: str) -> TestSet:
         raise DataError(f"There is no set of test examples “{name[:SHOWN]}”; name one as {FORMS}.")
     at, words = finders[kind](study, rest)
     if not len(at):
-        raise DataError(f"No test {study.data.kind} is in the set “{name[:SHOWN]}”. Choose another.")
+        raise EmptySetError(f"No test {study.data.kind} is in the set “{name[:SHOWN]}”. Choose another.")
     return TestSet(name, words.format(_count(study, len(at))), at)
 
 

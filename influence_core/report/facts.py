@@ -9,6 +9,7 @@ from influence_core.experiments.flip_set import sentence
 from influence_core.report.comparison import comparison
 from influence_core.report.faces import Card, asked_face, face
 from influence_core.report.material import Material
+from influence_core.sessions.entries import State
 from influence_core.studies import Study
 from influence_core.words import having, having_rule, nats, percent, seconds, sign_rule
 
@@ -63,14 +64,27 @@ def _notes(material: Material) -> list[Card]:
 
 def _kept(material: Material) -> list[str]:
     """The labels that somebody looked at and kept, each with its example."""
-    data, found = material.unchanged.data, []
-    kept = [example for example, said in material.said.verdicts.items() if said.kind == "keep"]
+    data, found, kept = material.unchanged.data, [], _looked_at(material.said)
     for name, examples in (("training", data.train), ("test", data.test)):
         known = set(examples.ids.tolist())
         for one in filter(known.__contains__, kept):
             file, label = data.file(one), data.class_names[int(examples.y[examples.position(one)])]
             found.append(f"{name} {data.kind} {one} ({', '.join(filter(None, (file, label)))})")
     return found
+
+
+def _looked_at(said: State) -> list[int]:
+    """Examples whose label was kept; one that was added and is taken out again was not asked about its label."""
+    last: dict[int, str] = {}
+    taken_out = set()
+    for one in (entry.said for entry in said.entries if entry.said.kind != "note"):
+        if one.kind == "keep" and last.get(one.example) == "add":
+            taken_out.add(one.example)
+        else:
+            taken_out.discard(one.example)
+        last[one.example] = one.kind
+    kept = (example for example, one in said.verdicts.items() if one.kind == "keep")
+    return [example for example in kept if example not in taken_out]
 
 
 def _title(explanation: Explanation) -> str:

@@ -9,9 +9,9 @@ from influence_core.sessions import Said
 from influence_core.studies import Study
 from influence_core.studies.changes import Change, settled
 from pages._common.picture_grid import Picture
-from pages._shell import my_changes
+from pages._shell import change_list, my_changes
 
-_SAID = {"remove": "you removed it", "keep": "you kept it", "unsure": "you are unsure"}
+_SAID = {"remove": "removed it", "keep": "kept it"}
 _DONE = {"remove": "removed", "add": "added"}
 
 
@@ -33,14 +33,16 @@ def put(study: Study, cards: Sequence[Picture]) -> list[Picture]:
 
 def _words(study: Study, example: int, mine: Mapping[int, Said], made: Mapping[int, Change]) -> str:
     """Old and new word, and which is which."""
-    said = mine.get(example)
-    one, who = (made[example], "now") if said is None else (said, "you say")
+    said, names = mine.get(example), study.data.class_names
+    one, who = said or made[example], "" if said is None else my_changes.by_another(study.spec, said) or "you"
     if isinstance(one, Change) and one.kind in ("relabel", "retest"):
-        names = study.data.class_names
-        return f"was {names[_given(study, example)]}, {who} {names[one.label or 0]}"
+        says = {"": "now", "you": "you say"}.get(who, f"{who} says")
+        return f"was {names[_given(study, example)]}, {says} {change_list.label_name(one, names)}"
     if isinstance(one, Change) and one.kind == "reweight":
         return f"counts {one.weight:g} times"
-    return (_SAID if said is not None else {}).get(one.kind, _DONE.get(one.kind, ""))
+    if one.kind == "unsure":
+        return f"{who} {'are' if who == 'you' else 'is'} unsure"
+    return f"{who} {_SAID[one.kind]}" if who and one.kind in _SAID else _DONE.get(one.kind, "")
 
 
 def _given(study: Study, example: int) -> int:

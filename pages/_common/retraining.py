@@ -143,7 +143,7 @@ def _foreseen(
         return f"Having {word} does **{foreseen}** for {asked}, by forecast{rest}."
     true = worth(explanation.probability, known, unit)
     before, came = (amount(explanation.probability, one, unit) for one in (forecast.best, known))
-    after = had_said(before, came, foreseen, forecast.together is not None)
+    after = had_said(before, came, foreseen, forecast.together is not None, unit_name(unit))
     return f"Having {word} does **{true}** for {asked}, {truth_name(explanation)}. {after}{rest}."
 
 

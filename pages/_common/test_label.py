@@ -11,7 +11,7 @@ import streamlit as st
 from influence_core.experiments.explain import Explanation
 from influence_core.studies import Study, is_brought
 from influence_core.studies.changes import Change
-from pages._shell import my_changes
+from pages._shell import change_list, my_changes
 from pages._shell.escape import escape_markdown, escaped
 
 MOST = 9
@@ -29,8 +29,8 @@ def set_right(study: Study, at: int | None) -> str:
     if at is None or old is None:
         return ""
     names, test = escaped(study.data.class_names), study.data.test
-    where, who = ("your files", "you say") if is_brought(study.spec) else ("the data", "now")
-    return f"labelled **{names[old]}** in {where}; {who} **{names[int(test.y[test.position(at)])]}**"
+    where = "your files" if is_brought(study.spec) else "the data"
+    return f"labelled **{names[old]}** in {where}; now **{names[int(test.y[test.position(at)])]}**"
 
 
 def bears(study: Study, at: int, label: int) -> str:
@@ -75,7 +75,7 @@ def offer(study: Study, at: int, true: int, probabilities: np.ndarray, of: str =
         if said is not None and said.kind == "retest":
             right(study, at, "Its label was right", f"retest_back{of}")
     if isinstance(said, Change) and said.kind == "retest" and said.label != true:
-        name = escape_markdown(study.data.class_names[said.label or 0])
+        name = escape_markdown(change_list.label_name(said, study.data.class_names))
         st.caption(f":material/check: In my changes: it is {name}", width="content")
 
 

@@ -230,12 +230,19 @@ def changed(texts: Mapping[str, str], own: type[Params], changes: Mapping[str, s
 def go_to(**changes: str) -> None:
     """Change the address: widgets call this, and the page runs again."""
     named = {name.rstrip("_"): text for name, text in changes.items()}  # with_ stands for the keyword
+    st.session_state.pop("came_along", None)
     _remember(changed(_now(), _own(), named))
 
 
 def another_version(study: str) -> None:
-    """The same question to another version of the study on show; what was chosen or begun there does not go along."""
-    _remember(_known(_to_version(study), _own()))
+    """The same question to another version of the study on show; what was chosen there does not go along."""
+    texts = st.session_state["came_along"] = _known(_to_version(study), _own())
+    _remember(texts)
+
+
+def came_along() -> bool:
+    """Whether all that the address asks came along from another version, and nobody has asked it here."""
+    return bool(st.session_state.get("came_along") == _now())
 
 
 def link_to_version(study: str) -> Texts:

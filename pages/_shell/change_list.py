@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 import streamlit as st
@@ -87,12 +88,18 @@ def in_words(said: Said, labels: tuple[str, ...], called: str = "") -> str:
     """One line of the list; ``called`` in the place of the example's number."""
     called = called or str(said.example)
     if isinstance(said, Change) and said.label is not None:
-        name = labels[said.label] if said.label < len(labels) else str(said.label)
+        name = label_name(said, labels)
         words = {"relabel": f"{called} → {name}", "retest": f"test {called} is {name}"}
         return words.get(said.kind, f"{called} added as {name}")
     if isinstance(said, Change) and said.weight is not None:
         return f"{called} weighs {said.weight:g}"
     return f"{called} {_PAST[said.kind]}"
+
+
+def label_name(said: Change, labels: Sequence[str]) -> str:
+    """What the label of a change is called; its number where the study has no such label."""
+    label = said.label or 0
+    return labels[label] if label < len(labels) else str(label)
 
 
 def _load(view: View) -> ShownList | None:

@@ -23,7 +23,7 @@ from pages._shell.places import data_folder
 DAYS_VARIABLE = "INFLUENCE_EXPLORER_SESSION_DAYS"
 FIRST_REVIEW = "my review"
 """What a review is called unless somebody gives it a name."""
-_SIGNED = "reviewer"
+_SIGNED, _READ = "reviewer", "changes_read"
 
 
 def find(spec: StudySpec) -> Session | None:
@@ -45,11 +45,33 @@ def readable(spec: StudySpec) -> Session | None:
 
 
 def state(spec: StudySpec) -> State:
-    """This browser's list of a study as it stands; an empty one where there is none, or none that can be read."""
+    """This browser's list of a study as it stood when the page began; an empty one where there is none that can be read."""
+    return _once(spec)[0]
+
+
+def by_another(spec: StudySpec, said: Said) -> str:
+    """Who said something in this browser's list, where it was neither the list's owner nor who uses the app; "" else."""
+    return "" if said.who in (_once(spec)[1], reviewer()) else said.who
+
+
+def begin_run() -> None:
+    """What was read of the lists is out of date once a page begins: a click may have changed them."""
+    st.session_state[_READ] = {}
+
+
+def _once(spec: StudySpec) -> tuple[State, str]:
+    """The list as it stands and whose it is, read once a page: every grid of cards asks for it."""
+    known: dict[str, tuple[State, str]] = st.session_state.setdefault(_READ, {})
+    if spec.name not in known:
+        known[spec.name] = _read(spec)
+    return known[spec.name]
+
+
+def _read(spec: StudySpec) -> tuple[State, str]:
     with suppress(InfluenceError):  # the sidebar says so
         session = find(spec)
-        return State(()) if session is None else session.state()
-    return State(())
+        return (State(()), "") if session is None else (session.state(), session.who)
+    return State(()), ""
 
 
 def address_of(session: Session) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from influence_core import studies
 from influence_core.errors import InfluenceError
-from pages._shell import change_list, restart, sidebar
+from pages._shell import change_list, my_changes, restart, sidebar
 from pages._shell.address import View, go_to, read_address, start_over
 from pages._shell.catalogue import PAGES, REVIEW, OwnParams, PageRow
 from pages._shell.escape import show_error
@@ -40,6 +40,7 @@ def open_page(row: PageRow[OwnParams], any_study: bool = False) -> Iterator[tupl
     """
     above_the_menu = st.sidebar.container()
     enter()
+    my_changes.begin_run()
     dark = _DARK_LABEL if st.context.theme.type == "dark" else ""
     st.html(f"<style>{_RAW_DOWNLOAD} {{display: none}} {_COLOURED} {_WHOLE_LABELS} {dark}</style>")
     view, texts = read_address(row.params)

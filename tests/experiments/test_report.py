@@ -104,6 +104,22 @@ def test_hostile_names_stay_text(base, material):
     assert "\u202e" not in text and "[U+202E]evil" in words
 
 
+def test_an_example_that_was_taken_out_again_is_not_said_to_have_the_right_label(base, material, tmp_path):
+    mine = Sessions(Store(tmp_path)).create("ada", "diabetes")
+    added, both, kept = (int(one) for one in base.data.test.ids[:3])
+    mine.record(Change("add", added, label=0), Change("add", both, label=0))
+    mine.record(Change("keep", added), Change("keep", both), Change("keep", kept))
+    mine.note(added, "was not needed")
+
+    def said():
+        return " ".join(Tags(report.page(replace(material, said=mine.state()))).words)
+
+    assert f"1 label was looked at and found right: test row {kept} (" in said()
+    mine.record(Change("keep", both))
+    assert "2 labels were looked at and found right" in said() and f"test row {both} (" in said()
+    assert f"test row {added} (" not in said()
+
+
 def test_a_hostile_name_is_no_code_in_the_script(material):
     address = "x', __import__('os').abort(), '"
     odd = replace(material.study, spec=replace(material.study.spec, name=address))

@@ -13,6 +13,7 @@ from influence_core.errors import Cancelled, DataError, UnsupportedError
 from influence_core.experiments import review, suspects, wrong_labels
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.store import Store
+from influence_core.studies.changes import Change
 from influence_core.training.refit import GRADIENT_TOL, Fitter
 from tests import references, toy_mails
 
@@ -270,6 +271,20 @@ def test_the_evidence_is_that_of_models_trained_again(study, begun):
         review.evidence(study, begun.given, 100_000, begun.theta)
     with pytest.raises(UnsupportedError, match="logistic and softmax"):
         review.evidence(replace(study, spec=replace(study.spec, model="svm")), begun.given, 0, begun.theta)
+
+
+def test_labels_set_right_are_taken_without_the_data_and_what_does_not_fit_is_ignored(study, begun):
+    test, plain = study.data.test, replace(begun, flips=None)
+    at, old = int(test.ids[3]), int(test.y[3])
+    right = Change("retest", at, label=1 - old)
+    labels = test.y.numpy().copy()
+    labels[3] = 1 - old
+    missing = (Change("retest", 10**9, label=0), Change("retest", int(test.ids[4]), label=99))
+    assert_array_equal(review.corrected_tests(study, plain, [right, *missing]), labels)
+    assert test.y[3] == old, "the study's own labels stay"
+    for none in ([], missing, [right, Change("keep", at)], [Change("retest", at, label=old)]):
+        assert review.corrected_tests(study, plain, none) is None
+    assert review.corrected_tests(study, begun, [right]) is None, "labels were flipped to practise on"
 
 
 def test_the_voices_are_the_influence_in_the_model_without_the_suspect(study, begun):

@@ -102,11 +102,15 @@ def test_what_there_is_not_is_said_and_the_chooser_stays(query, words):
 def test_where_no_mistake_is_left_that_is_said_kindly_and_others_are_offered():
     known = open_study(find("diabetes")).predictions
     wrong = zip(known.ids[known.wrong].tolist(), known.predicted[known.wrong].tolist(), strict=True)
-    at = visit_page("ask", "diabetes@" + ",".join(f"t{test}={label}" for test, label in wrong))
-    assert not at.error
-    assert [one.value for one in at.info] == [
-        "No mistakes are left among the test rows. Choose others below."
-    ]
+    study = "diabetes@" + ",".join(f"t{test}={label}" for test, label in wrong)
+    same = visit_page("ask", study, over="cell=#1,#1")
+    assert not same.info and "These must be different labels" in same.error[0].value
+    for over in ("cell=#0,#1", "errors"):
+        at = visit_page("ask", study, over=over)
+        assert not at.error
+        assert [one.value for one in at.info] == [
+            "No mistakes are left among the test rows. Choose others below."
+        ]
     control(at, "over_kind").set_value("all")
     settle(at)
     assert not at.info and title(at) != "What drives it?"

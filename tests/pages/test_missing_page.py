@@ -8,10 +8,13 @@ import pytest
 from influence_core.errors import DataError
 from influence_core.experiments import additions, pools, questions
 from influence_core.exports import as_csv_file
+from influence_core.sessions import Sessions
+from influence_core.studies.changes import Change
 from influence_core.words import nats, points
 from pages._parts.explain import missing
+from pages._shell import results
 from tests.drawings import drawn
-from tests.visits import cards, keys, press, said, settle, until, visit
+from tests.visits import cards, keys, owner, press, said, settle, until, visit
 
 
 def test_the_best_are_added_and_proven(one_or_seven):
@@ -44,6 +47,16 @@ def test_a_thinned_study_is_offered_what_it_lacks():
     at = visit("diabetes-thinned", pool="diabetes", chart="missing", add="1")
     assert "What “Diabetes patients, logistic regression” has besides" in at.radio(key="pool").options
     until(at, lambda at: "training rows of “Diabetes patients, logistic regression”" in said(at))
+
+
+@pytest.mark.usefixtures("own_server")
+def test_candidates_of_another_study_bear_no_mark_of_what_was_said_of_this_one():
+    at = visit("diabetes-thinned", pool="diabetes", chart="missing")
+    until(at, lambda at: "missing_best" in cards(at))
+    shown = [int(one["id"]) for one in cards(at)["missing_best"]]
+    Sessions(results.get_store()).create(owner(), "diabetes-thinned").record(Change("keep", shown[0]))
+    assert f"{shown[0]} kept" in "\n".join(one.value for one in settle(at).sidebar.caption)
+    assert not any(one["mark"] for one in cards(at)["missing_best"])
 
 
 def test_a_drawing_of_ones_own_is_read_as_an_upload_is(one_or_seven):

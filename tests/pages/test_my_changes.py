@@ -1,6 +1,7 @@
 """My changes: from a card's verdict to the model with it, on every page, for one browser alone."""
 
 import io
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_wrong_test_label_is_said_where_it_is_seen_and_counted_so_everywhere(t
     monkeypatch.setattr(test_label, "is_brought", lambda _: True)
     assert {bears(one, example, said_of_it) for one in (plain, with_mine)} == {f"is {name}"}
     assert bears(plain, example, 1 - said_of_it) == f"filed as {'71'[1 - said_of_it]}"
-    brought = right.replace("the data; now", "your files; you say")
+    brought = right.replace("the data; now", "your files; now")
     assert test_label.set_right(with_mine, example) == brought
     press(again, "retest_back")
     assert f"{example} kept" in listed(again)
@@ -329,3 +330,46 @@ def test_a_card_says_what_was_said_of_its_example_and_which_word_is_the_old_one(
     assert mine[int(TEST)] == tested, "the old word is known where the data have the new one"
     theirs = marked(visit(changed, test=TEST, browser=BOB, show="all"), *sides, "tests")
     assert theirs[int(TEST)] == f"was {names[0]}, now {names[1]}"
+
+
+def test_a_card_says_who_said_it_where_that_was_somebody_else(nobody):
+    sides = ("side_helpful", "side_harmful")
+    at = visit(STUDY, test=TEST, browser=ADA)
+    relabelled, kept, removed, unsure, mine = (int(one["id"]) for one in cards(at)["side_helpful"][:5])
+    data = open_study(find(STUDY)).data
+    names, old = data.class_names, int(data.train.y[data.train.position(relabelled)])
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=names, who="Ada")
+    bert = (*parse(f"l{relabelled}={1 - old},k{kept},r{removed}"), Remark("unsure", unsure))
+    session.record(*(replace(one, who="Bert") for one in bert))
+    session.record(*parse(f"r{mine}"))
+    assert marked(settle(at), *sides) == {
+        relabelled: f"was {names[old]}, Bert says {names[1 - old]}",
+        kept: "Bert kept it",
+        removed: "Bert removed it",
+        unsure: "Bert is unsure",
+        mine: "you removed it",
+    }
+
+
+def test_a_label_that_the_study_does_not_have_is_its_number(nobody):
+    at = visit(STUDY, test=TEST, browser=ADA)
+    (first, *_) = (int(one["id"]) for one in cards(at)["side_helpful"])
+    session = Sessions(Store()).create(owner(ADA), STUDY)
+    session.record(*parse(f"l{first}=9,t{TEST}=8"))
+    at = visit(STUDY, test=TEST, browser=ADA)
+    assert marked(at, "side_helpful")[first].endswith(", you say 9")
+    assert "In my changes: it is 8" in said(at)
+
+
+def test_the_list_is_read_once_a_run_and_afresh_by_the_next(nobody, monkeypatch):
+    at = visit(STUDY, test=TEST, browser=ADA)
+    first = int(cards(at)["side_helpful"][0]["id"])
+    reads, read = [], my_changes._read
+    monkeypatch.setattr(my_changes, "_read", lambda spec: reads.append(spec.name) or read(spec))
+    session = Sessions(Store()).create(owner(ADA), STUDY)
+    session.record(*parse(f"r{first}"))
+    at.run()
+    assert reads == [STUDY] and marked(at, "side_helpful") == {first: "you removed it"}
+    session.undo()
+    at.run()
+    assert reads == [STUDY] * 2 and marked(at, "side_helpful") == {}

@@ -215,11 +215,19 @@ def test_test_labels_that_were_set_right_count(study):
     asked = study, state.labels, first, state.theta, state.removed, tested
     assert at.session_state["review_evidence"][0] == review.evidence.key(*asked)
     finish(press(at, f"remove_{first}"))
-    found = review.judged(study, kept(study, "plain"), [Change("retest", wrong, label=label)])
+    found = review.judged(study, kept(study, "plain"), tested)
     version = studies.open_study(studies.find(f"diabetes@r{first},t{wrong}={label}"))
     assert found.after == version.predictions.accuracy and found.before == (right + 1) / 110
     (line,) = (one for one in charts(at)["review_accuracy"]["data"] if "markers" in one["mode"])
     assert_allclose(line["y"], [found.before, found.after])
+
+
+def test_the_test_labels_set_right_are_looked_for_once_a_run(study, monkeypatch):
+    at = finish_evidence(visit(review="plain", score="loss"))
+    asked, look = [], review.corrected_tests
+    monkeypatch.setattr(review, "corrected_tests", lambda *of: asked.append(of) or look(*of))
+    at.run()
+    assert len(asked) == 1
 
 
 def test_any_example_is_looked_at_by_its_number_and_the_queue_goes_on(study, begun):
@@ -609,6 +617,43 @@ def test_the_queue_goes_on_where_the_model_with_changes_is_chosen(study):
     assert address(at)["study"] == f"diabetes@r{first}" and f"remove_{second}" in keys(at)
     press(at, "to_original")
     assert address(at)["review"] == "plain" and "Suspect 2 of 332" in said(at)
+
+
+def test_a_version_s_own_review_is_not_begun_of_the_original_and_stays_its_own(study):
+    first = ids(begin_kept(study), 1)[0]
+    version = studies.open_study(studies.find(f"diabetes@r{first}"))
+    at = visit(version.spec.address, review="of it", score="loss")
+    second = ids(kept(version, "of it"), 1)[0]
+    press(at, f"remove_{second}")
+    assert address(at)["study"] == version.spec.address, "the labels under review stay what they were"
+    press(at, "to_original")
+    assert "review" not in address(at) and "review_start" in keys(at), (
+        "nobody has asked for one of the original"
+    )
+    assert kept(study, "of it") is None
+    at.text_input(key="review_name").set_value("of it")
+    press(at, "review_start")
+    assert address(at)["review"] == "of it" and len(kept(study, "of it").given) == 332
+    own = visit(version.spec.address, review="of it", score="loss")
+    assert "Suspect 2 of 331" in said(own) and "The review goes on as it was" not in said(own)
+
+
+def begin_kept(study):
+    """A list with one row removed, and the review in which that was said."""
+    at = visit(review="plain", score="loss")
+    state = kept(study, "plain")
+    press(at, f"remove_{ids(state, 1)[0]}")
+    return state
+
+
+def test_a_version_that_was_never_opened_is_not_trained_for_a_review_of_the_original(study, monkeypatch):
+    first = ids(begin_kept(study), 1)[0]
+    opened, load = [], results.load_spec
+    monkeypatch.setattr(
+        results, "load_spec", lambda spec, device: opened.append(spec.address) or load(spec, device)
+    )
+    assert "The review goes on as it was" in said(visit(f"diabetes@r{first}", review="plain", score="loss"))
+    assert set(opened) == {"diabetes"}
 
 
 GUEST = "1" * 32

@@ -11,7 +11,7 @@ import torch
 from influence_core.experiments import suspects
 from influence_core.experiments.review.session import Review
 from influence_core.studies import Study
-from influence_core.studies.changes import Change, apply, settled
+from influence_core.studies.changes import Change, settled
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,15 @@ class Judged:
     after: float
 
 
-def judged(study: Study, review: Review, changes: Iterable[Change] = ()) -> Judged:
+def judged(study: Study, review: Review, right: np.ndarray | None = None) -> Judged:
     """The accuracies, both by the same labels, as those of a version are.
 
     Args:
         study: The study under review.
         review: So far.
-        changes: Of a list; the test labels that it sets right count, but for labels that were flipped to practise on.
+        right: ``(t,)`` the test labels by which it is judged, as ``corrected_tests`` gives them; by default as they came.
     """
-    test, rows = study.data.test, suspects.judging(study, review.method)
-    true, right = test.y.numpy(), corrected_tests(study, review, changes)
+    rows, true = suspects.judging(study, review.method), study.data.test.y.numpy()
     labels = true if right is None else right
     tests, corrected = len(labels[rows]), int((labels != true)[rows].sum())
     first, last = review.trainings[0], review.trainings[-1]
@@ -57,10 +56,15 @@ def corrected_tests(study: Study, review: Review, changes: Iterable[Change]) -> 
     Args:
         study: The study under review.
         review: So far; where labels were flipped to practise on, none counts.
-        changes: Of the list.
+        changes: Of the list; a test example or a label that the study does not have counts for nothing.
     """
-    test = study.data.test
-    known = set(test.ids.tolist()) if review.flips is None else set()
-    right = [one for one in settled(changes) if one.kind == "retest" and one.example in known]
-    labels = apply(study.data, right)[0].test.y
-    return None if torch.equal(labels, test.y) else labels.numpy()
+    right = [one for one in settled(changes) if one.kind == "retest"]
+    if not right or review.flips is not None:
+        return None
+    test, classes = study.data.test, len(study.data.class_names)
+    ids, true = test.ids.numpy(), test.y.numpy()
+    labels = true.copy()
+    for one in right:
+        if one.label is not None and one.label < classes:
+            labels[ids == one.example] = one.label
+    return None if np.array_equal(labels, true) else labels

@@ -8,6 +8,7 @@ import streamlit as st
 from influence_core.errors import DataError
 from influence_core.experiments import all_left_out, any_question, targets
 from influence_core.experiments import verdict as judgement
+from influence_core.experiments.test_sets import EmptySetError
 from influence_core.studies import Study
 from influence_core.words import percent, seconds
 from pages._common import groups, judge, test_label, verdict
@@ -46,19 +47,24 @@ def open_study(view: View) -> Study:
 
 def load(study: Study, view: View, params: AskParams) -> Asked:
     """The question, and the best numbers at hand; where there is no such question that is said, and the page ends."""
-    if params.over.partition("=")[0] in ("errors", "cell") and not study.predictions.wrong.any():
-        st.title("What drives it?")
-        st.info(f"No mistakes are left among the test {study.data.kind}s. Choose others below.")
-        st.stop()
     try:
         target = targets.ask(study, params.over, params.quantity)
     except DataError as error:
         st.title("What drives it?")
-        show_error(error)
+        if _no_mistakes(study, params, error):
+            st.info(f"No mistakes are left among the test {study.data.kind}s. Choose others below.")
+        else:
+            show_error(error)
         st.stop()
     title = f"Asking every training {study.data.kind}"
     first = results.load(title, any_question.run, study, target, view.settings)
     return Asked(study, target, proving.improved_target(study, target, first))
+
+
+def _no_mistakes(study: Study, params: AskParams, error: DataError) -> bool:
+    """Whether mistakes are asked about that are not there because the model makes none."""
+    of_mistakes = params.over.partition("=")[0] in ("errors", "cell")
+    return isinstance(error, EmptySetError) and of_mistakes and not study.predictions.wrong.any()
 
 
 def headline(asked: Asked) -> None:

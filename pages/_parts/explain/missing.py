@@ -209,7 +209,7 @@ def _show_ranking(asked: Asked, ranked: Ranked) -> None:
             "by the expected size of the effect, the root of its mean square over the labels.)"
         )
     cards = [_card(asked, found, int(one), ranked.face) for one in found.order()[:SHOWN]]
-    show_grid(study, cards, key="missing_best", on_click=lambda _: None, width=128)
+    show_grid(study, cards, key="missing_best", on_click=lambda _: None, width=128, marked=False)
     number = "log-probability" if asked.unit == UNIT else "probability"
     rule = f"On each card, by forecast: what adding it does to the {number} of {asked.name}"
     st.caption(f"{rule}, plus: for it." if found.labelled else f"{rule}, up or down.")

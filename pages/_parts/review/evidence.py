@@ -27,48 +27,60 @@ MOMENT = 0.3
 """So many seconds are waited for evidence, so that the buttons do not change under a hand."""
 
 
-def find(study: Study, now: Review, opened: int | None) -> SuspectEvidence | None:
-    """The evidence where it is at hand or comes in a moment; else it is made beside the page, and then the next one's."""
+def find(study: Study, now: Review, opened: int | None, tests: np.ndarray | None) -> SuspectEvidence | None:
+    """The evidence where it is at hand or comes in a moment; else it is made beside the page, and then the next one's.
+
+    Args:
+        study: The study under review.
+        now: The review.
+        opened: The training example that is open instead of the first suspect.
+        tests: ``(t,)`` the test labels that were set right, as ``review.corrected_tests`` gives them.
+    """
     one = review.suspect(study, now, opened)
     if (
         one is None or not now.up_to_date or one.position in now.removed
     ):  # there is no model, or it has not seen it
         return None
     ahead = [int(now.ids[at]) for at in now.queue[1:2] if opened is None]
-    keys = {_key(study, now, train_id): train_id for train_id in (one.train_id, *ahead)}
+    keys = [review.evidence.key(*_asked(study, now, at, tests)) for at in (one.train_id, *ahead)]
     for overtaken in set(st.session_state.get("review_evidence", ())) - set(keys):
         abandon(overtaken)  # who reviews fast leaves no line of them behind
     st.session_state["review_evidence"] = tuple(keys)
-    job = _begin(study, now, one.train_id)
+    job = _begin(study, now, one.train_id, tests)
     job.wait(MOMENT)
     if job.result is not None and ahead:
-        _begin(study, now, ahead[0])  # a label that is kept leaves the model as it is
+        _begin(study, now, ahead[0], tests)  # a label that is kept leaves the model as it is
     return job.result
 
 
-def _key(study: Study, now: Review, train_id: int) -> str:
-    return review.evidence.key(*_asked(study, now, train_id))
+def tests_set_right(study: Study, now: Review) -> np.ndarray | None:
+    """``(t,)`` the test labels by which answers are judged; ``None`` where the list sets none right."""
+    return review.corrected_tests(study, now, reviews.state(results.get_store(), now).changes)
 
 
-def _asked(study: Study, now: Review, train_id: int) -> tuple[Any, ...]:
-    said = reviews.state(results.get_store(), now)
-    tests = review.corrected_tests(study, now, said.changes)
+def _asked(study: Study, now: Review, train_id: int, tests: np.ndarray | None) -> tuple[Any, ...]:
     return study, now.labels, train_id, now.theta, now.removed, tests
 
 
-def _begin(study: Study, now: Review, train_id: int) -> Job[SuspectEvidence]:
+def _begin(study: Study, now: Review, train_id: int, tests: np.ndarray | None) -> Job[SuspectEvidence]:
     """The work for an example, begun or joined."""
-    asked = _asked(study, now, train_id)
+    asked = _asked(study, now, train_id, tests)
 
     def work(progress: Progress) -> SuspectEvidence:
         return review.evidence.run(results.context(progress), *asked)
 
     title = "Training without this one, and with the other label"
-    return background(_key(study, now, train_id), title, work)
+    return background(review.evidence.key(*asked), title, work)
 
 
-def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence | None) -> None:
-    """The evidence, or how far it is."""
+def show(
+    study: Study,
+    now: Review,
+    opened: int | None,
+    tests: np.ndarray | None,
+    found: SuspectEvidence | None,
+) -> None:
+    """The evidence, or how far it is; the rest as for `find`."""
     one = review.suspect(study, now, opened)
     if one is None:
         return
@@ -78,7 +90,7 @@ def show(study: Study, now: Review, opened: int | None, found: SuspectEvidence |
         elif one.position in now.removed:
             st.caption(f"Removed: the model has not seen this {study.data.kind}.")
         elif now.up_to_date:
-            job_status(_begin(study, now, one.train_id))
+            job_status(_begin(study, now, one.train_id, tests))
         other = one.answer if found is None else found.other
         if other == one.label:
             other = max(

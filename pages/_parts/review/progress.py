@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import streamlit as st
 
 from influence_core.errors import InfluenceError
@@ -34,8 +35,8 @@ DOUBT = 0.05
 OTHERS = {"remove": "removed", "unsure": "left open"}
 
 
-def show(study: Study, now: Review) -> None:
-    """How far the queue is, what it brought, undo and download."""
+def show(study: Study, now: Review, tests: np.ndarray | None) -> None:
+    """How far the queue is, what it brought, undo and download; ``tests (t,)`` as for `review.judged`."""
     trouble = st.session_state.pop("review_trouble", "")
     if trouble:
         st.error(escape_markdown(trouble))
@@ -43,7 +44,7 @@ def show(study: Study, now: Review) -> None:
     st.progress(done / len(now.ids), text=f"{done:,} of {len(now.ids):,} labels reviewed")
     if now.recent(LAST)[1]:
         st.caption(stopping_rule(now))
-    found = review.judged(study, now, said.changes)
+    found = review.judged(study, now, tests)
     _metrics(study, now, found)
     show_chart(accuracy(_drawn(now, found)), key="review_accuracy")
     with st.container(key="review_training", height=46, border=False):

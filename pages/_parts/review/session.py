@@ -15,13 +15,13 @@ from influence_core.experiments.review import Review, Verdict
 from influence_core.experiments.suspects import ASKING, QUEUES
 from influence_core.experiments.wrong_labels import FlipSettings
 from influence_core.sessions import Said, Session, reviews
-from influence_core.studies import Study
+from influence_core.studies import Study, readiness
 from influence_core.studies.changes import settled
 from pages._common import footer
 from pages._common.table import face_column, faces, number
 from pages._parts.review import people, words
 from pages._shell import browser, my_changes, results
-from pages._shell.address import View, go_to
+from pages._shell.address import View, came_along, go_to
 from pages._shell.escape import escape_markdown
 from pages._shell.jobs import get_jobs
 from pages._shell.my_changes import FIRST_REVIEW
@@ -64,29 +64,47 @@ def _open() -> None:
     go_to(review=name)
 
 
-def going_on(view: View, params: ReviewParams) -> View:
-    """The view whose labels are reviewed: a review of the original goes on where the model with changes is chosen."""
-    if not params.review or not settled(view.spec.changes):
-        return view
-    original, name = replace(view, study=view.spec.unchanged.name), params.review
-    whose = params.by or my_changes.secret_of_review(view.spec.name, name)
-    if reviews.recall(results.get_store(), results.load_study(original), name, whose) is None:
-        return view
-    st.caption(
-        "The review goes on as it was: from the original labels, with a model that learns from your verdicts."
-    )
-    return original
+def find(view: View, params: ReviewParams) -> tuple[Study, ReviewParams, Review | None]:
+    """The study whose labels are reviewed, and the review as it was last kept, if there is one.
+
+    A version's own review comes first; else a review of the original goes on where the model with changes is chosen. One that
+    came along from another version and that neither has is not begun: it is no longer asked for.
+    """
+    for one in _where(view) if params.review else ():
+        study = results.load_study(one)
+        kept = reviews.recall(results.get_store(), study, params.review, _whose(study, params))
+        if kept is not None:
+            if one is not view:
+                st.caption(
+                    "The review goes on as it was: from the original labels, with a model that learns from your verdicts."
+                )
+            return study, params, kept
+    if params.review and came_along():
+        go_to(review="")
+        params = replace(params, review="", by="")
+    return results.load_study(view), params, None
 
 
-def load(study: Study, params: ReviewParams) -> Review:
+def _where(view: View) -> tuple[View, ...]:
+    """Where its review may be, the likelier first: a version that was never opened has none, and need not be trained."""
+    original = replace(view, study=view.spec.unchanged.address)
+    if not settled(view.spec.changes):
+        return (view,)
+    return (view, original) if readiness.is_kept(view.spec, results.get_store()) else (original, view)
+
+
+def _whose(study: Study, params: ReviewParams) -> str:
+    return params.by or my_changes.secret_of_review(study.spec.name, params.review)
+
+
+def load(study: Study, params: ReviewParams, kept: Review | None) -> Review:
     """The review as it was last kept, or a new one."""
     name = st.session_state["review_last"] = params.review
-    own = my_changes.secret_of_review(study.spec.name, name)
-    store, whose, mine = results.get_store(), params.by or own, params.by in ("", own)
+    whose = _whose(study, params)
+    mine = whose == my_changes.secret_of_review(study.spec.name, name)
     method = params.METHODS[params.score] if params.score else suspects.first_queue(study)
     flips = FlipSettings(params.flip / 100, repeats=1) if params.panel else None
     title = f"Ranking the training {study.data.kind}s"
-    kept = reviews.recall(store, study, name, whose)
     if kept is None:
         _offer_old(study, name, whose)
         begun = study, name, method, flips, whose, _owner_of_list(whose, mine and flips is None)
@@ -156,9 +174,9 @@ def move(study: Study, shown: Review, way: int) -> None:
 
 
 def _amend(study: Study, work: Callable[[], None]) -> None:
-    """Change the list; the address goes along where it names the model with its changes."""
+    """Change the list; the address goes along where it names the model with its changes, and not what is reviewed."""
     listed = my_changes.readable(study.spec)
-    if listed is None:
+    if listed is None or settled(study.spec.changes):
         attempt(work)
     else:
         my_changes.amend(listed, work)

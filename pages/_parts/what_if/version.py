@@ -16,10 +16,10 @@ from influence_core.experiments.version_forecast import VersionForecast
 from influence_core.figures.version import changed_answer
 from influence_core.studies import Study
 from influence_core.studies.changes import settled
-from influence_core.words import moved, percent, seconds, tenths
+from influence_core.words import POINTS, moved, percent, seconds, tenths
 from pages._common import question, table, take_home, test_label
 from pages._common.cards import asked_name, example_card, show_grid
-from pages._common.far_off import had_said, is_far_off
+from pages._common.far_off import LEAST, had_said, is_far_off
 from pages._common.number import MADE, amount, unbroken, worth
 from pages._common.picture_grid import Picture
 from pages._common.question import Answer
@@ -144,7 +144,7 @@ def _metrics(answer: Answer, forecast: VersionForecast, now: float, result: Befo
     explanation = answer.explanation
     p, best, together = explanation.probability, forecast.asked.best, forecast.asked.together is not None
     foreseen, came, words = amount(p, best, MADE), 100 * (now - p), worth(p, best, MADE)
-    missed = is_far_off(foreseen, came)
+    missed = is_far_off(foreseen, came, LEAST[POINTS])
     name = escape_markdown(explanation.label_name)
     metric(st, f"Probability of {name}", moved(now - p), None if missed else f"forecast {words}")
     if missed:
@@ -158,9 +158,8 @@ def _accuracy(answer: Answer, forecast: VersionForecast, result: BeforeAfter) ->
     if predictions is not None:
         other = before_after.compare(answer.study, predictions, asked_about(answer)).total
         foreseen = other.after - other.before
-        words = (
-            f"{'the forecast was far off' if is_far_off(foreseen, came) else 'forecast'}: {tenths(foreseen)}"
-        )
+        missed = is_far_off(foreseen, came, 1.5 / total.total)  # one answer is not far off
+        words = f"{'the forecast was far off' if missed else 'forecast'}: {tenths(foreseen)}"
     metric(st, "Test accuracy", tenths(came), words)
     st.caption(f"Of {result.base}.")
 
