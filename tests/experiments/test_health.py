@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.data import DataSet, Examples, load
+from influence_core.data.brought import recipes
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import all_left_out, explain, health, questions
 from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
@@ -176,6 +177,23 @@ def test_twins_are_told_with_their_odds():
     assert "with one gone the other still teaches the same" in told.sentence
     assert "501 the odds of the label asked about change by −9.52 %" in told.sentence
     assert told.sentence.endswith("without both by −50.0 %.")
+
+
+class InFiles:
+    """Records of examples that lie in files, in a folder a label."""
+
+    digest = "files"
+
+    def read(self, id):
+        return {"file": f"cats/{id}.png"}
+
+
+@pytest.mark.parametrize(("name", "called"), [(recipes.PREFIX + "0", "501.png"), ("shipped", "501")])
+def test_twins_are_told_by_their_files_where_somebody_brought_them(name, called):
+    toy = linear_study(linear("logistic"))
+    there = replace(toy, data=replace(toy.data, records=InFiles()), spec=replace(toy.spec, name=name))
+    found = Twins(np.array([[501, 502]]), np.array([-np.log(2)]), np.array([[-0.1, -0.1]]), 0.5)
+    assert f"Without {called} the odds" in health.of_twins(there, found, "an answer").sentence
 
 
 # ------------------------------------------------------------------------------------------------ contradicted labels

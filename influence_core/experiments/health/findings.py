@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -252,7 +251,7 @@ def of_twins(study: Study, found: Twins, asked: str) -> Finding:
 
 
 def _hidden(study: Study, found: Twins, one: int) -> str:
-    first, second = (PurePosixPath(study.data.file(at)).name or at for at in found.pairs[one].tolist())
+    first, second = (study.file_name(at) or at for at in found.pairs[one].tolist())
     alone, other = found.each[one]
     return (
         f"Without {first} the odds of the label asked about change by {_odds(alone)}, without {second} by {_odds(other)}, "
