@@ -83,7 +83,8 @@ def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
         st.markdown(f"Nothing was found{so_far}: {looked}, for {len(found)} kinds of trouble.")
         return
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
-    worst = next(level for level in health.LEVELS if level in {health.level(one.name) for one in there})
+    levels = {health.level(one.name) for one in there}
+    worst = next(level for level in health.LEVELS if level in levels)
     st.markdown(f"{ANSWERS[worst]}{so_far}: {listed}. {looked}; the most serious comes first.")
     st.markdown(" ".join(f"{BADGES[level]}: {meaning}." for level, meaning in health.LEVELS.items()))
 
