@@ -14,10 +14,11 @@ def has_toolbar(figure: go.Figure) -> bool:
     return not axes or not all(axis.fixedrange for axis in axes)
 
 
-def with_room(figure: go.Figure) -> go.Figure:
-    """The same figure, as high, with so much more margin at the top that the toolbar covers nothing of the drawing.
+def make_room(figure: go.Figure) -> None:
+    """Give a figure that was just drawn, as high, so much more margin at the top that the toolbar covers nothing of it.
 
-    A legend or a title of a subplot moves down with the drawing.
+    A legend or a title of a subplot moves down with the drawing. The figure itself is changed, for a copy would hold all points
+    once more.
     """
     top = figure.layout.margin.t
-    return go.Figure(figure).update_layout(margin_t=ROOM + (100 if top is None else top))
+    figure.layout.margin.t = ROOM + (100 if top is None else top)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePosixPath
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from influence_core.models import backbones, rbf
 from influence_core.models.backbones import Backbone
 from influence_core.objective import Objective
 from influence_core.predictions import Predictions
+from influence_core.studies.own import is_brought
 from influence_core.studies.spec import StudySpec
 
 
@@ -49,6 +51,10 @@ class Study:
     def content(self) -> tuple[str, str]:
         """What makes its results: the key, and the type of device they are computed on."""
         return self.key, self.theta.device.type
+
+    def file_name(self, example: int) -> str:
+        """The file in which somebody brought an example, without its folder, which may be a label; "" where nobody did."""
+        return PurePosixPath(self.data.file(example)).name if is_brought(self.spec) else ""
 
     @cached_property
     def backbone(self) -> Backbone | None:

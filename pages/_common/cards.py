@@ -14,7 +14,7 @@ from influence_core import data_urls
 from influence_core.data import Examples
 from influence_core.data_urls import data_url, photo_url
 from influence_core.experiments.explain import Explanation
-from influence_core.studies import Study, is_brought
+from influence_core.studies import Study
 from influence_core.words import percent
 from pages._common import marks
 from pages._common.number import effect
@@ -62,15 +62,10 @@ def example_card(
     First comes the name of the file in which somebody brought it, without its ending.
     """
     name, face = int(examples.ids[at]), card_face(study, examples, at)
-    alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", file_of(study, name)
+    alt, file = f"{_part(study, examples)} {study.data.kind} {name}{words}", study.file_name(name)
     return Picture(
         str(name), alt=alt, title=title, lines=lines, tone=tone, file=PurePosixPath(file).stem, **face
     )
-
-
-def file_of(study: Study, example_id: int) -> str:
-    """The file in which somebody brought an example, without its folder, which may be a label; "" where nobody did."""
-    return PurePosixPath(study.data.file(example_id)).name if is_brought(study.spec) else ""
 
 
 def called(study: Study, example_id: int, part: str, text: Callable[[str], str] = escape_markdown) -> str:
@@ -82,7 +77,7 @@ def called(study: Study, example_id: int, part: str, text: Callable[[str], str] 
         part: "test" or "training".
         text: What makes the file's name fit where it will stand, in Markdown unless something else is said.
     """
-    number, file = f"{part} {study.data.kind} {example_id}", file_of(study, example_id)
+    number, file = f"{part} {study.data.kind} {example_id}", study.file_name(example_id)
     return f"{text(file)} ({number})" if file else number
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,7 +10,6 @@ from influence_core.experiments.explain import Explanation
 from influence_core.experiments.explanation import Number
 from influence_core.figures.explain import Unit, influence_against_distance
 from influence_core.studies import Study
-from pages._common.cards import file_of
 from pages._shell.address import View, choose_also, go_to
 from pages._shell.charts import show_chart
 
@@ -21,7 +19,7 @@ def show_distance(
 ) -> None:
     """Influence, or another number, against distance; points can be opened and chosen."""
     figure = influence_against_distance(
-        explanation, view.opened, view.chosen, number, unit, height, partial(file_of, study)
+        explanation, view.opened, view.chosen, number, unit, height, study.file_name
     )
     show_points(figure, "scatter", several=True, alt="effect against distance")
 

@@ -14,7 +14,7 @@ from influence_core.exports import as_csv_file
 from influence_core.figures.explain import influence_against_distance
 from influence_core.studies import Study
 from influence_core.words import UNIT
-from pages._common.cards import card_face, file_of
+from pages._common.cards import card_face
 from pages._common.number import SHORT
 from pages._shell.address import View, go_to
 from pages._shell.own_params import ExplainParams
@@ -98,7 +98,7 @@ def faces(study: Study, train_ids: Iterable[int]) -> Columns:
     ids, train = [int(one) for one in train_ids], study.data.train
     shown, files = (
         [card_face(study, train, train.position(one)) for one in ids],
-        [file_of(study, one) for one in ids],
+        [study.file_name(one) for one in ids],
     )
     named = {"file": files} if any(files) else {}
     return {study.data.kind: [one["src"] or one["snippet"].replace("\n", " · ") for one in shown]} | named

@@ -41,7 +41,7 @@ def bears(study: Study, at: int, label: int) -> str:
 
 
 def show(study: Study, explanation: Explanation) -> None:
-    """The same for the test example of a question; nothing where it has no true label."""
+    """Says that the label of the test example of a question is wrong; nothing where it has no true label."""
     at, true = explanation.test_id, explanation.true_label
     if at is not None and true is not None:
         offer(study, at, true, explanation.probabilities)

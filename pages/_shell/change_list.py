@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 import streamlit as st
 
 from influence_core.errors import InfluenceError
 from influence_core.sessions import Said, State
+from influence_core.studies import Study
 from influence_core.studies.changes import Change, settled
 from pages._shell import my_changes, results, whole_list
 from pages._shell.address import View, another_version, link_to_version
 from pages._shell.catalogue import WHAT_IF
 from pages._shell.escape import escape_markdown, show_error
-from pages._shell.whole_list import ShownList, changes_words
+from pages._shell.whole_list import ShownList, changes_words, file_of
 
 SHOWN = 5
 """Lines of the list; more of them are folded, so that the menu below stays where it is."""
@@ -137,9 +137,11 @@ def _lines(shown: ShownList) -> None:
     verdicts, notes = shown.state.verdicts, shown.state.notes
     newest = list(dict.fromkeys(one.said.example for one in reversed(shown.state.entries)))
     newest.sort(key=lambda one: one in verdicts and verdicts[one].kind == "keep" and one not in notes)
-    lines, by = [], _by(shown)
+    lines, by, study = [], _by(shown), results.opened(shown.view)
     for example in newest:
-        words = _line(shown, verdicts[example]) if example in verdicts else _called(shown, example)
+        words = _called(study, example)
+        if example in verdicts:
+            words = _line(study, verdicts[example], shown.session.labels)
         note = f": “{notes[example]}”" if example in notes else ""
         lines.append(escape_markdown(words + by.get(example, "") + note))
     st.caption("  \n".join(lines[:SHOWN]))
@@ -199,20 +201,28 @@ def _step_words(shown: ShownList, of_step: list[Said]) -> str:
     """What was said at once, by the first of it."""
     first = of_step[0]
     more = f", and {len(of_step) - 1:,} more" if len(of_step) > 1 else ""
-    return f"{_line(shown, first)}{more}"
+    return f"{_line(results.opened(shown.view), first, shown.session.labels)}{more}"
 
 
-def _called(shown: ShownList, example: int) -> str:
+def _called(study: Study | None, example: int) -> str:
     """By its file where somebody brought it, and its number."""
-    file = results.file_names(shown.view)(example)
-    return f"{PurePosixPath(file).name} ({example})" if file else str(example)
+    file = file_of(study, example)
+    return f"{file} ({example})" if file else str(example)
 
 
-def _line(shown: ShownList, said: Said) -> str:
+def _line(study: Study | None, said: Said, labels: tuple[str, ...]) -> str:
     """One line; a test example that keeps its label is said to be one."""
-    words = in_words(said, shown.session.labels, _called(shown, said.example))
+    words = in_words(said, labels, _called(study, said.example))
     kept = isinstance(said, Change) and said.kind == "keep"
-    return f"test {words}" if kept and results.is_test(shown.view)(said.example) else words
+    return f"test {words}" if kept and _is_test(study, said.example) else words
+
+
+def _is_test(study: Study | None, example: int) -> bool:
+    """Whether an id is that of a test example and of no training example, if the study is open."""
+    if study is None:
+        return False
+    train, test = study.data.train.ids, study.data.test.ids
+    return bool((test == example).any()) and not bool((train == example).any())
 
 
 def _by_kind(counted: tuple[Change, ...]) -> str:

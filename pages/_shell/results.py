@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -129,28 +128,8 @@ def load_spec(spec: StudySpec, device: str) -> Study:
     return await_job(key, f"Training “{spec.title}”", work, manager=line)
 
 
-def file_names(view: View) -> Callable[[int], str]:
-    """What gives the file of each example of a study that somebody brought, if it is open: "" else; nothing is waited for."""
-    opened = None if view.spec.name in CATALOGUE else _opened(view)
-    if opened is None:
-        return lambda _: ""
-    data = opened.data
-    return lambda one: (
-        data.file(one) if any(bool((of.ids == one).any()) for of in (data.train, data.test)) else ""
-    )
-
-
-def is_test(view: View) -> Callable[[int], bool]:
-    """What tells whether an id is that of a test example and of no training example, if the study is open."""
-    opened = _opened(view)
-    if opened is None:
-        return lambda _: False
-    train, test = opened.data.train.ids, opened.data.test.ids
-    return lambda one: bool((test == one).any()) and not bool((train == one).any())
-
-
-def _opened(view: View) -> Study | None:
-    """The study on show, or the unchanged one, whose examples are the same."""
+def opened(view: View) -> Study | None:
+    """The study on show, or the unchanged one, whose examples are the same; ``None`` where neither is open."""
     addresses = (view.spec.address, view.spec.unchanged.address)
     found = (get_jobs().result(study_key(one, view.device)) for one in addresses)
     return next((one for one in found if one is not None), None)

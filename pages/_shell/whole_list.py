@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import PurePosixPath
 from urllib.parse import parse_qsl, urlencode
 
 import streamlit as st
 
 from influence_core import studies
 from influence_core.sessions import Session, State, packed
+from influence_core.studies import Study
 from influence_core.studies.changes import settled
 from influence_core.studies.origins import origin_of
 from pages._shell import my_changes, results
@@ -88,20 +88,30 @@ def _link(shown: ShownList) -> None:
 def _questions(shown: ShownList) -> None:
     """The last questions that were asked since the list began, each a way back to it."""
     asked = list(dict.fromkeys(reversed(shown.session.questions())))[:ASKED]
+    study = results.opened(shown.view)
     if asked:
         st.caption("Questions asked since, the last first")
     for address in asked:
         query = dict(parse_qsl(address))
         count = len(settled(studies.find(query.get("study", DEFAULT_STUDY), results.get_store()).changes))
-        about = _about(shown.view, query["test"]) if "test" in query else "Your own"
+        about = _about(study, query["test"]) if "test" in query else "Your own"
         title = f"{about}, with {changes_words(count)}" if count else about
         st.page_link(EXPLAIN.script, label=title, query_params=query)
 
 
-def _about(view: View, test: str) -> str:
+def _about(study: Study | None, test: str) -> str:
     """A test example by its file where somebody brought it."""
-    file = results.file_names(view)(int(test)) if test.isdecimal() else ""
-    return escape_markdown(PurePosixPath(file).name) if file else f"Test {test}"
+    file = file_of(study, int(test)) if test.isdecimal() else ""
+    return escape_markdown(file) if file else f"Test {test}"
+
+
+def file_of(study: Study | None, example: int) -> str:
+    """The file in which somebody brought an example of a list; "" where its study is not open, or has no such example."""
+    if study is None or not any(
+        bool((one.ids == example).any()) for one in (study.data.train, study.data.test)
+    ):
+        return ""
+    return study.file_name(example)
 
 
 def _delete(shown: ShownList) -> None:

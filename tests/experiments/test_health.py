@@ -8,6 +8,7 @@ import torch
 from numpy.testing import assert_allclose
 
 from influence_core.data import DataSet, Examples, load
+from influence_core.data.brought import recipes
 from influence_core.errors import UnsupportedError
 from influence_core.experiments import all_left_out, explain, health, questions
 from influence_core.experiments.health import contradicted, duplicates, regions, twins, unused
@@ -19,6 +20,7 @@ from influence_core.objective import LinearObjective
 from influence_core.retraining.edits import Edit
 from influence_core.retraining.linear import retrain
 from influence_core.studies import find
+from influence_core.studies.changes import parse
 from influence_core.training import minimise
 from tests.benchmarks.duplicates import measure
 from tests.problems import linear, linear_study, loss_of, ready
@@ -178,6 +180,23 @@ def test_twins_are_told_with_their_odds():
     assert told.sentence.endswith("without both by −50.0 %.")
 
 
+class InFiles:
+    """Records of examples that lie in files, in a folder a label."""
+
+    digest = "files"
+
+    def read(self, id):
+        return {"file": f"cats/{id}.png"}
+
+
+@pytest.mark.parametrize(("name", "called"), [(recipes.PREFIX + "0", "501.png"), ("shipped", "501")])
+def test_twins_are_told_by_their_files_where_somebody_brought_them(name, called):
+    toy = linear_study(linear("logistic"))
+    there = replace(toy, data=replace(toy.data, records=InFiles()), spec=replace(toy.spec, name=name))
+    found = Twins(np.array([[501, 502]]), np.array([-np.log(2)]), np.array([[-0.1, -0.1]]), 0.5)
+    assert f"Without {called} the odds" in health.of_twins(there, found, "an answer").sentence
+
+
 # ------------------------------------------------------------------------------------------------ contradicted labels
 
 WRONG_TRAIN, WRONG_TEST = (103, 120, 141), (165, 190)
@@ -223,12 +242,43 @@ def test_planted_wrong_labels_are_contradicted_and_no_others(proven):
 def test_what_was_judged_is_not_shown_again():
     study = two_clouds((*WRONG_TRAIN, *WRONG_TEST))
     told = health.of_contradicted(study, contradicted.of_training(study, False, context=ready(study)))
-    left = health.unjudged(told, {WRONG_TRAIN[0], 165})
-    assert (left.count, {one.train_ids[0] for one in left.cases}) == (2, set(WRONG_TRAIN[1:]))
+    left = health.unjudged(study, told, {WRONG_TRAIN[0], 165}, ())
+    assert (left.count, left.judged) == (2, 1)
+    assert {one.train_ids[0] for one in left.cases} == set(WRONG_TRAIN[1:])
     assert left.sentence == f"{told.sentence} On 1 of them there is a verdict; it is not shown."
-    assert health.unjudged(told, {165}) is told
+    assert health.unjudged(study, told, {165}, ()) is told
     other = replace(told, name="outliers")
-    assert health.unjudged(other, set(WRONG_TRAIN)) is other, "it is no question of labels"
+    assert health.unjudged(study, other, set(WRONG_TRAIN), ()) is other, "it is no question of labels"
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("", (2, 1, 2)),
+        ("k100,k101", (2, 1, 2)),
+        ("r101", (1, 1, 1)),
+        ("l101=0", (1, 1, 2)),
+        ("l101=1", (2, 1, 2)),
+        ("r102", (1, 1, 1)),
+        ("r102,r103", (1, 0, 1)),
+        ("t104=0", (2, 1, 2)),
+        ("l103=0,t104=0", (1, 1, 2)),
+        ("r101,r102,r103", (0, 0, 0)),
+    ],
+)
+def test_copies_that_changes_mend_are_judged(said, left):
+    x = np.array([[0, 1], [0, 1], [1, 0], [1, 0], [1, 0], [2, 2], [3, 5]])
+    study = study_of(x, np.array([0, 1, 0, 1, 1, 0, 1]), 4)
+    found, changes = health.of_duplicates(study, duplicates.run(study)), parse(said)
+    conflicts, leaks, repeated = (
+        health.unjudged(study, one, {change.example for change in changes}, changes) for one in found
+    )
+    assert tuple(one.count for one in found) == (2, 1, 2)
+    assert (conflicts.count, leaks.count, repeated.count) == left
+    assert tuple(one.judged for one in (conflicts, leaks, repeated)) == tuple(np.subtract((2, 1, 2), left))
+    assert (conflicts.leave_out == found[0].leave_out) == (conflicts.judged == 0)
+    words = "Your changes mend 1 of them; it is not shown."
+    assert leaks.sentence.endswith(words) == (leaks.judged == 1)
 
 
 def test_labels_that_fit_are_not_contradicted():

@@ -403,12 +403,19 @@ def test_a_study_of_another_version_can_still_be_removed():
 
 def test_what_goes_with_a_study_is_said_before_it_is_removed():
     name = recipes.keep(results.get_store(), {"title": "Old", "gone": 1}, owner())
-    assert "with it." not in said(visit_page(PAGE)), "nothing was said of it"
+
+    def asked():
+        at = visit_page(PAGE)
+        at.session_state[f"ask_remove_{name}"] = True
+        return settle(at)
+
+    assert "with it." not in said(asked()), "nothing was said of it"
     session = Sessions(results.get_store()).create(owner(), name, "Old", ("a", "b"))
     session.record(Change("remove", 1), Change("remove", 2))
-    assert "for good. 2 verdicts and notes go with it." in said(visit_page(PAGE))
+    assert "for good. 2 verdicts and notes go with it." in said(asked())
+    assert "with it." not in said(visit_page(PAGE)), "it is counted for who opens the question"
     session.save_version("first try", f"{name}@r1")
-    at = visit_page(PAGE)
+    at = asked()
     assert "2 verdicts and notes and 1 saved version go with it." in said(at)
     press(at, f"remove_{name}")
     assert not Sessions(results.get_store()).of(owner(), name)

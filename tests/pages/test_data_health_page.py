@@ -12,11 +12,14 @@ from influence_core.data.brought import uploads
 from influence_core.data.brought.uploads import Choices
 from influence_core.experiments import health
 from influence_core.experiments.health.levels import SERIOUSNESS
+from influence_core.sessions import Sessions
+from influence_core.studies.changes import Change
 from influence_core.studies.own import of_table
 from influence_core.words import percent
 from pages._parts.data_health import answer, findings
 from pages._shell import results
-from tests.visits import cards, press, said, title, until, visit_page, with_everything
+from pages._shell.escape import escape_markdown
+from tests.visits import cards, owner, press, said, title, until, visit_page, with_everything
 
 
 def kept(rows):
@@ -146,6 +149,32 @@ def test_a_conflict_comes_first_with_its_cards_and_a_version_without_it(table):
     found = visit_page("explain", version, test=asked)
     assert f"Test row {asked}: the model says" in said(found)
     assert visit_page("explain", version).session_state["question_shown"][1] != asked
+
+
+def test_copies_that_are_removed_in_the_list_are_judged_and_no_longer_serious():
+    rows = [{"age": 20 + i, "size": (7 * i) % 31, "buys": "yes" if i % 3 else "no"} for i in range(90)]
+    name = kept([*rows, rows[1] | {"buys": "no"}, rows[1]])
+    store = results.get_store()
+    study = studies.open_study(studies.find(name, store), store)
+    found = health.of_duplicates(study, health.duplicates.run(study))
+    copies = {at for one in found for case in one.cases for at in case.train_ids}
+    at = with_everything(visit_page("data_health", name))
+    assert "Yes, something serious" in said(at)
+    assert "Found, and judged by you" not in {one.value for one in at.header}
+    session = Sessions(store).create(owner(), name, "mine", ("no", "yes"))
+    session.record(*(Change("remove", one) for one in sorted(copies)))
+    at = with_everything(visit_page("data_health", name))
+    assert "Yes, something serious" not in said(at)
+    assert "Found, and judged by you" in {one.value for one in at.header}
+    listed = [
+        one.value for one in at.markdown if one.value.startswith("- ") and "Your changes mend" in one.value
+    ]
+    judged = [
+        escape_markdown(f"{one.sentence} Your changes mend {one.count} of them;")
+        for one in found
+        if one.count
+    ]
+    assert judged and all(words in listed[0] for words in judged)
 
 
 def test_a_click_on_a_card_goes_to_the_example(table, monkeypatch):

@@ -16,7 +16,7 @@ from influence_core.studies.changes import parse
 from influence_core.studies.origins import origin_of
 from pages._common import test_label
 from pages._parts.build import lists
-from pages._shell import change_list, my_changes
+from pages._shell import change_list, my_changes, results
 from tests.data.test_archives import packed as zipped
 from tests.data.test_archives import pets
 from tests.data.test_own import FIELDS
@@ -255,6 +255,19 @@ def test_a_long_list_is_folded_after_whole_lines_and_leaves_the_menu_where_it_is
         folds.append([fold.label for fold in at.sidebar.expander if fold.label.startswith("and ")])
     assert folds == [[]] * change_list.SHOWN + [["and 1 more"], ["and 2 more"]]
     assert all(f"{one} removed" in listed(at) for one in ids)
+
+
+def test_the_study_of_a_list_is_looked_up_as_often_for_many_lines_as_for_one(train, nobody, monkeypatch):
+    session = Sessions(Store()).create(owner(ADA), STUDY, labels=("7", "1"))
+    looked, opened = [], results.opened
+    monkeypatch.setattr(results, "opened", lambda view: looked.append(view) or opened(view))
+    counts = []
+    for one in train.ids[:4].tolist():
+        session.record(*parse(f"r{one}"))
+        visit_page("paper", STUDY, browser=ADA)
+        counts.append(len(looked))
+        looked.clear()
+    assert counts[0] > 0 and len(set(counts)) == 1
 
 
 def before_and_after(at):

@@ -10,9 +10,9 @@ from influence_core.experiments.health.findings import (
     of_regions,
     of_twins,
     of_unused,
-    unjudged,
     without,
 )
+from influence_core.experiments.health.judged import unjudged
 from influence_core.experiments.health.levels import LEVELS, level
 
 __all__ = [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -20,8 +19,6 @@ from influence_core.studies import Study, StudySpec
 from influence_core.studies.changes import Change
 from influence_core.words import percent, signed
 
-DOUBTFUL = ("contradicted", "contradicted_tests")
-"""Single labels that may be a fault of the data, or one of the model's: a person gives a verdict on each."""
 _WITHOUT: dict[Number | None, str] = {
     None: "The model, which has never seen them,",
     "proven": "The model, trained again without each of them,",
@@ -51,10 +48,11 @@ class Finding:
     Attributes:
         name: Its short name.
         title: What it is called where it was found.
-        count: How often it was found; 0 where all is well.
+        count: How often it was found; 0 where all is well, or judged.
         sentence: What was found, or that nothing was.
         cases: The examples, the most serious first.
         leave_out: Training ids without which it is gone.
+        judged: How often it was found besides, and somebody has judged it since.
     """
 
     name: str
@@ -63,6 +61,7 @@ class Finding:
     sentence: str
     cases: tuple[Case, ...] = ()
     leave_out: tuple[int, ...] = ()
+    judged: int = 0
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -77,16 +76,6 @@ def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
 def without(spec: StudySpec, train_ids: Sequence[int]) -> StudySpec:
     """The version of a study without some training examples."""
     return replace(spec, changes=(*spec.changes, *(Change("remove", one) for one in train_ids)))
-
-
-def unjudged(one: Finding, judged: Collection[int]) -> Finding:
-    """A doubtful finding without the examples on which somebody has given a verdict; any other as it is."""
-    open_ = tuple(case for case in one.cases if not {*case.train_ids, *case.test_ids} & set(judged))
-    done = len(one.cases) - len(open_)
-    if one.name not in DOUBTFUL or not done:
-        return one
-    sentence = f"{one.sentence} On {done:,} of them there is a verdict; {'it is' if done == 1 else 'they are'} not shown."
-    return replace(one, count=len(open_), cases=open_, sentence=sentence)
 
 
 def of_duplicates(study: Study, found: Duplicates) -> tuple[Finding, ...]:
@@ -252,7 +241,7 @@ def of_twins(study: Study, found: Twins, asked: str) -> Finding:
 
 
 def _hidden(study: Study, found: Twins, one: int) -> str:
-    first, second = (PurePosixPath(study.data.file(at)).name or at for at in found.pairs[one].tolist())
+    first, second = (study.file_name(at) or at for at in found.pairs[one].tolist())
     alone, other = found.each[one]
     return (
         f"Without {first} the odds of the label asked about change by {_odds(alone)}, without {second} by {_odds(other)}, "

@@ -107,8 +107,10 @@ def _row(
         words.markdown(f"**{escape_markdown(title)}**  \n{about}")
         if study:
             opened.page_link(EXPLAIN.script, label="Explain", query_params={"study": study})
-        with removed.popover("Remove", key=f"ask_remove_{key}", width="stretch"):
-            st.caption(f"Removed from this machine at once, for good. {_goes_with(study)}".strip())
+        asked = removed.popover("Remove", key=f"ask_remove_{key}", width="stretch", on_change="rerun")
+        with asked:
+            more = _goes_with(study) if asked.open else ""
+            st.caption(f"Removed from this machine at once, for good. {more}".strip())
             st.button(
                 "Remove it", key=f"remove_{key}", type="primary", on_click=_remove, args=(remove, study, view)
             )

@@ -80,10 +80,13 @@ def show(study: Study, found: Sequence[Finding], looking: bool) -> None:
     looked = f"**{train:,}** training and **{test:,}** test {kind}s were looked at"
     so_far = " so far" if looking else ""
     if not there:
-        st.markdown(f"Nothing was found{so_far}: {looked}, for {len(found)} kinds of trouble.")
+        judged = any(one.judged for one in found)
+        words = "All that was found is judged by you" if judged else "Nothing was found"
+        st.markdown(f"{words}{so_far}: {looked}, for {len(found)} kinds of trouble.")
         return
     listed = ", ".join(f"**{one.count:,}** {_named(one, kind)}" for one in there)
-    worst = next(level for level in health.LEVELS if level in {health.level(one.name) for one in there})
+    levels = {health.level(one.name) for one in there}
+    worst = next(level for level in health.LEVELS if level in levels)
     st.markdown(f"{ANSWERS[worst]}{so_far}: {listed}. {looked}; the most serious comes first.")
     st.markdown(" ".join(f"{BADGES[level]}: {meaning}." for level, meaning in health.LEVELS.items()))
 

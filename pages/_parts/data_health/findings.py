@@ -37,22 +37,26 @@ def follow(view: View) -> None:
 
 
 def left(study: Study, found: Sequence[Finding]) -> list[Finding]:
-    """What was found, without the doubtful labels on which this browser's list has a verdict."""
-    judged = my_changes.state(study.spec).verdicts.keys()
-    return [health.unjudged(one, judged) for one in found]
+    """What was found, without what this browser's list has a verdict on."""
+    said = my_changes.state(study.spec)
+    return [health.unjudged(study, one, said.verdicts.keys(), said.changes) for one in found]
 
 
 def show(study: Study, view: View, found: Sequence[Finding]) -> None:
-    """What was found, the most serious first; then what was not, a line each."""
+    """What was found, the most serious first; then what is judged, and what was not found, a line each."""
     ordered = health.in_order(found)
     for one in ordered:
         if one.count:
             with st.container(border=True, key=f"finding_{one.name}"):
                 _show(study, view, one)
-    fine = [one for one in ordered if not one.count]
-    if fine:
-        st.header("Looked for and not found")
-        st.markdown("\n".join(f"- {escape_markdown(one.sentence)}" for one in fine))
+    _in_lines("Found, and judged by you", [one for one in ordered if one.judged and not one.count])
+    _in_lines("Looked for and not found", [one for one in ordered if not one.judged and not one.count])
+
+
+def _in_lines(title: str, found: Sequence[Finding]) -> None:
+    if found:
+        st.header(title)
+        st.markdown("\n".join(f"- {escape_markdown(one.sentence)}" for one in found))
 
 
 def _show(study: Study, view: View, one: Finding) -> None:

@@ -9,7 +9,7 @@ from influence_core.experiments.explanation import SMALL
 from influence_core.studies import UPLOADED, Study
 from influence_core.words import percent
 from pages._common import test_label
-from pages._common.cards import asked_name, beginning, file_of, says
+from pages._common.cards import asked_name, beginning, says
 from pages._common.number import SHORT, effect, unbroken
 from pages._shell.address import View
 from pages._shell.escape import escape_markdown
@@ -59,7 +59,7 @@ def _sentence(study: Study, explanation: Explanation, unit: str) -> str:
 
 def _named(study: Study, explanation: Explanation, at: int) -> str:
     label = escape_markdown(study.data.class_names[explanation.labels[at]])
-    number, file = explanation.ids[at], file_of(study, int(explanation.ids[at]))
+    number, file = explanation.ids[at], study.file_name(int(explanation.ids[at]))
     return f"{escape_markdown(file)} ({number}, labelled {label})" if file else f"{number} (labelled {label})"
 
 

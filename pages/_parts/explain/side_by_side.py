@@ -9,7 +9,7 @@ from influence_core.experiments.explain import Explanation
 from influence_core.figures.features import feature_bars
 from influence_core.studies import Study
 from influence_core.words import three_digits
-from pages._common.cards import beginning, file_of, large_source, name_of
+from pages._common.cards import beginning, large_source, name_of
 from pages._common.comparison import Compared, comparison, map_url
 from pages._common.number import unit_name
 from pages._shell import results
@@ -48,7 +48,7 @@ def _compared(
     """One of the two; where somebody brought it its file comes first, and the way there last."""
     cell = 1 if study.data.pictures is None else PHOTO_CELL
     over = "" if found is None else map_url(found.loss_change, cell)
-    file = "" if example is None else file_of(study, example)
+    file = "" if example is None else study.file_name(example)
     if example is None or not file:
         return Compared(source, name, beginning(name), map=over)
     return Compared(source, name, file, f"{name}, {study.data.file(example)}", over)

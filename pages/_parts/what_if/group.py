@@ -180,16 +180,16 @@ def _expect(
     p, asked = explanation.probability, escape_markdown(explanation.label_name)
     known = _known(study, explanation, at, change)
     truth = retraining.truth_name(explanation).capitalize()
-    what = f"ith {len(at):,} {those} {done}: the probability of “{asked}” changes by"
+    what = f"with {len(at):,} {those} {done}: the probability of “{asked}” changes by"
     minus = "(minus: the answer gets less likely)"
 
     def sentence(forecast: GroupForecast) -> str:
         said, rest = worth(p, forecast.best, MADE), retraining.alone(explanation, forecast, len(at))
         if known is None:
-            return f"Forecast w{what} **{said}** {minus}{rest}."
+            return f"Forecast {what} **{said}** {minus}{rest}."
         foreseen, came = (amount(p, one, MADE) for one in (forecast.best, known))
         after = had_said(foreseen, came, said, forecast.together is not None)
-        return f"**{truth}** w{what} **{worth(p, known, MADE)}** {minus}. {after}{rest}."
+        return f"**{truth}** {what} **{worth(p, known, MADE)}** {minus}. {after}{rest}."
 
     retraining.show_expected(study, explanation, at, change, known, sentence, places)
 
